@@ -1,0 +1,535 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Articulation rules: timed phones, with how loud and how high the voice is, become face channels.
+
+Every phone aims at a pose. Poses are blended by dominance (Cohen and Massaro 1993): with the phones' weights w_p(t) in
+a group of channels, the track is sum(w_p * pose_p) / sum(w_p). A weight holds over most of its phone and falls off
+before and after it as ``dominance * (1 - distance / reach) ** sharpness``, a kernel with an end, so that silence far
+from speech is exactly at rest. Reach differs by group: rounding starts earliest and ends latest. Sounds of the tongue
+have next to no dominance over the lips' shape, which leaves it to their neighbours.
+
+What must not be averaged comes after the blend, measured in centimetres with the formulas of :mod:`.lips`:
+lips close fully for p, b and m and the lower lip meets the teeth for f and v, each as a maximum over time and held;
+sibilants cap the jaw; vowels and sounds of the tongue keep the lips apart. All numbers are in ``articulation.json``
+with their sources.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .channels import expand_sides, face_channel_names, face_channels
+from .curves import ChannelCurves
+from .lips import GAP_CENTIMETRES, LOWER_LIP_CENTIMETRES, channel_weights
+
+Floats = NDArray[np.float64]
+
+GROUPS = ("jaw", "opening", "rounding", "spreading", "tongue")
+SILENCE = "SIL"
+_VISEME_PREFIX = "viseme_"
+_EDGE_SECONDS = 1e-6
+_SHORTEST_SEAL_SECONDS = 0.04
+
+
+@dataclass(frozen=True)
+class TimedPhone:
+    """One phone: ARPAbet without digits, or 'SIL'; seconds; stress 1 and 2 as in dictionaries, 0 for none or unknown."""
+
+    phone: str
+    start: float
+    end: float
+    stress: int = 0
+
+
+@dataclass(frozen=True)
+class ArticulationRules:
+    """``articulation.json`` made ready for arrays; the fields ending in an index of ``phones`` are ``[phone, ...]``."""
+
+    settings: dict[str, Any]
+    phones: tuple[str, ...]
+    kinds: tuple[str, ...]
+    aliases: dict[str, str]
+    glides: dict[str, tuple[tuple[str, float], ...]]
+    dominance: Floats
+    """[phone, group]"""
+    poses: tuple[Floats, ...]
+    """Per group [phone, column]."""
+    columns: tuple[tuple[str, ...], ...]
+    """Per group, channels without side."""
+    visemes: Floats
+    """[phone, viseme]"""
+
+    def known_phones(self) -> tuple[str, ...]:
+        """Every name that :func:`articulate` takes."""
+        inner = {"PAUSE"}
+        return tuple(sorted({*self.phones, *self.aliases, *self.glides} - inner))
+
+
+def build_rules(settings: dict[str, Any]) -> ArticulationRules:
+    """Rules from the contents of ``articulation.json``. Raises ValueError or KeyError where they do not fit together."""
+    table = settings["phones"]
+    phones = tuple(table)
+    columns = tuple(tuple(settings["groups"][group]["channels"]) for group in GROUPS)
+    known = {column for group in columns for column in group}
+    names = face_channel_names()
+    for column in known:
+        expand_sides({column: 0.0}, names)
+    for phone, entry in table.items():
+        if unknown := set(entry["pose"]) - known:
+            raise ValueError(f"the pose of {phone} names {sorted(unknown)}, which no group holds")
+    visemes = tuple(name[len(_VISEME_PREFIX) :] for name in names if name.startswith(_VISEME_PREFIX))
+    for phone, entry in table.items():
+        if set(entry["visemes"]) - set(visemes) or abs(sum(entry["visemes"].values()) - 1.0) > 1e-9:
+            raise ValueError(f"the visemes of {phone} are not shares of 1 of known visemes")
+    return ArticulationRules(
+        settings=settings,
+        phones=phones,
+        kinds=tuple(table[phone]["kind"] for phone in phones),
+        aliases=dict(settings["aliases"]),
+        glides={phone: tuple((part, float(share)) for part, share in parts) for phone, parts in settings["glides"].items()},
+        dominance=np.array([table[phone]["dominance"] for phone in phones], dtype=np.float64),
+        poses=tuple(
+            np.array([[table[phone]["pose"].get(column, 0.0) for column in group] for phone in phones], dtype=np.float64)
+            for group in columns
+        ),
+        columns=columns,
+        visemes=np.array([[table[phone]["visemes"].get(viseme, 0.0) for viseme in visemes] for phone in phones]),
+    )
+
+
+def load_settings() -> dict[str, Any]:
+    """The contents of ``articulation.json``, free to be changed by the caller."""
+    return json.loads(Path(__file__).with_name("articulation.json").read_text(encoding="utf-8"))
+
+
+@functools.cache
+def default_rules() -> ArticulationRules:
+    """The rules that ship (read once, at first use)."""
+    return build_rules(load_settings())
+
+
+def articulate(
+    phones: Sequence[TimedPhone],
+    frame_rate: float,
+    duration: float,
+    loudness_db: NDArray[np.floating] | None = None,
+    pitch_hz: NDArray[np.floating] | None = None,
+    *,
+    rules: ArticulationRules | None = None,
+) -> ChannelCurves:
+    """Face channels for ``phones`` over ``duration`` seconds: rows at ``i / frame_rate``, ``duration * frame_rate`` of them.
+
+    ``loudness_db`` and ``pitch_hz`` (0 where there is no voice) are ``[time]`` at the same rows; missing rows at the
+    end repeat the last. Each vowel is weighed against the clip's own mean and deviation. Time that no phone covers is
+    silence. When no phone has stress, stress is taken as unknown and changes nothing.
+
+    Raises ValueError for an unknown phone, for times that are not finite, run backwards or overlap by more than
+    rounding, and for a rate or duration that is not positive or finite.
+    """
+    rules = default_rules() if rules is None else rules
+    if not (np.isfinite(frame_rate) and frame_rate > 0 and np.isfinite(duration) and duration >= 0):
+        raise ValueError(f"rate {frame_rate} and duration {duration} must be finite and positive")
+    frame_count = int(np.floor(duration * frame_rate + 1e-6))
+    timeline = _read_timeline(phones, rules)
+    emphasis = _weigh_vowels(timeline, frame_rate, frame_count, loudness_db, pitch_hz, rules)
+    segments = _lay_segments(timeline, emphasis, rules)
+
+    tracks: dict[str, Floats] = {}
+    reaches = [rules.settings["groups"][group] for group in GROUPS] + [rules.settings["groups"]["visemes"]]
+    kernel_frames = _spread_frames(
+        segments.start - max(r["before"] + r["lead"] for r in reaches),
+        segments.end + max(r["after"] for r in reaches),
+        frame_rate,
+        frame_count,
+    )
+    for index, group in enumerate(GROUPS):
+        poses = rules.poses[index][segments.code]
+        if group in ("jaw", "opening"):
+            poses = poses * segments.gain[:, None]
+        blended = _blend(segments, kernel_frames, poses, rules.dominance[segments.code, index], reaches[index], frame_rate, frame_count)
+        for column, name in enumerate(rules.columns[index]):
+            tracks[name] = blended[:, column]
+    shares = rules.visemes[segments.code].copy()
+    quiet = np.clip(segments.gain, 0.0, 1.0)[:, None]
+    shares *= quiet
+    shares[:, 0] += (1.0 - quiet)[:, 0]
+    visemes = _blend(segments, kernel_frames, shares, np.ones(len(segments.code)), reaches[-1], frame_rate, frame_count)
+
+    names = face_channel_names()
+    values = np.zeros((frame_count, len(names)), dtype=np.float64)
+    for column, track in tracks.items():
+        for name in expand_sides({column: 0.0}, names):
+            values[:, names.index(name)] = track
+    visemes = _keep_constraints(values, visemes, names, timeline, frame_rate, rules)
+    values[:, [i for i, name in enumerate(names) if name.startswith(_VISEME_PREFIX)]] = visemes
+    channels = face_channels()
+    np.clip(values, [channel.minimum for channel in channels], [channel.maximum for channel in channels], out=values)
+    return ChannelCurves(names, frame_rate, values.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class _Timeline:
+    """The phones as spoken, silence filled in, [phone]; the first and last are silence without an outer end."""
+
+    names: list[str]
+    kind: NDArray[np.str_]
+    start: Floats
+    end: Floats
+    stress: NDArray[np.int64]
+
+    def lengths(self) -> Floats:
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class _Segments:
+    """What is blended: glides split, short pauses swallowed, doubled visemes joined, [segment]."""
+
+    code: NDArray[np.int64]
+    start: Floats
+    end: Floats
+    gain: Floats
+
+
+_FAR_SECONDS = 1e4
+
+
+def _read_timeline(phones: Sequence[TimedPhone], rules: ArticulationRules) -> _Timeline:
+    names: list[str] = [SILENCE]
+    start: list[float] = [-_FAR_SECONDS]
+    end: list[float] = [0.0]
+    stress: list[int] = [0]
+    known = set(rules.known_phones())
+    now = 0.0
+    for timed in phones:
+        name = rules.aliases.get(timed.phone, timed.phone)
+        if name not in known:
+            raise ValueError(f"unknown phone {timed.phone!r}")
+        if not (np.isfinite(timed.start) and np.isfinite(timed.end)) or timed.end < timed.start or timed.start < now - 0.005:
+            raise ValueError(f"phone {timed.phone} from {timed.start} to {timed.end} s runs backwards or overlaps the one before")
+        begins = max(timed.start, now)
+        if timed.end <= begins:
+            continue
+        if name != SILENCE:
+            if begins > now + 1e-3 and names[-1] != SILENCE:
+                names.append(SILENCE)
+                start.append(now)
+                end.append(begins)
+                stress.append(0)
+            elif names[-1] == SILENCE:
+                end[-1] = begins
+            names.append(name)
+            start.append(begins)
+            end.append(timed.end)
+            stress.append(timed.stress)
+        elif names[-1] == SILENCE:
+            end[-1] = timed.end
+        else:
+            names.append(SILENCE)
+            start.append(begins)
+            end.append(timed.end)
+            stress.append(0)
+        now = timed.end
+    if names[-1] == SILENCE:
+        end[-1] = _FAR_SECONDS + now
+    else:
+        names.append(SILENCE)
+        start.append(now)
+        end.append(now + _FAR_SECONDS)
+        stress.append(0)
+    kind_of = dict(zip(rules.phones, rules.kinds, strict=True)) | dict.fromkeys(rules.glides, "vowel")
+    return _Timeline(
+        names, np.array([kind_of[name] for name in names]), np.array(start), np.array(end), np.array(stress, dtype=np.int64)
+    )
+
+
+def _weigh_vowels(
+    timeline: _Timeline,
+    frame_rate: float,
+    frame_count: int,
+    loudness_db: NDArray[np.floating] | None,
+    pitch_hz: NDArray[np.floating] | None,
+    rules: ArticulationRules,
+) -> Floats:
+    """How far each phone's opening goes against its pose, [phone]: 1 except for vowels (JALI: per vowel against the clip)."""
+    settings = rules.settings["emphasis"]
+    gain = np.ones(len(timeline.names))
+    vowels = np.flatnonzero(timeline.kind == "vowel")
+    if vowels.size == 0:
+        return gain
+    first = np.clip(np.floor(timeline.start[vowels] * frame_rate).astype(np.int64), 0, max(frame_count - 1, 0))
+    last = np.clip(np.ceil(timeline.end[vowels] * frame_rate).astype(np.int64), first + 1, max(frame_count, 1))
+    weight = np.ones(vowels.size)
+    for rows, share in ((loudness_db, settings["loudness"]), (pitch_hz, settings["pitch"])):
+        if rows is None or len(rows) == 0 or share == 0.0:
+            continue
+        track = np.asarray(rows, dtype=np.float64)
+        track = np.where(np.isfinite(track), track, -100.0 if rows is loudness_db else 0.0)
+        track = track[np.minimum(np.arange(max(frame_count, 1)), len(track) - 1)]
+        # Unvoiced rows (0 Hz) say nothing about pitch; a pitch is compared in octaves.
+        heard = np.ones_like(track) if rows is loudness_db else (track > 0).astype(np.float64)
+        track = np.maximum(track, -60.0) if rows is loudness_db else np.log2(np.maximum(track, 1.0))
+        sums = np.concatenate([[0.0], np.cumsum(track * heard)])
+        counts = np.concatenate([[0.0], np.cumsum(heard)])
+        number = counts[last] - counts[first]
+        valid = number > 0
+        level = (sums[last] - sums[first]) / np.maximum(number, 1.0)
+        if np.count_nonzero(valid) < 3:
+            continue
+        mean, deviation = level[valid].mean(), level[valid].std()
+        if deviation < 1e-3:
+            continue
+        weight += np.where(valid, share * np.tanh(0.5 * (level - mean) / deviation) * 2.0, 0.0)
+    if np.any(timeline.stress > 0):
+        weight += np.asarray(settings["stress"])[np.clip(timeline.stress[vowels], 0, 2)]
+    gain[vowels] = np.clip(weight, settings["least"], settings["most"])
+    return gain
+
+
+def _lay_segments(timeline: _Timeline, emphasis: Floats, rules: ArticulationRules) -> _Segments:
+    pauses = rules.settings["pauses"]
+    index_of = {phone: index for index, phone in enumerate(rules.phones)}
+    code: list[int] = []
+    start: list[float] = []
+    end: list[float] = []
+    gain: list[float] = []
+    last = len(timeline.names) - 1
+    starts, ends, gains = timeline.start.tolist(), timeline.end.tolist(), emphasis.tolist()
+    for position, name in enumerate(timeline.names):
+        begins, finishes = starts[position], ends[position]
+        parts: tuple[tuple[str, float], ...] = ((name, 1.0),)
+        if name == SILENCE and 0 < position < last:
+            if finishes - begins < pauses["hold_seconds"]:
+                end[-1] = finishes
+                continue
+            if finishes - begins < pauses["relax_seconds"]:
+                parts = (("PAUSE", 1.0),)
+        elif name in rules.glides:
+            parts = rules.glides[name]
+        for part, share in parts:
+            finishes = begins + share * (ends[position] - starts[position])
+            index = index_of[part]
+            # Doubled visemes count once (JALI): 'bad time' has one tongue closure, 'top boy' one seal of the lips.
+            if code and rules.kinds[index] in ("bilabial", "labiodental", "sibilant", "tongue"):
+                before = code[-1]
+                if rules.kinds[before] == rules.kinds[index] and rules.settings["phones"][part]["visemes"] == (
+                    rules.settings["phones"][rules.phones[before]]["visemes"]
+                ):
+                    end[-1] = finishes
+                    begins = finishes
+                    continue
+            code.append(index)
+            start.append(begins)
+            end.append(finishes)
+            gain.append(gains[position])
+            begins = finishes
+    return _Segments(np.array(code, dtype=np.int64), np.array(start), np.array(end), np.array(gain))
+
+
+def _spread_frames(
+    start: Floats, end: Floats, frame_rate: float, frame_count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every pair of a span and a frame inside it, ends included: (span index, frame index), both ``[pair]``."""
+    first = np.clip(np.ceil((start - _EDGE_SECONDS) * frame_rate), 0, frame_count).astype(np.int64)
+    stop = np.clip(np.floor((end + _EDGE_SECONDS) * frame_rate) + 1, first, frame_count).astype(np.int64)
+    counts = stop - first
+    spans = np.repeat(np.arange(len(first)), counts)
+    frames = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - first, counts)
+    return spans, frames
+
+
+def _blend(
+    segments: _Segments,
+    pairs: tuple[NDArray[np.int64], NDArray[np.int64]],
+    poses: Floats,
+    dominance: Floats,
+    reach: dict[str, float],
+    frame_rate: float,
+    frame_count: int,
+) -> Floats:
+    """Dominance-weighted mean of ``poses`` [segment, column] at every frame, ``[time, column]``."""
+    spans, frames = pairs
+    lead = reach["lead"]
+    plateau_start = segments.start - lead
+    plateau_end = segments.start + reach["hold"] * (segments.end - segments.start) - lead
+    # Silence and pauses hold to their end: nothing is spoken that could decay.
+    plateau_end = np.where(segments.end - segments.start > 1.0, segments.end - lead, plateau_end)
+    seconds = frames / frame_rate
+    distance = np.maximum((plateau_start[spans] - seconds) / reach["before"], (seconds - plateau_end[spans]) / reach["after"])
+    closeness = np.clip(1.0 - distance, 0.0, 1.0)
+    near = np.flatnonzero(closeness)
+    spans, frames, closeness = spans[near], frames[near], closeness[near]
+    weights = dominance[spans] * closeness ** reach["sharpness"]
+    total = np.bincount(frames, weights, frame_count)
+    blended = np.empty((frame_count, poses.shape[1]))
+    used = np.flatnonzero(np.any(poses != 0.0, axis=0))
+    blended[:] = 0.0
+    for column in used:
+        blended[:, column] = np.bincount(frames, weights * poses[spans, column], frame_count)
+    return blended / np.maximum(total, 1e-9)[:, None]
+
+
+def _keep_constraints(
+    values: Floats,
+    visemes: Floats,
+    names: tuple[str, ...],
+    timeline: _Timeline,
+    frame_rate: float,
+    rules: ArticulationRules,
+) -> Floats:
+    """Write what must hold into ``values`` [time, channel] (ours, in place) and return the visemes to match."""
+    frame_count = len(values)
+    if frame_count == 0:
+        return visemes
+    settings = rules.settings
+    column = names.index
+    gap_weights = channel_weights(GAP_CENTIMETRES, names)
+    height_weights = channel_weights(LOWER_LIP_CENTIMETRES, names)
+
+    # Sibilants: the jaw is capped, never averaged upwards by a wide neighbour.
+    sibilant = _holds(timeline, ("sibilant",), settings["sibilant"]["ramp"], settings["sibilant"]["ramp"], frame_rate, frame_count)
+    jaw = values[:, column("jawOpen")]
+    jaw -= sibilant * np.maximum(jaw - settings["sibilant"]["jaw"], 0.0)
+
+    # f and v: lower the jaw's opening, then roll the lower lip, then what little is left from the lips' own closing.
+    bite_rules = settings["labiodental"]
+    bite_start, bite_end, _ = _place_holds(timeline, "labiodental", bite_rules["shortest"], 0.0, 0.0)
+    bite = 1.0 - _openness(bite_start, bite_end, bite_rules["closing"], bite_rules["opening"], 1.0, frame_rate, frame_count)
+    jaw -= bite * np.maximum(jaw - bite_rules["jaw"], 0.0)
+
+    def missing_height() -> Floats:
+        return bite * np.maximum(bite_rules["height"] - values @ height_weights, 0.0)
+
+    roll = values[:, column("mouthRollLower")]
+    roll += np.clip(missing_height() / LOWER_LIP_CENTIMETRES["mouthRollLower"], 0.0, np.maximum(bite_rules["roll"] - roll, 0.0))
+    funnel = values[:, column("mouthFunnel")]
+    funnel -= np.clip(missing_height() / -LOWER_LIP_CENTIMETRES["mouthFunnel"], 0.0, funnel)
+    jaw -= np.clip(missing_height() / -LOWER_LIP_CENTIMETRES["jawOpen"], 0.0, jaw)
+
+    # p, b, m: the gap is brought to zero and below by mouthClose; vowels and sounds of the tongue stay open.
+    seal_rules = settings["closure"]
+    seal_start, seal_end, lead_in = _place_holds(
+        timeline, "bilabial", seal_rules["shortest_seal"], seal_rules["from_start"], seal_rules["before_end"]
+    )
+    sealed = np.zeros(frame_count, dtype=bool)
+    sealed[_spread_frames(seal_start, seal_end, frame_rate, frame_count)[1]] = True
+    openness = _openness(
+        seal_start - np.where(lead_in, seal_rules["silence_lead"], 0.0),
+        seal_end,
+        seal_rules["closing"],
+        seal_rules["opening"],
+        seal_rules["opening_power"],
+        frame_rate,
+        frame_count,
+    )
+    blended_gap = values @ gap_weights
+    aim = np.maximum(blended_gap, 0.0) * openness - seal_rules["margin"] * (1.0 - openness) ** 2
+    floor = _open_floor(timeline, aim, frame_rate, frame_count, settings["floor"])
+    floor[sealed] = -np.inf
+    aim = np.maximum(aim, floor)
+    aim[sealed] = -seal_rules["margin"]
+    raise_by = np.clip(aim - blended_gap, 0.0, None)
+    upper_unit = 2.0 * GAP_CENTIMETRES["mouthUpperUpLeft"]
+    upper = np.minimum(0.5 * raise_by / upper_unit, settings["floor"]["upper"])
+    # Where the lower lip bites, only the upper lip may make the gap.
+    upper = np.where(bite > 0.5, raise_by / upper_unit, upper)
+    for side in ("mouthUpperUpLeft", "mouthUpperUpRight"):
+        values[:, column(side)] += upper
+    lower = raise_by - upper * upper_unit
+    lower_unit = 2.0 * GAP_CENTIMETRES["mouthLowerDownLeft"]
+    for side in ("mouthLowerDownLeft", "mouthLowerDownRight"):
+        values[:, column(side)] += lower / lower_unit
+    closing = np.clip(blended_gap - aim, 0.0, None) * (openness < 1.0)
+    values[:, column("mouthClose")] += closing / -GAP_CENTIMETRES["mouthClose"]
+
+    order = [name[len(_VISEME_PREFIX) :] for name in names if name.startswith(_VISEME_PREFIX)]
+    for activity, viseme in ((bite, "FF"), (1.0 - openness, "PP")):
+        held = (activity * activity)[:, None]
+        if viseme == "PP":
+            # The lead-in of a seal after silence is a closed mouth at rest, not yet the sound.
+            plain = 1.0 - _openness(seal_start, seal_end, seal_rules["closing"], seal_rules["opening"], 1.0, frame_rate, frame_count)
+            held = (plain * plain)[:, None]
+        visemes = visemes * (1.0 - held)
+        visemes[:, order.index(viseme)] += held[:, 0]
+    return visemes / np.maximum(visemes.sum(axis=1, keepdims=True), 1e-9)
+
+
+def _joined(timeline: _Timeline, kind: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and last phone of every run of phones of one kind, [run]."""
+    is_kind = timeline.kind == kind
+    first = np.flatnonzero(is_kind & ~np.concatenate([[False], is_kind[:-1]]))
+    last = np.flatnonzero(is_kind & ~np.concatenate([is_kind[1:], [False]]))
+    return first, last
+
+
+def _place_holds(
+    timeline: _Timeline, kind: str, shortest: float, from_start: float, before_end: float
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """When the lips are held for every run of ``kind``: (start, end, follows a long silence), [run].
+
+    At least ``shortest`` seconds, which samples every 20 ms cannot miss; wider than the sound where it is shorter, as
+    far as the open part of its neighbours allows.
+    """
+    first, last = _joined(timeline, kind)
+    start, end = timeline.start[first], timeline.end[last]
+    lengths = timeline.lengths()
+    give = {"vowel": 0.2, "tongue": 0.1, "sibilant": 0.1, "liquid": 0.1}
+    room = np.array([give.get(kind_of, 1.0) for kind_of in timeline.kind]) * lengths
+    earliest = start - np.minimum(room[first - 1], 0.05)
+    latest = end + np.minimum(room[last + 1], 0.035)
+    hold_start, hold_end = start + from_start, end - before_end
+    hold_start = np.minimum(hold_start, hold_end - shortest)
+    hold_start = np.maximum(hold_start, earliest)
+    hold_end = np.minimum(np.maximum(hold_end, hold_start + shortest), latest)
+    # Between two short vowels there may be no room for all of it: the closure is what viewers miss.
+    hold_end = np.maximum(hold_end, hold_start + _SHORTEST_SEAL_SECONDS)
+    follows_silence = (timeline.kind[first - 1] == "silence") & (lengths[first - 1] > 0.35)
+    return hold_start, hold_end, follows_silence
+
+
+def _openness(
+    start: Floats, end: Floats, closing: float, opening: float, power: float, frame_rate: float, frame_count: int
+) -> Floats:
+    """1 away from the spans, 0 inside them, with a smooth ramp before and a ramp ** power after, ``[time]``; the least wins."""
+    result = np.ones(frame_count)
+    spans, frames = _spread_frames(start - closing, end + opening, frame_rate, frame_count)
+    seconds = frames / frame_rate
+    before = np.clip((start[spans] - seconds) / closing, 0.0, 1.0)
+    after = np.clip((seconds - end[spans]) / opening, 0.0, 1.0) ** power
+    before = before * before * (3.0 - 2.0 * before)
+    np.minimum.at(result, frames, np.maximum(before, after))
+    return result
+
+
+def _holds(
+    timeline: _Timeline, kinds: tuple[str, ...], before: float, after: float, frame_rate: float, frame_count: int
+) -> Floats:
+    """1 inside phones of ``kinds``, falling to 0 over ``before`` and ``after`` seconds around them, ``[time]``."""
+    chosen = np.flatnonzero(np.isin(timeline.kind, kinds))
+    start, end = timeline.start[chosen], timeline.end[chosen]
+    return 1.0 - _openness(start, end, before, after, 1.0, frame_rate, frame_count)
+
+
+def _open_floor(
+    timeline: _Timeline, gap: Floats, frame_rate: float, frame_count: int, settings: dict[str, Any]
+) -> Floats:
+    """The least gap in centimetres, ``[time]``: above the seal's threshold inside vowels and sounds of the tongue, else none."""
+    floor = np.full(frame_count, -np.inf)
+    height = max(settings["share"] * float(np.percentile(np.maximum(gap, 0.0), 95.0)), settings["least"])
+    length = timeline.lengths()
+    # Short ones are not seen (Rhubarb) and would open a mouth that is closing.
+    vowels = (timeline.kind == "vowel") & (length > 0.05)
+    others = np.isin(timeline.kind, ("tongue", "sibilant", "liquid")) & (length > 0.03)
+    for chosen, margin in ((vowels, settings["from"]), (others, 0.05)):
+        start = timeline.start[chosen] + margin * length[chosen]
+        end = timeline.end[chosen] - margin * length[chosen]
+        floor[_spread_frames(start, end, frame_rate, frame_count)[1]] = height
+    return floor
+

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the lips of ARKit channels do, in centimetres: gap, width and the lower lip's height.
+
+The coefficients were measured on a scanned head with ARKit shapes (ICT-FaceKit): per unit of channel, with left and
+right counted each. 'mouthClose' is meant as in ARKit: 1 closes a jaw that is open by about 0.78. Channels that a curve
+lacks count as 0, so the functions also serve a model with fewer channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+GAP_CENTIMETRES: Mapping[str, float] = {
+    "jawOpen": 2.89,
+    "mouthClose": -3.72,
+    "mouthFunnel": 1.08,
+    "mouthPucker": -0.13,
+    "mouthLowerDownLeft": 0.29,
+    "mouthLowerDownRight": 0.29,
+    "mouthUpperUpLeft": 0.35,
+    "mouthUpperUpRight": 0.35,
+    "mouthPressLeft": -0.11,
+    "mouthPressRight": -0.11,
+    "mouthRollLower": -0.25,
+    "mouthRollUpper": 0.16,
+    "mouthShrugLower": -0.64,
+    "mouthShrugUpper": 0.46,
+    "mouthDimpleLeft": -0.08,
+    "mouthDimpleRight": -0.08,
+    "jawForward": 0.11,
+}
+"""Gap between the inner lips, averaged over three pairs of points; a negative sum means pressed lips."""
+
+WIDTH_CENTIMETRES: Mapping[str, float] = {
+    "mouthPucker": -0.64,
+    "mouthFunnel": -0.38,
+    "jawOpen": -0.20,
+    "mouthClose": 0.16,
+    "mouthStretchLeft": 0.45,
+    "mouthStretchRight": 0.45,
+    "mouthSmileLeft": 0.50,
+    "mouthSmileRight": 0.50,
+    "mouthDimpleLeft": 0.125,
+    "mouthDimpleRight": 0.125,
+}
+"""Change of the distance between the mouth corners."""
+
+LOWER_LIP_CENTIMETRES: Mapping[str, float] = {
+    "jawOpen": -3.52,
+    "mouthClose": 3.82,
+    "mouthLowerDownLeft": -0.34,
+    "mouthLowerDownRight": -0.34,
+    "mouthRollLower": 0.38,
+    "mouthShrugLower": 0.69,
+    "mouthFunnel": -0.83,
+}
+"""Height of the lower lip over its rest."""
+
+TEETH_HEIGHT_CENTIMETRES = -0.13
+"""The lower lip meets the edge of the upper teeth when its height is this or more."""
+
+SEALED_SHARE = 0.15
+"""Lips are sealed where the gap is below this share of its own 95th percentile over the clip."""
+
+
+def channel_weights(table: Mapping[str, float], names: Sequence[str]) -> NDArray[np.float64]:
+    """The coefficients of ``table`` in the order of ``names``, ``[channel]``; 0 for channels it does not name."""
+    return np.array([table.get(name, 0.0) for name in names], dtype=np.float64)
+
+
+def lip_gap(values: NDArray[np.floating], names: Sequence[str]) -> NDArray[np.float64]:
+    """Gap between the inner lips in centimetres, never negative, ``[time]`` from ``[time, channel]``."""
+    return np.maximum(signed_lip_gap(values, names), 0.0)
+
+
+def signed_lip_gap(values: NDArray[np.floating], names: Sequence[str]) -> NDArray[np.float64]:
+    """As :func:`lip_gap`, but below 0 where the lips press on each other: how far a seal is from opening."""
+    return np.asarray(values, dtype=np.float64) @ channel_weights(GAP_CENTIMETRES, names)
+
+
+def lip_width(values: NDArray[np.floating], names: Sequence[str]) -> NDArray[np.float64]:
+    """Change of the mouth's width against rest in centimetres, ``[time]`` from ``[time, channel]``."""
+    return np.asarray(values, dtype=np.float64) @ channel_weights(WIDTH_CENTIMETRES, names)
+
+
+def lower_lip_height(values: NDArray[np.floating], names: Sequence[str]) -> NDArray[np.float64]:
+    """Height of the lower lip over its rest in centimetres, ``[time]`` from ``[time, channel]``."""
+    return np.asarray(values, dtype=np.float64) @ channel_weights(LOWER_LIP_CENTIMETRES, names)
+
+
+def sealed_frames(values: NDArray[np.floating], names: Sequence[str]) -> NDArray[np.bool_]:
+    """Where the lips are sealed, ``[time]``: gap under 15 % of its 95th percentile over all of ``values``.
+
+    A clip whose lips hardly ever part (95th percentile of 0) is sealed wherever the gap is 0.
+    """
+    gap = lip_gap(values, names)
+    if gap.size == 0:
+        return np.zeros(0, dtype=np.bool_)
+    limit = SEALED_SHARE * float(np.percentile(gap, 95.0))
+    return (gap < limit) | (gap <= 0.0)
+
+
+def labiodental_frames(values: NDArray[np.floating], names: Sequence[str]) -> NDArray[np.bool_]:
+    """Where the lower lip is at the upper teeth or above, ``[time]``."""
+    return lower_lip_height(values, names) >= TEETH_HEIGHT_CENTIMETRES
