@@ -20,3 +20,7 @@ class ModelError(VoxrigError):
 
 class RigError(VoxrigError):
     """A character, a mapping or one of its targets cannot be used."""
+
+
+class Cancelled(Exception):
+    """The user stopped a long piece of work; nothing was changed. Not an error: nobody reports it."""

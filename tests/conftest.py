@@ -21,3 +21,6 @@ def _load_root() -> None:
 
 if "voxrig" not in sys.modules:
     _load_root()
+
+# Models that the tests build are shared between test files; with importlib mode these see no siblings by themselves.
+sys.path.append(str(ROOT / "tests" / "unit"))

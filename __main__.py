@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m voxrig ...`` and, from a checkout of any name, ``python /path/to/checkout ...``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+
+def _load_root_as_package() -> str:
+    """Run by path this file belongs to no package: load its folder as ``voxrig`` and give that name."""
+    root = Path(__file__).resolve().parent
+    # Python put the folder itself on the path, where errors, cli and the others would be modules of their own.
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != root]
+    spec = importlib.util.spec_from_file_location("voxrig", root / "__init__.py", submodule_search_locations=[str(root)])
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{root} is not the folder of Voxrig")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["voxrig"] = module
+    spec.loader.exec_module(module)
+    return "voxrig"
+
+
+if __name__ == "__main__":
+    package_name = __package__ or _load_root_as_package()
+    sys.exit(importlib.import_module(f"{package_name}.cli").main())

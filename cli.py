@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: ``voxrig curves`` (no Blender needed) and the other subcommands.
+
+Exit codes: 0 when everything was done; 2 when the command line is wrong or something the user can put right went
+wrong, with one line for each on stderr; 130 when interrupted. Anything else is a bug and shows its traceback.
+Nothing slow is imported before it is known to be needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from .errors import ModelError, VoxrigError
+
+if TYPE_CHECKING:
+    from .animation.curves import ChannelCurves
+    from .inference.package import ModelPackage
+
+EXIT_DONE = 0
+EXIT_FAILED = 2
+EXIT_INTERRUPTED = 130
+
+CURVE_FORMATS = ("csv", "npz")
+
+
+class CommandError(VoxrigError):
+    """What was typed cannot be meant."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (``sys.argv`` by default) and give its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console that cannot show a file's name must not stop the work.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        arguments = build_parser().parse_args(argv)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else EXIT_FAILED
+    run = cast("Callable[[argparse.Namespace], int]", arguments.run)
+    try:
+        return run(arguments)
+    except VoxrigError as error:
+        _complain(str(error))
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return EXIT_INTERRUPTED
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; each subcommand sets ``run`` to its function."""
+    parser = argparse.ArgumentParser(prog="voxrig", description="Facial animation from speech.")
+    subcommands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_curves(subcommands)
+    return parser
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which model runs, where, and with which emotion: the same for every subcommand that generates."""
+    parser.add_argument("--model", metavar="FOLDER", help="folder of a model package, or the name of a bundled one")
+    parser.add_argument(
+        "--provider",
+        choices=("auto", "cuda", "cpu"),
+        default="auto",
+        type=str.lower,
+        help="where the model runs (default: auto)",
+    )
+    parser.add_argument(
+        "--emotion",
+        action="append",
+        default=[],
+        metavar="NAME=WEIGHT",
+        help="an emotion of the model with its weight 0..1, such as joy=0.5; may be given several times",
+    )
+
+
+def find_model(name: str | None) -> Path:
+    """The folder of a model package: as given, else a bundled one by name, else the first that is bundled."""
+    from .inference.package import bundled_packages
+
+    bundled = bundled_packages()
+    if name is None:
+        if not bundled:
+            raise ModelError("No model is bundled with this Voxrig; give the folder of one with --model")
+        return next((folder for folder in bundled if folder.name == "speech"), bundled[0])
+    if os.path.isdir(name):
+        return Path(name)
+    for folder in bundled:
+        if folder.name == name:
+            return folder
+    names = ", ".join(folder.name for folder in bundled) or "none"
+    raise ModelError(f"There is no folder {name} and no bundled model of that name (there are: {names})")
+
+
+def parse_emotions(assignments: Sequence[str], package: ModelPackage) -> list[float] | None:
+    """Weights in the order of the package's emotions, or None where none is given. Raises CommandError."""
+    if not assignments:
+        return None
+    weights = [0.0] * len(package.emotions)
+    for assignment in assignments:
+        name, separator, text = assignment.partition("=")
+        if name not in package.emotions:
+            known = ", ".join(package.emotions) or "none"
+            raise CommandError(f"model '{package.name}' knows no emotion '{name}' (it knows: {known})")
+        try:
+            weight = float(text)
+        except ValueError:
+            weight = -1.0
+        if not separator or not 0.0 <= weight <= 1.0:
+            raise CommandError(f"--emotion {assignment}: write {name}=WEIGHT with a weight from 0 to 1")
+        weights[package.emotions.index(name)] = weight
+    return weights
+
+
+def _add_curves(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subcommands.add_parser(
+        "curves",
+        help="write the channels of one or more sounds to CSV or NPZ files",
+        description="Write the channels of each sound at the model's own frame rate. CSV: the header "
+        "'seconds,<channel>,...' and one row per frame. NPZ: seconds, names, values [time, channel], frame_rate, "
+        "start_seconds.",
+    )
+    parser.add_argument("sounds", nargs="+", metavar="SOUND", help="wav, flac, ogg or mp3")
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="PLACE",
+        help="a folder (made if missing), or for one sound a file that ends in .csv or .npz",
+    )
+    parser.add_argument("--format", choices=CURVE_FORMATS, help="kind of the files in a folder (default: csv)")
+    add_model_arguments(parser)
+    parser.set_defaults(run=run_curves)
+
+
+def run_curves(arguments: argparse.Namespace) -> int:
+    """``voxrig curves``: every sound that can be read is written; each that cannot is one line and exit code 2."""
+    sounds = [Path(sound) for sound in cast("list[str]", arguments.sounds)]
+    outputs = plan_outputs(sounds, cast("str", arguments.output), cast("str | None", arguments.format))
+
+    from .inference.audio import read_sound
+    from .inference.generate import generate_curves
+    from .inference.package import load_package
+    from .inference.session import open_session
+
+    package = load_package(find_model(cast("str | None", arguments.model)))
+    emotion = parse_emotions(cast("list[str]", arguments.emotion), package)
+    session = open_session(package, cast("str", arguments.provider).upper())
+    warned = False
+    failures = 0
+    for sound, output in zip(sounds, outputs):
+        try:
+            curves = generate_curves(
+                session, read_sound(sound, package.sample_rate), emotion, on_progress=_progress_printer(sound.name)
+            )
+            write_curves(output, curves)
+        except VoxrigError as error:
+            _complain(str(error))
+            failures += 1
+        else:
+            print(f"{sound} -> {output} ({curves.frame_count} frames, {len(curves.names)} channels, {session.provider})")
+        if session.warning is not None and not warned:
+            _complain(session.warning)
+            warned = True
+    return EXIT_FAILED if failures else EXIT_DONE
+
+
+def plan_outputs(sounds: Sequence[Path], output: str, file_format: str | None) -> list[Path]:
+    """The file for each sound. Raises CommandError when two would share one, or the output is not understood."""
+    place = Path(output)
+    suffix = place.suffix.lower()
+    is_folder = place.is_dir() or output.endswith(("/", os.sep))
+    if not is_folder and suffix[1:] in CURVE_FORMATS:
+        if len(sounds) > 1:
+            raise CommandError(f"{len(sounds)} sounds do not fit into the one file {output}; give a folder")
+        if file_format not in (None, suffix[1:]):
+            raise CommandError(f"--format {file_format} does not go with the file {output}")
+        return [place]
+    if not is_folder and suffix:
+        raise CommandError(f"{output} ends neither in .csv nor in .npz; for a new folder end it with a slash")
+    outputs = [place / f"{sound.stem}.{file_format or CURVE_FORMATS[0]}" for sound in sounds]
+    taken: dict[str, Path] = {}
+    for sound, path in zip(sounds, outputs):
+        # Names that differ only in case are one file on Windows and macOS.
+        other = taken.setdefault(path.name.casefold(), sound)
+        if other is not sound:
+            raise CommandError(f"{other} and {sound} would both be written to {path}; give them to two commands")
+    return outputs
+
+
+def write_curves(path: Path, curves: ChannelCurves) -> None:
+    """Write a .csv or .npz file, whole or not at all. Raises CommandError where it cannot be written."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if path.suffix.lower() == ".npz":
+                _write_npz(partial, curves)
+            else:
+                _write_csv(partial, curves)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written ({error.strerror or error}); choose another place") from None
+
+
+def _write_csv(path: Path, curves: ChannelCurves) -> None:
+    row = "%.6f" + ",%.5f" * len(curves.names) + "\n"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerow(("seconds", *curves.names))
+        for seconds, values in zip(curves.seconds(), curves.values):
+            file.write(row % (seconds, *values.tolist()))
+
+
+def _write_npz(path: Path, curves: ChannelCurves) -> None:
+    import numpy as np
+
+    with path.open("wb") as file:
+        np.savez_compressed(
+            file,
+            seconds=curves.seconds(),
+            names=np.array(curves.names),
+            values=curves.values,
+            frame_rate=np.float64(curves.frame_rate),
+            start_seconds=np.float64(curves.start_seconds),
+        )
+
+
+def _complain(sentence: str) -> None:
+    print(f"voxrig: {' '.join(sentence.split())}", file=sys.stderr)
+
+
+def _progress_printer(name: str) -> Callable[[float], None] | None:
+    """A percentage that overwrites itself, for people at a terminal only."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(fraction: float) -> None:
+        end = "\r" if fraction < 1.0 else "\r\x1b[K"
+        print(f"{name} {fraction:4.0%}" if fraction < 1.0 else "", end=end, file=sys.stderr, flush=True)
+
+    return show

@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sound files as one mono float32 waveform at a model's sample rate, read in blocks.
+
+Memory stays at the size of the result plus a few blocks, whatever the file's rate and channel count.
+"""
+
+# pyright: reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from ..errors import AudioError
+
+if TYPE_CHECKING:
+    import soundfile
+
+# What libsndfile reads; other containers need the fallback decoder.
+READABLE_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".rf64", ".w64")
+
+# Samples over all channels that are decoded at once: 2 MB of float32.
+_BLOCK_SAMPLES = 1 << 19
+
+# Full scale is 1; a decoder overshoots by a little, a file of integers saved as float by thousands.
+_LARGEST_PLAUSIBLE_PEAK = 64.0
+
+_STOP_BAND_DB = 80.0
+_TRANSITION = 0.1
+_MOST_PHASES = 1024
+
+SoundSource = str | os.PathLike[str] | bytes
+Decoder = Callable[[Any], tuple[NDArray[np.float32], int]]
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """Mono sound: ``samples`` float32 ``[n]`` in -1..1, read-only, at ``sample_rate`` per second.
+
+    Raises ValueError when the samples are not one-dimensional or the rate is not positive.
+    """
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+
+    def __post_init__(self) -> None:
+        samples = np.asarray(self.samples, dtype=np.float32).view()
+        if samples.ndim != 1:
+            raise ValueError(f"samples are {samples.shape}, not [n]")
+        if self.sample_rate <= 0:
+            raise ValueError(f"sample rate {self.sample_rate} is not positive")
+        samples.flags.writeable = False
+        object.__setattr__(self, "samples", samples)
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length of the sound."""
+        return self.samples.size / self.sample_rate
+
+
+def read_sound(
+    path: SoundSource,
+    sample_rate: int,
+    *,
+    start_seconds: float = 0.0,
+    duration_seconds: float | None = None,
+    fallback_decoder: Decoder | None = None,
+) -> Waveform:
+    """Read a sound as mono at ``sample_rate``; sample i is the instant ``start_seconds + i / sample_rate``.
+
+    ``path`` is a file, or the bytes of one (a sound packed in a .blend). Channels are averaged, the rate is
+    changed by ``Resampler``. ``start_seconds`` and ``duration_seconds`` are a strip's trim, rounded to the
+    file's own samples; a duration beyond the end gives what is there. ``fallback_decoder(path)`` returns
+    ``(samples [n, channels], rate)`` for what soundfile cannot open; it raises AudioError when it fails too.
+
+    Raises AudioError for a sound that is missing, empty, damaged, cut short, not a number somewhere, or that
+    holds no samples in the range; ValueError for a negative start or duration.
+    """
+    if start_seconds < 0 or (duration_seconds is not None and duration_seconds < 0):
+        raise ValueError(f"start {start_seconds} s and duration {duration_seconds} s must not be negative")
+    name = _name_of(path)
+    _check_file(path, name)
+    sound = _open_with_soundfile(path)
+    if sound is None:
+        if fallback_decoder is None:
+            raise _unreadable(name)
+        samples, rate = fallback_decoder(path)
+        if samples.ndim != 2 or rate <= 0:
+            raise ValueError(f"the fallback decoder gave {samples.shape} at {rate} Hz, not [n, channels]")
+        first, count = _range_in_samples(name, len(samples), rate, start_seconds, duration_seconds)
+        return _collect(name, _array_blocks(samples[first : first + count]), rate, count, sample_rate, first)
+    with sound:
+        rate = sound.samplerate
+        _check_not_cut_short(path, name, sound)
+        first, count = _range_in_samples(name, sound.frames, rate, start_seconds, duration_seconds)
+        return _collect(name, _file_blocks(name, sound, first, count), rate, count, sample_rate, first)
+
+
+class Resampler:
+    """Change the sample rate of a stream by a windowed-sinc low-pass, with no delay and no drift.
+
+    Output sample n is the instant n / ``to_rate``. The filter is a Kaiser window design (Kaiser 1974; formulas
+    7.75 and 7.76 of Oppenheim and Schafer, Discrete-Time Signal Processing, 3rd ed.): flat up to 0.9 of the
+    lower Nyquist frequency, 80 dB down from there on. What comes out does not depend on how the input was
+    cut into blocks. scipy's resample_poly does the same sum, but needs the whole sound at once, and importing
+    it costs seconds.
+    """
+
+    def __init__(self, from_rate: int, to_rate: int) -> None:
+        divisor = math.gcd(from_rate, to_rate)
+        self._up, self._down = to_rate // divisor, from_rate // divisor
+        self._pushed = 0
+        self._made = 0
+        if self._up == self._down:
+            return
+        narrower = min(1.0, to_rate / from_rate)
+        # In input samples: the length of a filter whose transition is a tenth of the lower Nyquist frequency.
+        self._half = math.ceil((_STOP_BAND_DB - 7.95) / (2.285 * math.pi * _TRANSITION * narrower) / 2) + 1
+        self._cutoff = 0.5 * narrower * (1.0 - _TRANSITION / 2)
+        # The window around output n begins at input floor(n * down / up) - half + 1, hence this many zeros first.
+        self._waiting = np.zeros(self._half - 1, np.float32)
+        self._taken = 0
+        if self._up <= _MOST_PHASES:
+            self._prepare_periods()
+        else:
+            self._phases = self._phase_filters(np.arange(_MOST_PHASES + 1) / _MOST_PHASES)
+
+    def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take the next input samples ``[n]``, give the output samples that are ready."""
+        self._pushed += block.size
+        if self._up == self._down:
+            return block
+        self._waiting = np.concatenate([self._waiting, block])
+        return self._drain()
+
+    def finish(self) -> NDArray[np.float32]:
+        """Give the rest: in all, ``ceil(pushed * to_rate / from_rate)`` samples have then come out."""
+        if self._up == self._down:
+            return np.zeros(0, np.float32)
+        remaining = -(-self._pushed * self._up // self._down) - self._made
+        parts: list[NDArray[np.float32]] = []
+        while remaining > 0:
+            self._waiting = np.concatenate([self._waiting, np.zeros(1 << 16, np.float32)])
+            part = self._drain()[:remaining]
+            remaining -= part.size
+            parts.append(part)
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+    def _phase_filters(self, phases: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Filters for outputs that fall ``phases`` (0..1) after an input sample, ``[phase, tap]``."""
+        beta = 0.1102 * (_STOP_BAND_DB - 8.7)
+        offsets = np.arange(1 - self._half, self._half + 1) - phases[:, None]
+        window = np.i0(beta * np.sqrt(np.clip(1.0 - (offsets / self._half) ** 2, 0.0, 1.0)))
+        filters = np.sinc(2.0 * self._cutoff * offsets) * window
+        return (filters / filters.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def _prepare_periods(self) -> None:
+        # The filters repeat every `up` outputs, so a group of outputs is one matrix product.
+        periods = -(-64 // self._up)
+        outputs = periods * self._up
+        starts, phases = np.divmod(np.arange(outputs) * self._down, self._up)
+        filters = self._phase_filters(np.arange(self._up) / self._up)
+        self._group_step = periods * self._down
+        self._group_matrix = np.zeros((self._group_step + 2 * self._half, outputs), np.float32)
+        for output in range(outputs):
+            start = int(starts[output])
+            self._group_matrix[start : start + 2 * self._half, output] = filters[phases[output]]
+        # Always as many groups in one product: the rounding of a matrix product depends on its size.
+        self._groups = max(1, (1 << 16) // self._group_step)
+
+    def _drain(self) -> NDArray[np.float32]:
+        parts = list(self._drain_periods() if self._up <= _MOST_PHASES else self._drain_phases())
+        made = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        self._made += made.size
+        return made
+
+    def _drain_periods(self) -> Iterator[NDArray[np.float32]]:
+        length = self._group_matrix.shape[0]
+        needed = (self._groups - 1) * self._group_step + length
+        first = 0
+        while self._waiting.size - first >= needed:
+            windows = sliding_window_view(self._waiting[first : first + needed], length)[:: self._group_step]
+            yield (np.ascontiguousarray(windows) @ self._group_matrix).ravel()
+            first += self._groups * self._group_step
+        self._waiting = self._waiting[first:]
+
+    def _drain_phases(self) -> Iterator[NDArray[np.float32]]:
+        # A ratio such as 44099 : 16000 has too many phases to keep; between 1024 of them a straight line is
+        # within 120 dB.
+        ready = (self._taken + self._waiting.size - 2 * self._half + 1) * self._up // self._down - 1
+        for begin in range(self._made, ready, 4096):
+            starts, remainders = np.divmod(np.arange(begin, min(begin + 4096, ready)) * self._down, self._up)
+            windows = sliding_window_view(self._waiting, 2 * self._half)[starts - self._taken]
+            position = remainders * (_MOST_PHASES / self._up)
+            below = position.astype(np.int64)
+            weight = (position - below).astype(np.float32)
+            low = (windows * self._phases[below]).sum(axis=1)
+            high = (windows * self._phases[below + 1]).sum(axis=1)
+            yield low + weight * (high - low)
+        keep_from = max(ready, self._made) * self._down // self._up - self._taken
+        self._waiting = self._waiting[keep_from:]
+        self._taken += keep_from
+
+
+def _name_of(path: SoundSource) -> str:
+    return "The packed sound" if isinstance(path, bytes) else f"'{Path(path).name}'"
+
+
+def _check_file(path: SoundSource, name: str) -> None:
+    if isinstance(path, bytes):
+        size = len(path)
+    else:
+        if os.path.isdir(path):
+            raise AudioError(f"{name} is a folder; choose a sound file in it")
+        try:
+            with open(path, "rb") as file:
+                size = file.seek(0, os.SEEK_END)
+        except FileNotFoundError:
+            raise AudioError(f"There is no sound file {os.fspath(path)}; choose it again") from None
+        except OSError as error:
+            raise AudioError(f"{name} cannot be opened ({error.strerror}); check its permissions") from None
+    if size == 0:
+        raise AudioError(f"{name} is empty (0 bytes); export the sound again")
+
+
+def _open_with_soundfile(path: SoundSource) -> soundfile.SoundFile | None:
+    """Open, or None for what libsndfile cannot read."""
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:
+        raise AudioError(
+            f"The sound reader 'soundfile' does not load ({error}); install the Voxrig zip made for this system"
+        ) from error
+    source = io.BytesIO(path) if isinstance(path, bytes) else os.fspath(path)
+    try:
+        return soundfile.SoundFile(source)
+    except soundfile.LibsndfileError:
+        return None
+    except TypeError:  # headerless .raw asks for its rate
+        return None
+
+
+def _unreadable(name: str) -> AudioError:
+    suffix = Path(name.strip("'")).suffix.lower()
+    if suffix in READABLE_SUFFIXES:
+        return AudioError(f"{name} is damaged or is not really a {suffix[1:]} file; export the sound again")
+    return AudioError(f"{name} is in a format that is only read inside Blender; convert it to wav, flac, ogg or mp3")
+
+
+def _cut_short(name: str) -> AudioError:
+    return AudioError(f"{name} is damaged or was cut short before its end; copy or export the sound again")
+
+
+def _check_not_cut_short(path: SoundSource, name: str, sound: soundfile.SoundFile) -> None:
+    # libsndfile plays a shortened file to where it ends, and tells only in its log and by missing pages.
+    for declared, present in re.findall(r"^ *(?:data|SSND) : (\d+) \(should be (\d+)\)", sound.extra_info, re.MULTILINE):
+        # A program that writes into a pipe cannot go back to fill in the size and leaves the largest one.
+        if int(present) < int(declared) < 0x7FFFF000:
+            raise _cut_short(name)
+    if sound.format == "OGG" and not _ends_with_whole_ogg_page(path):
+        raise _cut_short(name)
+
+
+def _ends_with_whole_ogg_page(path: SoundSource) -> bool:
+    # RFC 3533 section 6: a header of 27 bytes, its last the number of segment lengths that follow it.
+    largest_page = 27 + 255 + 255 * 255
+    with io.BytesIO(path) if isinstance(path, bytes) else open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 2 * largest_page))
+        tail = file.read()
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27 or len(page) < 27 + page[26]:
+        return False
+    return len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
+
+
+def _range_in_samples(
+    name: str, frames: int, rate: int, start_seconds: float, duration_seconds: float | None
+) -> tuple[int, int]:
+    """First sample and number of samples of the trim, in the file's own samples."""
+    if frames <= 0:
+        raise AudioError(f"{name} holds no sound (0 samples); export the sound again")
+    first = round(start_seconds * rate)
+    if first >= frames:
+        raise AudioError(
+            f"{name} ends at {frames / rate:.2f} s, before the wanted start at {start_seconds:.2f} s; correct the trim"
+        )
+    count = frames - first if duration_seconds is None else min(round(duration_seconds * rate), frames - first)
+    if count == 0:
+        raise AudioError(f"No sound of {name} is left by the trim; make it longer")
+    return first, count
+
+
+def _array_blocks(samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    step = max(1, _BLOCK_SAMPLES // max(1, samples.shape[1]))
+    for first in range(0, len(samples), step):
+        yield samples[first : first + step]
+
+
+def _file_blocks(name: str, sound: soundfile.SoundFile, first: int, count: int) -> Iterator[NDArray[np.float32]]:
+    """The samples ``[n, channels]`` from ``first`` on. Raises AudioError when fewer than ``count`` come."""
+    import soundfile
+
+    step = max(1, _BLOCK_SAMPLES // sound.channels)
+    remaining = count
+    try:
+        if first:
+            sound.seek(first)
+        while remaining > 0:
+            block = cast("NDArray[np.float32]", sound.read(min(step, remaining), dtype="float32", always_2d=True))
+            if len(block) == 0:
+                raise _cut_short(name)
+            remaining -= len(block)
+            yield block
+    except soundfile.LibsndfileError:
+        raise _cut_short(name) from None
+
+
+def _collect(name: str, blocks: Iterator[NDArray[np.float32]], rate: int, count: int, sample_rate: int, first: int) -> Waveform:
+    """Average the channels and change the rate, block by block, into one array that grows in place."""
+    resampler = Resampler(rate, sample_rate)
+    expected = -(-count * sample_rate // rate)
+    # A damaged header can promise anything, so the first guess is kept to an hour or so at 16 kHz.
+    collected = np.empty(min(expected, 1 << 26), np.float32)
+    filled = 0
+
+    def add(part: NDArray[np.float32]) -> None:
+        nonlocal filled
+        if filled + part.size > collected.size:
+            collected.resize(min(expected, max(2 * collected.size, filled + part.size)), refcheck=False)
+        np.clip(part, -1.0, 1.0, out=collected[filled : filled + part.size])
+        filled += part.size
+
+    position = first
+    for block in blocks:
+        with np.errstate(invalid="ignore"):
+            mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+            peak = np.abs(mono).max()
+        if not np.isfinite(peak):
+            bad = position + int(np.argmin(np.isfinite(mono)))
+            raise AudioError(
+                f"{name} holds samples that are not numbers, the first at {bad / rate:.3f} s; export the sound again"
+            )
+        if peak > _LARGEST_PLAUSIBLE_PEAK:
+            raise AudioError(
+                f"{name} is {peak:.0f} times too loud for a sound file, near {position / rate:.1f} s; export it again as wav"
+            )
+        position += len(block)
+        add(resampler.push(np.ascontiguousarray(mono)))
+    add(resampler.finish())
+    return Waveform(collected[:filled], sample_rate)

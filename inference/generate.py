@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sound -> channel curves, in overlapping windows: memory does not grow with the sound, nor does the result depend
+on where the windows fall."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..animation.curves import ChannelCurves
+from ..errors import Cancelled, ModelError
+from .audio import Waveform
+from .package import ModelPackage
+from .session import Session
+
+WINDOW_SECONDS = 30.0
+"""New sound per run of the graph: long enough that the repeated context costs little, short enough to cancel soon."""
+
+
+def count_frames(waveform: Waveform, package: ModelPackage) -> int:
+    """Rows that ``waveform`` gives: one per hop begun."""
+    return -(-waveform.samples.size // package.hop)
+
+
+def generate_curves(
+    session: Session,
+    waveform: Waveform,
+    emotion: ArrayLike | None = None,
+    *,
+    window_seconds: float = WINDOW_SECONDS,
+    on_progress: Callable[[float], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> ChannelCurves:
+    """Run the model over the whole sound; values are held within each channel's limits.
+
+    ``emotion`` is None (no emotion), weights ``[emotions]`` for the whole sound, or ``[frames, emotions]``, in 0..1 and
+    in the order of the package's emotions. ``on_progress`` is called with 0..1. Row 0 is the start of the waveform,
+    earlier by the model's lead.
+
+    Raises Cancelled soon after ``is_cancelled`` answers True; ModelError when the model fails, takes no emotion or
+    gives values that are not numbers; ValueError for a wrong sample rate or shape of ``emotion``.
+    """
+    package = session.package
+    values = generate_outputs(
+        session,
+        waveform,
+        emotion,
+        outputs=("channels",),
+        window_seconds=window_seconds,
+        on_progress=on_progress,
+        is_cancelled=is_cancelled,
+    )["channels"]
+    minimum = np.array([channel.minimum for channel in package.channels], np.float32)
+    maximum = np.array([channel.maximum for channel in package.channels], np.float32)
+    np.clip(values, minimum, maximum, out=values)
+    return ChannelCurves(package.channel_names, package.frame_rate, values, -package.lead_seconds)
+
+
+def generate_outputs(
+    session: Session,
+    waveform: Waveform,
+    emotion: ArrayLike | None = None,
+    *,
+    outputs: Sequence[str],
+    window_seconds: float = WINDOW_SECONDS,
+    on_progress: Callable[[float], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> dict[str, NDArray[np.float32]]:
+    """The graph's own ``outputs`` ('channels', 'features', 'phones') as ``[frames, columns]``, not limited.
+
+    Everything else is as in :func:`generate_curves`.
+    """
+    package = session.package
+    if waveform.sample_rate != package.sample_rate:
+        raise ValueError(f"the waveform is at {waveform.sample_rate} Hz, the model at {package.sample_rate} Hz")
+    frames = count_frames(waveform, package)
+    if frames == 0:
+        raise ValueError("the waveform holds no samples")
+    weights = _emotion_weights(package, emotion, frames)
+    widths = package.output_widths()
+    results = {name: np.empty((frames, widths[name]), np.float32) for name in outputs}
+    before = math.ceil(package.context_before_seconds * package.frame_rate)
+    after = math.ceil(package.context_after_seconds * package.frame_rate)
+    step = max(1, round(window_seconds * package.frame_rate))
+    for first in range(0, frames, step):
+        if is_cancelled is not None and is_cancelled():
+            raise Cancelled
+        if on_progress is not None:
+            on_progress(first / frames)
+        last = min(first + step, frames)
+        samples = _cut(waveform.samples, (first - before) * package.hop, (last + after) * package.hop)
+        window_weights = None
+        if weights is not None:
+            rows = np.clip(np.arange(first - before, last + after), 0, len(weights) - 1)
+            window_weights = weights[rows]
+        made = session.run(samples, window_weights, outputs)
+        for name, result in results.items():
+            part = made[name][before : before + last - first]
+            if not np.isfinite(part).all():
+                raise ModelError(f"Model '{package.name}' gave values that are not numbers; install it again")
+            result[first:last] = part
+    if on_progress is not None:
+        on_progress(1.0)
+    return results
+
+
+def _cut(samples: NDArray[np.float32], first: int, last: int) -> NDArray[np.float32]:
+    """``samples[first:last]`` with silence beyond both ends."""
+    piece = np.zeros(last - first, np.float32)
+    begin, end = max(first, 0), min(last, samples.size)
+    if begin < end:
+        piece[begin - first : end - first] = samples[begin:end]
+    return piece
+
+
+def _emotion_weights(package: ModelPackage, emotion: ArrayLike | None, frames: int) -> NDArray[np.float32] | None:
+    """Weights ``[1 or frames, emotions]``, or None for no emotion."""
+    if emotion is None:
+        return None
+    if not package.emotions:
+        raise ModelError(f"Model '{package.name}' takes no emotion; choose another model or none")
+    weights = np.asarray(emotion, np.float32)
+    if weights.ndim == 1:
+        weights = weights[None]
+    if weights.ndim != 2 or weights.shape[1] != len(package.emotions) or weights.shape[0] not in (1, frames):
+        raise ValueError(
+            f"the emotion is {weights.shape}, not [{len(package.emotions)}] or [{frames}, {len(package.emotions)}]"
+        )
+    if not (np.isfinite(weights).all() and weights.min() >= 0.0 and weights.max() <= 1.0):
+        raise ValueError("emotion weights must be between 0 and 1")
+    return weights

@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Model packages: a folder with a graph (``model.onnx``) and its description (``model.json``).
+
+Nothing about a model is known anywhere else. Loading checks the description by itself, then the graph file against
+its hash, then the graph against the description, and names the first thing that disagrees.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from ..animation.channels import REGIONS, Channel
+from ..errors import ModelError
+from .session import first_line, import_onnxruntime
+
+FORMAT = 1
+"""The version of model.json that is read here."""
+
+GROUPS = ("face", "viseme", "expression")
+
+_TRIAL_FRAMES = 8
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Recordings that a model was trained on."""
+
+    name: str
+    licence: str
+    hours: float
+    source: str
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How a model came about; ``scores`` is whatever its training printed."""
+
+    corpora: tuple[Corpus, ...]
+    hours: float
+    seed: int
+    commit: str
+    scores: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """What ``model.json`` says, checked against the graph in the same folder.
+
+    The graph turns ``waveform`` float32 ``[1, samples]`` (samples a multiple of ``hop``), and ``emotion`` float32
+    ``[1, frames, emotions]`` in 0..1 where ``emotions`` is not empty, into ``channels`` ``[1, frames, channels]``,
+    ``features`` ``[1, frames, feature_width]`` and, where ``phones`` is not empty, ``phones``
+    ``[1, frames, phones]``; frames = samples / hop. A frame hears ``context_before_seconds`` of sound before it and
+    ``context_after_seconds`` after it. Row i of the outputs shows the instant i * hop / sample_rate - lead_seconds.
+    """
+
+    folder: Path
+    name: str
+    title: str
+    version: str
+    licence: str
+    sample_rate: int
+    frame_rate: float
+    context_before_seconds: float
+    context_after_seconds: float
+    lead_seconds: float
+    channels: tuple[Channel, ...]
+    emotions: tuple[str, ...]
+    phones: tuple[str, ...]
+    feature_width: int
+    graph_file: str
+    graph_sha256: str
+    training: TrainingRecord
+
+    @property
+    def hop(self) -> int:
+        """Samples per frame."""
+        return round(self.sample_rate / self.frame_rate)
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """The names of ``channels``, in the order of the graph's columns."""
+        return tuple(channel.name for channel in self.channels)
+
+    @property
+    def graph_path(self) -> Path:
+        """The graph's file."""
+        return self.folder / self.graph_file
+
+    def output_widths(self) -> dict[str, int]:
+        """Outputs of the graph and how many columns each has."""
+        widths = {"channels": len(self.channels), "features": self.feature_width}
+        if self.phones:
+            widths["phones"] = len(self.phones)
+        return widths
+
+
+def bundled_packages() -> list[Path]:
+    """The folders under ``models/`` that hold a model package, sorted by name."""
+    return sorted(path.parent for path in _MODELS_FOLDER.glob("*/model.json"))
+
+
+_MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
+
+
+def read_description(folder: str | Path) -> ModelPackage:
+    """Read and check ``model.json`` alone: fast, for lists and panels. Raises ModelError."""
+    folder = Path(folder)
+    path = folder / "model.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ModelError(f"There is no model.json in {folder}; choose the folder of a model package") from None
+    except NotADirectoryError:
+        raise ModelError(f"{folder} is not a folder; choose the folder of a model package") from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+    except UnicodeDecodeError:
+        raise ModelError(f"{path} is damaged: it is not text; install the model again") from None
+    try:
+        document = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ModelError(f"{path} is damaged ({error}); install the model again") from None
+    return _parse(folder, _Fields(document, f"{folder.name}/model.json", ""))
+
+
+def load_package(folder: str | Path) -> ModelPackage:
+    """Read a package and check all of it: description, hash of the graph, graph against description.
+
+    Takes about as long as opening the graph twice. Raises ModelError with the first disagreement.
+    """
+    package = read_description(folder)
+    _check_hash(package)
+    _check_graph(package)
+    return package
+
+
+class _Fields:
+    """One JSON object of a description; every getter names the field that is wrong."""
+
+    def __init__(self, value: object, file: str, path: str) -> None:
+        self._file, self._path = file, path
+        if not isinstance(value, dict):
+            raise self.wrong("", "is not an object")
+        self._values = cast("dict[str, object]", value)
+
+    def wrong(self, key: str, problem: str) -> ModelError:
+        where = ".".join(part for part in (self._path, key) if part) or "the whole"
+        return ModelError(f"{self._file}: {where} {problem}; install the model again or correct the file")
+
+    def get(self, key: str) -> object:
+        if key not in self._values:
+            raise self.wrong(key, "is missing")
+        return self._values[key]
+
+    def text(self, key: str) -> str:
+        value = self.get(key)
+        if not isinstance(value, str) or not value.strip():
+            raise self.wrong(key, f"is {value!r}, not a text")
+        return value
+
+    def number(self, key: str, minimum: float = -math.inf, maximum: float = math.inf) -> float:
+        value = self.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise self.wrong(key, f"is {value!r}, not a number")
+        if not minimum <= value <= maximum:
+            raise self.wrong(key, f"is {value}, not between {minimum:g} and {maximum:g}")
+        return float(value)
+
+    def integer(self, key: str, minimum: float, maximum: float = math.inf) -> int:
+        value = self.number(key, minimum, maximum)
+        if value != int(value):
+            raise self.wrong(key, f"is {value}, not a whole number")
+        return int(value)
+
+    def choice(self, key: str, choices: tuple[str, ...]) -> str:
+        value = self.text(key)
+        if value not in choices:
+            raise self.wrong(key, f"is '{value}', not one of {', '.join(choices)}")
+        return value
+
+    def child(self, key: str) -> _Fields:
+        return _Fields(self.get(key), self._file, f"{self._path}.{key}" if self._path else key)
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        value = self.get(key)
+        if not isinstance(value, dict):
+            raise self.wrong(key, "is not an object")
+        return cast("dict[str, Any]", value)
+
+    def items(self, key: str) -> list[object]:
+        value = self.get(key)
+        if not isinstance(value, list):
+            raise self.wrong(key, "is not a list")
+        return cast("list[object]", value)
+
+    def children(self, key: str) -> Iterator[_Fields]:
+        for index, value in enumerate(self.items(key)):
+            yield _Fields(value, self._file, f"{self._path}.{key}[{index}]" if self._path else f"{key}[{index}]")
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        values = self.items(key)
+        for index, value in enumerate(values):
+            if not isinstance(value, str) or not value.strip():
+                raise self.wrong(f"{key}[{index}]", f"is {value!r}, not a text")
+        return self.unique(key, tuple(cast("list[str]", values)))
+
+    def unique(self, key: str, names: tuple[str, ...]) -> tuple[str, ...]:
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise self.wrong(f"{key}[{index}]", f"repeats the name '{name}'")
+        return names
+
+
+def _parse(folder: Path, fields: _Fields) -> ModelPackage:
+    version = fields.get("format")
+    if version != FORMAT or isinstance(version, bool):
+        raise fields.wrong("format", f"is {version!r}, but this Voxrig reads format {FORMAT}: update Voxrig or the model")
+    sample_rate = fields.integer("sample_rate", 1000, 192_000)
+    frame_rate = fields.number("frame_rate", 1.0, 1000.0)
+    # A rate such as 60000/1001 is not exact in JSON, so a millionth of a sample is forgiven.
+    if abs(sample_rate / frame_rate - round(sample_rate / frame_rate)) > 1e-6:
+        raise fields.wrong("frame_rate", f"is {frame_rate:g}, which does not divide the sample rate {sample_rate} evenly")
+    context = fields.child("context_seconds")
+    graph = fields.child("graph")
+    graph_file = graph.text("file")
+    if Path(graph_file).name != graph_file or "\\" in graph_file:
+        raise graph.wrong("file", f"is '{graph_file}', not the plain name of a file in the same folder")
+    sha256 = graph.text("sha256").lower()
+    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        raise graph.wrong("sha256", "is not 64 hexadecimal digits")
+    return ModelPackage(
+        folder=folder,
+        name=fields.text("name"),
+        title=fields.text("title"),
+        version=fields.text("version"),
+        licence=fields.text("licence"),
+        sample_rate=sample_rate,
+        frame_rate=frame_rate,
+        context_before_seconds=context.number("before", 0.0, 60.0),
+        context_after_seconds=context.number("after", 0.0, 60.0),
+        lead_seconds=fields.number("lead_seconds", -1.0, 1.0),
+        channels=_parse_channels(fields),
+        emotions=fields.texts("emotions"),
+        phones=fields.texts("phones"),
+        feature_width=fields.child("features").integer("width", 1),
+        graph_file=graph_file,
+        graph_sha256=sha256,
+        training=_parse_training(fields.child("training")),
+    )
+
+
+def _parse_channels(fields: _Fields) -> tuple[Channel, ...]:
+    channels: list[Channel] = []
+    for entry in fields.children("channels"):
+        name, region, group = entry.text("name"), entry.choice("region", REGIONS), entry.choice("group", GROUPS)
+        rest, minimum, maximum = entry.number("rest"), entry.number("minimum"), entry.number("maximum")
+        if not minimum < maximum:
+            raise entry.wrong("maximum", f"is {maximum:g}, not above the minimum {minimum:g}")
+        if not minimum <= rest <= maximum:
+            raise entry.wrong("rest", f"is {rest:g}, not between {minimum:g} and {maximum:g}")
+        channels.append(Channel(name, region, group, rest, minimum, maximum, entry.text("unit")))
+    if not channels:
+        raise fields.wrong("channels", "is empty")
+    fields.unique("channels", tuple(channel.name for channel in channels))
+    return tuple(channels)
+
+
+def _parse_training(fields: _Fields) -> TrainingRecord:
+    return TrainingRecord(
+        corpora=tuple(
+            Corpus(entry.text("name"), entry.text("licence"), entry.number("hours", 0.0), entry.text("source"))
+            for entry in fields.children("corpora")
+        ),
+        hours=fields.number("hours", 0.0),
+        seed=fields.integer("seed", 0),
+        commit=fields.text("commit"),
+        scores=fields.mapping("scores"),
+    )
+
+
+def _check_hash(package: ModelPackage) -> None:
+    digest = hashlib.sha256()
+    try:
+        with package.graph_path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except FileNotFoundError:
+        raise _disagreement(package, f"its graph {package.graph_file} is missing") from None
+    except OSError as error:
+        raise _disagreement(package, f"its graph {package.graph_file} cannot be read ({error.strerror})") from None
+    if digest.hexdigest() != package.graph_sha256:
+        raise _disagreement(
+            package,
+            f"{package.graph_file} is damaged or was changed: its sha256 is {digest.hexdigest()[:12]}..., "
+            f"model.json says {package.graph_sha256[:12]}...",
+        )
+
+
+def _disagreement(package: ModelPackage, problem: str) -> ModelError:
+    return ModelError(f"Model '{package.name}': {problem}; install the model again")
+
+
+def _check_graph(package: ModelPackage) -> None:
+    """Compare the names, kinds, ranks and sizes that the graph declares, then those that a short run gives."""
+
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        graph = onnxruntime.InferenceSession(str(package.graph_path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's kinds of errors have no common base
+        raise _disagreement(package, f"{package.graph_file} is not a graph that can run here ({first_line(error)})") from None
+
+    emotions = len(package.emotions)
+    inputs: dict[str, list[int | None]] = {"waveform": [1, None]}
+    if emotions:
+        inputs["emotion"] = [1, None, emotions]
+    outputs: dict[str, list[int | None]] = {name: [1, None, width] for name, width in package.output_widths().items()}
+    _check_declared(package, "input", inputs, graph.get_inputs())
+    _check_declared(package, "output", outputs, graph.get_outputs())
+
+    feeds = {"waveform": np.zeros((1, _TRIAL_FRAMES * package.hop), np.float32)}
+    if emotions:
+        feeds["emotion"] = np.zeros((1, _TRIAL_FRAMES, emotions), np.float32)
+    names = list(outputs)
+    try:
+        arrays = cast("list[np.ndarray[Any, Any]]", graph.run(names, feeds))
+    except Exception as error:
+        raise _disagreement(
+            package, f"the graph does not run on {_TRIAL_FRAMES} frames of {package.hop} samples ({first_line(error)})"
+        ) from None
+    for name, array in zip(names, arrays):
+        expected = (1, _TRIAL_FRAMES, outputs[name][2])
+        if array.shape != expected:
+            raise _disagreement(
+                package,
+                f"{_TRIAL_FRAMES} frames of {package.hop} samples give the graph's output '{name}' the shape "
+                f"{list(array.shape)}, model.json means {list(expected)}",
+            )
+
+
+def _check_declared(package: ModelPackage, kind: str, expected: dict[str, list[int | None]], found: list[Any]) -> None:
+    nodes = {node.name: node for node in found}
+    for name, shape in expected.items():
+        if name not in nodes:
+            raise _disagreement(package, f"the graph has no {kind} '{name}' (it has: {', '.join(nodes) or 'none'})")
+        node = nodes[name]
+        if node.type != "tensor(float)":
+            raise _disagreement(package, f"the graph's {kind} '{name}' is {node.type}, not tensor(float)")
+        declared: list[int | str | None] = list(node.shape)
+        if len(declared) != len(shape):
+            raise _disagreement(package, f"the graph's {kind} '{name}' has {len(declared)} dimensions, not {len(shape)}")
+        # A dimension with a name instead of a number may be anything; the trial run shows what it is.
+        if any(isinstance(given, int) and given != wanted for given, wanted in zip(declared, shape)):
+            wanted_text = ", ".join("any" if size is None else str(size) for size in shape)
+            given_text = ", ".join(str(size) if isinstance(size, int) else "any" for size in declared)
+            raise _disagreement(
+                package, f"the graph's {kind} '{name}' has the shape [{given_text}], model.json means [{wanted_text}]"
+            )
+    for name in nodes:
+        if name not in expected:
+            raise _disagreement(package, f"the graph has the {kind} '{name}', which model.json does not describe")

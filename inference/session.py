@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a model's graph with onnxruntime: on CUDA where it works, else on the CPU."""
+
+# pyright: reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+
+if TYPE_CHECKING:
+    from .package import ModelPackage
+
+PROVIDERS = ("AUTO", "CUDA", "CPU")
+_ONNXRUNTIME_NAMES = {"CUDA": "CUDAExecutionProvider", "CPU": "CPUExecutionProvider"}
+_ONNXRUNTIME_WARNING, _ONNXRUNTIME_FATAL = 2, 4
+
+
+def import_onnxruntime() -> Any:
+    """The onnxruntime module, untyped. Raises ModelError where it is missing or made for another system."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ModelError(f"onnxruntime does not load ({error}); install the Voxrig zip made for this system") from error
+    return onnxruntime
+
+
+def available_providers() -> tuple[str, ...]:
+    """The providers that onnxruntime was built with, best first: 'CUDA', 'CPU'. Raises ModelError without onnxruntime.
+
+    'CUDA' may still fail for want of a driver or its libraries; only opening a session shows that.
+    """
+    offered = import_onnxruntime().get_available_providers()
+    return tuple(name for name, longer in _ONNXRUNTIME_NAMES.items() if longer in offered)
+
+
+def default_threads() -> int:
+    """Threads for one session: one core is left to Blender's window, and above four there is little to gain."""
+    return max(1, min(4, (os.cpu_count() or 1) - 1))
+
+
+class Session:
+    """A model's graph, ready to run. ``provider`` is 'CUDA' or 'CPU', whichever runs now.
+
+    ``warning`` is None, or one sentence on why the CPU stands in for CUDA; it may appear with the first ``run``.
+    Not to be shared between threads.
+    """
+
+    def __init__(
+        self,
+        package: ModelPackage,
+        graph: Any,
+        provider: str,
+        threads: int,
+        warning: str | None = None,
+    ) -> None:
+        self.package = package
+        self.provider = provider
+        self.threads = threads
+        self.warning = warning
+        self._graph: Any = graph
+
+    def run(
+        self,
+        waveform: NDArray[np.float32],
+        emotion: NDArray[np.float32] | None = None,
+        outputs: Sequence[str] | None = None,
+    ) -> dict[str, NDArray[np.float32]]:
+        """Run the graph once on ``waveform`` ``[samples]`` with weights ``emotion`` ``[frames, emotions]``.
+
+        ``samples`` is a multiple of the package's hop; without ``emotion`` all weights are 0. Returns
+        ``{output: [frames, columns]}`` for ``outputs``, or for all. Raises ValueError for wrong shapes and ModelError
+        when the graph fails on the CPU; a failure on CUDA changes to the CPU for good and sets ``warning``.
+        """
+        package = self.package
+        frames, rest = divmod(waveform.shape[0], package.hop)
+        if waveform.ndim != 1 or rest or frames == 0:
+            raise ValueError(f"the waveform is {waveform.shape}, not [a multiple of {package.hop} samples]")
+        feeds = {"waveform": np.ascontiguousarray(waveform, np.float32)[None]}
+        if package.emotions:
+            if emotion is None:
+                emotion = np.zeros((frames, len(package.emotions)), np.float32)
+            if emotion.shape != (frames, len(package.emotions)):
+                raise ValueError(f"the emotion is {emotion.shape}, not [{frames}, {len(package.emotions)}]")
+            feeds["emotion"] = np.ascontiguousarray(emotion, np.float32)[None]
+        elif emotion is not None:
+            raise ValueError(f"model '{package.name}' takes no emotion")
+        names = list(package.output_widths()) if outputs is None else list(outputs)
+        if self.provider != "CPU":
+            try:
+                return self._run_graph(names, feeds)
+            except Exception as error:  # onnxruntime's kinds of errors have no common base
+                self.provider = "CPU"
+                self.warning = _cuda_warning(first_line(error))
+                self._graph = None
+        try:
+            if self._graph is None:
+                self._graph = _open_graph(package, "CPU", self.threads)
+            return self._run_graph(names, feeds)
+        except Exception as error:
+            raise ModelError(f"Model '{package.name}' failed to run ({first_line(error)}); install it again") from error
+
+    def _run_graph(self, names: list[str], feeds: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        arrays = cast("list[NDArray[np.float32]]", self._graph.run(names, feeds))
+        return {name: array[0] for name, array in zip(names, arrays)}
+
+
+def open_session(package: ModelPackage, provider: str = "AUTO", threads: int | None = None) -> Session:
+    """Open ``package`` on 'CUDA' or 'CPU'; 'AUTO' takes CUDA where onnxruntime offers it.
+
+    A CUDA session that cannot be had becomes a CPU session with a ``warning``. ``threads`` is for the CPU, by default
+    ``default_threads()``. The same sound gives the same numbers every time on one machine with one number of threads.
+    Raises ModelError when the graph does not open on the CPU, ValueError for an unknown provider.
+    """
+    if provider not in PROVIDERS:
+        raise ValueError(f"provider {provider!r} is not one of {PROVIDERS}")
+    threads = default_threads() if threads is None else max(1, threads)
+    warning = None
+    if provider != "CPU":
+        if "CUDA" in available_providers():
+            try:
+                return Session(package, _open_graph(package, "CUDA", threads), "CUDA", threads)
+            except Exception as error:
+                warning = _cuda_warning(first_line(error))
+        elif provider == "CUDA":
+            warning = _cuda_warning("this Voxrig has the onnxruntime without CUDA, install the zip made for CUDA")
+    try:
+        graph = _open_graph(package, "CPU", threads)
+    except Exception as error:
+        raise ModelError(f"Model '{package.name}' does not open ({first_line(error)}); install it again") from error
+    return Session(package, graph, "CPU", threads, warning)
+
+
+def _open_graph(package: ModelPackage, provider: str, threads: int) -> Any:
+    """A session that really is on ``provider``; raises onnxruntime's errors and RuntimeError."""
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    # Idle threads that spin between two windows take the cores that Blender draws with.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if provider == "CPU":
+        return onnxruntime.InferenceSession(str(package.graph_path), options, providers=["CPUExecutionProvider"])
+    if importlib.util.find_spec("nvidia") is not None:
+        # NVIDIA's own wheels lie where the system's loader does not look.
+        onnxruntime.preload_dlls()
+    # onnxruntime logs a missing CUDA library in red and goes on with the CPU; the session's providers tell.
+    onnxruntime.set_default_logger_severity(_ONNXRUNTIME_FATAL)
+    try:
+        graph = onnxruntime.InferenceSession(
+            str(package.graph_path), options, providers=[_ONNXRUNTIME_NAMES[provider], "CPUExecutionProvider"]
+        )
+    finally:
+        onnxruntime.set_default_logger_severity(_ONNXRUNTIME_WARNING)
+    if _ONNXRUNTIME_NAMES[provider] not in graph.get_providers():
+        raise RuntimeError("its driver or libraries are missing or too old")
+    return graph
+
+
+def _cuda_warning(reason: str) -> str:
+    return f"CUDA cannot be used ({reason}); the CPU is used instead"
+
+
+def first_line(error: Exception) -> str:
+    """What an error of onnxruntime says, short enough for one sentence."""
+    return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
