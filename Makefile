@@ -1,0 +1,136 @@
+# Voxrig. `make demo` and `make test` set up everything they need by themselves; `make help` lists the rest.
+# Needs Python 3.11 or 3.13 (both for all of Blender 4.2 to 5.2), git and GNU make.
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PYTHON311 := $(shell sh tools/find_python.sh 3.11)
+PYTHON313 := $(shell sh tools/find_python.sh 3.13)
+
+# .venv is where people work: Blender 4.5 LTS on Python 3.11, or 5.2 LTS where only 3.13 is to be had. Each other
+# Blender that these Pythons allow has its own environment in .venvs/, for its tests only.
+ifneq ($(PYTHON311),)
+MAIN_PYTHON := $(PYTHON311)
+MAIN_BLENDER := 4.5
+OTHER_BLENDERS := 4.2 5.0 $(if $(PYTHON313),5.2)
+else
+MAIN_PYTHON := $(PYTHON313)
+MAIN_BLENDER := 5.2
+OTHER_BLENDERS :=
+endif
+BLENDERS := $(sort $(MAIN_BLENDER) $(OTHER_BLENDERS))
+venv = $(if $(filter $(1),$(MAIN_BLENDER)),.venv,.venvs/$(1))
+
+PY := .venv/bin/python
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+PYTEST := -m pytest
+TRAINING_PY := .venv-training/bin/python
+
+.PHONY: help
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
+
+# Environments. A stamp is younger than what it was made from; make remakes what is not.
+
+.venv/.ready: REQUIREMENTS := tools/requirements/development.txt
+.venv/.ready: tools/requirements/development.txt tools/requirements/test.txt tools/requirements/runtime.txt \
+              tools/requirements/blender-$(MAIN_BLENDER).txt
+	$(call make_venv,.venv,$(MAIN_PYTHON),$(MAIN_BLENDER))
+	@printf '#!/bin/sh\nexec "$$(dirname "$$(readlink -f "$$0")")/python" -P -m voxrig "$$@"\n' > .venv/bin/voxrig
+	@chmod +x .venv/bin/voxrig
+	@touch $@
+
+.venvs/%/.ready: REQUIREMENTS := tools/requirements/test.txt
+.venvs/%/.ready: tools/requirements/blender-%.txt tools/requirements/test.txt tools/requirements/runtime.txt
+	$(call make_venv,.venvs/$*,$(if $(filter 5.2,$*),$(PYTHON313),$(PYTHON311)),$*)
+	@touch $@
+
+# make_venv: folder, python, blender version; the requirements are the target's. The package is linked, not copied.
+define make_venv
+	@if [ -z "$(2)" ]; then echo "Voxrig needs Python 3.11 or 3.13 with its venv module; neither runs here." >&2; exit 1; fi
+	@sh tools/system_libraries.sh
+	@echo "Setting up $(1) with Blender $(3) as a module (about 1 GB) ..."
+	@[ -x $(1)/bin/python ] || "$(2)" -m venv $(1)
+	@$(1)/bin/python $(PIP_INSTALL) -r tools/requirements/blender-$(3).txt -r $(REQUIREMENTS)
+	@ln -sfn "$(CURDIR)" "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/voxrig"
+endef
+
+.venv-training/.ready: tools/requirements/training.txt
+	@if [ -z "$(MAIN_PYTHON)" ]; then echo "Voxrig needs Python 3.11 or 3.13." >&2; exit 1; fi
+	@[ -x $(TRAINING_PY) ] || "$(MAIN_PYTHON)" -m venv .venv-training
+	@$(TRAINING_PY) $(PIP_INSTALL) -r tools/requirements/training.txt
+	@ln -sfn "$(CURDIR)" "$$($(TRAINING_PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/voxrig"
+	@touch $@
+
+.PHONY: setup
+setup: .venv/.ready ## The environment in .venv, with Blender as a module and the command .venv/bin/voxrig
+
+# What it is for
+
+.PHONY: demo
+demo: .venv/.ready ## Animate the demo character from bundled speech: scene, film, plot and CSV in build/demo
+	$(PY) -m voxrig.tools.demo
+
+.PHONY: benchmark
+benchmark: .venv/.ready ## Speed and memory of inference, key writing and registration, as a table
+	$(PY) -m voxrig.tools.benchmark
+
+.PHONY: scores
+scores: .venv-training/.ready ## Score the bundled model: make scores DATA=<folder of the development sets>
+	@[ -n "$(DATA)" ] || { echo "Say where the development sets are: make scores DATA=../shared/data" >&2; exit 1; }
+	$(TRAINING_PY) -m voxrig.training.evaluate --data "$(DATA)"
+
+# Checks
+
+.PHONY: test
+test: ## All tests that this machine can run, in every Blender that its Pythons allow
+	@echo "Testing with Blender $(BLENDERS)"
+	@$(MAKE) --no-print-directory --keep-going $(foreach v,$(BLENDERS),test-$(v))
+
+# .venv runs everything; the others what depends on their Blender, Python and numpy.
+.PHONY: $(foreach v,$(BLENDERS),test-$(v))
+define test_rule
+test-$(1): $(call venv,$(1))/.ready .venv/.ready
+	@echo "== Blender $(1): unit, blender and install tests"
+	@$(PY) -m voxrig.tools.fetch_wheels --platform $(PLATFORM) --flavour cpu
+	$(call venv,$(1))/bin/python $(PYTEST) tests/unit tests/blender tests/install
+endef
+PLATFORM := $(if $(filter Darwin,$(shell uname -s)),macos-$(if $(filter arm64,$(shell uname -m)),arm64,x64),linux-x64)
+$(foreach v,$(BLENDERS),$(eval $(call test_rule,$(v))))
+
+.PHONY: unit
+unit: .venv/.ready ## The quick tests only
+	$(PY) $(PYTEST) tests/unit
+
+.PHONY: gui
+gui: .venv/.ready ## A real Blender with a window on a virtual screen (Linux, root); pictures in build/gui
+	$(PY) -m voxrig.tools.fetch_wheels --platform linux-x64 --flavour cpu
+	-sh tests/gui/make_root.sh
+	$(PY) $(PYTEST) tests/gui
+
+.PHONY: lint
+lint: .venv/.ready ## ruff, rules and formatting
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+.PHONY: types
+types: .venv/.ready ## pyright, strict where there is no Blender
+	$(PY) -m pyright
+
+# The extension
+
+.PHONY: wheels
+wheels: .venv/.ready ## Download the pinned wheels of all zips (1.2 GB)
+	$(PY) -m voxrig.tools.fetch_wheels
+
+.PHONY: zip
+zip: .venv/.ready ## The zip for this platform, in dist/
+	$(PY) -m voxrig.tools.build_extension --platform $(PLATFORM) --flavour cpu
+
+.PHONY: zips
+zips: .venv/.ready ## All zips, for every platform, and for NVIDIA graphics cards, in dist/
+	$(PY) -m voxrig.tools.build_extension
+
+.PHONY: clean
+clean: ## Remove what was built; environments and wheels stay
+	rm -rf dist build/demo build/gui build/tests .pytest_cache .ruff_cache .hypothesis

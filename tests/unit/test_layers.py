@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one-way rule: which folder may import which, and which foreign modules, read from the source with ast.
+
+errors <- animation <- inference, and errors <- animation <- blender; only operators and the command line join the
+two. The linter says the same more coarsely while one types; the tests at the end plant a violation for each.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+ANYTHING = frozenset({"*"})
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one top-level place may import: places of ours, foreign modules anywhere, foreign ones inside functions."""
+
+    ours: frozenset[str] = frozenset()
+    foreign: frozenset[str] = frozenset()
+    lazy: frozenset[str] = frozenset()
+
+
+def layer(ours: str = "", foreign: str = "", lazy: str = "") -> Layer:
+    return Layer(frozenset(ours.split()), frozenset(foreign.split()), frozenset(lazy.split()))
+
+
+BLENDER = "bpy bpy_extras mathutils"
+LAYERS = {
+    "__init__": layer(),
+    "__main__": layer("cli"),
+    "errors": layer(),
+    "animation": layer("errors", "numpy"),
+    "inference": layer("errors animation", "numpy", lazy="onnxruntime soundfile scipy"),
+    "blender": layer("errors animation", f"numpy bmesh {BLENDER}", lazy="aud"),
+    "properties": layer("errors animation blender inference", f"numpy {BLENDER}"),
+    "operators": layer("errors animation inference blender properties", f"numpy {BLENDER}"),
+    "panels": layer("properties blender", BLENDER),
+    "registration": layer("properties operators panels blender cli", "bpy"),
+    "cli": layer("errors animation inference blender operators properties registration", "numpy", lazy="bpy"),
+    "training": Layer(frozenset({"errors", "animation", "inference"}), ANYTHING),
+    "tools": Layer(ANYTHING, ANYTHING),
+}
+# Imported inside functions only, where the place itself is allowed at all: __init__ must cost nothing.
+LAZY_OURS = {"__init__": frozenset({"registration"})}
+SHIPPED = tuple(place for place in LAYERS if place not in ("training", "tools"))
+NO_BLENDER = frozenset(f"bmesh aud gpu blf bl_ext {BLENDER}".split())
+# Voxrig never opens a connection and never starts another program, in particular not pip.
+NEVER_SHIPPED = frozenset("asyncio ftplib http pip requests smtplib socket ssl subprocess torch urllib webbrowser".split())
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: its dotted target from our root (``ours``) or a foreign name, and whether it runs on loading."""
+
+    line: int
+    target: str
+    ours: bool
+    at_load: bool
+
+
+def find_imports(source: str, module: tuple[str, ...], is_package: bool) -> list[Import]:
+    """All imports of a module whose path below our root is ``module``; TYPE_CHECKING blocks never run, so they go."""
+    imports: list[Import] = []
+    package = module if is_package else module[:-1]
+
+    def add(node: ast.Import | ast.ImportFrom, at_load: bool) -> None:
+        if isinstance(node, ast.Import):
+            names = [(0, alias.name) for alias in node.names]
+        elif node.module:
+            names = [(node.level, node.module)]
+        else:
+            names = [(node.level, alias.name) for alias in node.names]
+        for level, name in names:
+            if level > len(package) + 1:
+                raise AssertionError(f"line {node.lineno}: an import from above the root")
+            if level:
+                target = ".".join((*package[: len(package) - level + 1], name))
+                imports.append(Import(node.lineno, target, True, at_load))
+            else:
+                imports.append(Import(node.lineno, name, False, at_load))
+
+    def walk(node: ast.AST, at_load: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import | ast.ImportFrom):
+                add(child, at_load)
+            elif isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+                for other in child.orelse:
+                    walk(other, at_load)
+            else:
+                walk(child, at_load and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
+
+    walk(ast.parse(source), True)
+    return imports
+
+
+def find_violations(root: Path, path: Path) -> list[str]:
+    """One line for each import of a file that the table forbids."""
+    module = path.relative_to(root).with_suffix("").parts
+    is_package = module[-1] == "__init__"
+    if is_package and len(module) > 1:
+        module = module[:-1]
+    place = module[0]
+    if place == "__init__":
+        module = ()
+    allowed = LAYERS[place]
+    violations: list[str] = []
+
+    def report(found: Import, why: str) -> None:
+        violations.append(f"{path.relative_to(root)}:{found.line}: {found.target}: {why}")
+
+    for found in find_imports(path.read_text(encoding="utf-8"), module, is_package):
+        top = found.target.split(".")[0]
+        if not found.ours and top == "voxrig" and place in SHIPPED:
+            report(found, "shipped code imports its own by relative imports, installed it has another name")
+            continue
+        if found.ours or top == "voxrig":
+            parts = found.target.split(".")[0 if found.ours else 1 :]
+            if not parts or parts[0] == place or allowed.ours == ANYTHING or parts[0] in allowed.ours:
+                continue
+            if parts[0] in LAZY_OURS.get(place, ()) and not found.at_load:
+                continue
+            report(found, f"{place} may import {sorted(allowed.ours) or 'nothing of ours'}")
+        elif place in SHIPPED and top in NEVER_SHIPPED:
+            report(found, "never in the extension")
+        elif top in sys.stdlib_module_names or top in allowed.foreign:
+            continue
+        elif allowed.foreign == ANYTHING and (place == "tools" or top not in NO_BLENDER):
+            continue
+        elif top in allowed.lazy:
+            if found.at_load:
+                report(found, "imported inside the function that needs it")
+        else:
+            report(found, f"{place} does not know it")
+    return violations
+
+
+def source_files() -> list[Path]:
+    files = [ROOT / f"{place}.py" for place in LAYERS if (ROOT / f"{place}.py").is_file()]
+    for place in LAYERS:
+        if (ROOT / place).is_dir():
+            files += sorted((ROOT / place).rglob("*.py"))
+    return files
+
+
+def test_every_folder_with_code_is_in_the_table() -> None:
+    known = {*LAYERS, "tests", "build", "dist", "wheels"}
+    places = {path.stem for path in ROOT.glob("*.py")}
+    places |= {path.name for path in ROOT.iterdir() if not path.name.startswith(".") and any(path.glob("*.py"))}
+    assert places <= known
+
+
+@pytest.mark.parametrize("path", source_files(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_follow_the_one_way_rule(path: Path) -> None:
+    assert find_violations(ROOT, path) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("__init__.py", "from . import registration"),
+        ("animation/planted.py", "import bpy"),
+        ("animation/planted.py", "def f():\n    import bpy"),
+        ("animation/planted.py", "import scipy.signal"),
+        ("animation/planted.py", "from ..inference import audio"),
+        ("animation/planted.py", "from voxrig.animation import curves"),
+        ("animation/deeper/planted.py", "from ...blender import rigs"),
+        ("animation/deeper/__init__.py", "from ... import cli"),
+        ("blender/planted.py", "from .. import inference"),
+        ("blender/planted.py", "from ..operators.animate import animate_character"),
+        ("blender/planted.py", "import aud"),
+        ("cli.py", "from .panels import main"),
+        ("cli.py", "import bpy"),
+        ("errors.py", "import numpy"),
+        ("inference/planted.py", "import onnxruntime"),
+        ("inference/planted.py", "try:\n    import onnxruntime\nexcept ImportError:\n    pass"),
+        ("inference/planted.py", "from ..blender.sounds import strip_span"),
+        ("inference/planted.py", "def f():\n    import torch"),
+        ("inference/planted.py", "def f():\n    from urllib.request import urlopen"),
+        ("operators/planted.py", "from ..panels import main"),
+        ("operators/planted.py", "import subprocess"),
+        ("panels/planted.py", "from ..inference import audio"),
+        ("panels/planted.py", "from ..operators import animate"),
+        ("training/planted.py", "import bpy"),
+        ("training/planted.py", "from voxrig.blender import rigs"),
+        ("training/planted.py", "from ..cli import main"),
+    ],
+)
+def test_a_planted_violation_is_caught(tmp_path: Path, file: str, line: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"import math\n{line}\n", encoding="utf-8")
+    assert len(find_violations(tmp_path, path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("__init__.py", "def register():\n    from . import registration"),
+        ("animation/planted.py", "from .curves import ChannelCurves\nfrom ..errors import RigError\nimport numpy as np"),
+        ("animation/planted.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import bpy"),
+        ("animation/deeper/__init__.py", "from .. import curves"),
+        ("inference/planted.py", "def f():\n    import onnxruntime"),
+        ("operators/planted.py", "from ..blender import rigs\nfrom ..inference.audio import read_sound"),
+        ("training/planted.py", "import torch\nfrom voxrig.inference import audio\nfrom . import network"),
+    ],
+)
+def test_what_is_allowed_passes(tmp_path: Path, file: str, line: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"import math\n{line}\n", encoding="utf-8")
+    assert find_violations(tmp_path, path) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "rule"),
+    [
+        ("animation/planted.py", "import bpy", "TID251"),
+        ("inference/planted.py", "from mathutils import Vector", "TID251"),
+        ("inference/planted.py", "import aud", "TID251"),
+        ("inference/planted.py", "import torch", "TID251"),
+        ("errors.py", "import bpy", "TID251"),
+        ("inference/planted.py", "import onnxruntime", "TID253"),
+        ("operators/planted.py", "import soundfile", "TID253"),
+        ("blender/planted.py", "import scipy.signal", "TID253"),
+    ],
+)
+def test_the_linter_catches_a_planted_violation(file: str, line: str, rule: str) -> None:
+    ruff = Path(sys.executable).with_name("ruff")
+    if not ruff.exists():
+        pytest.skip("ruff is installed in .venv only")
+    # From standard input under the planted name, so that the folder's own rules apply and nothing is written there.
+    command = [str(ruff), "check", "--output-format=concise", f"--select={rule}", "--stdin-filename", file, "-"]
+    result = subprocess.run(command, input=line + "\n", capture_output=True, text=True, check=False, cwd=ROOT)
+    assert result.returncode == 1
+    assert rule in result.stdout
