@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prepare everything that training reads: ``python -m voxrig.training.prepare --data DIR --cache DIR``.
+
+Steps are cached and can be interrupted at any moment; starting again goes on with what is missing. A recording or
+sentence that fails is written to ``problems.txt`` in the cache and skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from .alignment import ALIGNER_BIAS_SECONDS, align_english
+from .corpora import SAMPLE_RATE, ClipRecord, shard_exists, summarise, write_shard
+from .recordings import RECORDINGS, read_index, read_phone_table, read_recordings
+
+# In this order: first what calibration and evaluation need, then by hours gained.
+ENGLISH_WITH_TEXT = (
+    "grid_lips",
+    "librispeech_subset",
+    "asterisk_en_AU",
+    "ljspeech_part",
+    "kathleen_en",
+    "speechocean762",
+    "speech_commands_test",
+    "picovoice_wakewords",
+)
+
+STEPS = ("recordings", "alignment", "synthesis")
+
+
+def note_problems(cache: Path, problems: list[str]) -> None:
+    """Append problems to the cache's list and show them."""
+    if not problems:
+        return
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "problems.txt", "a", encoding="utf-8") as stream:
+        for problem in problems:
+            stream.write(problem + "\n")
+            print(f"  {problem}", file=sys.stderr)
+
+
+def prepare_recordings(data: Path, cache: Path) -> None:
+    """Decode all recordings into shards, with the phone lists that come with the data."""
+    speech = data / "speech"
+    index = read_index(speech)
+    for recordings in RECORDINGS:
+        rows = index.get(recordings.name, [])
+        names = sorted({Path(row["shard"]).stem for row in rows})
+        if all(shard_exists(cache, recordings.name, name) for name in names):
+            continue
+        started = time.monotonic()
+        table = speech / "phones" / f"{recordings.name}.tsv"
+        phones = read_phone_table(table, ALIGNER_BIAS_SECONDS) if table.is_file() else {}
+        for shard, clips, problems in read_recordings(speech, recordings, rows, phones):
+            note_problems(cache, problems)
+            if clips and not shard_exists(cache, recordings.name, shard):
+                write_shard(cache, recordings.name, shard, recordings.licence, recordings.source, clips)
+        print(f"{recordings.name}: {len(names)} files in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def prepare_tracked_talker(data: Path, cache: Path) -> None:
+    """The talker with tracked lips: for calibration and evaluation, so the split is never 'train'."""
+    import soundfile
+
+    if shard_exists(cache, "grid_lips", "grid_lips"):
+        return
+    clips: list[ClipRecord] = []
+    problems: list[str] = []
+    for path in sorted((data / "grid_lips" / "audio").glob("*.flac")):
+        try:
+            sound, rate = soundfile.read(str(path), dtype="float32")
+            words = (data / "grid_lips" / "words" / f"{path.stem}.align").read_text().split("\n")
+        except (RuntimeError, OSError) as error:
+            problems.append(f"{path.name} cannot be read: {error}")
+            continue
+        if rate != SAMPLE_RATE or sound.ndim != 1:
+            problems.append(f"{path.name} is not {SAMPLE_RATE} Hz mono")
+            continue
+        spoken = [line.split()[2] for line in words if line.strip()]
+        text = " ".join(word for word in spoken if word not in ("sil", "sp"))
+        clips.append(ClipRecord(path.stem, "s1", "evaluation", "en", sound, None, text=text, gender="M"))
+    note_problems(cache, problems)
+    write_shard(cache, "grid_lips", "grid_lips", "CC-BY-4.0", "GRID corpus, talker 1", clips)
+
+
+def prepare_synthesis(data: Path, cache: Path) -> None:
+    """Render all synthetic shards that are missing; a shard that fails is tried again next time."""
+    from .synthesis import render_apart, shard_order, voice_plans
+
+    for plan, shard in shard_order(voice_plans()):
+        if not shard_exists(cache, plan.corpus, shard):
+            note_problems(cache, render_apart(plan, shard, data / "text" / "sentences.jsonl", cache))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m voxrig.training.prepare", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with speech/, text/ and grid_lips/")
+    parser.add_argument("--cache", type=Path, default=Path(".cache/training"), help="where the result is kept")
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="which steps to run, in this order")
+    options = parser.parse_args(arguments)
+    for step in options.steps:
+        if step == "recordings":
+            prepare_recordings(options.data, options.cache)
+            prepare_tracked_talker(options.data, options.cache)
+        elif step == "alignment":
+            note_problems(options.cache, align_english(options.cache, ENGLISH_WITH_TEXT))
+        elif step == "synthesis":
+            prepare_synthesis(options.data, options.cache)
+    print(summarise(options.cache))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
