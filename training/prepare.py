@@ -12,9 +12,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..animation.phones import SILENCE, TimedPhone
 from .alignment import ALIGNER_BIAS_SECONDS, align_english
+from .augmentation import breath, coloured_noise, hum, music, tones
 from .corpora import SAMPLE_RATE, ClipRecord, shard_exists, summarise, write_shard
-from .recordings import RECORDINGS, read_index, read_phone_table, read_recordings
+from .recordings import RECORDINGS, read_index, read_phone_table, read_recordings, read_room_responses
+from .synthesis import render_apart, shard_order, shard_seed, voice_plans
 
 # In this order: first what calibration and evaluation need, then by hours gained.
 ENGLISH_WITH_TEXT = (
@@ -28,7 +34,11 @@ ENGLISH_WITH_TEXT = (
     "picovoice_wakewords",
 )
 
-STEPS = ("recordings", "alignment", "synthesis")
+STEPS = ("recordings", "noise", "alignment", "synthesis")
+
+# Minutes of sound without speech that are made, by kind; the face is still in all of it.
+STILL_MINUTES = {"music": 40, "breath": 25, "coloured": 20, "hum": 15, "tones": 10, "silence": 4}
+_STILL_CLIP_SECONDS = 10
 
 
 def note_problems(cache: Path, problems: list[str]) -> None:
@@ -86,10 +96,40 @@ def prepare_tracked_talker(data: Path, cache: Path) -> None:
     write_shard(cache, "grid_lips", "grid_lips", "CC-BY-4.0", "GRID corpus, talker 1", clips)
 
 
+def prepare_noise(data: Path, cache: Path) -> None:
+    """Keep the measured rooms, and make music, hum, breath, tones and noise during which nobody speaks."""
+    if not (cache / "rooms.npz").is_file():
+        rooms = read_room_responses(data / "speech")
+        np.savez(cache / "rooms.npz", *rooms)
+    count = _STILL_CLIP_SECONDS * SAMPLE_RATE
+    for kind, minutes in STILL_MINUTES.items():
+        if shard_exists(cache, "noise_synthetic", kind):
+            continue
+        random = np.random.default_rng(shard_seed("noise_synthetic", kind))
+        clips = []
+        for number in range(minutes * 60 // _STILL_CLIP_SECONDS):
+            sound = make_still_sound(kind, count, random)
+            still = [TimedPhone(SILENCE, 0.0, float(_STILL_CLIP_SECONDS))]
+            clips.append(ClipRecord(f"{kind}/{number:04d}", "none", "train", "", sound, still, voice=kind))
+        write_shard(cache, "noise_synthetic", kind, "made by voxrig.training.augmentation", "synthetic", clips)
+
+
+def make_still_sound(kind: str, count: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """Sound without speech of a kind of STILL_MINUTES, at a random level, over a faint noise floor."""
+    if kind == "silence":
+        return np.zeros(count, dtype=np.float32)
+    sounds = {"music": music, "breath": breath, "hum": hum, "tones": tones}
+    if kind == "coloured":
+        sound = coloured_noise(count, random, float(random.uniform(-0.3, 2.2)))
+    else:
+        sound = sounds[kind](count, random)
+    level = 10 ** (float(random.uniform(-50.0, -20.0)) / 20)
+    sound = sound * np.float32(level) + random.standard_normal(count, dtype=np.float32) * np.float32(1e-4)
+    return sound / max(1.0, float(np.max(np.abs(sound))))
+
+
 def prepare_synthesis(data: Path, cache: Path) -> None:
     """Render all synthetic shards that are missing; a shard that fails is tried again next time."""
-    from .synthesis import render_apart, shard_order, voice_plans
-
     for plan, shard in shard_order(voice_plans()):
         if not shard_exists(cache, plan.corpus, shard):
             note_problems(cache, render_apart(plan, shard, data / "text" / "sentences.jsonl", cache))
@@ -106,6 +146,8 @@ def main(arguments: list[str] | None = None) -> int:
         if step == "recordings":
             prepare_recordings(options.data, options.cache)
             prepare_tracked_talker(options.data, options.cache)
+        elif step == "noise":
+            prepare_noise(options.data, options.cache)
         elif step == "alignment":
             note_problems(options.cache, align_english(options.cache, ENGLISH_WITH_TEXT))
         elif step == "synthesis":
