@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Articulation rules: timed phones, with how loud and how high the voice is, become face channels.
 
-Every phone aims at a pose. Poses are blended by dominance (Cohen and Massaro 1993): with the phones' weights w_p(t) in
+Every phone aims at a pose and at a lip aperture, the gap between the lips in centimetres, which jaw and lips reach
+together (a tract variable of articulatory phonology, Browman and Goldstein 1989). Both are blended by dominance (Cohen and Massaro 1993): with the phones' weights w_p(t) in
 a group of channels, the track is sum(w_p * pose_p) / sum(w_p). A weight holds over most of its phone and falls off
 before and after it as ``dominance * (1 - distance / reach) ** sharpness``, a kernel with an end, so that silence far
 from speech is exactly at rest. Reach differs by group: rounding starts earliest and ends latest. Sounds of the tongue
@@ -28,24 +29,15 @@ from numpy.typing import NDArray
 from .channels import expand_sides, face_channel_names, face_channels
 from .curves import ChannelCurves
 from .lips import GAP_CENTIMETRES, LOWER_LIP_CENTIMETRES, channel_weights
+from .phones import SILENCE, TimedPhone
 
 Floats = NDArray[np.float64]
 
-GROUPS = ("jaw", "opening", "rounding", "spreading", "tongue")
-SILENCE = "SIL"
+GROUPS = ("jaw", "aperture", "rounding", "spreading", "tongue")
+APERTURE = "lipAperture"
 _VISEME_PREFIX = "viseme_"
 _EDGE_SECONDS = 1e-6
 _SHORTEST_SEAL_SECONDS = 0.04
-
-
-@dataclass(frozen=True)
-class TimedPhone:
-    """One phone: ARPAbet without digits, or 'SIL'; seconds; stress 1 and 2 as in dictionaries, 0 for none or unknown."""
-
-    phone: str
-    start: float
-    end: float
-    stress: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,7 +71,7 @@ def build_rules(settings: dict[str, Any]) -> ArticulationRules:
     columns = tuple(tuple(settings["groups"][group]["channels"]) for group in GROUPS)
     known = {column for group in columns for column in group}
     names = face_channel_names()
-    for column in known:
+    for column in known - {APERTURE}:
         expand_sides({column: 0.0}, names)
     for phone, entry in table.items():
         if unknown := set(entry["pose"]) - known:
@@ -151,7 +143,7 @@ def articulate(
     )
     for index, group in enumerate(GROUPS):
         poses = rules.poses[index][segments.code]
-        if group in ("jaw", "opening"):
+        if group in ("jaw", "aperture"):
             poses = poses * segments.gain[:, None]
         blended = _blend(segments, kernel_frames, poses, rules.dominance[segments.code, index], reaches[index], frame_rate, frame_count)
         for column, name in enumerate(rules.columns[index]):
@@ -164,10 +156,11 @@ def articulate(
 
     names = face_channel_names()
     values = np.zeros((frame_count, len(names)), dtype=np.float64)
+    aperture = tracks.pop(APERTURE)
     for column, track in tracks.items():
         for name in expand_sides({column: 0.0}, names):
             values[:, names.index(name)] = track
-    visemes = _keep_constraints(values, visemes, names, timeline, frame_rate, rules)
+    visemes = _keep_constraints(values, aperture, visemes, names, timeline, frame_rate, rules)
     values[:, [i for i, name in enumerate(names) if name.startswith(_VISEME_PREFIX)]] = visemes
     channels = face_channels()
     np.clip(values, [channel.minimum for channel in channels], [channel.maximum for channel in channels], out=values)
@@ -378,6 +371,7 @@ def _blend(
 
 def _keep_constraints(
     values: Floats,
+    aperture: Floats,
     visemes: Floats,
     names: tuple[str, ...],
     timeline: _Timeline,
@@ -429,25 +423,24 @@ def _keep_constraints(
         frame_rate,
         frame_count,
     )
-    blended_gap = values @ gap_weights
-    aim = np.maximum(blended_gap, 0.0) * openness - seal_rules["margin"] * (1.0 - openness) ** 2
+    gap = values @ gap_weights
+    aim = aperture * openness - seal_rules["margin"] * (1.0 - openness) ** 2
     floor = _open_floor(timeline, aim, frame_rate, frame_count, settings["floor"])
-    floor[sealed] = -np.inf
-    aim = np.maximum(aim, floor)
-    aim[sealed] = -seal_rules["margin"]
-    raise_by = np.clip(aim - blended_gap, 0.0, None)
-    upper_unit = 2.0 * GAP_CENTIMETRES["mouthUpperUpLeft"]
-    upper = np.minimum(0.5 * raise_by / upper_unit, settings["floor"]["upper"])
-    # Where the lower lip bites, only the upper lip may make the gap.
-    upper = np.where(bite > 0.5, raise_by / upper_unit, upper)
-    for side in ("mouthUpperUpLeft", "mouthUpperUpRight"):
-        values[:, column(side)] += upper
-    lower = raise_by - upper * upper_unit
-    lower_unit = 2.0 * GAP_CENTIMETRES["mouthLowerDownLeft"]
-    for side in ("mouthLowerDownLeft", "mouthLowerDownRight"):
-        values[:, column(side)] += lower / lower_unit
-    closing = np.clip(blended_gap - aim, 0.0, None) * (openness < 1.0)
+    aim = np.where(sealed, -seal_rules["margin"], np.maximum(aim, floor))
+    # What jaw and rounding leave open too far the lips close; what they leave too narrow the lips part. Where the lower
+    # lip is at the teeth only the upper one may move.
+    lips_rules = settings["lips"]
+    closing = np.maximum(gap - aim, 0.0)
     values[:, column("mouthClose")] += closing / -GAP_CENTIMETRES["mouthClose"]
+    parting = np.maximum(aim - gap, 0.0)
+    upper_unit = 2.0 * GAP_CENTIMETRES["mouthUpperUpLeft"]
+    lower_unit = 2.0 * GAP_CENTIMETRES["mouthLowerDownLeft"]
+    upper = np.where(bite > 0.5, 1.0, lips_rules["upper_share"]) * parting / upper_unit
+    upper = np.clip(lips_rules["upper_most"] - values[:, column("mouthUpperUpLeft")], 0.0, upper)
+    lower = np.where(bite > 0.5, 0.0, parting - upper * upper_unit) / lower_unit
+    for side in ("Left", "Right"):
+        values[:, column(f"mouthUpperUp{side}")] += upper
+        values[:, column(f"mouthLowerDown{side}")] += lower
 
     order = [name[len(_VISEME_PREFIX) :] for name in names if name.startswith(_VISEME_PREFIX)]
     for activity, viseme in ((bite, "FF"), (1.0 - openness, "PP")):
