@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..animation.phones import PHONE_INDEX, SILENCE, VOWELS, TimedPhone
-from .corpora import SAMPLE_RATE, Clip, load_corpus, rewrite_phones
+from .corpora import SAMPLE_RATE, Clip, load_clips, rewrite_phones
 from .synthesis_flite import pronounce
 
 # Bias of the aligner's boundaries against the sound (measured on speech with exact times).
@@ -176,10 +176,7 @@ def align_corpus(
     path = cache / "alignments" / f"{corpus}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     known = read_alignments(path)
-    clips: list[Clip] = []
-    for split in ("train", "development", "evaluation", "unlabelled"):
-        clips.extend(clip for clip in load_corpus(cache, split, corpora=(corpus,)) if wanted(clip))
-    todo = [clip for clip in dict((clip.id, clip) for clip in clips).values() if clip.id not in known]
+    todo = [clip for clip in load_clips(cache, (corpus,)) if wanted(clip) and clip.id not in known]
     if not todo:
         return []
     align = align or Aligner().align

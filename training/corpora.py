@@ -32,7 +32,7 @@ from ..animation.phones import PHONE_INDEX, PHONES, SILENCE, TimedPhone
 SAMPLE_RATE = 16000
 
 # 'train' and 'development' clips carry phones; the two others do not, or must not be learned from.
-SPLITS = ("train", "development", "evaluation", "unlabelled")
+SPLITS = ("train", "development", "evaluation", "unlabelled", "unlabelled_development")
 
 
 @dataclass(frozen=True)
@@ -253,18 +253,11 @@ class Corpus:
         return groups
 
 
-def load_corpus(
-    cache: Path | str, split: str, *, corpora: Iterable[str] | None = None, minimum_quality: float | None = None
-) -> Corpus:
-    """All clips of a split that are complete in the cache now.
+def load_clips(cache: Path | str, corpora: Iterable[str] | None = None) -> list[Clip]:
+    """All clips that are complete in the cache now, of all splits, in the order of corpus, shard and position.
 
-    ``split`` is one of SPLITS. 'train' and 'development' hold only clips with phones; 'unlabelled' holds the clips
-    of training talkers without phones. ``corpora`` keeps only the corpora named. ``minimum_quality`` drops aligned
-    clips whose mean score per frame is lower. Raises ValueError for an unknown split, FileNotFoundError when there
-    is no cache.
+    ``corpora`` keeps only the corpora named. Raises FileNotFoundError when there is no cache.
     """
-    if split not in SPLITS:
-        raise ValueError(f"split {split!r} is not one of {SPLITS}")
     root = Path(cache) / "corpora"
     if not root.is_dir():
         raise FileNotFoundError(f"no corpora in {cache}: run python -m voxrig.training.prepare first")
@@ -275,31 +268,18 @@ def load_corpus(
             continue
         for header_path in sorted(folder.glob("*.json")):
             header = json.loads(header_path.read_text())
-            members = [
-                (index, clip)
-                for index, clip in enumerate(header["clips"])
-                if clip["split"] == split or (split == "unlabelled" and clip["split"] == "train")
-            ]
-            if not members:
-                continue
             store = np.load(header_path.with_suffix(".samples.npy"), mmap_mode="r")
             with np.load(header_path.with_suffix(".phones.npz")) as arrays:
                 packed = {name: arrays[name] for name in arrays.files}
             offsets = packed["offsets"]
-            for index, clip in members:
+            for index, clip in enumerate(header["clips"]):
                 rows = slice(int(offsets[index]), int(offsets[index + 1]))
-                labelled = rows.stop > rows.start
-                if labelled == (split == "unlabelled") and split != "evaluation":
-                    continue
-                quality = float(packed["quality"][index])
-                if minimum_quality is not None and quality < minimum_quality:
-                    continue
                 clips.append(
                     Clip(
                         id=clip["id"],
                         corpus=header["corpus"],
                         speaker=f"{header['corpus']}/{clip['speaker']}",
-                        split=split,
+                        split=clip["split"],
                         language=clip["language"],
                         licence=header["licence"],
                         gender=clip.get("gender", ""),
@@ -307,7 +287,7 @@ def load_corpus(
                         text=clip.get("text", ""),
                         extra=clip.get("extra", ""),
                         length=clip["length"],
-                        quality=quality,
+                        quality=float(packed["quality"][index]),
                         phone=packed["phone"][rows],
                         start=packed["start"][rows],
                         end=packed["end"][rows],
@@ -316,6 +296,36 @@ def load_corpus(
                         _first=clip["start"],
                     )
                 )
+    return clips
+
+
+def is_in_split(clip: Clip, split: str) -> bool:
+    """Whether a clip belongs to one of SPLITS: its own split, and apart those whose phones nobody knows."""
+    if split == "evaluation" or clip.split == "evaluation":
+        return clip.split == split
+    labelled = len(clip.phone) > 0
+    if split == "unlabelled":
+        return clip.split == "train" and not labelled
+    if split == "unlabelled_development":
+        return clip.split == "development" and not labelled
+    return clip.split == split and labelled
+
+
+def load_corpus(
+    cache: Path | str, split: str, *, corpora: Iterable[str] | None = None, minimum_quality: float | None = None
+) -> Corpus:
+    """All clips of a split that are complete in the cache now.
+
+    ``split`` is one of SPLITS: 'train' and 'development' hold only clips with phones, 'unlabelled' and
+    'unlabelled_development' the clips of the same talkers without. 'evaluation' is never learned from. ``corpora``
+    keeps only the corpora named; ``minimum_quality`` drops aligned clips whose mean score per frame is lower.
+    Raises ValueError for an unknown split, FileNotFoundError when there is no cache.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split {split!r} is not one of {SPLITS}")
+    clips = [clip for clip in load_clips(cache, corpora) if is_in_split(clip, split)]
+    if minimum_quality is not None:
+        clips = [clip for clip in clips if not clip.quality < minimum_quality]
     return Corpus(tuple(clips))
 
 
@@ -324,20 +334,20 @@ def summarise(cache: Path | str) -> str:
     rows: Counter[tuple[str, str, str, str]] = Counter()
     counts: Counter[tuple[str, str, str, str]] = Counter()
     talkers: dict[tuple[str, str, str, str], set[str]] = {}
-    for split in SPLITS:
-        for clip in load_corpus(cache, split):
-            key = (clip.corpus, split, clip.language, clip.licence)
-            rows[key] += clip.length
-            counts[key] += 1
-            talkers.setdefault(key, set()).add(clip.speaker)
-    lines = [f"{'corpus':24} {'split':12} {'language':9} {'hours':>7} {'clips':>6} {'talkers':>7}  licence"]
+    for clip in load_clips(cache):
+        split = next(name for name in SPLITS if is_in_split(clip, name))
+        key = (clip.corpus, split, clip.language, clip.licence)
+        rows[key] += clip.length
+        counts[key] += 1
+        talkers.setdefault(key, set()).add(clip.speaker)
+    lines = [f"{'corpus':24} {'split':22} {'lang':4} {'hours':>7} {'clips':>6} {'talkers':>7}  licence"]
     for key, length in sorted(rows.items()):
         corpus, split, language, licence = key
         hours = length / SAMPLE_RATE / 3600
         lines.append(
-            f"{corpus:24} {split:12} {language:9} {hours:7.2f} {counts[key]:6d} {len(talkers[key]):7d}  {licence}"
+            f"{corpus:24} {split:22} {language or '-':4} {hours:7.2f} {counts[key]:6d} {len(talkers[key]):7d}  {licence}"
         )
     for split in SPLITS:
         hours = sum(length for key, length in rows.items() if key[1] == split) / SAMPLE_RATE / 3600
-        lines.append(f"{'all':24} {split:12} {'':9} {hours:7.2f}")
+        lines.append(f"{'all':24} {split:22} {'':4} {hours:7.2f}")
     return "\n".join(lines)
