@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, cast
 from .errors import ModelError, VoxrigError
 
 if TYPE_CHECKING:
+    import bpy
+
     from .animation.curves import ChannelCurves
     from .inference.package import ModelPackage
 
@@ -60,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="voxrig", description="Facial animation from speech.")
     subcommands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_curves(subcommands)
+    _add_animate(subcommands)
     return parser
 
 
@@ -171,6 +174,149 @@ def run_curves(arguments: argparse.Namespace) -> int:
             _complain(session.warning)
             warned = True
     return EXIT_FAILED if failures else EXIT_DONE
+
+
+def _add_animate(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subcommands.add_parser(
+        "animate",
+        help="animate a character in a .blend file from a sound",
+        description="Write keyframes for a character's face from a sound and save the file under a new name. Inside "
+        "Blender (blender --background scene.blend --command voxrig animate ...) the file is the one that Blender has "
+        "loaded; outside, --blend names it.",
+    )
+    parser.add_argument("--blend", metavar="FILE", help=".blend file to open first; not needed inside Blender")
+    parser.add_argument("--scene", metavar="NAME", help="scene of the file (default: its active one)")
+    parser.add_argument("--character", required=True, metavar="OBJECT", help="mesh or armature of the character")
+    sound = parser.add_mutually_exclusive_group(required=True)
+    sound.add_argument("--audio", metavar="SOUND", help="sound file; what Blender can play, it can read")
+    sound.add_argument("--strip", metavar="NAME", help="sound strip of the scene's sequencer, with its own place and trim")
+    parser.add_argument("--start-frame", type=float, default=1.0, metavar="FRAME", help="where --audio begins (default: 1)")
+    parser.add_argument("--mapping", metavar="FILE", help="JSON file saved by Save Mapping (default: the character's own)")
+    parser.add_argument("--strength", type=_number(0.0, 4.0), default=1.0, help="movement of the whole face (default: 1)")
+    parser.add_argument("--jaw", type=_number(0.0, 4.0), default=1.0, help="movement of the jaw (default: 1)")
+    parser.add_argument("--lips", type=_number(0.0, 4.0), default=1.0, help="movement of the lips (default: 1)")
+    parser.add_argument(
+        "--smoothing", type=_number(0.0, 1.0), default=0.0, metavar="SECONDS", help="half-life of the smoothing (default: 0)"
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=_number(0.0, 0.5),
+        default=0.01,
+        help="largest distance of the curves from the model, as a share of each channel's range (default: 0.01)",
+    )
+    parser.add_argument("--output", required=True, metavar="FILE", help=".blend file to write")
+    add_model_arguments(parser)
+    parser.set_defaults(run=run_animate)
+
+
+def _number(minimum: float, maximum: float) -> Callable[[str], float]:
+    """A parser of numbers within limits, for argparse."""
+
+    def number(text: str) -> float:
+        value = float(text)
+        if not minimum <= value <= maximum:
+            raise argparse.ArgumentTypeError(f"{text} is not between {minimum:g} and {maximum:g}")
+        return value
+
+    return number
+
+
+def run_animate(arguments: argparse.Namespace) -> int:
+    """``voxrig animate``: open, animate, save under the name of the output; nothing is saved when anything fails."""
+    output = Path(cast("str", arguments.output)).absolute()
+    if output.suffix.lower() != ".blend":
+        raise CommandError(f"--output {output.name} does not end in .blend")
+    if not output.parent.is_dir():
+        raise CommandError(f"there is no folder {output.parent} for --output; make it first")
+    model_folder = find_model(cast("str | None", arguments.model))
+    try:
+        import bpy
+    except ImportError:
+        raise CommandError("animate needs Blender: run it inside Blender, or with a Python that has the module bpy") from None
+    if hasattr(bpy.types.Scene, "voxrig"):
+        return _animate_file(arguments, model_folder, output)
+
+    # Outside Blender nobody has enabled the extension; what is left registered would outlive Python itself.
+    from . import registration
+
+    registration.register()
+    try:
+        return _animate_file(arguments, model_folder, output)
+    finally:
+        registration.unregister()
+
+
+def _animate_file(arguments: argparse.Namespace, model_folder: Path, output: Path) -> int:
+    import bpy
+
+    from .inference.package import read_description
+    from .operators.animate import AnimateSettings, SoundFile, SoundStrip, animate_character
+    from .operators.mapping import load_mapping
+
+    blend = cast("str | None", arguments.blend)
+    if blend is not None:
+        if not Path(blend).is_file():
+            raise CommandError(f"there is no file {blend}")
+        try:
+            bpy.ops.wm.open_mainfile(filepath=str(Path(blend).absolute()), load_ui=False)
+        except RuntimeError:
+            raise CommandError(f"{blend} is not a file that this Blender can open") from None
+    elif not bpy.data.filepath:
+        raise CommandError("no file is loaded; name one with --blend")
+    scene = _find_scene(cast("str | None", arguments.scene))
+    name = cast("str", arguments.character)
+    character = scene.objects.get(name)
+    if character is None:
+        candidates = ", ".join(item.name for item in scene.objects if item.type in ("MESH", "ARMATURE")) or "none"
+        raise CommandError(f"scene '{scene.name}' has no object '{name}' (meshes and armatures: {candidates})")
+    if arguments.mapping is not None:
+        load_mapping(character, cast("str", arguments.mapping))
+    emotion = parse_emotions(cast("list[str]", arguments.emotion), package := read_description(model_folder))
+    take = animate_character(
+        scene,
+        character,
+        SoundStrip(arguments.strip)
+        if arguments.strip is not None
+        else SoundFile(_absolute(arguments.audio), arguments.start_frame),
+        model_folder,
+        AnimateSettings(
+            strength=arguments.strength,
+            jaw_strength=arguments.jaw,
+            lip_strength=arguments.lips,
+            smoothing_seconds=arguments.smoothing,
+            tolerance=arguments.tolerance,
+            emotion=dict(zip(package.emotions, emotion or ())),
+            provider=cast("str", arguments.provider).upper(),
+        ),
+        _progress_printer(name),
+    )
+    for sentence in take.warnings:
+        _complain(sentence)
+    try:
+        bpy.ops.wm.save_as_mainfile(filepath=str(output), copy=True)
+    except RuntimeError as error:
+        raise CommandError(f"{output} cannot be written ({error}); choose another place") from None
+    print(f"{output}: {take.summary(name)}")
+    return EXIT_DONE
+
+
+def _find_scene(name: str | None) -> bpy.types.Scene:
+    import bpy
+
+    if name is None:
+        scene = bpy.context.scene
+        if scene is None:
+            raise CommandError("the file has no scene")
+        return scene
+    scene = bpy.data.scenes.get(name)
+    if scene is None:
+        raise CommandError(f"the file has no scene '{name}' (it has: {', '.join(bpy.data.scenes.keys())})")
+    return scene
+
+
+def _absolute(path: str) -> str:
+    # Blender reads a leading '//' as the folder of its own file; a shell means no such thing.
+    return str(Path(path).absolute())
 
 
 def plan_outputs(sounds: Sequence[Path], output: str, file_format: str | None) -> list[Path]:

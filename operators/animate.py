@@ -1,0 +1,538 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Animate from Audio: the function behind the button, the command line and scripts, and the button itself.
+
+The work has three steps, because Blender's data belongs to the main thread: ``gather`` reads the scene, ``compute`` knows
+no Blender and may run anywhere, ``write`` puts the keyframes in. Nothing changes before ``write``, and what could make
+``write`` fail is checked first.
+"""
+
+import math
+import threading
+from collections.abc import Callable
+from collections.abc import Mapping as Table
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..animation.curves import ChannelCurves
+from ..animation.keys import KeyedCurve, reduce_to_keys
+from ..animation.lips import GAP_CENTIMETRES, sealed_frames
+from ..animation.mapping import Mapping, Target, apply_mapping
+from ..animation.performance import Performance, apply_performance
+from ..animation.timing import resample_to_frames
+from ..blender import actions, rigs, sounds
+from ..blender import scene as scenes
+from ..errors import AudioError, Cancelled, ModelError, RigError
+from ..inference.audio import read_sound
+from ..inference.generate import generate_curves
+from ..inference.package import ModelPackage, load_package, read_description
+from ..inference.session import Session, open_session
+from ..properties import (
+    OTHER_FOLDER,
+    REGION_STRENGTHS,
+    Run,
+    chosen_model,
+    find_owner,
+    preferences,
+    read_mapping,
+    scene_settings,
+    session,
+    store_mapping,
+)
+from .base import VoxrigOperator, redraw_panel
+from .mapping import match_channels
+
+Progress = Callable[[float], None]
+CancelCheck = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class SoundFile:
+    """A sound on disk; its first sample plays at ``start_frame``."""
+
+    path: str
+    start_frame: float = 1.0
+
+
+@dataclass(frozen=True)
+class SoundStrip:
+    """A sound strip of the scene's sequencer, by name; its place and trim decide what is animated where."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class AnimateSettings:
+    """How the sound becomes keyframes.
+
+    Strengths are factors with 1 as the model hears it; ``region_strengths`` are by face part. ``smoothing_seconds`` is a
+    half-life. ``tolerance`` is the largest distance from the dense curve at any frame, as a share of each channel's range.
+    ``emotion`` gives weights 0..1 by name. ``provider`` is 'AUTO', 'CUDA' or 'CPU'; ``threads`` is for the CPU.
+    """
+
+    strength: float = 1.0
+    jaw_strength: float = 1.0
+    lip_strength: float = 1.0
+    region_strengths: Table[str, float] = field(default_factory=dict)
+    smoothing_seconds: float = 0.0
+    tolerance: float = 0.01
+    emotion: Table[str, float] = field(default_factory=dict)
+    provider: str = "AUTO"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that ``compute`` needs, with no reference into Blender's data."""
+
+    character: str
+    mapping: Mapping
+    is_new_mapping: bool
+    sound: str | bytes
+    sound_name: str
+    offset_seconds: float
+    duration_seconds: float | None
+    start_frame: float
+    frames_per_second: float
+    model_folder: Path
+    settings: AnimateSettings
+
+
+@dataclass(frozen=True)
+class Take:
+    """What ``compute`` made: keys for each target in scene frames, and what it ran on.
+
+    ``warnings`` are sentences for the artist: why the CPU stands in for CUDA, which controls ``write`` had to leave alone.
+    """
+
+    curves: tuple[tuple[Target, KeyedCurve], ...]
+    first_frame: int
+    last_frame: int
+    model_title: str
+    provider: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def key_count(self) -> int:
+        """Keyframes over all targets."""
+        return sum(len(curve) for _target, curve in self.curves)
+
+    def summary(self, character: str) -> str:
+        """One line on what was done."""
+        return (
+            f"'{character}' animated from frame {self.first_frame} to {self.last_frame}: "
+            f"{len(self.curves)} controls, {self.key_count} keyframes ({self.provider}, {self.model_title})"
+        )
+
+
+def animate_character(
+    scene: bpy.types.Scene,
+    character_object: bpy.types.Object,
+    sound: SoundFile | SoundStrip,
+    model_folder: str | Path,
+    settings: AnimateSettings | None = None,
+    on_progress: Progress | None = None,
+    is_cancelled: CancelCheck | None = None,
+) -> Take:
+    """Animate a character from a sound and give what was written.
+
+    The character's mapping is used where it has one; else the model's channels are matched by name, and what was matched is
+    stored on the character. ``on_progress`` is called with 0..1. Raises VoxrigError for what the user can put right and
+    Cancelled soon after ``is_cancelled`` answers True; then nothing has changed.
+    """
+    job = gather(scene, character_object, sound, model_folder, settings or AnimateSettings())
+    take = compute(job, on_progress, is_cancelled)
+    return write(scene, job, take)
+
+
+def gather(
+    scene: bpy.types.Scene,
+    character_object: bpy.types.Object,
+    sound: SoundFile | SoundStrip,
+    model_folder: str | Path,
+    settings: AnimateSettings,
+) -> Job:
+    """Read from Blender what the work needs. Main thread; changes nothing; raises VoxrigError."""
+    package = read_description(model_folder)
+    mapping = read_mapping(character_object)
+    is_new_mapping = not mapping.links
+    if is_new_mapping:
+        mapping = match_channels(character_object, package)
+    check_mapping(mapping, package, character_object.name)
+    fps = scenes.frames_per_second(scene)
+    if isinstance(sound, SoundStrip):
+        span = sounds.strip_span(find_strip(scene, sound.name))
+        if span.muted:
+            raise AudioError(f"The sound strip '{sound.name}' is muted; unmute it or choose another one")
+        source = span.packed if span.packed is not None else str(span.path)
+        start_frame = span.start_frame
+        offset_seconds, duration_seconds = span.offset_seconds, span.duration_seconds
+        sound_name = sound.name
+    else:
+        source = bpy.path.abspath(sound.path)
+        start_frame, offset_seconds, duration_seconds = sound.start_frame, 0.0, None
+        sound_name = Path(source).name
+    return Job(
+        character_object.name,
+        mapping,
+        is_new_mapping,
+        source,
+        sound_name,
+        offset_seconds,
+        duration_seconds,
+        float(start_frame),
+        fps,
+        Path(model_folder),
+        settings,
+    )
+
+
+def find_strip(scene: bpy.types.Scene, name: str) -> Any:
+    """A sound strip of the scene by name. Raises AudioError."""
+    if not name:
+        raise AudioError("No sound strip is chosen; choose one under Sound")
+    for strip in sounds.list_sound_strips(scene):
+        if strip.name == name:
+            return strip
+    raise AudioError(f"There is no sound strip '{name}' in scene '{scene.name}'; choose another one under Sound")
+
+
+def check_mapping(mapping: Mapping, package: ModelPackage, character: str) -> None:
+    """Raise RigError unless the mapping drives something with this model and every target of it can be animated."""
+    if not mapping.links:
+        raise RigError(
+            f"'{character}' has no control that is named like a channel of '{package.title}'; "
+            "add links by hand in the Mapping panel or choose another character"
+        )
+    names = set(package.channel_names)
+    active = [link for link in mapping.links if link.enabled and link.channel in names]
+    if not active:
+        raise RigError(
+            f"No link of '{character}' that is on uses a channel of '{package.title}'; match the channels again"
+        )
+    for target in dict.fromkeys(link.target for link in active):
+        rigs.resolve(target)
+
+
+def compute(job: Job, on_progress: Progress | None = None, is_cancelled: CancelCheck | None = None) -> Take:
+    """From the sound to keys. Knows no Blender, so it may run in a thread; raises VoxrigError and Cancelled."""
+
+    def advance(fraction: float) -> None:
+        if is_cancelled is not None and is_cancelled():
+            raise Cancelled
+        if on_progress is not None:
+            on_progress(fraction)
+
+    advance(0.0)
+    model = _open(job.model_folder, job.settings)
+    package = model.package
+    advance(0.05)
+    waveform = read_sound(
+        job.sound,
+        package.sample_rate,
+        start_seconds=job.offset_seconds,
+        duration_seconds=job.duration_seconds,
+        fallback_decoder=sounds.decode_with_blender,
+    )
+    advance(0.2)
+    curves = generate_curves(
+        model,
+        waveform,
+        _emotion_weights(job.settings.emotion, package),
+        on_progress=lambda fraction: advance(0.2 + 0.6 * fraction),
+        is_cancelled=is_cancelled,
+    )
+    advance(0.8)
+    curves = _perform(curves, job.settings, package)
+    first_frame = math.ceil(job.start_frame - 1e-6)
+    # The frame on which the sound ends, but at least the one on which it starts.
+    last_frame = max(first_frame, math.floor(job.start_frame + waveform.duration_seconds * job.frames_per_second + 1e-6))
+    sampled = _sample_at_frames(curves, job, first_frame, last_frame)
+    advance(0.85)
+    targets = apply_mapping(job.mapping, sampled)
+    frames = np.arange(first_frame, last_frame + 1, dtype=np.float64)
+    keyed = reduce_to_keys(frames, targets.values, _tolerances(job, package, targets.targets))
+    advance(1.0)
+    warnings = () if model.warning is None else (model.warning,)
+    return Take(tuple(zip(targets.targets, keyed)), first_frame, last_frame, package.title, model.provider, warnings)
+
+
+def _sample_at_frames(curves: ChannelCurves, job: Job, first_frame: int, last_frame: int) -> ChannelCurves:
+    """One row per scene frame; a closure of the lips stays on its nearest frame even when it is shorter than one."""
+    closing = [name for name in curves.names if name in GAP_CENTIMETRES]
+    sealed = sealed_frames(curves.values, curves.names).astype(np.float64) if "jawOpen" in curves.names else None
+    return resample_to_frames(
+        curves,
+        job.frames_per_second,
+        (first_frame - job.start_frame) / job.frames_per_second,
+        frame_count=last_frame - first_frame + 1,
+        event_weights=sealed,
+        event_channels=closing if sealed is not None else None,
+    )
+
+
+def _perform(curves: ChannelCurves, settings: AnimateSettings, package: ModelPackage) -> ChannelCurves:
+    """The curves with the artist's strengths and smoothing."""
+    performance = Performance(
+        strength=settings.strength,
+        jaw_strength=settings.jaw_strength,
+        lip_strength=settings.lip_strength,
+        smoothing_seconds=settings.smoothing_seconds,
+        region_strengths=settings.region_strengths,
+    )
+    regions = {channel.name: channel.region for channel in package.channels}
+    rest = {channel.name: channel.rest for channel in package.channels if channel.rest}
+    return apply_performance(curves, performance, regions, rest=rest)
+
+
+def _tolerances(job: Job, package: ModelPackage, targets: tuple[Target, ...]) -> list[float]:
+    """The tolerance of each target in its own unit: that of its strictest channel."""
+    ranges = {channel.name: channel.maximum - channel.minimum for channel in package.channels}
+    found: dict[Target, float] = {}
+    for link in job.mapping.links:
+        if link.enabled and link.channel in ranges and link.gain:
+            tolerance = job.settings.tolerance * ranges[link.channel] * abs(link.gain)
+            found[link.target] = min(tolerance, found.get(link.target, math.inf))
+    return [found.get(target, job.settings.tolerance) for target in targets]
+
+
+def _emotion_weights(emotion: Table[str, float], package: ModelPackage) -> list[float] | None:
+    """Weights in the model's order, or None. Raises ModelError for an emotion it does not know."""
+    for name, weight in emotion.items():
+        if name not in package.emotions:
+            known = ", ".join(package.emotions) or "none"
+            raise ModelError(f"Model '{package.title}' knows no emotion '{name}' (it knows: {known}); choose one of its own")
+        if not 0.0 <= weight <= 1.0:
+            raise ModelError(f"The emotion '{name}' has the weight {weight:g}; give it one from 0 to 1")
+    if not any(emotion.values()):
+        return None
+    return [float(emotion.get(name, 0.0)) for name in package.emotions]
+
+
+_opened: dict[tuple[object, ...], Session] = {}
+_opening = threading.Lock()
+
+
+def _open(folder: Path, settings: AnimateSettings) -> Session:
+    """The model, checked and ready; the last one stays open, because opening takes longer than a short line of speech."""
+    with _opening:
+        stamps = tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(folder.glob("*")))
+        key = (folder, stamps, settings.provider, settings.threads)
+        if key not in _opened:
+            opened = open_session(load_package(folder), settings.provider, settings.threads)
+            _opened.clear()
+            _opened[key] = opened
+        return _opened[key]
+
+
+def write(scene: bpy.types.Scene, job: Job, take: Take) -> Take:
+    """Write the keyframes, and the mapping where it is new; gives the take as it was written.
+
+    Main thread. Controls that belong to a driver or are locked are left alone, with a warning. Raises RigError before anything
+    has changed.
+    """
+    character_object = scene.objects.get(job.character)
+    if character_object is None:
+        raise RigError(f"The character '{job.character}' is no longer in scene '{scene.name}'; choose another one")
+    if job.is_new_mapping:
+        for target in job.mapping.targets():
+            find_owner(target)
+    report = actions.write_target_curves(take.curves, take.first_frame, take.last_frame, action_name=f"{job.character} Voice")
+    if job.is_new_mapping:
+        store_mapping(character_object, job.mapping)
+    if not report.skipped:
+        return take
+    skipped = {target for target, _reason in report.skipped}
+    first = report.skipped[0][1]
+    more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
+    curves = tuple((target, curve) for target, curve in take.curves if target not in skipped)
+    return replace(take, curves=curves, warnings=(*take.warnings, f"Left alone: {first}{more}"))
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# The same from the scene's settings
+
+
+def read_sound_choice(scene: bpy.types.Scene) -> SoundFile | SoundStrip:
+    """The sound that the scene's settings name."""
+    settings = scene_settings(scene)
+    if settings.sound_source == "STRIP":
+        return SoundStrip(settings.strip)
+    return SoundFile(settings.sound_file, float(settings.start_frame))
+
+
+def read_animate_settings(scene: bpy.types.Scene) -> AnimateSettings:
+    """The scene's settings and the preferences as one value."""
+    settings = scene_settings(scene)
+    chosen = preferences()
+    return AnimateSettings(
+        strength=settings.strength,
+        jaw_strength=settings.jaw_strength,
+        lip_strength=settings.lips_strength,
+        region_strengths={region: getattr(settings, f"{region}_strength") for region in REGION_STRENGTHS},
+        smoothing_seconds=settings.smoothing,
+        tolerance=settings.tolerance,
+        provider=chosen.provider,
+        threads=chosen.threads,
+    )
+
+
+def gather_from_scene(scene: bpy.types.Scene) -> Job:
+    """Gather with what the scene's settings say. Raises VoxrigError."""
+    settings = scene_settings(scene)
+    if settings.character is None:
+        raise RigError("No character is chosen; choose a mesh with shape keys or an armature under Character")
+    model = chosen_model(settings)
+    if model is None:
+        raise ModelError("No model is chosen; choose one under Model")
+    return gather(scene, settings.character, read_sound_choice(scene), model.folder, read_animate_settings(scene))
+
+
+class VOXRIG_OT_animate_from_audio(VoxrigOperator):
+    """Listen to the sound and write sparse keyframes on the character's mapped controls.
+    Keyframes of other controls, and those outside the sound, stay as they are"""
+
+    bl_idname = "voxrig.animate_from_audio"
+    bl_label = "Animate from Audio"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str | None:
+        """What is still to be chosen, in the order of the panel."""
+        settings = scene_settings(context.scene)
+        if session.run is not None:
+            return f"'{session.run.character}' is being animated: wait, or press Esc to stop"
+        if settings.character is None:
+            return "Choose a character first: a mesh with shape keys or an armature"
+        if settings.sound_source == "FILE" and not settings.sound_file:
+            return "Choose a sound file first"
+        if settings.sound_source == "STRIP" and not settings.strip:
+            return "Choose a sound strip of the sequencer first"
+        if settings.model == OTHER_FOLDER and not settings.model_folder:
+            return "Choose the folder of a model first"
+        return None
+
+    def run(self, context: bpy.types.Context) -> None:
+        """All three steps at once, for scripts, tests and redo."""
+        scene = context.scene
+        assert scene is not None  # Blender polls operators with a scene
+        job = gather_from_scene(scene)
+        self.finish(scene, job, compute(job))
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
+        """Gather now, compute in a thread, write when it is done."""
+        window_manager, scene = context.window_manager, context.scene
+        if bpy.app.background or window_manager is None or scene is None:
+            return self.execute(context)
+        outcome = self.guard(self._start, scene)
+        if outcome != {"FINISHED"}:
+            return outcome
+        self._timer = window_manager.event_timer_add(0.1, window=context.window)
+        window_manager.modal_handler_add(self)
+        redraw_panel(context)
+        return {"RUNNING_MODAL"}
+
+    def _start(self, scene: bpy.types.Scene) -> None:
+        job = gather_from_scene(scene)
+        self._scene_name = scene.name
+        self._work = Work(job)
+        session.run = self._work.state
+        self._work.start()
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
+        """Show progress; Esc stops; everything else goes on as if nothing ran."""
+        if event.type == "ESC" and event.value == "PRESS":
+            self._work.state.cancelled = True
+            return {"RUNNING_MODAL"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        redraw_panel(context)
+        if self._work.is_alive():
+            return {"PASS_THROUGH"}
+        self._end(context)
+        return self.guard(self._write)
+
+    def _write(self) -> None:
+        take = self._work.result()
+        # Undo and redo while the work ran may have replaced the scene that it was started from.
+        scene = bpy.data.scenes.get(self._scene_name)
+        if scene is None:
+            raise RigError(f"The scene '{self._scene_name}' is gone; animate again from another one")
+        self.finish(scene, self._work.job, take)
+
+    def finish(self, scene: bpy.types.Scene, job: Job, take: Take) -> None:
+        """Write and say what was done."""
+        take = write(scene, job, take)
+        session.provider = take.provider
+        for warning in take.warnings:
+            # Why CUDA does not work need not be said at every run.
+            if warning not in session.warned:
+                self.report({"WARNING"}, warning)
+        session.warned.update(take.warnings)
+        self.report({"INFO"}, take.summary(job.character))
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender closes the window or opens another file: stop without writing."""
+        self._work.state.cancelled = True
+        self._end(context)
+
+    def _end(self, context: bpy.types.Context) -> None:
+        session.run = None
+        if context.window_manager is not None:
+            context.window_manager.event_timer_remove(self._timer)
+        redraw_panel(context)
+
+
+class VOXRIG_OT_stop(VoxrigOperator):
+    """Stop animating and leave everything as it was"""
+
+    bl_idname = "voxrig.stop"
+    bl_label = "Stop"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str | None:
+        """Grey while there is nothing to stop."""
+        return None if session.run is not None else "Nothing is being animated"
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Ask the run in progress to stop; its own operator ends it."""
+        if session.run is not None:
+            session.run.cancelled = True
+
+
+class Work(threading.Thread):
+    """``compute`` in a thread of its own. ``result`` gives its take once it has ended, or raises what it raised."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(name="Voxrig", daemon=True)
+        self.job = job
+        self.state = Run(job.character)
+        self._take: Take | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """The thread's work."""
+
+        def show(fraction: float) -> None:
+            self.state.progress = fraction
+
+        try:
+            self._take = compute(self.job, show, lambda: self.state.cancelled)
+        except BaseException as error:  # raised again on the main thread, by ``result``
+            self._error = error
+
+    def result(self) -> Take:
+        """The take. Raises what ``compute`` raised, or Cancelled when it was stopped too late to notice."""
+        if self._error is not None:
+            raise self._error
+        if self.state.cancelled or self._take is None:
+            raise Cancelled
+        return self._take
+
+
+CLASSES = (VOXRIG_OT_animate_from_audio, VOXRIG_OT_stop)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all operators share: one way to report errors, one reason why a button is grey."""
+
+from typing import Any
+
+import bpy
+
+from ..errors import Cancelled, VoxrigError
+
+
+class VoxrigOperator(bpy.types.Operator):
+    """Base of every operator: subclasses do their work in ``run`` and say in ``disabled_reason`` why they cannot."""
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str | None:
+        """One phrase on why the button is grey, or None. Called on every redraw: properties only."""
+        return None
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Blender's own question, answered by ``disabled_reason``."""
+        reason = cls.disabled_reason(context)
+        if reason is not None:
+            cls.poll_message_set(reason)
+        return reason is None
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Do the work; raises VoxrigError before anything has changed."""
+        raise NotImplementedError
+
+    def execute(self, context: bpy.types.Context) -> Any:
+        """Run to the end; an error of the user's kind is reported once and changes nothing."""
+        return self.guard(self.run, context)
+
+    def guard(self, work: Any, *arguments: Any) -> Any:
+        """Call ``work``; {'FINISHED'}, or {'CANCELLED'} after reporting what the user can put right."""
+        try:
+            work(*arguments)
+        except VoxrigError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        except Cancelled:
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+def redraw_panel(context: bpy.types.Context) -> None:
+    """Redraw the sidebars that show the Voxrig tab, and nothing else of the window."""
+    window_manager = context.window_manager
+    for window in window_manager.windows if window_manager else ():
+        for area in window.screen.areas:
+            if area.type != "VIEW_3D":
+                continue
+            for region in area.regions:
+                if region.type == "UI" and region.active_panel_category == "Voxrig":
+                    region.tag_redraw()

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mapping: match channels by name, edit links by hand, save and load."""
+
+# pyright: reportInvalidTypeForm=false
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy_extras.io_utils import ExportHelper, ImportHelper
+
+from ..animation.mapping import Link, Mapping, from_json, to_json
+from ..blender import rigs
+from ..errors import ModelError, RigError
+from ..inference.package import ModelPackage, read_description
+from ..properties import (
+    character_settings,
+    chosen_model,
+    fill_link,
+    find_owner,
+    forget_models,
+    read_mapping,
+    scene_settings,
+    store_mapping,
+)
+from .base import VoxrigOperator
+
+# A face has its ARKit shapes or its visemes driven, never both: the mouth would open twice.
+_ALTERNATIVES = ("viseme",)
+
+
+def match_channels(character_object: bpy.types.Object, package: ModelPackage) -> Mapping:
+    """Links from the model's channels to the character's controls of the same name, on all its meshes and bones.
+
+    Visemes are only used where no channel of the mouth itself is found. Empty where nothing matches; raises RigError where
+    the character cannot be used at all.
+    """
+    character = rigs.find_character(character_object)
+    names = [channel.name for channel in package.channels if channel.group not in _ALTERNATIVES]
+    found = rigs.match_channels(character, names)
+    mouth = {channel.name for channel in package.channels if channel.region in ("jaw", "lips")}
+    if mouth.isdisjoint(found.channels()):
+        others = [channel.name for channel in package.channels if channel.group in _ALTERNATIVES]
+        found = Mapping((*found.links, *rigs.match_channels(character, others).links))
+    return found
+
+
+def match_character(scene: bpy.types.Scene) -> Mapping:
+    """Match the scene's character with its model and store what was found. Raises RigError and ModelError, changing nothing."""
+    settings = scene_settings(scene)
+    character_object = _character(scene)
+    package = _package(scene)
+    mapping = match_channels(character_object, package)
+    if not mapping.links:
+        raise RigError(
+            f"'{character_object.name}' has no control that is named like a channel of '{package.title}'; "
+            "add links by hand or choose another character"
+        )
+    store_mapping(settings.character, mapping)
+    return mapping
+
+
+def save_mapping(character_object: bpy.types.Object, path: str | Path) -> None:
+    """Write a character's mapping to a JSON file. Raises RigError where there is none or the file cannot be written."""
+    mapping = read_mapping(character_object)
+    if not mapping.links:
+        raise RigError(f"'{character_object.name}' has no mapping to save; run Match Channels or add links by hand")
+    try:
+        Path(path).write_text(to_json(mapping) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RigError(f"The mapping cannot be written to {path} ({error.strerror}); choose another place") from None
+
+
+def load_mapping(character_object: bpy.types.Object, path: str | Path) -> Mapping:
+    """Replace a character's mapping by one from a JSON file. Raises RigError, changing nothing."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise RigError(f"The mapping {path} cannot be read ({error.strerror}); choose another file") from None
+    except UnicodeDecodeError:
+        raise RigError(f"The mapping {path} is damaged: it is not text; save the mapping again") from None
+    mapping = from_json(text)
+    for target in mapping.targets():
+        rigs.resolve(target)
+    store_mapping(character_object, mapping)
+    return mapping
+
+
+def _character(scene: bpy.types.Scene) -> bpy.types.Object:
+    character_object = scene_settings(scene).character
+    if character_object is None:
+        raise RigError("No character is chosen; choose a mesh with shape keys or an armature under Character")
+    return character_object
+
+
+def _package(scene: bpy.types.Scene) -> ModelPackage:
+    model = chosen_model(scene_settings(scene))
+    if model is None:
+        raise ModelError("No model is chosen; choose one under Model")
+    return read_description(model.folder)
+
+
+class CharacterOperator(VoxrigOperator):
+    """Base of operators that need a character and nothing else."""
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str | None:
+        """Grey without a character."""
+        if scene_settings(context.scene).character is None:
+            return "Choose a character first: a mesh with shape keys or an armature"
+        return None
+
+
+class LinkOperator(CharacterOperator):
+    """Base of operators on the active link of the list."""
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str | None:
+        """Grey without an active link."""
+        reason = super().disabled_reason(context)
+        if reason is None:
+            group = character_settings(scene_settings(context.scene).character)
+            if not 0 <= group.active_link < len(group.links):
+                return "Choose a link in the list first"
+        return reason
+
+
+class VOXRIG_OT_match_channels(CharacterOperator):
+    """Find the controls of the character that are named like the model's channels, on all its meshes and bones.
+    Upper and lower case, separators and Left, _L or .L make no difference. Replaces the list"""
+
+    bl_idname = "voxrig.match_channels"
+    bl_label = "Match Channels"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Match and say how much was found."""
+        mapping = match_character(context.scene)
+        self.report({"INFO"}, f"{len(mapping.channels())} channels mapped to {len(mapping.targets())} controls")
+
+
+class VOXRIG_OT_add_link(CharacterOperator):
+    """Add a link to the list. Then choose its channel and what it drives"""
+
+    bl_idname = "voxrig.add_link"
+    bl_label = "Add Link"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Append an empty link on the character itself and make it active."""
+        character_object = scene_settings(context.scene).character
+        group = character_settings(character_object)
+        link = group.links.add()
+        link.owner = character_object
+        link.id_type = "KEY" if getattr(character_object.data, "shape_keys", None) else "OBJECT"
+        group.active_link = len(group.links) - 1
+
+
+class VOXRIG_OT_remove_link(LinkOperator):
+    """Remove the active link from the list. Its keyframes stay"""
+
+    bl_idname = "voxrig.remove_link"
+    bl_label = "Remove Link"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Remove the active link; the next one becomes active."""
+        group = character_settings(scene_settings(context.scene).character)
+        group.links.remove(group.active_link)
+        group.active_link = max(0, min(group.active_link, len(group.links) - 1))
+
+
+_target_items: list[tuple[str, str, str]] = []
+
+
+def _list_target_items(_operator: Any, context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
+    # Blender keeps no reference to the texts of a dynamic enum, so the list has to live on here.
+    character_object = scene_settings(context.scene).character if context is not None else None
+    if character_object is not None:
+        found = rigs.list_targets(rigs.find_character(character_object))
+        _target_items[:] = [
+            (str(i), label, f"{target.id_name}: {target.data_path}") for i, (label, target, _range) in enumerate(found)
+        ]
+    return _target_items
+
+
+class VOXRIG_OT_choose_target(LinkOperator):
+    """Search the shape keys, bone properties and bone transforms of the character for what the active link drives"""
+
+    bl_idname = "voxrig.choose_target"
+    bl_label = "Choose Target"
+    bl_options = {"REGISTER", "UNDO"}
+    bl_property = "target"
+
+    target: bpy.props.EnumProperty(name="Target", description="What the link drives", items=_list_target_items)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
+        """Open the search."""
+        if context.window_manager is not None:
+            context.window_manager.invoke_search_popup(self)
+        return {"RUNNING_MODAL"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Point the active link at the chosen control, with the control's own limits."""
+        character_object = scene_settings(context.scene).character
+        found = rigs.list_targets(rigs.find_character(character_object))
+        _label, target, (minimum, maximum) = found[int(self.target)]
+        group = character_settings(character_object)
+        stored = group.links[group.active_link]
+        link = Link(stored.channel, target, stored.gain, stored.offset, minimum, maximum, stored.enabled)
+        fill_link(stored, link, find_owner(target))
+
+
+class VOXRIG_OT_save_mapping(CharacterOperator, ExportHelper):
+    """Save the mapping as a JSON file, for other characters with the same rig"""
+
+    bl_idname = "voxrig.save_mapping"
+    bl_label = "Save Mapping"
+    bl_options = {"REGISTER"}
+
+    filename_ext = ".json"
+    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Save to the chosen file."""
+        save_mapping(_character(context.scene), self.filepath)
+
+
+class VOXRIG_OT_load_mapping(CharacterOperator, ImportHelper):
+    """Replace the list by a mapping saved as a JSON file. All its targets must exist in this file"""
+
+    bl_idname = "voxrig.load_mapping"
+    bl_label = "Load Mapping"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Load from the chosen file."""
+        mapping = load_mapping(_character(context.scene), self.filepath)
+        self.report({"INFO"}, f"{len(mapping.links)} links loaded")
+
+
+class VOXRIG_OT_refresh_models(VoxrigOperator):
+    """Read the list of models again, after model packages were added, changed or removed"""
+
+    bl_idname = "voxrig.refresh_models"
+    bl_label = "Refresh Models"
+    bl_options = {"INTERNAL"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Forget what is known of models; the next redraw reads it again."""
+        forget_models()
+
+
+CLASSES = (
+    VOXRIG_OT_match_channels,
+    VOXRIG_OT_add_link,
+    VOXRIG_OT_remove_link,
+    VOXRIG_OT_choose_target,
+    VOXRIG_OT_save_mapping,
+    VOXRIG_OT_load_mapping,
+    VOXRIG_OT_refresh_models,
+)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Voxrig tab in the 3D View's sidebar, in the order of work. Draws only: everything shown is at hand."""
+
+from typing import Any
+
+import bpy
+
+from ..properties import (
+    OTHER_FOLDER,
+    REGION_STRENGTHS,
+    character_settings,
+    chosen_model,
+    count_mapped,
+    preferences,
+    scene_settings,
+    session,
+)
+
+
+class VoxrigPanel(bpy.types.Panel):
+    """What all panels of the tab share."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Voxrig"
+
+
+class VOXRIG_PT_main(VoxrigPanel):
+    """Character, sound, model, go."""
+
+    bl_idname = "VOXRIG_PT_main"
+    bl_label = "Voxrig"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw what is needed for a first take."""
+        settings = scene_settings(context.scene)
+        layout: Any = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+
+        column = layout.column()
+        column.prop(settings, "character")
+        if settings.character is not None:
+            _draw_hint(column, *_describe_mapping(settings))
+
+        column = layout.column()
+        column.row().prop(settings, "sound_source", expand=True)
+        if settings.sound_source == "FILE":
+            column.prop(settings, "sound_file", text=" ")
+            column.prop(settings, "start_frame")
+        else:
+            column.prop(settings, "strip", text=" ", icon="SEQUENCE")
+
+        column = layout.column()
+        row = column.row(align=True)
+        row.prop(settings, "model")
+        row.operator("voxrig.refresh_models", text="", icon="FILE_REFRESH")
+        if settings.model == OTHER_FOLDER:
+            column.prop(settings, "model_folder", text=" ")
+
+        if session.run is None:
+            column = layout.column()
+            button = column.row()
+            button.scale_y = 1.6
+            button.operator("voxrig.animate_from_audio", icon="PLAY")
+            _draw_hint(column, _describe_model(settings), "NONE")
+        else:
+            row = layout.row(align=True)
+            row.scale_y = 1.6
+            text = "Stopping" if session.run.cancelled else f"Listening  {session.run.progress:.0%}"
+            row.progress(factor=session.run.progress, type="BAR", text=text)
+            row.operator("voxrig.stop", text="", icon="CANCEL")
+
+
+def _draw_hint(column: Any, text: str, icon: str) -> None:
+    """A line of small print in the column of values."""
+    split = column.split(factor=0.4)
+    split.label(text="")
+    split.label(text=text, icon=icon)
+
+
+def _describe_mapping(settings: Any) -> tuple[str, str]:
+    """One line and an icon on how much of the model the character can show."""
+    mapped, total = count_mapped(settings)
+    if total == 0:
+        return "Choose a model", "INFO"
+    if not character_settings(settings.character).links:
+        return "Not mapped yet, will match by name", "INFO"
+    if mapped == 0:
+        return "No channel mapped", "ERROR"
+    return f"{mapped} of {total} channels mapped", "CHECKMARK"
+
+
+def _describe_model(settings: Any) -> str:
+    """What would run where: 'CPU, Speech 1'."""
+    model = chosen_model(settings)
+    wanted = {"AUTO": "Automatic", "CUDA": "CUDA", "CPU": "CPU"}[preferences().provider]
+    provider = session.provider or wanted
+    return f"{provider}, {model.title}" if model is not None else provider
+
+
+class VOXRIG_PT_performance(VoxrigPanel):
+    """How strongly and smoothly the face moves."""
+
+    bl_idname = "VOXRIG_PT_performance"
+    bl_label = "Performance"
+    bl_parent_id = "VOXRIG_PT_main"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw strengths and smoothing."""
+        settings = scene_settings(context.scene)
+        layout: Any = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        column = layout.column(align=True)
+        column.prop(settings, "strength")
+        column.prop(settings, "jaw_strength")
+        column.prop(settings, "lips_strength")
+        layout.prop(settings, "smoothing")
+
+
+class VOXRIG_PT_regions(VoxrigPanel):
+    """Strengths of the other face parts."""
+
+    bl_idname = "VOXRIG_PT_regions"
+    bl_label = "Regions"
+    bl_parent_id = "VOXRIG_PT_performance"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw one strength per face part."""
+        settings = scene_settings(context.scene)
+        layout: Any = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        column = layout.column(align=True)
+        for region in REGION_STRENGTHS:
+            column.prop(settings, f"{region}_strength")
+
+
+class VOXRIG_PT_keys(VoxrigPanel):
+    """How many keyframes."""
+
+    bl_idname = "VOXRIG_PT_keys"
+    bl_label = "Keys"
+    bl_parent_id = "VOXRIG_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the tolerance."""
+        layout: Any = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(scene_settings(context.scene), "tolerance")
+
+
+class VOXRIG_UL_links(bpy.types.UIList):
+    """The links of a mapping; the search looks at channels and targets."""
+
+    bl_idname = "VOXRIG_UL_links"
+
+    def draw_item(
+        self,
+        context: bpy.types.Context,
+        layout: Any,
+        data: Any,
+        item: Any,
+        icon: Any,
+        active_data: Any,
+        active_property: str | None,
+        index: int | None = 0,
+        flt_flag: int | None = 0,
+    ) -> None:
+        """One row: on or off, channel, target."""
+        row = layout.row(align=True)
+        row.active = item.enabled
+        row.prop(item, "enabled", text="")
+        gone = item.owner is None or not item.data_path or not item.channel
+        row.label(text=item.channel or "No channel", icon="ERROR" if gone else "NONE")
+        row.label(text=_describe_target(item))
+
+    def filter_items(self, context: bpy.types.Context, data: Any, property: str) -> tuple[list[int], list[int]]:
+        """Show what contains the searched text in its channel or its target."""
+        links = getattr(data, property)
+        wanted = self.filter_name.lower()
+        shown = self.bitflag_filter_item
+        flags = [shown if wanted in f"{link.channel} {_describe_target(link)}".lower() else 0 for link in links]
+        names = bpy.types.UI_UL_list.sort_items_by_name(links, "channel") if self.use_filter_sort_alpha else []
+        return flags, names
+
+
+def _describe_target(link: Any) -> str:
+    """The object and the last name in the data path: 'Face jawOpen'."""
+    owner = link.owner.name if link.owner is not None else "Deleted"
+    path = link.data_path
+    name = path.split('"')[-2] if path.count('"') >= 2 else path
+    return f"{owner} {name or 'No target'}"
+
+
+class VOXRIG_PT_mapping(VoxrigPanel):
+    """Which channel drives which control."""
+
+    bl_idname = "VOXRIG_PT_mapping"
+    bl_label = "Mapping"
+    bl_parent_id = "VOXRIG_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the list and the active link."""
+        settings = scene_settings(context.scene)
+        layout: Any = self.layout
+        layout.operator("voxrig.match_channels", icon="VIEWZOOM")
+        if settings.character is None:
+            return
+        group = character_settings(settings.character)
+        row = layout.row()
+        row.template_list("VOXRIG_UL_links", "", group, "links", group, "active_link", rows=5)
+        column = row.column(align=True)
+        column.operator("voxrig.add_link", text="", icon="ADD")
+        column.operator("voxrig.remove_link", text="", icon="REMOVE")
+        column.separator()
+        column.operator("voxrig.load_mapping", text="", icon="IMPORT")
+        column.operator("voxrig.save_mapping", text="", icon="EXPORT")
+        if 0 <= group.active_link < len(group.links):
+            _draw_link(layout, group.links[group.active_link])
+
+
+def _draw_link(layout: Any, link: Any) -> None:
+    """Everything about one link."""
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = False
+    column.prop(link, "channel")
+    column.operator("voxrig.choose_target", icon="VIEWZOOM")
+    column.prop(link, "owner")
+    column.prop(link, "id_type")
+    column.prop(link, "data_path")
+    column.prop(link, "array_index")
+    values = column.column(align=True)
+    values.prop(link, "gain")
+    values.prop(link, "offset")
+    limits = column.column(align=True)
+    for bound in ("minimum", "maximum"):
+        row = limits.row(align=True, heading=bound.title())
+        row.prop(link, f"use_{bound}", text="")
+        value = row.row(align=True)
+        value.active = getattr(link, f"use_{bound}")
+        value.prop(link, bound, text="")
+
+
+CLASSES = (
+    VOXRIG_PT_main,
+    VOXRIG_PT_performance,
+    VOXRIG_PT_regions,
+    VOXRIG_PT_keys,
+    VOXRIG_UL_links,
+    VOXRIG_PT_mapping,
+)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,0 +1,528 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Voxrig stores in a .blend and in Blender's preferences, with typed getters.
+
+One group hangs on the scene (what to animate and how), one on the object that is the character (its mapping). The
+run in progress is no property: it ends with the session and has no place in a file.
+"""
+
+# Blender reads properties from annotations, which a type checker takes for types.
+# pyright: reportInvalidTypeForm=false
+
+import functools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .animation.mapping import Link, Mapping, Target
+from .errors import ModelError, RigError
+from .inference.package import bundled_packages, read_description
+
+PACKAGE = __package__ or "voxrig"
+OTHER_FOLDER = "FOLDER"
+DEFAULT_MODEL = "speech"
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# The run in progress, shared by the operator that drives it and the panel that shows it
+
+
+@dataclass
+class Run:
+    """Work going on in the background. ``progress`` is 0..1; setting ``cancelled`` asks it to stop."""
+
+    character: str
+    progress: float = 0.0
+    cancelled: bool = False
+
+
+@dataclass
+class Session:
+    """What this Blender session knows and no file should: the run in progress and what the last one ran on."""
+
+    run: Run | None = None
+    provider: str | None = None
+    warned: set[str] = field(default_factory=set)
+
+
+session = Session()
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Model packages to choose from
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One model package in the list; ``channels`` are (name, group), empty for a package that cannot be read."""
+
+    name: str
+    title: str
+    description: str
+    folder: Path
+    channels: tuple[tuple[str, str], ...] = ()
+
+
+@functools.cache
+def list_models(extra_folder: str = "") -> tuple[ModelEntry, ...]:
+    """The bundled models and those in ``extra_folder``, from their descriptions only; read once, then remembered."""
+    folders = bundled_packages()
+    if extra_folder:
+        folders += sorted(path.parent for path in Path(extra_folder).glob("*/model.json"))
+    return tuple(read_model_entry(str(folder)) for folder in folders)
+
+
+@functools.cache
+def read_model_entry(folder: str) -> ModelEntry:
+    """What a list shows of the package in ``folder``; a damaged one says so. Read once, then remembered."""
+    path = Path(folder)
+    try:
+        package = read_description(path)
+    except ModelError as error:
+        return ModelEntry(path.name, f"{path.name} (damaged)", str(error), path)
+    channels = tuple((channel.name, channel.group) for channel in package.channels)
+    description = f"Version {package.version}, {len(channels)} channels at {package.frame_rate:g} frames a second"
+    return ModelEntry(package.name, package.title, description, path, channels)
+
+
+def forget_models() -> None:
+    """Read the descriptions again at the next look, because files or folders have changed."""
+    list_models.cache_clear()
+    read_model_entry.cache_clear()
+    _model_items.cache_clear()
+
+
+@functools.cache
+def _model_items(extra_folder: str) -> list[tuple[str, str, str, str, int]]:
+    # Blender keeps no reference to the texts of a dynamic enum, so the list has to live on here.
+    entries = list_models(extra_folder)
+    items = [(entry.name, entry.title, entry.description, "SOUND", i) for i, entry in enumerate(entries)]
+    about = "A model package of your own, such as one that was trained on your show"
+    return [*items, (OTHER_FOLDER, "Other Folder", about, "FILE_FOLDER", len(items))]
+
+
+def _get_model(group: "VOXRIG_PG_scene") -> int:
+    items = _model_items(preferences().models_folder)
+    return next((i for i, item in enumerate(items) if item[0] == group.model_name), len(items) - 1)
+
+
+def _set_model(group: "VOXRIG_PG_scene", value: int) -> None:
+    group.model_name = _model_items(preferences().models_folder)[value][0]
+
+
+def chosen_model(settings: "VOXRIG_PG_scene") -> ModelEntry | None:
+    """The model that the scene asks for, or None while no folder is chosen. Cheap enough to draw with."""
+    for entry in list_models(preferences().models_folder):
+        if entry.name == settings.model_name:
+            return entry
+    return read_model_entry(bpy.path.abspath(settings.model_folder)) if settings.model_folder else None
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Property groups
+
+
+def _is_character(_group: "VOXRIG_PG_scene", candidate: bpy.types.Object) -> bool:
+    return candidate.type in {"MESH", "ARMATURE"}
+
+
+def _find_strips(group: "VOXRIG_PG_scene", context: bpy.types.Context, _text: str) -> list[str]:
+    from .blender import sounds
+
+    return [strip.name for strip in sounds.list_sound_strips(group.id_data)]
+
+
+def _find_channels(_link: "VOXRIG_PG_link", context: bpy.types.Context, _text: str) -> list[str]:
+    model = chosen_model(scene_settings(context.scene))
+    return [name for name, _group in model.channels] if model else []
+
+
+def _strength(name: str, what: str) -> Any:
+    return bpy.props.FloatProperty(
+        name=name,
+        description=f"{what}. 1 is what the model hears, 0 is still, above 1 exaggerates",
+        default=1.0,
+        min=0.0,
+        max=4.0,
+        soft_max=2.0,
+        subtype="FACTOR",
+        options=set(),
+    )
+
+
+class VOXRIG_PG_link(bpy.types.PropertyGroup):
+    """One channel driving one target of the character; see animation.mapping.Link."""
+
+    channel: bpy.props.StringProperty(
+        name="Channel",
+        description="Output of the model that drives the target, such as 'jawOpen'",
+        search=_find_channels,
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    # The object, and not its shape keys: a pointer would keep shape keys alive after their mesh is gone.
+    owner: bpy.props.PointerProperty(
+        name="Object",
+        description="Object that the target is on",
+        type=bpy.types.Object,
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    id_type: bpy.props.EnumProperty(
+        name="On",
+        description="Which data of the object the data path starts from",
+        items=[
+            ("KEY", "Shape Keys", "The shape keys of the object's mesh"),
+            ("OBJECT", "Object", "The object itself: its pose bones, transforms and custom properties"),
+            ("DATA", "Object Data", "The mesh or armature of the object"),
+        ],
+        default="KEY",
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    data_path: bpy.props.StringProperty(
+        name="Data Path",
+        description="Value to animate, as Copy Data Path gives it: right-click any slider of the rig",
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    array_index: bpy.props.IntProperty(
+        name="Index",
+        description="Which component of a vector: 0 is X, 1 is Y, 2 is Z. 0 for single values",
+        min=0,
+        max=31,
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    gain: bpy.props.FloatProperty(
+        name="Gain",
+        description="How far the target moves for each unit of the channel. Negative turns the movement round",
+        default=1.0,
+        soft_min=-2.0,
+        soft_max=2.0,
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    offset: bpy.props.FloatProperty(
+        name="Offset",
+        description="Value of the target while the channel is 0",
+        soft_min=-1.0,
+        soft_max=1.0,
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    use_minimum: bpy.props.BoolProperty(
+        name="Limit Minimum",
+        description="Never go below the minimum, whatever the channels that drive this target say",
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    minimum: bpy.props.FloatProperty(
+        name="Minimum", description="Lowest value written", default=0.0, options=set(), override={"LIBRARY_OVERRIDABLE"}
+    )
+    use_maximum: bpy.props.BoolProperty(
+        name="Limit Maximum",
+        description="Never go above the maximum, whatever the channels that drive this target say",
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    maximum: bpy.props.FloatProperty(
+        name="Maximum", description="Highest value written", default=1.0, options=set(), override={"LIBRARY_OVERRIDABLE"}
+    )
+    enabled: bpy.props.BoolProperty(
+        name="Enabled",
+        description="Whether Animate from Audio writes to this target. Off leaves its keyframes as they are",
+        default=True,
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+
+
+class VOXRIG_PG_character(bpy.types.PropertyGroup):
+    """The mapping of a character, on the object that is chosen as one."""
+
+    links: bpy.props.CollectionProperty(type=VOXRIG_PG_link, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
+    active_link: bpy.props.IntProperty(name="Active Link", options={"HIDDEN"})
+
+
+class VOXRIG_PG_scene(bpy.types.PropertyGroup):
+    """What to animate from which sound with which model, and how."""
+
+    character: bpy.props.PointerProperty(
+        name="Character",
+        description="Mesh with shape keys or armature with face controls. What hangs on it or is deformed by it belongs to it",
+        type=bpy.types.Object,
+        poll=_is_character,
+    )
+    sound_source: bpy.props.EnumProperty(
+        name="Sound",
+        description="Where the voice comes from",
+        items=[
+            ("FILE", "File", "A sound or video file on disk, starting at a frame you choose"),
+            ("STRIP", "Strip", "A sound strip of the Video Sequencer, with its own start and trim"),
+        ],
+        options=set(),
+    )
+    sound_file: bpy.props.StringProperty(
+        name="Sound File",
+        description="Recording of one voice: wav, flac, ogg, mp3, or anything else that Blender can play",
+        subtype="FILE_PATH",
+        options=set(),
+    )
+    strip: bpy.props.StringProperty(
+        name="Sound Strip",
+        description="Sound strip of this scene's Video Sequencer. Its place and trim decide where the animation goes",
+        search=_find_strips,
+        options=set(),
+    )
+    start_frame: bpy.props.IntProperty(
+        name="Start Frame", description="Frame at which the sound file begins", default=1, options=set()
+    )
+    model: bpy.props.EnumProperty(
+        name="Model",
+        description="Trained model that turns sound into channels. Add a folder of your own models in the preferences",
+        items=lambda _self, _context: _model_items(preferences().models_folder),
+        get=_get_model,
+        set=_set_model,
+        options=set(),
+    )
+    model_name: bpy.props.StringProperty(default=DEFAULT_MODEL, options={"HIDDEN"})
+    model_folder: bpy.props.StringProperty(
+        name="Model Folder",
+        description="Folder that holds 'model.onnx' and 'model.json'",
+        subtype="DIR_PATH",
+        update=lambda _self, _context: forget_models(),
+        options=set(),
+    )
+    strength: _strength("Strength", "How much the whole face moves")
+    jaw_strength: _strength("Jaw", "How far the jaw opens. Low for a mumble, high for shouting")
+    lips_strength: _strength("Lips", "How clearly the lips shape vowels and consonants")
+    tongue_strength: _strength("Tongue", "How much the tongue moves")
+    cheeks_strength: _strength("Cheeks", "How much the cheeks move")
+    nose_strength: _strength("Nose", "How much the nose moves")
+    brows_strength: _strength("Brows", "How much the brows move")
+    eyes_strength: _strength("Eyes", "How much the eyes and lids move")
+    head_strength: _strength("Head", "How much the head moves")
+    smoothing: bpy.props.FloatProperty(
+        name="Smoothing",
+        description="Half-life of the smoothing: the higher, the softer and slower the movement. Lips still close",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        soft_max=0.2,
+        step=1,
+        precision=3,
+        subtype="TIME_ABSOLUTE",
+        unit="TIME_ABSOLUTE",
+        options=set(),
+    )
+    tolerance: bpy.props.FloatProperty(
+        name="Tolerance",
+        description="How far curves may stray from the model, as a share of each control's range. Higher gives fewer keyframes",
+        default=0.01,
+        min=0.0,
+        max=0.5,
+        soft_min=0.001,
+        soft_max=0.1,
+        step=1,
+        precision=3,
+        options=set(),
+    )
+
+
+REGION_STRENGTHS = ("tongue", "cheeks", "nose", "brows", "eyes", "head")
+"""Face parts with a strength of their own in the Regions panel; jaw and lips stand above it."""
+
+
+class VOXRIG_AP_preferences(bpy.types.AddonPreferences):
+    """Preferences of the extension, shared by all files."""
+
+    bl_idname = PACKAGE
+
+    provider: bpy.props.EnumProperty(
+        name="Compute On",
+        description="What runs the model",
+        items=[
+            ("AUTO", "Automatic", "CUDA where this zip has it and it works, else the CPU"),
+            ("CUDA", "CUDA", "An NVIDIA graphics card; needs the zip made for CUDA. Falls back to the CPU with a warning"),
+            ("CPU", "CPU", "The processor, on any machine"),
+        ],
+        update=lambda _self, _context: setattr(session, "provider", None),
+    )
+    threads: bpy.props.IntProperty(
+        name="CPU Threads",
+        description="Threads that the model uses on the CPU. 0 chooses, leaving one core to Blender's window",
+        min=0,
+        max=64,
+    )
+    models_folder: bpy.props.StringProperty(
+        name="Models Folder",
+        description="Folder with model packages of your own, each in its own subfolder. They appear in the list of models",
+        subtype="DIR_PATH",
+        update=lambda _self, _context: forget_models(),
+    )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Show the preferences in Blender's add-on list."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.prop(self, "provider")
+        layout.prop(self, "threads")
+        layout.prop(self, "models_folder")
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Typed getters
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """The preferences, or their defaults where the extension runs without being installed."""
+
+    provider: str = "AUTO"
+    threads: int | None = None
+    models_folder: str = ""
+
+
+def preferences() -> Preferences:
+    """What the user set in the preferences."""
+    addon = bpy.context.preferences.addons.get(PACKAGE)
+    stored: Any = addon.preferences if addon else None
+    if stored is None:
+        return Preferences()
+    folder = bpy.path.abspath(stored.models_folder) if stored.models_folder else ""
+    return Preferences(stored.provider, stored.threads or None, folder)
+
+
+def scene_settings(scene: Any) -> VOXRIG_PG_scene:
+    """Voxrig's settings of a scene."""
+    return scene.voxrig
+
+
+def character_settings(character_object: Any) -> VOXRIG_PG_character:
+    """Voxrig's mapping of an object."""
+    return character_object.voxrig
+
+
+def read_mapping(character_object: bpy.types.Object) -> Mapping:
+    """The mapping stored on a character, with its targets by today's names.
+
+    Raises RigError for an enabled link without a channel or a target, or whose object was deleted; links that are off are
+    left out where they cannot be read.
+    """
+    links: list[Link] = []
+    for stored in character_settings(character_object).links:
+        try:
+            links.append(read_link(stored))
+        except RigError:
+            if stored.enabled:
+                raise
+    return Mapping(tuple(links))
+
+
+def read_link(stored: VOXRIG_PG_link) -> Link:
+    """One stored link. Raises RigError when it is incomplete or its object was deleted."""
+    if not stored.channel:
+        raise RigError("A link of the mapping has no channel; choose one or remove the link")
+    owner = stored.owner
+    # An object that is deleted in the viewport lives on in no scene, held by this very pointer.
+    if owner is None or not owner.users_scene:
+        raise RigError(
+            f"The object that '{stored.channel}' drives was deleted; choose another target in the mapping or run Match Channels"
+        )
+    data_block: Any = owner
+    if stored.id_type == "KEY":
+        data_block = getattr(owner.data, "shape_keys", None)
+    elif stored.id_type == "DATA":
+        data_block = owner.data
+    if data_block is None:
+        raise RigError(
+            f"'{owner.name}', which '{stored.channel}' drives, has no shape keys; choose another target in the mapping"
+        )
+    if not stored.data_path:
+        raise RigError(f"The link of '{stored.channel}' has no target; choose one or remove the link")
+    target = Target(data_block.id_type, data_block.name, stored.data_path, stored.array_index)
+    minimum = stored.minimum if stored.use_minimum else None
+    maximum = stored.maximum if stored.use_maximum else None
+    return Link(stored.channel, target, stored.gain, stored.offset, minimum, maximum, stored.enabled)
+
+
+def store_mapping(character_object: bpy.types.Object, mapping: Mapping) -> None:
+    """Replace the mapping stored on a character. Raises RigError, before anything changes, for a target no object has."""
+    owners = [find_owner(link.target) for link in mapping.links]
+    group = character_settings(character_object)
+    group.links.clear()
+    for link, owner in zip(mapping.links, owners):
+        fill_link(group.links.add(), link, owner)
+    group.active_link = 0
+
+
+def find_owner(target: Target) -> bpy.types.Object:
+    """The object that a target is on. Raises RigError when there is none."""
+    for candidate in bpy.data.objects:
+        if target.id_type == "OBJECT":
+            data_block = candidate
+        elif target.id_type == "KEY":
+            data_block = getattr(candidate.data, "shape_keys", None)
+        else:
+            data_block = candidate.data
+        if data_block is not None and data_block.id_type == target.id_type and data_block.name == target.id_name:
+            return candidate
+    kind = target.id_type.replace("_", " ").lower()
+    raise RigError(f"There is no {kind} '{target.id_name}' in this file; map the channels to controls that exist")
+
+
+def fill_link(stored: VOXRIG_PG_link, link: Link, owner: bpy.types.Object) -> None:
+    """Write one link into the mapping of a character."""
+    stored.name = stored.channel = link.channel
+    stored.owner = owner
+    stored.id_type = link.target.id_type if link.target.id_type in {"KEY", "OBJECT"} else "DATA"
+    stored.data_path = link.target.data_path
+    stored.array_index = link.target.array_index
+    stored.gain = link.gain
+    stored.offset = link.offset
+    stored.use_minimum = link.minimum is not None
+    stored.use_maximum = link.maximum is not None
+    if link.minimum is not None:
+        stored.minimum = link.minimum
+    if link.maximum is not None:
+        stored.maximum = link.maximum
+    stored.enabled = link.enabled
+
+
+def count_mapped(settings: VOXRIG_PG_scene) -> tuple[int, int]:
+    """How many of the model's channels the chosen character's mapping uses, and how many there are; (0, 0) without a model.
+
+    Only groups of channels that the mapping uses at all count, because a rig has either ARKit shapes or visemes.
+    """
+    model = chosen_model(settings)
+    if model is None or settings.character is None:
+        return 0, 0
+    mapped = {link.channel for link in character_settings(settings.character).links if link.enabled}
+    groups = {group for name, group in model.channels if name in mapped} or {"face"}
+    relevant = [name for name, group in model.channels if group in groups]
+    return sum(name in mapped for name in relevant), len(relevant)
+
+
+CLASSES = (VOXRIG_PG_link, VOXRIG_PG_character, VOXRIG_PG_scene, VOXRIG_AP_preferences)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
+
+
+def register() -> None:
+    """Register the groups and hang them on their owners."""
+    _register_classes()
+    bpy.types.Scene.voxrig = bpy.props.PointerProperty(type=VOXRIG_PG_scene)  # pyright: ignore[reportAttributeAccessIssue]
+    bpy.types.Object.voxrig = bpy.props.PointerProperty(  # pyright: ignore[reportAttributeAccessIssue]
+        type=VOXRIG_PG_character, override={"LIBRARY_OVERRIDABLE"}
+    )
+
+
+def unregister() -> None:
+    """Take the groups off their owners and unregister them."""
+    del bpy.types.Object.voxrig  # pyright: ignore[reportAttributeAccessIssue]
+    del bpy.types.Scene.voxrig  # pyright: ignore[reportAttributeAccessIssue]
+    _unregister_classes()
+    forget_models()
+    session.run = None
+    session.provider = None
+    session.warned.clear()

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Registers everything with Blender, in one order, and takes it back in the opposite one."""
+
+from typing import Any
+
+import bpy
+
+from . import properties
+from .operators import animate, mapping
+from .panels import main
+
+MODULES = (properties, mapping, animate, main)
+
+_commands: list[Any] = []
+
+
+def register() -> None:
+    """Register every module and the command ``voxrig``; a failure is visible."""
+    for module in MODULES:
+        module.register()
+    _commands.append(bpy.utils.register_cli_command("voxrig", run_command))
+
+
+def unregister() -> None:
+    """Take back what ``register`` did, the last thing first."""
+    bpy.utils.unregister_cli_command(_commands.pop())
+    for module in reversed(MODULES):
+        module.unregister()
+
+
+def run_command(arguments: list[str]) -> int:
+    """``blender --command voxrig ...``: the command line, on the file that Blender has loaded."""
+    from . import cli
+
+    return cli.main(arguments)
