@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Score two published lip-sync packages on the files our model is scored on.
 
-``python -m voxrig.tools.peers --data ../shared/data --save .cache/scores`` installs npm ``rhubarb-lip-sync-wasm``
-and ``@met4citizen/headaudio`` into a temporary folder, runs them under node and writes a file of scores for each,
-which ``python -m voxrig.training.evaluate --beside`` shows beside the model. Without node, npm or a network it says
-so and leaves the peers out.
+``python -m voxrig.tools.peers --data ../shared/data`` installs npm ``rhubarb-lip-sync-wasm`` and
+``@met4citizen/headaudio`` into a temporary folder, runs them under node and writes a file of scores for each into
+.cache/scores/peers, which ``python -m voxrig.training.evaluate`` shows beside the model. Without node, npm or a
+network it says so and leaves the peers out.
 
 Their mouth shapes become ARKit channels through one table of natural viseme poses, the same for both. Rhubarb's cues
 are cross-faded over 60 ms. HeadAudio runs live and its authors state 50 ms of delay, which is taken off again.
@@ -185,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m voxrig.tools.peers", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with speech/, grid_lips/ and rig_116/")
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"), help="better phone times are taken from here")
-    parser.add_argument("--save", type=Path, default=Path(".cache/scores"), help="folder for the files of scores")
+    parser.add_argument("--save", type=Path, default=evaluate.PEER_SCORES, help="folder for the files of scores")
     parser.add_argument("--subset", choices=tuple(evaluate.SUBSETS), default="fast")
     parser.add_argument("--degraded", action="store_true", help="also under noise, in a room and over a telephone")
     parser.add_argument("--peer", choices=tuple(PACKAGES), action="append", help="only this one")

@@ -30,15 +30,17 @@ from ..animation import lips
 from ..animation.curves import ChannelCurves
 from ..animation.phones import SILENCE, TimedPhone
 from . import conditions, measures
+from .alignment import ALIGNER_BIAS_SECONDS
 from .corpora import SAMPLE_RATE, fill_silence, load_corpus
 from .measures import Tally, TrackedMouth
-from .prepare import ALIGNER_BIAS_SECONDS
 from .recordings import librispeech_development_talkers, name_fraction, read_index, read_phone_table, split_of
 
 Samples = NDArray[np.float32]
 Predict = Callable[[Samples], ChannelCurves]
 
 LABELLED = ("librispeech_subset", "kathleen_en", "asterisk_en_AU", "speechocean762")
+BUNDLED_MODEL = Path(__file__).resolve().parent.parent / "models" / "speech"
+PEER_SCORES = Path(".cache/scores/peers")
 OTHER_LANGUAGES = {"de": "kerstin_de", "nl": "nathalie_nl"}
 CHILD_AGE = 15
 
@@ -654,10 +656,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m voxrig.training.evaluate", description=__doc__.split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with speech/, grid_lips/ and rig_116/")
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"), help="better phone times are taken from here")
-    parser.add_argument("--model", type=Path, help="model package to score")
+    parser.add_argument("--model", type=Path, help="model package to score (models/speech where there is one)")
     parser.add_argument("--subset", choices=tuple(SUBSETS), default="standard")
     parser.add_argument("--no-baselines", action="store_true", help="only the model")
-    parser.add_argument("--beside", type=Path, nargs="*", default=[], help="stored scores (.json) to show as further columns")
+    parser.add_argument("--beside", type=Path, nargs="*", help="stored scores to show as columns (.cache/scores/peers/*.json)")
     parser.add_argument("--save", type=Path, help="folder to store each column's scores in")
     parser.add_argument("--errors", action="store_true", help="list the closures and contacts that the model misses")
     options = parser.parse_args(arguments)
@@ -669,14 +671,16 @@ def main(arguments: list[str] | None = None) -> int:
         print("no development clip has phone times: run python -m voxrig.training.prepare first", file=sys.stderr)
         return 2
     columns: dict[str, Scores] = {}
-    if options.model:
-        predict, megabytes = load_package_predict(options.model)
+    predict: Predict | None = None
+    model: Path = options.model or BUNDLED_MODEL
+    if options.model or (model / "model.json").is_file():
+        predict, megabytes = load_package_predict(model)
         scores = score(predict, development)
         facts = {**scores.facts, "size MB": megabytes}
-        columns[f"model {options.model.name}"] = Scores(scores.estimates, scores.subset, scores.labels, facts)
+        columns[f"model {model.name}"] = Scores(scores.estimates, scores.subset, scores.labels, facts)
     if not options.no_baselines:
         columns |= score_baselines(development)
-    for path in options.beside:
+    for path in sorted(PEER_SCORES.glob("*.json")) if options.beside is None else options.beside:
         stored = Scores.from_json(path.read_text(encoding="utf-8"))
         columns[path.stem if stored.subset == options.subset else f"{path.stem} ('{stored.subset}')"] = stored
     if not columns:
@@ -687,7 +691,7 @@ def main(arguments: list[str] | None = None) -> int:
         for title, scores in columns.items():
             (options.save / f"{title.replace(' -> ', ' to ')}.json").write_text(scores.to_json(), encoding="utf-8")
     print(format_table(columns))
-    if options.model and options.errors:
+    if predict and options.errors:
         print(find_missed(predict, development))
     return 0
 
