@@ -591,14 +591,17 @@ def _markdown(rows: list[list[str]]) -> str:
     return "".join(f"| {line} |\n" for line in lines)
 
 
-def find_missed(predict: Predict, development: Development, limit: int = 40) -> str:
+def find_missed(
+    predict: Callable[..., ChannelCurves], development: Development, limit: int = 40, *, knows_phones: bool = False
+) -> str:
     """For an analysis of errors: per phone the recalls with their neighbours that fail most, per speaker the misses."""
     by_speaker: Counter[str] = Counter()
     all_speaker: Counter[str] = Counter()
     missed: Counter[str] = Counter()
     seen: Counter[str] = Counter()
     for clip in development.labelled:
-        fine = measures.fine_grid(predict(clip.waveform))
+        curves = predict(clip.waveform, clip.phones) if knows_phones else predict(clip.waveform)
+        fine = measures.fine_grid(curves)
         flags = measures.sealed(fine), lips.labiodental_frames(fine.values, fine.names)
         seconds = fine.seconds()
         for number, phone in enumerate(clip.phones):
