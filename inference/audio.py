@@ -241,9 +241,17 @@ def _open_with_soundfile(path: SoundSource) -> soundfile.SoundFile | None:
         raise AudioError(
             f"The sound reader 'soundfile' does not load ({error}); install the Voxrig zip made for this system"
         ) from error
+
+    class ForwardFile(soundfile.SoundFile):
+        """After every read soundfile seeks to where it already is, and an mp3 goes on wrong from there: a frame of
+        mp3 leans on those before it, which a seek drops. It does not seek in what calls itself not seekable."""
+
+        def seekable(self) -> bool:
+            return False
+
     source = io.BytesIO(path) if isinstance(path, bytes) else os.fspath(path)
     try:
-        return soundfile.SoundFile(source)
+        return ForwardFile(source)
     except soundfile.LibsndfileError:
         return None
     except TypeError:  # headerless .raw asks for its rate
@@ -253,12 +261,12 @@ def _open_with_soundfile(path: SoundSource) -> soundfile.SoundFile | None:
 def _unreadable(name: str) -> AudioError:
     suffix = Path(name.strip("'")).suffix.lower()
     if suffix in READABLE_SUFFIXES:
-        return AudioError(f"{name} is damaged or is not really a {suffix[1:]} file; export the sound again")
+        return AudioError(f"{name} is damaged or no {suffix[1:]} file at all; export the sound again")
     return AudioError(f"{name} is in a format that is only read inside Blender; convert it to wav, flac, ogg or mp3")
 
 
 def _cut_short(name: str) -> AudioError:
-    return AudioError(f"{name} is damaged or was cut short before its end; copy or export the sound again")
+    return AudioError(f"{name} is damaged or was cut short; copy or export the sound again")
 
 
 def _check_not_cut_short(path: SoundSource, name: str, sound: soundfile.SoundFile) -> None:
@@ -314,7 +322,10 @@ def _file_blocks(name: str, sound: soundfile.SoundFile, first: int, count: int) 
     step = max(1, _BLOCK_SAMPLES // sound.channels)
     remaining = count
     try:
-        if first:
+        if sound.format == "MP3":
+            while first > 0:
+                first -= len(cast("NDArray[np.float32]", sound.read(min(step, first), dtype="float32")))
+        elif first:
             sound.seek(first)
         while remaining > 0:
             block = cast("NDArray[np.float32]", sound.read(min(step, remaining), dtype="float32", always_2d=True))
