@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..animation.phones import PHONE_INDEX, SILENCE, VOWELS, TimedPhone
 from .corpora import SAMPLE_RATE, Clip, load_clips, rewrite_phones
+from .synthesis_espeak import ipa_to_arpabet, phonemes
 from .synthesis_flite import pronounce
 
 # Bias of the aligner's boundaries against the sound (measured on speech with exact times).
@@ -28,25 +29,45 @@ _FRAME_SECONDS = 0.01
 # A word as the aligner gets it: its name in the dictionary and its (phone, stress) when the text gives them.
 Word = tuple[str, tuple[tuple[str, int], ...]]
 
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SPOKEN_SIGNS = {"&": " and ", "%": " percent ", "#": " hash ", "*": " star ", "+": " plus "}
 
 
 def english_words(text: str) -> list[Word]:
     """Words of an English text with their pronunciation by flite's lexicon.
 
-    Raises ValueError for text with digits: nobody knows how they were read.
+    Single digits are read by their names. Raises ValueError for longer numbers: nobody knows how they were read.
     """
     for sign, spoken in _SPOKEN_SIGNS.items():
         text = text.replace(sign, spoken)
     text = text.replace("’", "'").lower()
+    text = re.sub(r"(?<![\w.])[0-9](?![\w]|\.\w)", lambda match: _DIGITS[int(match.group())], text)
     if re.search("[0-9]", text):
-        raise ValueError(f"text has digits: {text!r}")
+        raise ValueError(f"text has numbers: {text!r}")
     words: list[Word] = []
     for match in re.findall("[a-z']+", text):
         word = match.strip("'") if match.strip("'") else ""
         # Plural and elided forms keep their inner apostrophe; a leading one is only kept in 'em and the like.
         if word:
             words.append((word, pronounce(word)))
+    return words
+
+
+def foreign_words(text: str, language: str) -> list[Word]:
+    """Words of a text in a language that espeak-ng reads, with its sounds mapped to the nearest English ones.
+
+    Each pronunciation is a word of its own. Raises ValueError for sounds without a mapping.
+    """
+    words: list[Word] = []
+    for tokens in phonemes(text, language):
+        sounds: list[tuple[str, int]] = []
+        for token in tokens:
+            stress = 1 if "ˈ" in token else 2 if "ˌ" in token else 0
+            for phone in ipa_to_arpabet(token, language):
+                sounds.append((phone, stress if phone in VOWELS else 0))
+                stress = 0 if phone in VOWELS else stress
+        if sounds:
+            words.append(("=" + ".".join(phone for phone, _ in sounds).lower(), tuple(sounds)))
     return words
 
 
@@ -212,5 +233,14 @@ def align_english(cache: Path, corpora: Iterable[str]) -> list[str]:
     problems: list[str] = []
     for corpus in corpora:
         problems += align_corpus(cache, corpus, lambda clip: english_words(clip.text))
+        print(f"aligned {corpus}", flush=True)
+    return problems
+
+
+def align_foreign(cache: Path, corpora: Iterable[str]) -> list[str]:
+    """Align corpora of other languages with the English model through mapped sounds; poor fits lose their phones."""
+    problems: list[str] = []
+    for corpus in corpora:
+        problems += align_corpus(cache, corpus, lambda clip: foreign_words(clip.text, clip.language))
         print(f"aligned {corpus}", flush=True)
     return problems

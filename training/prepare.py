@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..animation.phones import SILENCE, TimedPhone
-from .alignment import ALIGNER_BIAS_SECONDS, align_english
+from .alignment import ALIGNER_BIAS_SECONDS, align_english, align_foreign
 from .augmentation import breath, coloured_noise, hum, music, tones
 from .corpora import SAMPLE_RATE, ClipRecord, shard_exists, summarise, write_shard
 from .recordings import RECORDINGS, read_index, read_phone_table, read_recordings, read_room_responses
@@ -33,6 +33,8 @@ ENGLISH_WITH_TEXT = (
     "speech_commands_test",
     "picovoice_wakewords",
 )
+
+FOREIGN_WITH_TEXT = ("kerstin_de", "nathalie_nl")
 
 STEPS = ("recordings", "noise", "alignment", "synthesis")
 
@@ -150,6 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
             prepare_noise(options.data, options.cache)
         elif step == "alignment":
             note_problems(options.cache, align_english(options.cache, ENGLISH_WITH_TEXT))
+            note_problems(options.cache, align_foreign(options.cache, FOREIGN_WITH_TEXT))
         elif step == "synthesis":
             prepare_synthesis(options.data, options.cache)
     print(summarise(options.cache))

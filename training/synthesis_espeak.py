@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import difflib
+import re
 from functools import cache
 
 import numpy as np
@@ -61,7 +62,7 @@ _IPA: dict[str, tuple[str, ...]] = {
 # English writes its flap as a tap and its 'a' is the vowel of TRAP.
 _ENGLISH_IPA = {"ɾ": ("T",), "r": ("R",), "a": ("AE",), "x": ("K",)}
 _GERMAN_IPA = {"ɜ": ("AH",)}
-_MODIFIERS = frozenset("ːˑ\u0303\u0329\u032f\u0325\u031f\u0320\u0361\u032a\u0330\u0324\u0306ʲʰˠˤ-.;:'`\"^~|0123456789ʷ\u02b1ˀ˞˥˦˧˨˩")
+_MODIFIERS = frozenset("?ˈˌːˑ\u0303\u0329\u032f\u0325\u031f\u0320\u0361\u032a\u0330\u0324\u0306ʲʰˠˤ-.;:'`\"^~|0123456789ʷ\u02b1ˀ˞˥˦˧˨˩")
 _LONGEST = max(map(len, _IPA))
 _VOICELESS_STOPS = frozenset(("P", "T", "K", "CH"))
 _BEFORE_LATE_VOWELS = frozenset(("L", "R", "M", "N", "NG"))
@@ -168,7 +169,8 @@ def phonemes(text: str, voice: str) -> list[list[str]]:
     words: list[list[str]] = []
     while position.value is not None:
         clause = library.espeak_TextToPhonemes(ctypes.byref(position), 1, 0x2 | (ord("_") << 8))
-        for word in clause.decode("utf-8", "ignore").split():
+        # Foreign words come as '(en)...(de)'.
+        for word in re.sub(r"\([a-z-]+\)", "", clause.decode("utf-8", "ignore")).split():
             tokens = [token for token in word.split("_") if token]
             if tokens:
                 words.append(tokens)
