@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How strongly and how smoothly a take is played: strengths, smoothing, gains and offsets. Closed lips stay closed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import lips
+from .curves import ChannelCurves
+
+# 'mouthClose' undoes jawOpen by as much (ARKit), so whatever scales the jaw must scale it too, whichever region it is listed in.
+_FOLLOWS_JAW = frozenset({"mouthClose"})
+# A seal is kept fully where the gap is below the sealed share, and less and less up to this many times that gap, so that keeping
+# it does not put a step into the curve.
+_SEAL_FADE = 2.0
+
+
+@dataclass(frozen=True)
+class Performance:
+    """An artist's settings; the defaults change nothing.
+
+    Strengths scale the distance from rest: ``strength`` all channels, ``jaw_strength`` and ``lip_strength`` the jaw and lips
+    regions, ``region_strengths`` any region by name. ``smoothing_seconds`` is a half-life: a sample that far away counts half.
+    ``gains`` and ``offsets`` by channel name come last and are taken literally.
+    """
+
+    strength: float = 1.0
+    jaw_strength: float = 1.0
+    lip_strength: float = 1.0
+    smoothing_seconds: float = 0.0
+    region_strengths: Mapping[str, float] = field(default_factory=dict)
+    gains: Mapping[str, float] = field(default_factory=dict)
+    offsets: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        numbers = [self.strength, self.jaw_strength, self.lip_strength, self.smoothing_seconds]
+        numbers += [*self.region_strengths.values(), *self.gains.values(), *self.offsets.values()]
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError("strengths, gains, offsets and smoothing must be finite")
+        if self.smoothing_seconds < 0:
+            raise ValueError(f"smoothing of {self.smoothing_seconds} s is negative")
+
+    def region_strength(self, region: str) -> float:
+        """What channels of ``region`` are scaled by."""
+        named = {"jaw": self.jaw_strength, "lips": self.lip_strength}.get(region, 1.0)
+        return self.strength * named * self.region_strengths.get(region, 1.0)
+
+
+def apply_performance(
+    curves: ChannelCurves,
+    performance: Performance,
+    channel_regions: Mapping[str, str],
+    *,
+    rest: Mapping[str, float] | None = None,
+) -> ChannelCurves:
+    """The curves as the artist wants them played.
+
+    ``channel_regions`` names the region of each channel (others only follow ``strength``), ``rest`` the rest values that are
+    not 0. Where the lips were sealed before (``lips.sealed_frames``) strengths and smoothing do not open them: 'mouthClose'
+    is raised, or where there is none 'jawOpen' lowered, by just what is needed.
+    """
+    if performance == Performance():
+        return curves
+    names = curves.names
+    scale = np.array([performance.region_strength("jaw" if n in _FOLLOWS_JAW else channel_regions.get(n, "")) for n in names])
+    base = np.array([(rest or {}).get(name, 0.0) for name in names])
+    source = curves.values.astype(np.float64)
+    values = base + scale * (source - base)
+    values = smooth(values, performance.smoothing_seconds * curves.frame_rate)
+    values = _keep_seals(values, source, names)
+    gains = np.array([performance.gains.get(name, 1.0) for name in names])
+    offsets = np.array([performance.offsets.get(name, 0.0) for name in names])
+    return curves.with_values(base + gains * (values - base) + offsets)
+
+
+def smooth(values: NDArray[np.floating], half_life: float) -> NDArray[np.float64]:
+    """Average over time ``[time, channel]`` with weights 0.5 ** (distance / half_life), half-life in rows; no delay.
+
+    The ends hold their value, so a constant stays what it is.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if half_life <= 0 or values.shape[0] < 2:
+        return values.copy()
+    # Ten half-lives away a sample counts a thousandth.
+    reach = math.ceil(10 * half_life)
+    kernel = 0.5 ** (np.abs(np.arange(-reach, reach + 1)) / half_life)
+    kernel /= kernel.sum()
+    # Relative to the first row, so that the transform adds no rounding to a curve that is at rest throughout.
+    first = values[:1]
+    padded = np.pad(values - first, ((reach, reach), (0, 0)), mode="edge")
+    size = 1 << (padded.shape[0] + 2 * reach).bit_length()
+    spectrum = np.fft.rfft(padded, size, axis=0) * np.fft.rfft(kernel, size)[:, None]
+    return first + np.fft.irfft(spectrum, size, axis=0)[2 * reach : 2 * reach + values.shape[0]]
+
+
+def _keep_seals(values: NDArray[np.float64], source: NDArray[np.float64], names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Close the lips where ``source`` had them sealed and ``values`` would open them."""
+    if "jawOpen" not in names and "mouthClose" not in names:
+        return values
+    gap_before = lips.lip_gap(source, names)
+    if gap_before.size == 0:
+        return values
+    limit = lips.SEALED_SHARE * float(np.percentile(gap_before, 95.0))
+    if limit > 0:
+        keep = np.clip((_SEAL_FADE * limit - gap_before) / ((_SEAL_FADE - 1.0) * limit), 0.0, 1.0)
+    else:
+        keep = (gap_before <= 0).astype(np.float64)
+    excess = keep * np.maximum(lips.signed_lip_gap(values, names) - gap_before, 0.0)
+    values = values.copy()
+    if "mouthClose" in names:
+        close = values[:, names.index("mouthClose")]
+        raised = np.minimum(close + excess / -lips.GAP_CENTIMETRES["mouthClose"], np.maximum(close, 1.0))
+        excess = excess + lips.GAP_CENTIMETRES["mouthClose"] * (raised - close)
+        values[:, names.index("mouthClose")] = raised
+    if "jawOpen" in names:
+        jaw = values[:, names.index("jawOpen")]
+        values[:, names.index("jawOpen")] = np.maximum(jaw - excess / lips.GAP_CENTIMETRES["jawOpen"], np.minimum(jaw, 0.0))
+    return values

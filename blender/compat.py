@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The differences between Blender 4.2 and 5.2, each found by feature test; the rest of Voxrig knows one Blender."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+
+def has_slots() -> bool:
+    """Whether one Action serves several data-blocks through slots (4.4 and later)."""
+    return "slots" in bpy.types.Action.bl_rna.properties
+
+
+def new_action(name: str, owner: Any) -> bpy.types.Action:
+    """A new Action for ``owner``'s kind of data-block; with slots it can serve others as well."""
+    action = bpy.data.actions.new(name)
+    if not has_slots():
+        action.id_root = owner.id_type
+    return action
+
+
+def curves_of(owner: Any) -> Any | None:
+    """The F-Curves (``find(path, index=)``, iteration) that animate ``owner`` now, or None where there are none yet."""
+    data = owner.animation_data
+    if data is None or data.action is None:
+        return None
+    if not has_slots():
+        return data.action.fcurves
+    bag = _channelbag(data.action, data.action_slot)
+    return None if bag is None else bag.fcurves
+
+
+def ensure_curves(owner: Any, action: bpy.types.Action) -> tuple[Any, Any]:
+    """Assign ``action`` to ``owner``, with a slot where there are slots; return its F-Curves and groups.
+
+    An Action that the owner already has keeps its slot.
+    """
+    data = owner.animation_data or owner.animation_data_create()
+    if data.action != action:
+        data.action = action
+    if not has_slots():
+        return action.fcurves, action.groups
+    slot = data.action_slot
+    if slot is None:
+        slot = _suitable_slot(action, owner) or action.slots.new(id_type=owner.id_type, name=owner.name)
+        data.action_slot = slot
+    layer = action.layers[0] if len(action.layers) else action.layers.new("Layer")
+    strip = layer.strips[0] if len(layer.strips) else layer.strips.new(type="KEYFRAME")
+    bag = strip.channelbag(slot, ensure=True)
+    return bag.fcurves, bag.groups
+
+
+def _suitable_slot(action: bpy.types.Action, owner: Any) -> Any | None:
+    """A slot of the owner's name that no other data-block uses."""
+    for slot in action.slots:
+        # A slot made by an older file may have no type yet.
+        fits = slot.target_id_type in (owner.id_type, "UNSPECIFIED")
+        if fits and slot.name_display == owner.name and not slot.users():
+            return slot
+    return None
+
+
+def _channelbag(action: bpy.types.Action, slot: Any | None) -> Any | None:
+    if slot is None:
+        return None
+    for layer in action.layers:
+        for strip in layer.strips:
+            bag = strip.channelbag(slot)
+            if bag is not None:
+                return bag
+    return None
+
+
+def generated_key_type() -> int:
+    """The number of the key type for generated keys; Blender's oldest builds only have JITTER."""
+    items = {item.identifier: item.value for item in bpy.types.Keyframe.bl_rna.properties["type"].enum_items}
+    return items.get("GENERATED", items["JITTER"])
+
+
+def sequencer_strips(scene: bpy.types.Scene) -> Any:
+    """All strips of the sequencer including those inside meta strips; empty without a sequencer."""
+    editor = scene.sequence_editor
+    if editor is None:
+        return []
+    return editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all
+
+
+def new_strips(scene: bpy.types.Scene) -> Any:
+    """The collection with ``new_sound()``; makes the sequencer where there is none."""
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def strip_timing(strip: Any) -> tuple[float, float, float, float]:
+    """In frames: where the content starts, the left and right handle, and how much of the content's start is trimmed away."""
+    if hasattr(strip, "content_start"):  # 5.1 and later; the old names go in 6.0
+        return float(strip.content_start), float(strip.left_handle), float(strip.right_handle), float(strip.content_trim_start)
+    return (
+        float(strip.frame_start),
+        float(strip.frame_final_start),
+        float(strip.frame_final_end),
+        float(strip.animation_offset_start),
+    )

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Characters and the values on them that can be animated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+
+from ..animation.mapping import Link, Mapping, Target, match_names
+from ..errors import RigError
+
+# Where the data-blocks of each of Blender's ID types are found.
+_COLLECTIONS = {
+    "ACTION": "actions",
+    "ARMATURE": "armatures",
+    "CAMERA": "cameras",
+    "COLLECTION": "collections",
+    "CURVE": "curves",
+    "KEY": "shape_keys",
+    "LATTICE": "lattices",
+    "LIGHT": "lights",
+    "MATERIAL": "materials",
+    "MESH": "meshes",
+    "OBJECT": "objects",
+    "SCENE": "scenes",
+    "WORLD": "worlds",
+}
+# Without limits of their own, custom properties report those of their number type.
+_UNLIMITED = 1e9
+# A control that goes to 10 or more is a percentage or the like, not a weight.
+_PERCENT_FROM = 10.0
+
+Range = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Character:
+    """The objects that are animated together: meshes and armatures, the armature first where there is one."""
+
+    name: str
+    objects: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class ResolvedTarget:
+    """A target found in the file: the data-block that owns its animation and its value now."""
+
+    owner: Any
+    value: float
+
+
+def find_character(chosen: Any) -> Character:
+    """The whole character that ``chosen`` belongs to.
+
+    With an armature (the object itself, one that deforms it or one it hangs on) that is the armature and every mesh that it
+    deforms or that hangs on it; without one, the topmost mesh that ``chosen`` hangs on and all meshes below it. Raises
+    RigError when there is nothing to animate on.
+    """
+    if chosen is None:
+        raise RigError("No character is chosen; choose its mesh or its armature.")
+    armature = _armature_of(chosen)
+    top = armature or chosen
+    while armature is None and top.parent is not None and top.parent.type == "MESH":
+        top = top.parent
+    objects = [top] if top.type in {"MESH", "ARMATURE"} else []
+    candidates = set(top.children_recursive)
+    if armature is not None:
+        candidates.update(o for o in bpy.data.objects if o.type == "MESH" and _deforming_armature(o) == armature)
+    candidates.discard(top)
+    objects += sorted((o for o in candidates if o.type in {"MESH", "ARMATURE"}), key=lambda o: o.name)
+    if not objects:
+        raise RigError(
+            f'"{chosen.name}" is neither a mesh nor an armature and has none below it; choose the character\'s mesh or armature.'
+        )
+    return Character(top.name, tuple(objects))
+
+
+def list_targets(character: Character) -> list[tuple[str, Target, Range]]:
+    """Everything on the character that a channel can drive: label, target and its (minimum, maximum), None where unlimited.
+
+    Shape keys of all meshes, then number properties that users made on pose bones, objects and their data. Values that a
+    driver controls are listed, too (see ``driver_of``).
+    """
+    return [
+        (f"{place}: {name}", target, limits)
+        for _, place, controls in _control_groups(character)
+        for name, target, limits in controls
+    ]
+
+
+def match_channels(character: Character, channel_names: Sequence[str]) -> Mapping:
+    """Links from channels to the controls of the same name (see ``match_names``) on every mesh, bone and object.
+
+    Controls with a driver are left to their driver. Limits are those of the control; one that goes to 10 or more is taken as a
+    percentage, so that full weight is its full range. The mapping is empty when nothing has a matching name.
+    """
+    links: list[Link] = []
+    for owner, _, controls in _control_groups(character):
+        free = {name: (target, limits) for name, target, limits in controls if driver_of(owner, target) is None}
+        for channel, name in match_names(channel_names, list(free)).items():
+            target, (low, high) = free[name]
+            gain = high if high is not None and high >= _PERCENT_FROM else 1.0
+            links.append(Link(channel, target, gain=gain, minimum=low, maximum=high))
+    order = {name: i for i, name in enumerate(channel_names)}
+    return Mapping(tuple(sorted(links, key=lambda link: order[link.channel])))
+
+
+def resolve(target: Target) -> ResolvedTarget:
+    """Find a target in the file. Raises RigError when it is gone, is linked and not overridden, or is not a number."""
+    owner = _find_owner(target)
+    name = control_name(target)
+    if owner is None:
+        raise RigError(f'"{target.id_name}" with the control "{name}" is no longer in the file; map the character again.')
+    if owner.library is not None:
+        raise RigError(
+            f'"{owner.name}" is linked from {owner.library.name}; make a library override of the character and map that instead.'
+        )
+    override = owner.override_library
+    if override is not None and override.is_system_override:
+        raise RigError(
+            f'The library override of "{owner.name}" is not editable; choose Library Override > Make Editable for it.'
+        )
+    try:
+        value = owner.path_resolve(target.data_path)
+    except ValueError:
+        raise RigError(f'"{owner.name}" no longer has the control "{name}"; map the character again.') from None
+    if not isinstance(value, (int, float)):
+        try:
+            value = value[target.array_index]
+        except (IndexError, KeyError, TypeError):
+            value = None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise RigError(f'"{name}" of "{owner.name}" is not a number that can be animated; map another control.')
+    return ResolvedTarget(owner, float(value))
+
+
+def control_name(target: Target) -> str:
+    """The last name in a target's data path, as the artist knows it."""
+    names = re.findall(r'\["((?:[^"\\]|\\.)*)"\]', target.data_path)
+    return re.sub(r"\\(.)", r"\1", names[-1]) if names else target.data_path
+
+
+def driver_of(owner: Any, target: Target) -> Any | None:
+    """The driver that controls ``target``, or None."""
+    data = owner.animation_data
+    if data is None:
+        return None
+    # Blender files drivers of single values under index 0, whatever the caller asked for.
+    return data.drivers.find(target.data_path, index=target.array_index)
+
+
+def _control_groups(character: Character) -> Iterator[tuple[Any, str, list[tuple[str, Target, Range]]]]:
+    """Controls by the thing that carries them: the ID that owns the animation, its label, (name, target, limits)."""
+    seen: set[tuple[str, str]] = set()
+    for item in character.objects:
+        keys = getattr(item.data, "shape_keys", None)
+        # Two objects may share one mesh.
+        if keys is not None and ("KEY", keys.name_full) not in seen:
+            seen.add(("KEY", keys.name_full))
+            yield keys, item.name, list(_shape_keys(keys))
+        for bone in item.pose.bones if item.pose is not None else ():
+            controls = list(_properties(bone, item, f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"]'))
+            if controls:
+                yield item, bone.name, controls
+        for owner in (item, item.data):
+            if (owner.id_type, owner.name_full) not in seen:
+                seen.add((owner.id_type, owner.name_full))
+                controls = list(_properties(owner, owner, ""))
+                if controls:
+                    yield owner, owner.name, controls
+
+
+def _shape_keys(keys: Any) -> Iterator[tuple[str, Target, Range]]:
+    if not keys.use_relative:  # absolute keys are frames of one morph, not controls
+        return
+    for block in keys.key_blocks:
+        if block == keys.reference_key:
+            continue
+        path = f'key_blocks["{bpy.utils.escape_identifier(block.name)}"].value'
+        yield block.name, Target("KEY", keys.name, path), (block.slider_min, block.slider_max)
+
+
+def _properties(holder: Any, owner: Any, path: str) -> Iterator[tuple[str, Target, Range]]:
+    """The number properties that users made on ``holder``."""
+    for name in holder.keys():
+        value = holder[name]
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        try:
+            ui = holder.id_properties_ui(name).as_dict()
+        except TypeError:  # properties that an add-on defined have no such data
+            continue
+        low, high = float(ui.get("min", -_UNLIMITED)), float(ui.get("max", _UNLIMITED))
+        limits = (low if low > -_UNLIMITED else None, high if high < _UNLIMITED else None)
+        yield name, Target(owner.id_type, owner.name, f'{path}["{bpy.utils.escape_identifier(name)}"]'), limits
+
+
+def _armature_of(item: Any) -> Any | None:
+    """The armature that is, deforms or carries the object."""
+    while item is not None:
+        if item.type == "ARMATURE":
+            return item
+        deforming = _deforming_armature(item)
+        if deforming is not None:
+            return deforming
+        item = item.parent
+    return None
+
+
+def _deforming_armature(item: Any) -> Any | None:
+    return next((m.object for m in item.modifiers if m.type == "ARMATURE" and m.object is not None), None)
+
+
+def _find_owner(target: Target) -> Any | None:
+    """The data-block of a target: the local one, or where there is none a linked one of that name."""
+    attribute = _COLLECTIONS.get(target.id_type)
+    if attribute is None:
+        raise RigError(f'"{target.id_name}" is of the kind {target.id_type}, which Voxrig cannot animate; map another control.')
+    collection = getattr(bpy.data, attribute)
+    return collection.get((target.id_name, None)) or collection.get(target.id_name)

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Seconds and frames of a scene. No other module divides by a frame rate of Blender's."""
+
+from __future__ import annotations
+
+import bpy
+
+
+def frames_per_second(scene: bpy.types.Scene) -> float:
+    """The scene's real frame rate: 24 / 1.001 for film on television."""
+    return scene.render.fps / scene.render.fps_base
+
+
+def frame_of_seconds(scene: bpy.types.Scene, seconds: float, start_frame: float = 0.0) -> float:
+    """The frame, with its fraction, that lies ``seconds`` after ``start_frame``."""
+    return start_frame + seconds * frames_per_second(scene)
+
+
+def seconds_of_frame(scene: bpy.types.Scene, frame: float, start_frame: float = 0.0) -> float:
+    """How many seconds ``frame`` lies after ``start_frame``."""
+    return (frame - start_frame) / frames_per_second(scene)

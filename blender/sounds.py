@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sound strips of the sequencer, and Blender's own decoder for what nothing else reads."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import AudioError
+from . import compat, scene
+
+
+@dataclass(frozen=True)
+class SoundSpan:
+    """The part of a sound that a strip plays, and where.
+
+    The sound is ``packed`` where it is packed into the .blend, else the file ``path``. At ``start_frame`` of the timeline,
+    which may have a fraction, the sound is ``offset_seconds`` old; it plays for ``duration_seconds`` or until it ends.
+    """
+
+    name: str
+    path: Path
+    packed: bytes | None
+    start_frame: float
+    offset_seconds: float
+    duration_seconds: float
+    muted: bool
+
+
+def list_sound_strips(of_scene: bpy.types.Scene) -> list[Any]:
+    """The sound strips of a scene's sequencer, also inside meta strips, by start."""
+    strips = [strip for strip in compat.sequencer_strips(of_scene) if strip.type == "SOUND"]
+    return sorted(strips, key=lambda strip: (compat.strip_timing(strip)[1], strip.channel, strip.name))
+
+
+def strip_span(strip: Any) -> SoundSpan:
+    """What a sound strip plays. Raises AudioError for other strips, a missing sound or file, and a retimed strip.
+
+    ``muted`` says whether the strip or its channel is silent in the sequencer; what to do about it is the caller's choice.
+    """
+    if strip is None or strip.type != "SOUND":
+        raise AudioError("This is not a sound strip; choose a sound strip of the sequencer.")
+    sound = strip.sound
+    if sound is None:
+        raise AudioError(f'The strip "{strip.name}" has lost its sound; choose a file for it in the sequencer.')
+    if len(getattr(strip, "retiming_keys", ())):
+        raise AudioError(f'The strip "{strip.name}" is retimed; remove its retiming keys or use the sound file itself.')
+    path = Path(bpy.path.abspath(sound.filepath, library=sound.library))
+    packed = bytes(sound.packed_file.data) if sound.packed_file is not None else None
+    if packed is None and not path.is_file():
+        raise AudioError(
+            f'The file of the strip "{strip.name}" is missing ({path}); find it with File > External Data > Find Missing Files.'
+        )
+    owner = strip.id_data
+    content_start, left, right, trim = compat.strip_timing(strip)
+    offset = scene.seconds_of_frame(owner, left + trim, content_start) - getattr(strip, "sound_offset", 0.0)
+    # A strip that begins before its sound is silent until then.
+    start_frame = left if offset >= 0 else scene.frame_of_seconds(owner, -offset, left)
+    if start_frame >= right:
+        raise AudioError(f'The strip "{strip.name}" ends before its sound begins; make it longer in the sequencer.')
+    return SoundSpan(
+        name=strip.name,
+        path=path,
+        packed=packed,
+        start_frame=start_frame,
+        offset_seconds=max(offset, 0.0),
+        duration_seconds=scene.seconds_of_frame(owner, right, start_frame),
+        muted=strip.mute or _channel_is_muted(owner, strip),
+    )
+
+
+def decode_with_blender(source: str | os.PathLike[str] | bytes) -> tuple[NDArray[np.float32], int]:
+    """Decode a whole sound, a path or the bytes of a packed one: float32 ``[sample, channel]`` and its rate.
+
+    Raises AudioError when Blender cannot read it or was built without its audio module.
+    """
+    if isinstance(source, bytes):
+        # Blender's decoder wants a file.
+        handle, name = tempfile.mkstemp(prefix="voxrig-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(source)
+            return decode_with_blender(name)
+        finally:
+            os.unlink(name)
+    name = Path(source).name
+    try:
+        import aud
+    except ImportError:
+        raise AudioError(
+            f'"{name}" cannot be read: this Blender has no audio decoder; save the sound as WAV or FLAC.'
+        ) from None
+    if not Path(source).is_file():
+        raise AudioError(f'"{name}" is missing; choose another sound.')
+    sound = aud.Sound(os.fspath(source))
+    # Before data(): on a file that cannot be read, data() ends the whole process in Blender up to 5.1; specs raises.
+    try:
+        rate, _ = sound.specs
+        samples = sound.data()
+    except aud.error:
+        raise AudioError(f'"{name}" cannot be read as a sound; choose a sound file or save it as WAV.') from None
+    samples = np.asarray(samples, dtype=np.float32)
+    return (samples[:, None] if samples.ndim == 1 else samples), int(rate)
+
+
+def _channel_is_muted(owner: bpy.types.Scene, strip: Any) -> bool:
+    for channels in _channel_lists(owner.sequence_editor, strip):
+        # Index 0 stands below the first channel.
+        if strip.channel < len(channels) and channels[strip.channel].mute:
+            return True
+    return False
+
+
+def _channel_lists(editor: Any, strip: Any) -> list[Any]:
+    """The channels that ``strip`` lies in: those of its meta strip, else the sequencer's own."""
+    parent = strip.parent_meta()
+    return [(editor if parent is None else parent).channels]
