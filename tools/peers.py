@@ -7,7 +7,8 @@
 network it says so and leaves the peers out.
 
 Their mouth shapes become ARKit channels through one table of natural viseme poses, the same for both. Rhubarb's cues
-are cross-faded over 60 ms. HeadAudio runs live and its authors state 50 ms of delay, which is taken off again.
+are cross-faded over 60 ms. HeadAudio runs live; its manual delays the sound by 100 ms to make up for that,
+so its curves are moved 100 ms earlier.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ PACKAGES = {"rhubarb": "rhubarb-lip-sync-wasm@0.1.8", "headaudio": "@met4citizen
 TITLES = {"rhubarb": "Rhubarb (wasm)", "headaudio": "HeadAudio"}
 
 FADE_SECONDS = 0.06
-HEADAUDIO_DELAY_SECONDS = 0.05
+HEADAUDIO_DELAY_SECONDS = 0.1
 FRAME_RATE = 100.0
 
 # Natural amplitudes; a seal is jawOpen and mouthClose of the same value. Those of open avatars are 3 to 6 times larger,
@@ -102,7 +103,7 @@ def pose_cues(cues: Sequence[tuple[float, float, str]], duration: float) -> Chan
 
 
 def pose_visemes(names: Sequence[str], rate: float, weights: NDArray[np.floating]) -> ChannelCurves:
-    """HeadAudio's viseme weights ``[time, viseme]`` as curves, 50 ms earlier than it showed them."""
+    """HeadAudio's viseme weights ``[time, viseme]`` as curves, 100 ms earlier than it showed them."""
     poses = np.stack([pose_row(_HEADAUDIO.get(name)) for name in names])
     values = np.asarray(weights, np.float64).reshape(-1, len(names)) @ poses
     return ChannelCurves(channel_names(), rate, values.astype(np.float32), 1.0 / rate - HEADAUDIO_DELAY_SECONDS)

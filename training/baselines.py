@@ -19,7 +19,7 @@ QUIETEST_DB = -80.0
 Predict = Callable[[NDArray[np.float32]], ChannelCurves]
 
 
-def loudness_db(samples: NDArray[np.float32], frame_rate: float, window_seconds: float = 0.04) -> NDArray[np.float64]:
+def loudness_db(samples: NDArray[np.float32], frame_rate: float, window_seconds: float) -> NDArray[np.float64]:
     """Root mean square of a window centred on every frame, in dB of full scale, not below -80, ``[frame]``.
 
     Frame i is the instant i / frame_rate; as many frames as fit before the sound's end, at least one.
@@ -36,7 +36,7 @@ def loudness_db(samples: NDArray[np.float32], frame_rate: float, window_seconds:
 
 def loudness_to_jaw(samples: NDArray[np.float32]) -> ChannelCurves:
     """Jaw from loudness: the clip's 10th to 95th percentile of dB become 0 to 0.3, smoothed over 3 frames."""
-    level = loudness_db(samples, FRAME_RATE)
+    level = loudness_db(samples, FRAME_RATE, 1.0 / FRAME_RATE)
     low, high = np.percentile(level, [10, 95])
     jaw = np.clip((level - low) / max(high - low, 1e-6), 0.0, 1.0) * 0.3 if high > low else np.zeros_like(level)
     padded = np.pad(jaw, 1, mode="edge")
@@ -59,5 +59,5 @@ def hold_mean_pose(examples: Sequence[ChannelCurves]) -> Predict:
 
 def articulate_true_phones(samples: NDArray[np.float32], phones: Sequence[TimedPhone]) -> ChannelCurves:
     """The articulation rules driven by the phone times that nobody has at run time: what a perfect ear would reach."""
-    level = loudness_db(samples, FRAME_RATE).astype(np.float32)
+    level = loudness_db(samples, FRAME_RATE, 0.05).astype(np.float32)
     return articulate(phones, FRAME_RATE, len(level) / FRAME_RATE, loudness_db=level, pitch_hz=None)
