@@ -60,8 +60,11 @@ class ArticulationRules:
 
     def known_phones(self) -> tuple[str, ...]:
         """Every name that :func:`articulate` takes."""
-        inner = {"PAUSE"}
-        return tuple(sorted({*self.phones, *self.aliases, *self.glides} - inner))
+        return tuple(sorted({*self.phones, *self.aliases, *self.glides} - {"PAUSE"}))
+
+    def vowels(self) -> frozenset[str]:
+        """The names of vowels, glides included."""
+        return frozenset(self.glides) | {p for p, kind in zip(self.phones, self.kinds, strict=True) if kind == "vowel"}
 
 
 def build_rules(settings: dict[str, Any]) -> ArticulationRules:
@@ -338,6 +341,24 @@ def _spread_frames(
     return spans, frames
 
 
+def _weights(
+    segments: _Segments,
+    spans: NDArray[np.int64],
+    frames: NDArray[np.int64],
+    dominance: Floats,
+    reach: dict[str, float],
+    frame_rate: float,
+) -> Floats:
+    """How strongly each segment of ``spans`` pulls at the frame beside it in ``frames``, ``[pair]``."""
+    plateau_start = segments.start - reach["lead"]
+    length = segments.end - segments.start
+    # Silence holds to its end: nothing is spoken that could decay.
+    plateau_end = plateau_start + np.where(length > 1.0, 1.0, reach["hold"]) * length
+    seconds = frames / frame_rate
+    distance = np.maximum((plateau_start[spans] - seconds) / reach["before"], (seconds - plateau_end[spans]) / reach["after"])
+    return dominance[spans] * np.clip(1.0 - distance, 0.0, 1.0) ** reach["sharpness"]
+
+
 def _blend(
     segments: _Segments,
     pairs: tuple[NDArray[np.int64], NDArray[np.int64]],
@@ -349,22 +370,12 @@ def _blend(
 ) -> Floats:
     """Dominance-weighted mean of ``poses`` [segment, column] at every frame, ``[time, column]``."""
     spans, frames = pairs
-    lead = reach["lead"]
-    plateau_start = segments.start - lead
-    plateau_end = segments.start + reach["hold"] * (segments.end - segments.start) - lead
-    # Silence and pauses hold to their end: nothing is spoken that could decay.
-    plateau_end = np.where(segments.end - segments.start > 1.0, segments.end - lead, plateau_end)
-    seconds = frames / frame_rate
-    distance = np.maximum((plateau_start[spans] - seconds) / reach["before"], (seconds - plateau_end[spans]) / reach["after"])
-    closeness = np.clip(1.0 - distance, 0.0, 1.0)
-    near = np.flatnonzero(closeness)
-    spans, frames, closeness = spans[near], frames[near], closeness[near]
-    weights = dominance[spans] * closeness ** reach["sharpness"]
+    weights = _weights(segments, spans, frames, dominance, reach, frame_rate)
+    near = np.flatnonzero(weights)
+    spans, frames, weights = spans[near], frames[near], weights[near]
     total = np.bincount(frames, weights, frame_count)
-    blended = np.empty((frame_count, poses.shape[1]))
-    used = np.flatnonzero(np.any(poses != 0.0, axis=0))
-    blended[:] = 0.0
-    for column in used:
+    blended = np.zeros((frame_count, poses.shape[1]))
+    for column in np.flatnonzero(np.any(poses != 0.0, axis=0)):
         blended[:, column] = np.bincount(frames, weights * poses[spans, column], frame_count)
     return blended / np.maximum(total, 1e-9)[:, None]
 
@@ -398,32 +409,23 @@ def _keep_constraints(
     bite = 1.0 - _openness(bite_start, bite_end, bite_rules["closing"], bite_rules["opening"], 1.0, frame_rate, frame_count)
     jaw -= bite * np.maximum(jaw - bite_rules["jaw"], 0.0)
 
-    def missing_height() -> Floats:
-        return bite * np.maximum(bite_rules["height"] - values @ height_weights, 0.0)
-
-    roll = values[:, column("mouthRollLower")]
-    roll += np.clip(missing_height() / LOWER_LIP_CENTIMETRES["mouthRollLower"], 0.0, np.maximum(bite_rules["roll"] - roll, 0.0))
-    funnel = values[:, column("mouthFunnel")]
-    funnel -= np.clip(missing_height() / -LOWER_LIP_CENTIMETRES["mouthFunnel"], 0.0, funnel)
-    jaw -= np.clip(missing_height() / -LOWER_LIP_CENTIMETRES["jawOpen"], 0.0, jaw)
+    missing = np.maximum(bite_rules["height"] - values @ height_weights, 0.0)
+    for name, most in (
+        ("mouthRollLower", np.maximum(bite_rules["roll"] - values[:, column("mouthRollLower")], 0.0)),
+        ("mouthFunnel", values[:, column("mouthFunnel")].copy()),
+        ("jawOpen", jaw.copy()),
+        ("mouthClose", np.ones(frame_count)),
+    ):
+        unit = LOWER_LIP_CENTIMETRES[name]
+        moved = np.minimum(missing / abs(unit), most)
+        missing = missing - abs(unit) * moved
+        values[:, column(name)] += np.sign(unit) * bite * moved
 
     # p, b, m: the gap is brought to zero and below by mouthClose; vowels and sounds of the tongue stay open.
     seal_rules = settings["closure"]
-    seal_start, seal_end, lead_in = _place_holds(
-        timeline, "bilabial", seal_rules["shortest_seal"], seal_rules["from_start"], seal_rules["before_end"]
-    )
-    sealed = np.zeros(frame_count, dtype=bool)
-    sealed[_spread_frames(seal_start, seal_end, frame_rate, frame_count)[1]] = True
-    openness = _openness(
-        seal_start - np.where(lead_in, seal_rules["silence_lead"], 0.0),
-        seal_end,
-        seal_rules["closing"],
-        seal_rules["opening"],
-        seal_rules["opening_power"],
-        frame_rate,
-        frame_count,
-    )
+    openness, sealed = _lip_openness(timeline, seal_rules, frame_rate, frame_count)
     gap = values @ gap_weights
+    aperture = aperture * (1.0 - bite) + np.minimum(aperture, bite_rules["aperture"]) * bite
     aim = aperture * openness - seal_rules["margin"] * (1.0 - openness) ** 2
     floor = _open_floor(timeline, aim, frame_rate, frame_count, settings["floor"])
     aim = np.where(sealed, -seal_rules["margin"], np.maximum(aim, floor))
@@ -435,9 +437,16 @@ def _keep_constraints(
     parting = np.maximum(aim - gap, 0.0)
     upper_unit = 2.0 * GAP_CENTIMETRES["mouthUpperUpLeft"]
     lower_unit = 2.0 * GAP_CENTIMETRES["mouthLowerDownLeft"]
-    upper = np.where(bite > 0.5, 1.0, lips_rules["upper_share"]) * parting / upper_unit
+    share = lips_rules["upper_share"]
+    upper = (share + (1.0 - share) * bite) * parting / upper_unit
     upper = np.clip(lips_rules["upper_most"] - values[:, column("mouthUpperUpLeft")], 0.0, upper)
-    lower = np.where(bite > 0.5, 0.0, parting - upper * upper_unit) / lower_unit
+    lower = (1.0 - bite) * (parting - upper * upper_unit) / lower_unit
+    # Beyond what lower lips can do the jaw opens: short sounds on its slow way.
+    over = np.clip(values[:, column("mouthLowerDownLeft")] + lower - lips_rules["lower_most"], 0.0, lower)
+    lower -= over
+    jaw += over * lower_unit / GAP_CENTIMETRES["jawOpen"]
+    reached = gap + upper * upper_unit + (lower + over) * lower_unit
+    upper += np.clip(np.minimum(aim, floor) - reached, 0.0, None) / upper_unit
     for side in ("Left", "Right"):
         values[:, column(f"mouthUpperUp{side}")] += upper
         values[:, column(f"mouthLowerDown{side}")] += lower
@@ -445,13 +454,24 @@ def _keep_constraints(
     order = [name[len(_VISEME_PREFIX) :] for name in names if name.startswith(_VISEME_PREFIX)]
     for activity, viseme in ((bite, "FF"), (1.0 - openness, "PP")):
         held = (activity * activity)[:, None]
-        if viseme == "PP":
-            # The lead-in of a seal after silence is a closed mouth at rest, not yet the sound.
-            plain = 1.0 - _openness(seal_start, seal_end, seal_rules["closing"], seal_rules["opening"], 1.0, frame_rate, frame_count)
-            held = (plain * plain)[:, None]
         visemes = visemes * (1.0 - held)
         visemes[:, order.index(viseme)] += held[:, 0]
     return visemes / np.maximum(visemes.sum(axis=1, keepdims=True), 1e-9)
+
+
+def _lip_openness(
+    timeline: _Timeline, settings: dict[str, Any], frame_rate: float, frame_count: int
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """What the seals of p, b and m leave of the aperture (1 to 0) and where the lips must touch, both ``[time]``."""
+    start, end, follows_silence = _place_holds(
+        timeline, "bilabial", settings["shortest_seal"], settings["from_start"], settings["before_end"]
+    )
+    touching = np.zeros(frame_count, dtype=np.bool_)
+    touching[_spread_frames(start, end, frame_rate, frame_count)[1]] = True
+    # A mouth that rests does not open on its way to a seal, though the vowel after it pulls already.
+    start = start - np.where(follows_silence, settings["silence_lead"], 0.0)
+    ramps = settings["closing"], settings["opening"], settings["opening_power"]
+    return _openness(start, end, *ramps, frame_rate, frame_count), touching
 
 
 def _joined(timeline: _Timeline, kind: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -473,8 +493,10 @@ def _place_holds(
     first, last = _joined(timeline, kind)
     start, end = timeline.start[first], timeline.end[last]
     lengths = timeline.lengths()
-    give = {"vowel": 0.2, "tongue": 0.1, "sibilant": 0.1, "liquid": 0.1}
-    room = np.array([give.get(kind_of, 1.0) for kind_of in timeline.kind]) * lengths
+    # A curve between a sealed row and an open one is still as good as sealed for over half of its way.
+    give = {"vowel": (0.2, 0.014), "tongue": (0.1, 0.005), "sibilant": (0.1, 0.005), "liquid": (0.1, 0.005)}
+    shares, spared = np.array([give.get(kind_of, (1.0, 0.0)) for kind_of in timeline.kind]).T
+    room = shares * lengths - spared
     earliest = start - np.minimum(room[first - 1], 0.05)
     latest = end + np.minimum(room[last + 1], 0.035)
     hold_start, hold_end = start + from_start, end - before_end
@@ -520,9 +542,9 @@ def _open_floor(
     # Short ones are not seen (Rhubarb) and would open a mouth that is closing.
     vowels = (timeline.kind == "vowel") & (length > 0.05)
     others = np.isin(timeline.kind, ("tongue", "sibilant", "liquid")) & (length > 0.03)
-    for chosen, margin in ((vowels, settings["from"]), (others, 0.05)):
-        start = timeline.start[chosen] + margin * length[chosen]
-        end = timeline.end[chosen] - margin * length[chosen]
+    for chosen, margin, beyond in ((vowels, settings["inset"], 0.5 / frame_rate), (others, 0.05, 0.0)):
+        start = timeline.start[chosen] + margin * length[chosen] - beyond
+        end = timeline.end[chosen] - margin * length[chosen] + beyond
         floor[_spread_frames(start, end, frame_rate, frame_count)[1]] = height
     return floor
 
