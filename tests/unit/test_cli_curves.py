@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``voxrig curves``: files in, files out, one line and an exit code for everything that goes wrong."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from model_packages import CHANNELS, SAMPLE_RATE, noise, write_package
+from voxrig.cli import main
+from voxrig.inference.audio import read_sound
+from voxrig.inference.generate import generate_curves
+from voxrig.inference.package import bundled_packages, load_package
+from voxrig.inference.session import open_session
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_package(tmp_path_factory.mktemp("models") / "small"))
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", noise(1.0), SAMPLE_RATE)
+    soundfile.write(folder / "b.flac", noise(2.0, 48_000), 48_000)
+    return folder
+
+
+def read_csv(path: Path) -> tuple[list[str], np.ndarray]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    return rows[0], np.array(rows[1:], float)
+
+
+def expect_failure(capsys: pytest.CaptureFixture[str], arguments: list[str], *problems: str) -> None:
+    """Exit code 2, and one line on stderr for each of ``problems``."""
+    assert main(arguments) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(problems), lines
+    for line, problem in zip(lines, problems):
+        assert line.startswith("voxrig: ")
+        assert problem in line
+
+
+def test_several_sounds_to_a_new_folder(sounds: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = tmp_path / "out" / "deep"
+    arguments = ["curves", str(sounds / "a.wav"), str(sounds / "b.flac"), "-o", f"{folder}/", "--model", model]
+    assert main(arguments) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["a.csv", "b.csv"]
+    output = capsys.readouterr()
+    assert output.err == ""
+    assert output.out.splitlines()[0].endswith("a.csv (50 frames, 4 channels, CPU)")
+
+
+def test_a_csv_holds_the_curves(sounds: Path, model: str, tmp_path: Path):
+    assert main(["curves", str(sounds / "b.flac"), "-o", str(tmp_path / "b.csv"), "--model", model]) == 0
+    header, rows = read_csv(tmp_path / "b.csv")
+    assert header == ["seconds", *CHANNELS]
+    session = open_session(load_package(model), "CPU")
+    curves = generate_curves(session, read_sound(sounds / "b.flac", SAMPLE_RATE))
+    assert rows.shape == (100, 1 + len(CHANNELS))
+    assert rows[:, 0] == pytest.approx(np.arange(100) / 50.0, abs=1e-6)
+    assert np.abs(rows[:, 1:] - curves.values).max() < 1e-5
+    assert (tmp_path / "b.csv").read_bytes().count(b"\r") == 0
+
+
+def test_an_npz_holds_the_same(sounds: Path, model: str, tmp_path: Path):
+    for suffix in ("csv", "npz"):
+        assert main(["curves", str(sounds / "a.wav"), "-o", str(tmp_path / f"a.{suffix}"), "--model", model]) == 0
+    _, rows = read_csv(tmp_path / "a.csv")
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert tuple(arrays["names"]) == CHANNELS
+        assert arrays["frame_rate"] == 50.0
+        assert arrays["start_seconds"] == 0.0
+        assert arrays["values"].dtype == np.float32
+        assert np.abs(arrays["values"] - rows[:, 1:]).max() < 1e-5
+        assert arrays["seconds"] == pytest.approx(rows[:, 0], abs=1e-6)
+
+
+def test_the_format_of_a_folder(sounds: Path, model: str, tmp_path: Path):
+    out = tmp_path / "out.d"
+    out.mkdir()
+    assert main(["curves", str(sounds / "a.wav"), "-o", str(out), "--format", "npz", "--model", model]) == 0
+    assert [path.name for path in out.iterdir()] == ["a.npz"]
+
+
+def test_emotions_reach_the_model(sounds: Path, model: str, tmp_path: Path):
+    common = ["curves", str(sounds / "a.wav"), "--model", model]
+    assert main([*common, "-o", str(tmp_path / "still.csv")]) == 0
+    assert main([*common, "-o", str(tmp_path / "glad.csv"), "--emotion", "anger=0.25", "--emotion", "joy=1"]) == 0
+    curves = generate_curves(open_session(load_package(model), "CPU"), read_sound(sounds / "a.wav", SAMPLE_RATE), [1.0, 0.25])
+    still, glad = read_csv(tmp_path / "still.csv")[1], read_csv(tmp_path / "glad.csv")[1]
+    assert np.abs(glad[:, 1:] - curves.values).max() < 1e-5
+    assert np.abs(glad - still).max() > 0.05
+
+
+def test_names_with_spaces_and_any_letters(model: str, tmp_path: Path):
+    sound = tmp_path / "台詞 その一.v2.wav"
+    soundfile.write(sound, noise(0.5), SAMPLE_RATE)
+    assert main(["curves", str(sound), "-o", str(tmp_path / "出 力"), "--model", model]) == 0
+    assert (tmp_path / "出 力" / "台詞 その一.v2.csv").is_file()
+
+
+def test_writing_again_replaces(sounds: Path, model: str, tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text("old")
+    assert main(["curves", str(sounds / "a.wav"), "-o", str(path), "--model", model]) == 0
+    assert read_csv(path)[0][0] == "seconds"
+    assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == ["a.csv"]
+
+
+# --- what goes wrong
+
+
+def test_a_bad_sound_does_not_stop_the_others(sounds: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (sounds / "text.wav").write_text("no sound")
+    names = ["text.wav", "a.wav", "nowhere.wav", "b.flac"]
+    out = tmp_path / "out"
+    expect_failure(
+        capsys,
+        ["curves", *(str(sounds / name) for name in names), "-o", str(out), "--model", model],
+        "'text.wav' is damaged",
+        "There is no sound file",
+    )
+    assert sorted(path.name for path in out.iterdir()) == ["a.csv", "b.csv"]
+
+
+def test_a_bad_sound_leaves_its_old_file_alone(sounds: Path, model: str, tmp_path: Path):
+    (sounds / "a.wav").write_bytes(b"")
+    (tmp_path / "a.csv").write_text("old")
+    assert main(["curves", str(sounds / "a.wav"), "-o", str(tmp_path / "a.csv"), "--model", model]) == 2
+    assert (tmp_path / "a.csv").read_text() == "old"
+
+
+def test_no_model_there(sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    common = ["curves", str(sounds / "a.wav"), "-o", str(tmp_path / "a.csv"), "--model"]
+    expect_failure(capsys, [*common, str(tmp_path / "nowhere")], "nowhere and no bundled model of that name")
+    expect_failure(capsys, [*common, str(sounds)], "There is no model.json")
+
+
+def test_a_damaged_model(sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = write_package(tmp_path / "model")
+    (folder / "model.onnx").write_bytes(b"damaged")
+    common = ["curves", str(sounds / "a.wav"), "-o", str(tmp_path / "a.csv"), "--model"]
+    expect_failure(capsys, [*common, str(folder)], "model.onnx is damaged or was changed")
+
+
+@pytest.mark.parametrize(
+    ("emotion", "problem"),
+    [
+        ("rage=1", "knows no emotion 'rage' (it knows: joy, anger)"),
+        ("joy", "write joy=WEIGHT"),
+        ("joy=much", "write joy=WEIGHT"),
+        ("joy=1.5", "weight from 0 to 1"),
+        ("joy=nan", "weight from 0 to 1"),
+    ],
+)
+def test_emotions_that_cannot_be_meant(
+    sounds: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], emotion: str, problem: str
+):
+    arguments = ["curves", str(sounds / "a.wav"), "-o", str(tmp_path / "a.csv"), "--model", model, "--emotion", emotion]
+    expect_failure(capsys, arguments, problem)
+
+
+def test_outputs_that_cannot_be_meant(sounds: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    a, b = str(sounds / "a.wav"), str(sounds / "b.flac")
+    expect_failure(capsys, ["curves", a, b, "-o", "one.csv", "--model", model], "2 sounds do not fit into the one file")
+    expect_failure(capsys, ["curves", a, "-o", "a.txt", "--model", model], "ends neither in .csv nor in .npz")
+    expect_failure(
+        capsys,
+        ["curves", a, "-o", "a.csv", "--format", "npz", "--model", model],
+        "--format npz does not go with the file a.csv",
+    )
+    shutil.copy(a, sounds / "B.wav")
+    expect_failure(
+        capsys, ["curves", str(sounds / "B.wav"), b, "-o", str(tmp_path), "--model", model], "would both be written to"
+    )
+    (tmp_path / "file").write_text("")
+    expect_failure(capsys, ["curves", a, "-o", str(tmp_path / "file" / "a.csv"), "--model", model], "cannot be written")
+
+
+def test_a_cuda_that_cannot_be_had_is_one_warning(sounds: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    if open_session(load_package(model), "CUDA").provider == "CUDA":
+        pytest.skip("CUDA runs on this machine")
+    arguments = ["curves", str(sounds / "a.wav"), str(sounds / "b.flac"), "-o", str(tmp_path), "--model", model]
+    assert main([*arguments, "--provider", "CUDA"]) == 0
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert error.startswith("voxrig: CUDA cannot be used")
+
+
+@pytest.mark.parametrize("arguments", [[], ["curves"], ["curves", "a.wav"], ["nonsense"], ["curves", "a.wav", "-o"]])
+def test_a_wrong_command_line_is_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]):
+    assert main(arguments) == 2
+    assert "usage: voxrig" in capsys.readouterr().err
+
+
+def test_help_is_code_0(capsys: pytest.CaptureFixture[str]):
+    assert main(["curves", "--help"]) == 0
+    assert "--emotion NAME=WEIGHT" in capsys.readouterr().out
+
+
+# --- as a program
+
+
+def run_program(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+
+
+@pytest.mark.parametrize("name", ["voxrig", "checkout 1.0-β"])
+def test_the_folder_runs_by_path_whatever_it_is_called(sounds: Path, model: str, tmp_path: Path, name: str):
+    link = tmp_path / name
+    try:
+        link.symlink_to(ROOT, target_is_directory=True)
+    except OSError:
+        pytest.skip("this system makes no symbolic links")
+    result = run_program(str(link), "curves", "sounds/a.wav", "-o", "a.csv", "--model", model, cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert read_csv(tmp_path / "a.csv")[0] == ["seconds", *CHANNELS]
+
+
+def test_the_root_itself_runs_as_dot(sounds: Path, model: str, tmp_path: Path):
+    result = run_program(".", "curves", str(sounds / "a.wav"), "-o", str(tmp_path / "a.csv"), "--model", model, cwd=ROOT)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_bad_sound_is_one_line_and_code_2(model: str, tmp_path: Path):
+    result = run_program(str(ROOT), "curves", "nowhere.wav", "-o", "a.csv", "--model", model, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == ["voxrig: There is no sound file nowhere.wav; choose it again"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_loads_nothing_slow(tmp_path: Path):
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = [{str(ROOT)!r}, 'curves', '--help']\n"
+        f"try: runpy.run_path({str(ROOT)!r}, run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print('loaded:', sorted({'numpy', 'onnxruntime', 'scipy', 'soundfile', 'bpy'} & set(sys.modules)))"
+    )
+    result = run_program("-c", code, cwd=tmp_path)
+    assert "usage: voxrig curves" in result.stdout
+    assert result.stdout.splitlines()[-1] == "loaded: []"
+
+
+@pytest.mark.skipif(not bundled_packages(), reason="models/ holds no package")
+def test_the_bundled_model_is_the_default(sounds: Path, tmp_path: Path):
+    assert main(["curves", str(sounds / "a.wav"), "-o", str(tmp_path / "a.csv")]) == 0
+    assert "jawOpen" in read_csv(tmp_path / "a.csv")[0]
+    assert main(["curves", str(sounds / "a.wav"), "-o", str(tmp_path / "b.csv"), "--model", bundled_packages()[0].name]) == 0
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
