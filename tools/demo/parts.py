@@ -10,20 +10,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .sculpt import EYE, MOUTH, Points, cast_to_head, head_distance, head_normals, project_to_head
+from .sculpt import EYE, MOUTH, Points, cast_to_head, head_normals, project_to_head
 from .shapes import JAW_OPEN_DEGREES, FaceShapes, left_share, rotate_about_hinge, smooth_step
 from .topology import Floats, eye_points
 
-SKIN = np.array([0.93, 0.725, 0.60])
-BLUSH = np.array([0.90, 0.53, 0.44])
-LIPS = np.array([0.78, 0.38, 0.36])
-INSIDE = np.array([0.36, 0.09, 0.10])
+SKIN = np.array([0.93, 0.755, 0.645])
+BLUSH = np.array([0.90, 0.56, 0.48])
+LIPS = np.array([0.76, 0.40, 0.38])
+INSIDE = np.array([0.45, 0.12, 0.13])
 HAIR = np.array([0.36, 0.19, 0.13])
 HAIR_LIGHT = np.array([0.56, 0.31, 0.19])
 BROWS = np.array([0.30, 0.16, 0.11])
 TEETH = np.array([0.97, 0.95, 0.91])
 GUMS = np.array([0.80, 0.42, 0.42])
 TONGUE = np.array([0.84, 0.43, 0.43])
+TEETH_BELOW_SEAM = 0.26
 SWEATER = np.array([0.15, 0.40, 0.42])
 
 
@@ -50,9 +51,17 @@ def _grid_faces(rows: int, columns: int, start: int = 0, closed: bool = False) -
     return faces
 
 
+def _facing_out(points: Points, faces: list[list[int]]) -> list[list[int]]:
+    """The same faces, turned so that they enclose a positive volume."""
+    centred = points - points.mean(axis=0)
+    volume = sum(np.dot(centred[f[0]], np.cross(centred[f[i]], centred[f[i + 1]])) for f in faces for i in range(1, len(f) - 1))
+    return faces if volume >= 0 else [face[::-1] for face in faces]
+
+
 def _joined(name: str, pieces: list[tuple[Points, list[list[int]], Points]], bone: str = "head", roughness: float = 0.5) -> Part:
     positions, faces, colours, start = [], [], [], 0
     for points, quads, colour in pieces:
+        quads = _facing_out(points, quads)
         positions.append(points)
         faces += [[v + start for v in quad] for quad in quads]
         colours.append(np.broadcast_to(colour, points.shape))
@@ -81,8 +90,8 @@ def face_colours(shapes: FaceShapes) -> Points:
         colour[loop] = _mix(colour[loop], LIPS, np.full(len(loop), share))
     for name, share in (("seam_front", 0.25), ("seam_middle", 0.5), ("seam_back", 0.7), ("bag_front", 0.9), ("bag_gum", 1.0), ("bag_middle", 1.0)):
         colour[mouth.loop(name)] = _mix(LIPS, INSIDE, np.full(mouth.around, share))
-    colour[mouth.loop("bag_deep")] = INSIDE * 0.6
-    colour[mouth.loop("bag_end")] = INSIDE * 0.35
+    colour[mouth.loop("bag_deep")] = INSIDE * 0.8
+    colour[mouth.loop("bag_end")] = INSIDE * 0.65
     for eye in (shapes.surface.eye_left, shapes.surface.eye_right):
         for name, share in (("fold", 0.35), ("lid_high", 0.25), ("lid_low", 0.3), ("margin_front", 0.55), ("margin_back", 0.8), ("tuck", 0.8), ("hidden", 0.8)):
             colour[eye.loop(name)] = _mix(colour[eye.loop(name)], BLUSH * 0.8, np.full(eye.around, share))
@@ -121,7 +130,7 @@ def eyes() -> Part:
         pieces.append((centre + EYE.radius * unit, faces, colours.reshape(-1, 3)))
     part = _joined("Eyes", pieces, roughness=0.08)
     left = np.arange(len(part.positions)) < len(unit)
-    for name, degrees, axis in (("Up", 22.0, "x"), ("Down", -24.0, "x"), ("In", 28.0, "z"), ("Out", -28.0, "z")):
+    for name, degrees, axis in (("Up", 20.0, "x"), ("Down", -22.0, "x"), ("In", 24.0, "z"), ("Out", -24.0, "z")):
         for side, mask in (("Left", left), ("Right", ~left)):
             centre = np.asarray(EYE.centre) * [1.0 if side == "Left" else -1.0, 1, 1]
             offset = part.positions - centre
@@ -159,14 +168,14 @@ def lashes(shapes: FaceShapes, face_shapes: dict[str, Points]) -> Part:
         centre = np.asarray(EYE.centre) * [side, 1, 1]
         outward = (base - centre) / np.linalg.norm(base - centre, axis=1, keepdims=True)
         u = np.linspace(0, 1, half + 1)  # 0 outer, 1 inner corner
-        taper = np.sin(np.pi * np.clip(u * 0.86 + 0.12, 0, 1)) ** 0.6
+        taper = np.sin(np.pi * np.clip(u * 0.74 + 0.26, 0, 1)) ** 0.8
         wing = np.exp(-((u / 0.16) ** 2))
         up = np.array([0.0, 0.0, 1.0])
         rows = [
             base - 0.035 * outward - 0.02 * up,
-            base + outward * (0.05 + 0.16 * taper)[:, None] + up * (0.02 + 0.05 * taper)[:, None] + np.array([side, 0.1, 0.35]) * (0.32 * wing)[:, None],
-            base + 0.02 * outward + up * (0.05 + 0.13 * taper)[:, None] + np.array([side, 0.1, 0.35]) * (0.10 * wing)[:, None],
-            base - 0.06 * outward + up * (0.05 + 0.11 * taper)[:, None],
+            base + outward * (0.04 + 0.15 * taper)[:, None] + up * (0.02 + 0.04 * taper)[:, None] + np.array([side, 0.1, 0.35]) * (0.32 * wing)[:, None],
+            base + 0.02 * outward + up * (0.03 + 0.10 * taper)[:, None] + np.array([side, 0.1, 0.35]) * (0.10 * wing)[:, None],
+            base - 0.06 * outward + up * (0.03 + 0.08 * taper)[:, None],
         ]
         pieces.append((np.concatenate(rows), _grid_faces(4, half + 1), BROWS * 0.45))
         sources.append(np.tile(loop, 4))
@@ -227,9 +236,9 @@ def _tooth(width: float, height: float, thickness: float) -> tuple[Points, list[
     def power(value: Floats, exponent: float) -> Floats:
         return np.sign(value) * np.abs(value) ** exponent
 
-    round_off = (1.0 - np.abs(v) ** 4) ** 0.5
+    round_off = (1.0 - np.abs(v) ** 6) ** 0.45
     round_off[[0, -1]] = 0.0
-    neck = 1.0 - 0.16 * (v + 1) / 2
+    neck = 1.0 - 0.10 * (v + 1) / 2
     x = 0.5 * width * (round_off * neck)[:, None] * power(np.cos(turn), 0.55)
     y = 0.5 * thickness * (round_off * (0.75 + 0.25 * v))[:, None] * power(np.sin(turn), 0.7)
     z = 0.5 * height * v[:, None] * np.ones_like(turn)
@@ -251,17 +260,13 @@ def _teeth(name: str, front: float, edge: float, half_width: float, direction: f
             t = np.interp(middle, length, fine)
             tangent = np.array([half_width * np.cos(t), 3.6 * np.sin(t)])
             tangent /= np.linalg.norm(tangent)
-            points, faces = _tooth(width * 0.985, height, 0.42 + 0.25 * (middle > 2.0))
+            points, faces = _tooth(width * 1.02, height, 0.42 + 0.25 * (middle > 2.0))
             z = edge + direction * (points[:, 2] + height / 2)
             world = np.stack([x + points[:, 0] * tangent[0] - points[:, 1] * tangent[1], y + points[:, 0] * tangent[1] + points[:, 1] * tangent[0], z], axis=-1)
-            if direction < 0:
-                faces = [face[::-1] for face in faces]
-            if side < 0:
-                faces = [face[::-1] for face in faces]
             pieces.append((world * [side, 1, 1], faces, TEETH * (1.0 - 0.05 * (middle > 1.6))))
     turn = np.linspace(-np.pi / 2, np.pi / 2, 41)
     ring = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    spine = np.stack([half_width * 0.985 * np.sin(turn), front + 0.12 + 3.6 * (1 - np.cos(turn)), np.full_like(turn, edge + direction * 1.08)], axis=-1)
+    spine = np.stack([half_width * 1.02 * np.sin(turn), front + 0.12 + 3.6 * (1 - np.cos(turn)), np.full_like(turn, edge + direction * 1.08)], axis=-1)
     outward = np.stack([np.sin(turn), -np.cos(turn), np.zeros_like(turn)], axis=-1)
     wave = 0.05 * np.cos(turn * 13.0)
     gums = spine[:, None, :] + outward[:, None, :] * (0.30 * np.cos(ring))[None, :, None] + np.array([0, 0, 1.0]) * ((0.36 + wave[:, None]) * np.sin(ring))[..., None]
@@ -270,13 +275,13 @@ def _teeth(name: str, front: float, edge: float, half_width: float, direction: f
 
 
 def upper_teeth() -> Part:
-    """The upper teeth's edge is where the lower lip meets them for f and v: 0.13 cm below the lips' seam."""
-    return _teeth("Teeth Upper", -8.30, MOUTH.height - 0.13, 2.25, 1.0, (0.72, 0.58, 0.60, 0.58, 0.60, 0.78), (0.95, 0.86, 0.92, 0.82, 0.78, 0.74))
+    """The upper teeth, whose edge stands `TEETH_BELOW_SEAM` under the lips' seam: there the lower lip meets it for f and v."""
+    return _teeth("Teeth Upper", -8.30, MOUTH.height - TEETH_BELOW_SEAM, 2.35, 1.0, (0.72, 0.58, 0.60, 0.58, 0.60, 0.78), (0.95, 0.90, 0.93, 0.86, 0.80, 0.74))
 
 
 def lower_teeth(jaw_shapes: tuple[str, ...] = ("jawOpen", "jawForward", "jawLeft", "jawRight")) -> Part:
     """The lower teeth, fast to the jaw."""
-    part = _teeth("Teeth Lower", -8.02, MOUTH.height - 0.28, 2.10, -1.0, (0.50, 0.52, 0.56, 0.58, 0.60, 0.78), (0.80, 0.80, 0.86, 0.80, 0.76, 0.72))
+    part = _teeth("Teeth Lower", -8.02, MOUTH.height - 0.32, 2.18, -1.0, (0.50, 0.52, 0.56, 0.58, 0.60, 0.78), (0.80, 0.80, 0.86, 0.80, 0.76, 0.72))
     moves = jaw_motions(part.positions)
     part.shapes = {name: moves[name] for name in jaw_shapes}
     return part
@@ -300,16 +305,16 @@ def tongue() -> Part:
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
     taper = np.sqrt(1 - (1 - np.clip(v / 0.32, 0, 1)) ** 2) * np.interp(v, [0, 0.5, 1], [1.0, 1.0, 0.86])
     taper[0] = 0.02
-    half_width, half_height = 1.62 * taper, 0.50 * taper ** 0.8 * np.interp(v, [0, 0.3, 1], [0.62, 1.0, 1.5])
-    y = -7.65 + 5.2 * v
-    z = MOUTH.height - 0.98 + 0.34 * np.sin(np.pi * np.clip(v, 0, 1)) - 0.5 * v**3
+    half_width, half_height = 1.52 * taper, 0.46 * taper ** 0.8 * np.interp(v, [0, 0.3, 1], [0.62, 1.0, 1.5])
+    y = -7.45 + 5.0 * v
+    z = MOUTH.height - 1.30 + 0.30 * np.sin(np.pi * np.clip(v, 0, 1)) - 0.5 * v**3
     x = half_width[:, None] * np.cos(turn)
     dip = -0.16 * np.exp(-((np.cos(turn) / 0.28) ** 2)) * (np.sin(turn) > 0)
     height = half_height[:, None] * np.sin(turn) + dip * np.sin(np.pi * v)[:, None]
     points = np.stack([x, np.broadcast_to(y[:, None], x.shape), z[:, None] + height], axis=-1).reshape(-1, 3)
     along = np.repeat(v, around)
     colour = _mix(TONGUE, INSIDE, 0.55 * smooth_step(along, 0.35, 1.0))
-    part = Part("Tongue", points, [face[::-1] for face in _grid_faces(rows, around, closed=True)], colour, roughness=0.25)
+    part = Part("Tongue", points, _facing_out(points, _grid_faces(rows, around, closed=True)), colour, roughness=0.25)
     hold = smooth_step(along, 1.0, 0.55)[:, None]
     moves = jaw_motions(points)
     share = 0.45 + 0.55 * hold
@@ -345,8 +350,6 @@ def ears() -> Part:
         points = np.asarray([6.55, 1.15, -1.2]) + local
         faces = _grid_faces(len(rings), around, closed=True) + [list(range(around))]
         tint = np.repeat(np.array([0.75, 0.7, 0.55, 0.3, 0.35, 0.5, 0.35, 0.3, 0.3, 0.3, 0.3, 0.3]), around)
-        if side > 0:
-            faces = [face[::-1] for face in faces]
         pieces.append((points * [side, 1, 1], faces, _mix(SKIN, BLUSH, tint)))
     return _joined("Ears", pieces, roughness=0.5)
 
@@ -387,7 +390,7 @@ def hair() -> Part:
     points = skin + normal * thickness[:, None]
     colour = _mix(HAIR * 0.82, HAIR_LIGHT, 0.55 * lock * (0.4 + 0.6 * smooth_step(edge, 0.2, 0.7)) + 0.15 * fine)
     colour = _mix(colour, HAIR * 0.7, 0.6 * groove)
-    faces = [face[::-1] for face in _grid_faces(rows, around, closed=True)]
+    faces = _facing_out(points, _grid_faces(rows, around, closed=True))
     return Part("Hair", points, faces, colour, roughness=0.45)
 
 
@@ -407,8 +410,8 @@ def shoulders() -> Part:
         rows.append(np.stack([width * np.sign(c) * np.abs(c) ** square, y + depth * np.sign(s) * np.abs(s) ** square, np.full_like(turn, z)], axis=-1))
     points = np.concatenate(rows)
     rib = 1.0 + 0.06 * np.cos(np.tile(turn, len(knots)) * 30) * (points[:, 2] > -13.4)
-    faces = [face[::-1] for face in _grid_faces(len(knots), around, closed=True)]
+    faces = _facing_out(points, _grid_faces(len(knots), around, closed=True))
     return Part("Shoulders", points, faces, SWEATER * rib[:, None], "root", roughness=0.85)
 
 
-__all__ = ["Part", "brows", "ears", "eye_lights", "eyes", "face_colours", "hair", "head_distance", "jaw_motions", "lashes", "left_share", "lower_teeth", "shoulders", "tongue", "upper_teeth"]
+__all__ = ["Part", "brows", "ears", "eye_lights", "eyes", "face_colours", "hair", "jaw_motions", "lashes", "left_share", "lower_teeth", "shoulders", "tongue", "upper_teeth"]

@@ -11,10 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse.linalg import splu
 
 from .sculpt import EYE, JAW_HINGE, MOUTH, Points, head_distance, head_normals
+from .skin import SkinSolver
 from .topology import LID_LOOPS, Floats, Loops, Surface, eye_points, lid_angles
 
 Mask = NDArray[np.bool_]
@@ -34,6 +33,7 @@ JAW_OPEN_DEGREES = 18.0
 CLOSE_PER_JAW = 2.89 / 3.72
 """How much mouthClose seals a jaw opened by 1: the ratio in the lips' gap formula of scanned ARKit shapes."""
 CORNER_FOLLOWS_JAW = 0.42
+UPPER_LIP_RISES = 0.04
 SEALED_FOLLOWS_JAW = 0.17
 
 
@@ -55,39 +55,6 @@ def rotate_about_hinge(points: Points, degrees: float) -> Points:
     y = np.cos(angle) * offset[:, 1] - np.sin(angle) * offset[:, 2]
     z = np.sin(angle) * offset[:, 1] + np.cos(angle) * offset[:, 2]
     return np.stack([offset[:, 0], y, z], axis=-1) - offset
-
-
-class SkinSolver:
-    """Spreads motions of some vertices smoothly over the others (biharmonic, cotangent weights)."""
-
-    def __init__(self, positions: Points, faces: NDArray[np.int64]) -> None:
-        count = len(positions)
-        triangles = np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]])
-        triangles = triangles[(triangles[:, 0] != triangles[:, 2]) & (triangles[:, 1] != triangles[:, 2])]
-        stiffness = sparse.csr_matrix((count, count))
-        area = np.zeros(count)
-        for k in range(3):
-            i, j, opposite = triangles[:, k], triangles[:, (k + 1) % 3], triangles[:, (k + 2) % 3]
-            a, b = positions[i] - positions[opposite], positions[j] - positions[opposite]
-            cross = np.maximum(np.linalg.norm(np.cross(a, b), axis=1), 1e-4)
-            weight = np.clip(np.einsum("ij,ij->i", a, b) / cross, 0.02, 20.0) / 2.0
-            stiffness = stiffness + sparse.csr_matrix((weight, (i, j)), shape=(count, count)) + sparse.csr_matrix((weight, (j, i)), shape=(count, count))
-            np.add.at(area, i, cross / 6.0)
-        laplacian = sparse.diags(np.asarray(stiffness.sum(axis=1)).ravel()) - stiffness
-        self._matrix = (laplacian @ sparse.diags(1.0 / np.maximum(area, 1e-3)) @ laplacian).tocsc()
-        self._solvers: dict[bytes, object] = {}
-
-    def spread(self, held: Mask, values: Floats) -> Floats:
-        """``values`` ``[vertex, n]`` where ``held``; elsewhere the smoothest continuation of them."""
-        free = ~held
-        key = np.packbits(held).tobytes()
-        rows = self._matrix[free]
-        if key not in self._solvers:
-            self._solvers[key] = splu(rows[:, free].tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0)
-        solver = self._solvers[key]
-        result = np.array(values, dtype=np.float64)
-        result[free] = solver.solve(-(rows[:, held] @ result[held]))  # type: ignore[attr-defined]
-        return result
 
 
 class FaceShapes:
@@ -116,7 +83,7 @@ class FaceShapes:
         """How far each lip vertex goes with the jaw: corners in between, the opening a rounded lens."""
         lens = self.off_corner**0.75
         c = CORNER_FOLLOWS_JAW
-        return np.where(self.upper, c * (1.0 - lens), c + (1.0 - c) * lens)
+        return np.where(self.upper, c * (1.0 - lens) - UPPER_LIP_RISES * lens, c + (1.0 - c) * lens)
 
     def lip_seal_weights(self) -> Floats:
         """Where on the jaw's way both lips meet when mouthClose seals them."""
@@ -140,7 +107,9 @@ class FaceShapes:
             values[loop, 0] = 0.5 - 0.5 * np.sign(sine) * np.abs(sine) ** 0.5
         values[mouth.loop("bag_end"), 0] = 0.3 - 0.3 * np.sign(sine) * np.abs(sine) ** 0.5
         held[self.eye_vertices] = True
-        return np.clip(self.solver.spread(held, values)[:, 0], 0.0, 1.0)
+        weights = np.clip(self.solver.spread(held, values)[:, 0], -UPPER_LIP_RISES, 1.0)
+        weights[self.eye_vertices] = 0.0
+        return weights
 
     def jaw_open(self) -> Points:
         motion = rotate_about_hinge(self.p, JAW_OPEN_DEGREES) * self.jaw_weight[:, None]
@@ -162,7 +131,6 @@ class FaceShapes:
         free &= ~((p[:, 2] > -3.75) & (np.abs(p[:, 0]) < 1.6))
         free &= ~((p[:, 2] < -7.6) & (np.abs(p[:, 0]) < 2.0))
         free[self.bag_vertices] = False
-        free[self.surface.mouth.loop("bag_gum")] = True
         free[self.eye_vertices] = False
         return free
 
@@ -187,7 +155,7 @@ class FaceShapes:
         def move(c: Floats, _side: Floats, s: Floats, q: Floats, up: Mask):
             forward = (0.45 + 0.65 * np.minimum(q, 1.0)) * (0.45 + 0.55 * s)
             rise = np.where(up, 0.34, -0.86) * s**0.75 * np.interp(q, [0, 0.5, 1], [0.75, 0.95, 1.0])
-            return -0.42 * c * np.interp(q, [0, 1], [0.8, 1.1]), forward, rise
+            return -0.26 * c * np.interp(q, [0, 1], [0.8, 1.1]), forward, rise
 
         return self._lips(move)
 
@@ -195,14 +163,14 @@ class FaceShapes:
         def move(c: Floats, _side: Floats, s: Floats, q: Floats, up: Mask):
             forward = (0.55 + 0.40 * np.minimum(q, 1.0)) * (0.55 + 0.45 * s)
             thicker = np.where(up, 1.0, -1.0) * s * np.interp(q, [0, 0.12, 0.75, 1.0], [0.10, 0.14, 0.02, 0.0])
-            return -0.72 * c, forward, thicker
+            return -0.56 * c, forward, thicker
 
         return self._lips(move)
 
     def roll_lower(self) -> Points:
         def move(_c: Floats, _side: Floats, s: Floats, q: Floats, up: Mask):
             lower = np.where(up, 0.0, 1.0) * s**0.6
-            rise = lower * np.interp(q, [0, 0.12, 0.3, 0.5, 0.75, 1.0, 1.2], [0.28, 0.42, 0.42, 0.34, 0.20, 0.06, -0.05])
+            rise = lower * np.interp(q, [0, 0.12, 0.3, 0.5, 0.75, 1.0, 1.2], [0.28, 0.42, 0.44, 0.40, 0.32, 0.22, 0.05])
             back = lower * np.interp(q, [0, 0.12, 0.3, 0.5, 0.75, 1.0, 1.2], [0.18, 0.30, 0.45, 0.52, 0.45, 0.32, 0.10])
             return 0.0 * q, -back, rise
 

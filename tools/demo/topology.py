@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
-from .sculpt import EYE, MOUTH, Points, cast_to_head, front_depth, head_distance, project_to_head
+from .sculpt import EYE, MOUTH, Points, cast_to_head, front_depth, project_to_head
+from .skin import Floats, SkinSolver
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DENSITY = 2
@@ -74,7 +74,7 @@ def spread(cosine: Floats, power: float) -> Floats:
 def seam_height(x: Floats) -> Floats:
     """z of the closed lips' seam at ``x``: a faint smile with a dip under the upper lip's middle."""
     t = np.clip(x / MOUTH.half_width, -1.3, 1.3)
-    return MOUTH.height + 0.17 * t**2 - 0.05 * np.exp(-((x / 0.45) ** 2))
+    return MOUTH.height + 0.30 * t**2 - 0.05 * np.exp(-((x / 0.45) ** 2))
 
 
 def _build_cells() -> tuple[dict[tuple[int, int], int], list[list[int]], Loops, Loops, Loops, int]:
@@ -221,8 +221,8 @@ def lid_angles(cosine: Floats) -> tuple[Floats, Floats, Floats]:
     """Azimuth and the elevation of the upper and lower lid margin, degrees, for 1 (outer) .. -1 (inner corner)."""
     azimuth = EYE.azimuth_middle + EYE.azimuth_half * cosine
     tilt = 1.0 + 3.5 * cosine
-    upper = tilt + 31.0 * spread(cosine + 0.10 * (1 - cosine**2), 0.62)
-    lower = tilt - 25.0 * spread(cosine - 0.12 * (1 - cosine**2), 0.72)
+    upper = tilt + 26.0 * spread(cosine + 0.10 * (1 - cosine**2), 0.62)
+    lower = tilt - 23.5 * spread(cosine - 0.12 * (1 - cosine**2), 0.72)
     return azimuth, upper, lower
 
 
@@ -235,8 +235,8 @@ def eye_points(azimuth: Floats, elevation: Floats, radius: Floats | float) -> Po
 
 LID_LOOPS: dict[str, tuple[float, float, float, float, float]] = {
     # share of the way from margin (0) to fold (1): upper, lower elevation beyond the margin, azimuth stretch, radius, lid share
-    "fold_outer": (19.0, 17.0, 1.32, 1.12, 0.0),
-    "fold": (12.5, 10.5, 1.20, 1.075, 0.12),
+    "fold_outer": (19.0, 15.0, 1.30, 1.12, 0.0),
+    "fold": (13.0, 9.5, 1.19, 1.078, 0.12),
     "lid_high": (9.0, 7.0, 1.13, 1.085, 0.45),
     "lid_low": (4.5, 3.5, 1.07, 1.085, 0.80),
     "margin_front": (0.0, 0.0, 1.00, 1.075, 1.0),
@@ -261,7 +261,7 @@ def _place_eye(loops: Loops, positions: Points, mirror: bool) -> None:
             centre = np.broadcast_to(EYE.centre, points.shape)
             surface = cast_to_head(centre, points - centre, 8.0)
             distance = np.linalg.norm(surface - centre, axis=-1)
-            keep = np.clip(distance, 1.09 * EYE.radius, 1.22 * EYE.radius) / (radius * EYE.radius)
+            keep = np.clip(distance, 1.09 * EYE.radius, 1.20 * EYE.radius) / (radius * EYE.radius)
             keep = ndimage.gaussian_filter1d(keep, 2.5, mode="wrap")
             points = centre + (points - centre) * keep[:, None]
         if mirror:
@@ -309,13 +309,13 @@ def build_surface() -> Surface:
         if step % 4 == 3:
             positions[free] = project_to_head(positions[free], 2)
     positions[free] = project_to_head(positions[free], 4)
-    # Near the held loops the skin leaves the field and flows into lips and lids.
-    near = np.zeros(count, dtype=bool)
+    # Near the held loops the skin leaves the field and flows smoothly into lips and lids.
+    quads = np.array([face if len(face) == 4 else [*face, face[-1]] for face in faces])
+    flowing = np.zeros(count, dtype=bool)
     for loops, first_held in ((mouth, mouth.first("border_outer")), (left, left.first("fold_outer")), (right, right.first("fold_outer"))):
-        near[loops.vertices[1:first_held].ravel()] = True
-    for _ in range(6):
-        positions[near] += 0.5 * (smooth @ positions - positions)[near]
-    return Surface(positions, np.array([face if len(face) == 4 else [*face, face[-1]] for face in faces]), mouth, left, right)
+        flowing[loops.vertices[:first_held].ravel()] = True
+    positions = SkinSolver(positions, quads).spread(~flowing, positions)
+    return Surface(positions, quads, mouth, left, right)
 
 
-__all__ = ["Loops", "Surface", "build_surface", "eye_points", "head_distance", "lid_angles", "mouth_chain", "seam_height", "spread"]
+__all__ = ["Loops", "Surface", "build_surface", "eye_points", "lid_angles", "mouth_chain", "seam_height", "spread"]

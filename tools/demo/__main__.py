@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m voxrig.tools.demo``: scene, CSV, plot, contact sheet and film, from bundled speech by the bundled model."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ... import registration
+from ...animation.performance import Performance, apply_performance
+from ...blender import rigs
+from ...blender import scene as scenes
+from ...cli import find_model, write_curves
+from ...errors import VoxrigError
+from ...inference.audio import read_sound
+from ...inference.generate import generate_curves
+from ...inference.package import load_package
+from ...inference.session import open_session
+from ...operators.animate import AnimateSettings, SoundStrip, Take, animate_character
+from . import sheets, stage
+from .character import DemoCharacter, build_character
+from .speech import Speech, read_speech
+
+STRENGTH = 1.6
+"""Stylised faces articulate more than people do; the model speaks with human amplitude."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the demo; 0 when everything was written."""
+    parser = argparse.ArgumentParser(prog="voxrig demo", description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("build/demo"), help="folder to write to (default: build/demo)")
+    parser.add_argument("--model", help="folder of a model package, or the name of a bundled one")
+    parser.add_argument("--size", type=int, default=480, help="width and height of the film in pixels (default: 480)")
+    parser.add_argument("--no-film", action="store_true", help="write everything but the film")
+    arguments = parser.parse_args(argv)
+    output = arguments.output.absolute()
+    output.mkdir(parents=True, exist_ok=True)
+    registration.register()
+    try:
+        make_demo(output, arguments.model, None if arguments.no_film else arguments.size)
+    except VoxrigError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 2
+    finally:
+        registration.unregister()
+    return 0
+
+
+def make_demo(output: Path, model: str | None, film_size: int | None) -> None:
+    """Everything that ``make demo`` writes, in ``output``. Raises VoxrigError."""
+    speech = read_speech()
+    model_folder = find_model(model)
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    scene = bpy.context.scene
+    with step("character"):
+        stage.set_stage(scene)
+        character = build_character()
+    strip = stage.add_sound(scene, speech.sound, "Demo Speech")
+    with step("animation"):
+        take = animate_character(scene, character.armature, SoundStrip(strip), model_folder, AnimateSettings(strength=STRENGTH))
+        print(f"  {take.summary(character.armature.name)}")
+    scene.frame_start, scene.frame_end = take.first_frame, take.last_frame
+    add_own_keys(character, speech, scene)
+    with step("scene, CSV, plot"):
+        write_numbers(output, speech, model_folder, take, scene)
+        scene.frame_set(take.first_frame)
+        bpy.data.sounds[0].pack()
+        bpy.ops.wm.save_as_mainfile(filepath=str(output / "voxrig_demo.blend"), copy=True, compress=True)
+    with step("contact sheet"):
+        moments = sheets.choose_moments(speech, scenes.frames_per_second(scene), stage.FIRST_FRAME)
+        pictures = stage.render_frames(scene, [moment.frame for moment in moments], "Close", 300, output / "frames")
+        sheets.draw_contact_sheet(moments, pictures, output / "voxrig_demo_sheet.png")
+    if film_size is not None:
+        with step("film"):
+            stage.render_film(scene, output / "voxrig_demo.mp4", film_size)
+    print(f"Written to {output}")
+
+
+def write_numbers(output: Path, speech: Speech, model_folder: Path, take: Take, scene: bpy.types.Scene) -> None:
+    """The CSV of what the model says, and the plot with the keyframes that were made of it."""
+    package = load_package(model_folder)
+    waveform = read_sound(speech.sound, package.sample_rate)
+    curves = generate_curves(open_session(package, "CPU"), waveform)
+    write_curves(output / "voxrig_demo.csv", curves)
+    regions = {channel.name: channel.region for channel in package.channels}
+    performed = apply_performance(curves, Performance(strength=STRENGTH), regions)
+    keys: dict[str, sheets.Keys] = {}
+    for target, curve in take.curves:
+        seconds = [scenes.seconds_of_frame(scene, frame, stage.FIRST_FRAME) for frame in curve.frames]
+        keys.setdefault(rigs.control_name(target), (np.array(seconds), np.asarray(curve.values, np.float64)))
+    sheets.draw_plot(speech, waveform.samples, waveform.sample_rate, performed, keys, output / "voxrig_demo_plot.png")
+
+
+def add_own_keys(character: DemoCharacter, speech: Speech, scene: bpy.types.Scene) -> None:
+    """What an animator would add by hand: a nod on each sentence and blinks in the pauses."""
+    head = character.armature.pose.bones["head"]
+
+    def frame_at(seconds: float) -> float:
+        return round(scenes.frame_of_seconds(scene, seconds, stage.FIRST_FRAME))
+
+    for index, sentence in enumerate(speech.sentences):
+        turn = (3.0, -4.0, 2.0)[index % 3]
+        for share, pitch, yaw, roll in ((0.0, 0.0, 0.0, 0.0), (0.25, 3.0, turn, 0.0), (0.6, -1.5, 0.5 * turn, 1.5), (0.85, 2.0, turn, 1.0)):
+            head.rotation_euler = (math.radians(pitch), math.radians(yaw), math.radians(roll))
+            head.keyframe_insert("rotation_euler", frame=frame_at(sentence.start + share * (sentence.end - sentence.start)))
+    blinks = [sentence.start + 0.02 for sentence in speech.sentences] + [speech.sentences[0].start + 2.3, speech.sentences[2].start + 1.9]
+    for thing in character.meshes:
+        keys = thing.data.shape_keys
+        for side in ("Left", "Right"):
+            block = keys.key_blocks.get(f"eyeBlink{side}") if keys is not None else None
+            if block is None:
+                continue
+            for blink in blinks:
+                middle = frame_at(blink) + 2
+                for frame, value in ((middle - 3, 0.0), (middle, 1.0), (middle + 1, 1.0), (middle + 5, 0.0)):
+                    block.value = value
+                    block.keyframe_insert("value", frame=frame)
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Say what is done and how long it took."""
+    print(f"{name} ...", flush=True)
+    started = time.perf_counter()
+    yield
+    print(f"  {time.perf_counter() - started:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demo's plot and contact sheet. Matplotlib, no Blender."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.image
+import matplotlib.pyplot as plt
+import numpy as np
+from numpy.typing import NDArray
+
+from ...animation.curves import ChannelCurves
+from ...animation.lips import lip_gap
+from .speech import Speech, Timed
+
+Keys = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Seconds and values of keyframes."""
+
+CLOSED, TEETH, ROUNDED, OPEN = ("P", "B", "M"), ("F", "V"), ("W", "UW", "OW"), ("AA", "AO", "AE", "AY", "AW")
+SHOWN = {"lips closed": CLOSED, "teeth on lip": TEETH, "rounded": ROUNDED, "open": OPEN}
+"""The kinds of sounds on the contact sheet, with their phones."""
+PLOTTED = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthLowerDownLeft", "mouthRollLower", "mouthStretchLeft")
+COLOURS = ("#b5533c", "#3b6ea5", "#6a8f3c", "#8a5aa8", "#c98a2b", "#3f8f8a", "#7a5c48")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One picture of the contact sheet: the sound, its word and its scene frame."""
+
+    kind: str
+    phone: Timed
+    word: str
+    frame: int
+
+
+def choose_moments(speech: Speech, frames_per_second: float, first_frame: float, per_kind: int = 3) -> list[Moment]:
+    """Frames in the middle of sounds of each kind, of different words where there are enough."""
+    moments = []
+    for kind, phones in SHOWN.items():
+        found = [phone for phone in speech.phones if phone.text in phones and phone.end - phone.start >= 0.04]
+        first_of_word: dict[str, Timed] = {}
+        for phone in sorted(found, key=lambda phone: phone.start - phone.end):
+            first_of_word.setdefault(speech.word_at(phone.middle), phone)
+        for phone in sorted(list(first_of_word.values())[:per_kind], key=lambda phone: phone.start):
+            frame = round(first_frame + phone.middle * frames_per_second)
+            moments.append(Moment(kind, phone, speech.word_at(phone.middle), frame))
+    return moments
+
+
+def draw_contact_sheet(moments: list[Moment], pictures: list[Path], output: Path) -> None:
+    """The pictures in a row per kind, each with its word and phone."""
+    kinds = list(dict.fromkeys(moment.kind for moment in moments))
+    columns = max(sum(moment.kind == kind for moment in moments) for kind in kinds)
+    figure, axes = plt.subplots(len(kinds), columns, figsize=(2.5 * columns, 2.75 * len(kinds)), squeeze=False)
+    for row in axes:
+        for cell in row:
+            cell.set_axis_off()
+    place = dict.fromkeys(kinds, 0)
+    for moment, picture in zip(moments, pictures):
+        cell = axes[kinds.index(moment.kind)][place[moment.kind]]
+        place[moment.kind] += 1
+        cell.imshow(matplotlib.image.imread(picture))
+        cell.set_title(f"/{moment.phone.text.lower()}/ in “{moment.word}”", fontsize=10)
+        if place[moment.kind] == 1:
+            cell.text(-0.04, 0.5, moment.kind, rotation=90, ha="right", va="center", transform=cell.transAxes, fontsize=11)
+    figure.tight_layout(pad=0.6)
+    figure.savefig(output, dpi=110)
+    plt.close(figure)
+
+
+def draw_plot(
+    speech: Speech, samples: NDArray[np.float32], sample_rate: int, curves: ChannelCurves, keys: Mapping[str, Keys], output: Path
+) -> None:
+    """Waveform with the spoken words; below it the lips' gap, then the main channels as keyed, keyframes as dots."""
+    names = [name for name in PLOTTED if name in keys]
+    heights = [1.5, 1.2] + [0.8] * len(names)
+    figure, axes = plt.subplots(len(heights), 1, figsize=(13, 1.15 * sum(heights)), sharex=True, height_ratios=heights)
+    seconds = np.arange(len(samples)) / sample_rate
+    axes[0].plot(seconds, samples, linewidth=0.35, color="#555555")
+    axes[0].set_ylim(-1, 1)
+    axes[0].set_yticks([])
+    axes[0].set_ylabel("sound", rotation=0, ha="right", va="center")
+    for word in speech.words:
+        axes[0].text(word.start, 0.78, word.text, fontsize=7.5, ha="left", color="#222222")
+        axes[0].axvline(word.start, color="#bbbbbb", linewidth=0.5)
+    axes[1].plot(curves.seconds(), lip_gap(curves.values, curves.names), color="#333333", linewidth=1.1)
+    axes[1].set_ylabel("lips' gap\n(cm)", rotation=0, ha="right", va="center")
+    for phone in speech.phones:
+        colour = "#3b6ea5" if phone.text in CLOSED else "#c98a2b" if phone.text in TEETH else None
+        if colour is not None:
+            axes[1].axvspan(phone.start, phone.end, color=colour, alpha=0.25, linewidth=0)
+    axes[1].text(1.0, 1.03, "blue: p b m   amber: f v", transform=axes[1].transAxes, ha="right", fontsize=8, color="#555555")
+    for cell, name, colour in zip(axes[2:], names, COLOURS):
+        at, values = keys[name]
+        cell.plot(curves.seconds(), curves.channel(name), color=colour, linewidth=0.9, alpha=0.55)
+        cell.plot(at, values, ".", color=colour, markersize=3.5)
+        cell.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+        cell.set_ylim(-0.03, max(0.25, 1.08 * float(values.max())))
+        cell.grid(alpha=0.25, linewidth=0.4)
+    axes[-1].set_xlabel("seconds   (line: what the model says, with the strength of the demo; dots: keyframes)")
+    axes[-1].set_xlim(0, len(samples) / sample_rate)
+    figure.tight_layout(pad=0.5, h_pad=0.15)
+    figure.savefig(output, dpi=110)
+    plt.close(figure)

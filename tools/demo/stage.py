@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demo's scene around the character: cameras, light, look, sound strip, and rendering without a display."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from mathutils import Vector
+
+from ...blender import compat
+
+FRAMES_PER_SECOND = 24
+FIRST_FRAME = 1
+CAMERAS = {
+    # position, what it looks at, focal length
+    "Camera": ((-1.05, -6.9, 0.15), (0.0, 0.0, -0.02), 80.0),
+    "Close": ((-0.75, -4.9, -0.25), (0.0, -0.3, -0.22), 100.0),
+}
+"""In Blender units: one is ten centimetres of the character."""
+LIGHTS = {
+    # position, energy, size, colour; for Cycles and EEVEE
+    "Key": ((-4.0, -6.0, 3.6), 420.0, 3.0, (1.0, 0.93, 0.85)),
+    "Fill": ((5.0, -5.0, 0.6), 150.0, 4.0, (0.88, 0.94, 1.0)),
+    "Rim": ((3.0, 4.0, 4.0), 420.0, 2.0, (1.0, 0.9, 0.8)),
+}
+BACKGROUND = (0.50, 0.46, 0.42)
+
+
+def set_stage(scene: bpy.types.Scene) -> None:
+    """Cameras, lights, world and the look of Workbench; 24 frames a second."""
+    scene.render.fps, scene.render.fps_base = FRAMES_PER_SECOND, 1.0
+    for name, (position, target, focal_length) in CAMERAS.items():
+        camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
+        camera.location = position
+        camera.rotation_euler = (Vector(target) - Vector(position)).to_track_quat("-Z", "Y").to_euler()
+        camera.data.lens = focal_length
+        scene.collection.objects.link(camera)
+    scene.camera = bpy.data.objects["Camera"]
+    for name, (position, energy, size, colour) in LIGHTS.items():
+        light = bpy.data.lights.new(name, "AREA")
+        light.energy, light.size, light.color = energy, size, colour
+        lamp = bpy.data.objects.new(name, light)
+        lamp.location = position
+        lamp.rotation_euler = (-Vector(position)).to_track_quat("-Z", "Y").to_euler()
+        scene.collection.objects.link(lamp)
+    scene.world = bpy.data.worlds.new("World")
+    scene.world.color = BACKGROUND
+    scene.view_settings.view_transform = "Standard"
+    scene.view_settings.exposure = 0.3
+    scene.render.engine = "BLENDER_WORKBENCH"
+    shading = scene.display.shading
+    shading.light, shading.studio_light, shading.color_type = "STUDIO", "paint.sl", "VERTEX"
+    shading.background_type = "WORLD"
+    shading.show_cavity, shading.cavity_type = True, "BOTH"
+    shading.show_shadows, shading.shadow_intensity = True, 0.2
+    scene.display.render_aa = "8"
+
+
+def add_sound(scene: bpy.types.Scene, path: Path, name: str) -> str:
+    """A sound strip from the first frame on; the scene's range becomes the sound's. Gives the strip's name."""
+    strip = compat.new_strips(scene).new_sound(name, str(path), 1, FIRST_FRAME)
+    return strip.name
+
+
+def render_frames(scene: bpy.types.Scene, frames: list[int], camera: str, size: int, folder: Path) -> list[Path]:
+    """Still pictures of single frames."""
+    folder.mkdir(parents=True, exist_ok=True)
+    before = scene.camera
+    scene.camera = bpy.data.objects[camera]
+    scene.render.resolution_x = scene.render.resolution_y = size
+    _use_format(scene, "IMAGE", "PNG")
+    paths = []
+    for frame in frames:
+        path = folder / f"{camera.lower()}_{frame:04d}.png"
+        scene.frame_set(frame)
+        scene.render.filepath = str(path)
+        bpy.ops.render.render(write_still=True)
+        paths.append(path)
+    scene.camera = before
+    return paths
+
+
+def render_film(scene: bpy.types.Scene, path: Path, size: int) -> None:
+    """The scene's range as an MP4 file with sound."""
+    scene.render.resolution_x = scene.render.resolution_y = size
+    _use_format(scene, "VIDEO", "FFMPEG")
+    settings = scene.render.ffmpeg
+    settings.format, settings.codec, settings.constant_rate_factor = "MPEG4", "H264", "HIGH"
+    settings.gopsize = 12
+    settings.audio_codec, settings.audio_bitrate = "AAC", 128
+    scene.render.use_file_extension = False
+    scene.render.filepath = str(path)
+    bpy.ops.render.render(animation=True)
+    scene.render.use_file_extension = True
+    _use_format(scene, "IMAGE", "PNG")
+    scene.render.filepath = "//"
+
+
+def _use_format(scene: bpy.types.Scene, media: str, file_format: str) -> None:
+    image = scene.render.image_settings
+    if hasattr(image, "media_type"):  # Blender 5.0 and later
+        image.media_type = media
+    image.file_format = file_format
