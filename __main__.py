@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -25,4 +26,10 @@ def _load_root_as_package() -> str:
 
 if __name__ == "__main__":
     package_name = __package__ or _load_root_as_package()
-    sys.exit(importlib.import_module(f"{package_name}.cli").main())
+    status = importlib.import_module(f"{package_name}.cli").main()
+    if "bpy" in sys.modules:
+        # Blender 4.2 as a module crashes while Python ends once a property has had a Python callback; all is written by now.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)

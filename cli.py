@@ -304,10 +304,7 @@ def _find_scene(name: str | None) -> bpy.types.Scene:
     import bpy
 
     if name is None:
-        scene = bpy.context.scene
-        if scene is None:
-            raise CommandError("the file has no scene")
-        return scene
+        return cast("bpy.types.Scene", bpy.context.scene)
     scene = bpy.data.scenes.get(name)
     if scene is None:
         raise CommandError(f"the file has no scene '{name}' (it has: {', '.join(bpy.data.scenes.keys())})")

@@ -16,6 +16,7 @@ from typing import Any
 import bpy
 
 from .animation.mapping import Link, Mapping, Target
+from .blender import sounds
 from .errors import ModelError, RigError
 from .inference.package import bundled_packages, read_description
 
@@ -127,13 +128,11 @@ def _is_character(_group: "VOXRIG_PG_scene", candidate: bpy.types.Object) -> boo
     return candidate.type in {"MESH", "ARMATURE"}
 
 
-def _find_strips(group: "VOXRIG_PG_scene", context: bpy.types.Context, _text: str) -> list[str]:
-    from .blender import sounds
-
+def _find_strips(group: Any, _context: Any, _text: str) -> list[str]:
     return [strip.name for strip in sounds.list_sound_strips(group.id_data)]
 
 
-def _find_channels(_link: "VOXRIG_PG_link", context: bpy.types.Context, _text: str) -> list[str]:
+def _find_channels(_link: "VOXRIG_PG_link", context: Any, _text: str) -> list[str]:
     model = chosen_model(scene_settings(context.scene))
     return [name for name, _group in model.channels] if model else []
 
@@ -386,8 +385,9 @@ class Preferences:
 
 def preferences() -> Preferences:
     """What the user set in the preferences."""
-    addon = bpy.context.preferences.addons.get(PACKAGE)
-    stored: Any = addon.preferences if addon else None
+    blender: Any = bpy.context.preferences
+    addon = blender.addons.get(PACKAGE)
+    stored = addon.preferences if addon else None
     if stored is None:
         return Preferences()
     folder = bpy.path.abspath(stored.models_folder) if stored.models_folder else ""
@@ -441,7 +441,7 @@ def read_link(stored: VOXRIG_PG_link) -> Link:
         )
     if not stored.data_path:
         raise RigError(f"The link of '{stored.channel}' has no target; choose one or remove the link")
-    target = Target(data_block.id_type, data_block.name, stored.data_path, stored.array_index)
+    target = Target(data_block.id_type, data_block.name_full, stored.data_path, stored.array_index)
     minimum = stored.minimum if stored.use_minimum else None
     maximum = stored.maximum if stored.use_maximum else None
     return Link(stored.channel, target, stored.gain, stored.offset, minimum, maximum, stored.enabled)
@@ -466,7 +466,7 @@ def find_owner(target: Target) -> bpy.types.Object:
             data_block = getattr(candidate.data, "shape_keys", None)
         else:
             data_block = candidate.data
-        if data_block is not None and data_block.id_type == target.id_type and data_block.name == target.id_name:
+        if data_block is not None and data_block.id_type == target.id_type and data_block.name_full == target.id_name:
             return candidate
     kind = target.id_type.replace("_", " ").lower()
     raise RigError(f"There is no {kind} '{target.id_name}' in this file; map the channels to controls that exist")
@@ -505,7 +505,7 @@ def count_mapped(settings: VOXRIG_PG_scene) -> tuple[int, int]:
 
 
 CLASSES = (VOXRIG_PG_link, VOXRIG_PG_character, VOXRIG_PG_scene, VOXRIG_AP_preferences)
-_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
 
 
 def register() -> None:

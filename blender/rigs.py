@@ -181,7 +181,7 @@ def _shape_keys(keys: Any) -> Iterator[tuple[str, Target, Range]]:
         if block == keys.reference_key:
             continue
         path = f'key_blocks["{bpy.utils.escape_identifier(block.name)}"].value'
-        yield block.name, Target("KEY", keys.name, path), (block.slider_min, block.slider_max)
+        yield block.name, Target("KEY", keys.name_full, path), (block.slider_min, block.slider_max)
 
 
 def _properties(holder: Any, owner: Any, path: str) -> Iterator[tuple[str, Target, Range]]:
@@ -196,7 +196,7 @@ def _properties(holder: Any, owner: Any, path: str) -> Iterator[tuple[str, Targe
             continue
         low, high = float(ui.get("min", -_UNLIMITED)), float(ui.get("max", _UNLIMITED))
         limits = (low if low > -_UNLIMITED else None, high if high < _UNLIMITED else None)
-        yield name, Target(owner.id_type, owner.name, f'{path}["{bpy.utils.escape_identifier(name)}"]'), limits
+        yield name, Target(owner.id_type, owner.name_full, f'{path}["{bpy.utils.escape_identifier(name)}"]'), limits
 
 
 def _armature_of(item: Any) -> Any | None:
@@ -216,9 +216,13 @@ def _deforming_armature(item: Any) -> Any | None:
 
 
 def _find_owner(target: Target) -> Any | None:
-    """The data-block of a target: the local one, or where there is none a linked one of that name."""
+    """The data-block of a target: the local one, or where there is none a linked one of that name or full name."""
     attribute = _COLLECTIONS.get(target.id_type)
     if attribute is None:
         raise RigError(f'"{target.id_name}" is of the kind {target.id_type}, which Voxrig cannot animate; map another control.')
     collection = getattr(bpy.data, attribute)
-    return collection.get((target.id_name, None)) or collection.get(target.id_name)
+    local = collection.get((target.id_name, None))
+    if local is not None:
+        return local
+    # The full name of a linked data-block ends with its library, as in 'Key [hero.blend]'.
+    return next((block for block in collection if target.id_name in (block.name_full, block.name)), None)

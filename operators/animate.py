@@ -210,9 +210,7 @@ def check_mapping(mapping: Mapping, package: ModelPackage, character: str) -> No
     names = set(package.channel_names)
     active = [link for link in mapping.links if link.enabled and link.channel in names]
     if not active:
-        raise RigError(
-            f"No link of '{character}' that is on uses a channel of '{package.title}'; match the channels again"
-        )
+        raise RigError(f"No link of '{character}' that is on uses a channel of '{package.title}'; match the channels again")
     for target in dict.fromkeys(link.target for link in active):
         rigs.resolve(target)
 
@@ -400,7 +398,7 @@ class VOXRIG_OT_animate_from_audio(VoxrigOperator):
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def disabled_reason(cls, context: bpy.types.Context) -> str | None:
+    def disabled_reason(cls, context: Any) -> str | None:
         """What is still to be chosen, in the order of the panel."""
         settings = scene_settings(context.scene)
         if session.run is not None:
@@ -415,23 +413,20 @@ class VOXRIG_OT_animate_from_audio(VoxrigOperator):
             return "Choose the folder of a model first"
         return None
 
-    def run(self, context: bpy.types.Context) -> None:
+    def run(self, context: Any) -> None:
         """All three steps at once, for scripts, tests and redo."""
-        scene = context.scene
-        assert scene is not None  # Blender polls operators with a scene
-        job = gather_from_scene(scene)
-        self.finish(scene, job, compute(job))
+        job = gather_from_scene(context.scene)
+        self.finish(context.scene, job, compute(job))
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
+    def invoke(self, context: Any, event: bpy.types.Event) -> Any:
         """Gather now, compute in a thread, write when it is done."""
-        window_manager, scene = context.window_manager, context.scene
-        if bpy.app.background or window_manager is None or scene is None:
+        if bpy.app.background:
             return self.execute(context)
-        outcome = self.guard(self._start, scene)
+        outcome = self.guard(self._start, context.scene)
         if outcome != {"FINISHED"}:
             return outcome
-        self._timer = window_manager.event_timer_add(0.1, window=context.window)
-        window_manager.modal_handler_add(self)
+        self._timer = context.window_manager.event_timer_add(0.1, window=context.window)
+        context.window_manager.modal_handler_add(self)
         redraw_panel(context)
         return {"RUNNING_MODAL"}
 
@@ -442,7 +437,7 @@ class VOXRIG_OT_animate_from_audio(VoxrigOperator):
         session.run = self._work.state
         self._work.start()
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
+    def modal(self, context: Any, event: bpy.types.Event) -> Any:
         """Show progress; Esc stops; everything else goes on as if nothing ran."""
         if event.type == "ESC" and event.value == "PRESS":
             self._work.state.cancelled = True
@@ -474,15 +469,14 @@ class VOXRIG_OT_animate_from_audio(VoxrigOperator):
         session.warned.update(take.warnings)
         self.report({"INFO"}, take.summary(job.character))
 
-    def cancel(self, context: bpy.types.Context) -> None:
+    def cancel(self, context: Any) -> None:
         """Blender closes the window or opens another file: stop without writing."""
         self._work.state.cancelled = True
         self._end(context)
 
-    def _end(self, context: bpy.types.Context) -> None:
+    def _end(self, context: Any) -> None:
         session.run = None
-        if context.window_manager is not None:
-            context.window_manager.event_timer_remove(self._timer)
+        context.window_manager.event_timer_remove(self._timer)
         redraw_panel(context)
 
 
@@ -494,11 +488,11 @@ class VOXRIG_OT_stop(VoxrigOperator):
     bl_options = {"INTERNAL"}
 
     @classmethod
-    def disabled_reason(cls, context: bpy.types.Context) -> str | None:
+    def disabled_reason(cls, context: Any) -> str | None:
         """Grey while there is nothing to stop."""
         return None if session.run is not None else "Nothing is being animated"
 
-    def run(self, context: bpy.types.Context) -> None:
+    def run(self, context: Any) -> None:
         """Ask the run in progress to stop; its own operator ends it."""
         if session.run is not None:
             session.run.cancelled = True
@@ -535,4 +529,4 @@ class Work(threading.Thread):
 
 
 CLASSES = (VOXRIG_OT_animate_from_audio, VOXRIG_OT_stop)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all operators share: one way to report errors, one reason why a button is grey."""
+"""What all operators share: one way to report errors, one reason why a button is grey.
+
+Contexts are ``Any`` here and in the panels: the stubs of Blender's API take the members of a context for methods.
+"""
 
 from typing import Any
 
@@ -12,23 +15,23 @@ class VoxrigOperator(bpy.types.Operator):
     """Base of every operator: subclasses do their work in ``run`` and say in ``disabled_reason`` why they cannot."""
 
     @classmethod
-    def disabled_reason(cls, context: bpy.types.Context) -> str | None:
+    def disabled_reason(cls, context: Any) -> str | None:
         """One phrase on why the button is grey, or None. Called on every redraw: properties only."""
         return None
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def poll(cls, context: Any) -> bool:
         """Blender's own question, answered by ``disabled_reason``."""
         reason = cls.disabled_reason(context)
         if reason is not None:
             cls.poll_message_set(reason)
         return reason is None
 
-    def run(self, context: bpy.types.Context) -> None:
+    def run(self, context: Any) -> None:
         """Do the work; raises VoxrigError before anything has changed."""
         raise NotImplementedError
 
-    def execute(self, context: bpy.types.Context) -> Any:
+    def execute(self, context: Any) -> Any:
         """Run to the end; an error of the user's kind is reported once and changes nothing."""
         return self.guard(self.run, context)
 
@@ -44,10 +47,9 @@ class VoxrigOperator(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def redraw_panel(context: bpy.types.Context) -> None:
+def redraw_panel(context: Any) -> None:
     """Redraw the sidebars that show the Voxrig tab, and nothing else of the window."""
-    window_manager = context.window_manager
-    for window in window_manager.windows if window_manager else ():
+    for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type != "VIEW_3D":
                 continue

@@ -3,11 +3,11 @@
 
 # pyright: reportInvalidTypeForm=false
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..animation.mapping import Link, Mapping, from_json, to_json
 from ..blender import rigs
@@ -29,13 +29,19 @@ from .base import VoxrigOperator
 _ALTERNATIVES = ("viseme",)
 
 
+def find_character(character_object: bpy.types.Object) -> rigs.Character:
+    """The character without objects that were deleted in the viewport, which live on while a mapping points at them."""
+    character = rigs.find_character(character_object)
+    return replace(character, objects=tuple(item for item in character.objects if item.users_scene))
+
+
 def match_channels(character_object: bpy.types.Object, package: ModelPackage) -> Mapping:
     """Links from the model's channels to the character's controls of the same name, on all its meshes and bones.
 
     Visemes are only used where no channel of the mouth itself is found. Empty where nothing matches; raises RigError where
     the character cannot be used at all.
     """
-    character = rigs.find_character(character_object)
+    character = find_character(character_object)
     names = [channel.name for channel in package.channels if channel.group not in _ALTERNATIVES]
     found = rigs.match_channels(character, names)
     mouth = {channel.name for channel in package.channels if channel.region in ("jaw", "lips")}
@@ -104,7 +110,7 @@ class CharacterOperator(VoxrigOperator):
     """Base of operators that need a character and nothing else."""
 
     @classmethod
-    def disabled_reason(cls, context: bpy.types.Context) -> str | None:
+    def disabled_reason(cls, context: Any) -> str | None:
         """Grey without a character."""
         if scene_settings(context.scene).character is None:
             return "Choose a character first: a mesh with shape keys or an armature"
@@ -115,7 +121,7 @@ class LinkOperator(CharacterOperator):
     """Base of operators on the active link of the list."""
 
     @classmethod
-    def disabled_reason(cls, context: bpy.types.Context) -> str | None:
+    def disabled_reason(cls, context: Any) -> str | None:
         """Grey without an active link."""
         reason = super().disabled_reason(context)
         if reason is None:
@@ -133,7 +139,7 @@ class VOXRIG_OT_match_channels(CharacterOperator):
     bl_label = "Match Channels"
     bl_options = {"REGISTER", "UNDO"}
 
-    def run(self, context: bpy.types.Context) -> None:
+    def run(self, context: Any) -> None:
         """Match and say how much was found."""
         mapping = match_character(context.scene)
         self.report({"INFO"}, f"{len(mapping.channels())} channels mapped to {len(mapping.targets())} controls")
@@ -146,7 +152,7 @@ class VOXRIG_OT_add_link(CharacterOperator):
     bl_label = "Add Link"
     bl_options = {"REGISTER", "UNDO"}
 
-    def run(self, context: bpy.types.Context) -> None:
+    def run(self, context: Any) -> None:
         """Append an empty link on the character itself and make it active."""
         character_object = scene_settings(context.scene).character
         group = character_settings(character_object)
@@ -163,7 +169,7 @@ class VOXRIG_OT_remove_link(LinkOperator):
     bl_label = "Remove Link"
     bl_options = {"REGISTER", "UNDO"}
 
-    def run(self, context: bpy.types.Context) -> None:
+    def run(self, context: Any) -> None:
         """Remove the active link; the next one becomes active."""
         group = character_settings(scene_settings(context.scene).character)
         group.links.remove(group.active_link)
@@ -173,11 +179,11 @@ class VOXRIG_OT_remove_link(LinkOperator):
 _target_items: list[tuple[str, str, str]] = []
 
 
-def _list_target_items(_operator: Any, context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
+def _list_target_items(_operator: Any, context: Any) -> list[tuple[str, str, str]]:
     # Blender keeps no reference to the texts of a dynamic enum, so the list has to live on here.
-    character_object = scene_settings(context.scene).character if context is not None else None
+    character_object = scene_settings(context.scene).character if context else None
     if character_object is not None:
-        found = rigs.list_targets(rigs.find_character(character_object))
+        found = rigs.list_targets(find_character(character_object))
         _target_items[:] = [
             (str(i), label, f"{target.id_name}: {target.data_path}") for i, (label, target, _range) in enumerate(found)
         ]
@@ -194,16 +200,15 @@ class VOXRIG_OT_choose_target(LinkOperator):
 
     target: bpy.props.EnumProperty(name="Target", description="What the link drives", items=_list_target_items)
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
+    def invoke(self, context: Any, event: bpy.types.Event) -> Any:
         """Open the search."""
-        if context.window_manager is not None:
-            context.window_manager.invoke_search_popup(self)
+        context.window_manager.invoke_search_popup(self)
         return {"RUNNING_MODAL"}
 
-    def run(self, context: bpy.types.Context) -> None:
+    def run(self, context: Any) -> None:
         """Point the active link at the chosen control, with the control's own limits."""
         character_object = scene_settings(context.scene).character
-        found = rigs.list_targets(rigs.find_character(character_object))
+        found = rigs.list_targets(find_character(character_object))
         _label, target, (minimum, maximum) = found[int(self.target)]
         group = character_settings(character_object)
         stored = group.links[group.active_link]
@@ -211,33 +216,51 @@ class VOXRIG_OT_choose_target(LinkOperator):
         fill_link(stored, link, find_owner(target))
 
 
-class VOXRIG_OT_save_mapping(CharacterOperator, ExportHelper):
+class FileOperator(CharacterOperator):
+    """Base of operators that ask for a JSON file first."""
+
+    filepath: bpy.props.StringProperty(name="File", subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN", "SKIP_SAVE"})
+
+    def invoke(self, context: Any, event: bpy.types.Event) -> Any:
+        """Open the file browser."""
+        if not self.filepath:
+            self.filepath = f"{scene_settings(context.scene).character.name}.json"
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+
+class VOXRIG_OT_save_mapping(FileOperator):
     """Save the mapping as a JSON file, for other characters with the same rig"""
 
     bl_idname = "voxrig.save_mapping"
     bl_label = "Save Mapping"
     bl_options = {"REGISTER"}
 
-    filename_ext = ".json"
-    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
+    check_existing: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
 
-    def run(self, context: bpy.types.Context) -> None:
+    def check(self, context: Any) -> bool:
+        """Keep the file browser's name ending in .json."""
+        path = bpy.path.ensure_ext(self.filepath, ".json")
+        changed = path != self.filepath
+        self.filepath = path
+        return changed
+
+    def run(self, context: Any) -> None:
         """Save to the chosen file."""
-        save_mapping(_character(context.scene), self.filepath)
+        save_mapping(_character(context.scene), bpy.path.abspath(self.filepath))
 
 
-class VOXRIG_OT_load_mapping(CharacterOperator, ImportHelper):
+class VOXRIG_OT_load_mapping(FileOperator):
     """Replace the list by a mapping saved as a JSON file. All its targets must exist in this file"""
 
     bl_idname = "voxrig.load_mapping"
     bl_label = "Load Mapping"
     bl_options = {"REGISTER", "UNDO"}
 
-    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
-
-    def run(self, context: bpy.types.Context) -> None:
+    def run(self, context: Any) -> None:
         """Load from the chosen file."""
-        mapping = load_mapping(_character(context.scene), self.filepath)
+        mapping = load_mapping(_character(context.scene), bpy.path.abspath(self.filepath))
         self.report({"INFO"}, f"{len(mapping.links)} links loaded")
 
 
@@ -248,7 +271,7 @@ class VOXRIG_OT_refresh_models(VoxrigOperator):
     bl_label = "Refresh Models"
     bl_options = {"INTERNAL"}
 
-    def run(self, context: bpy.types.Context) -> None:
+    def run(self, context: Any) -> None:
         """Forget what is known of models; the next redraw reads it again."""
         forget_models()
 
@@ -262,4 +285,4 @@ CLASSES = (
     VOXRIG_OT_load_mapping,
     VOXRIG_OT_refresh_models,
 )
-register, unregister = bpy.utils.register_classes_factory(CLASSES)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]

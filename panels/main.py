@@ -31,7 +31,7 @@ class VOXRIG_PT_main(VoxrigPanel):
     bl_idname = "VOXRIG_PT_main"
     bl_label = "Voxrig"
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw(self, context: Any) -> None:
         """Draw what is needed for a first take."""
         settings = scene_settings(context.scene)
         layout: Any = self.layout
@@ -106,7 +106,7 @@ class VOXRIG_PT_performance(VoxrigPanel):
     bl_label = "Performance"
     bl_parent_id = "VOXRIG_PT_main"
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw(self, context: Any) -> None:
         """Draw strengths and smoothing."""
         settings = scene_settings(context.scene)
         layout: Any = self.layout
@@ -127,7 +127,7 @@ class VOXRIG_PT_regions(VoxrigPanel):
     bl_parent_id = "VOXRIG_PT_performance"
     bl_options = {"DEFAULT_CLOSED"}
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw(self, context: Any) -> None:
         """Draw one strength per face part."""
         settings = scene_settings(context.scene)
         layout: Any = self.layout
@@ -146,7 +146,7 @@ class VOXRIG_PT_keys(VoxrigPanel):
     bl_parent_id = "VOXRIG_PT_main"
     bl_options = {"DEFAULT_CLOSED"}
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw(self, context: Any) -> None:
         """Draw the tolerance."""
         layout: Any = self.layout
         layout.use_property_split = True
@@ -161,7 +161,7 @@ class VOXRIG_UL_links(bpy.types.UIList):
 
     def draw_item(
         self,
-        context: bpy.types.Context,
+        context: Any,
         layout: Any,
         data: Any,
         item: Any,
@@ -179,7 +179,7 @@ class VOXRIG_UL_links(bpy.types.UIList):
         row.label(text=item.channel or "No channel", icon="ERROR" if gone else "NONE")
         row.label(text=_describe_target(item))
 
-    def filter_items(self, context: bpy.types.Context, data: Any, property: str) -> tuple[list[int], list[int]]:
+    def filter_items(self, context: Any, data: Any, property: str) -> Any:
         """Show what contains the searched text in its channel or its target."""
         links = getattr(data, property)
         wanted = self.filter_name.lower()
@@ -205,7 +205,7 @@ class VOXRIG_PT_mapping(VoxrigPanel):
     bl_parent_id = "VOXRIG_PT_main"
     bl_options = {"DEFAULT_CLOSED"}
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw(self, context: Any) -> None:
         """Draw the list and the active link."""
         settings = scene_settings(context.scene)
         layout: Any = self.layout
@@ -256,4 +256,4 @@ CLASSES = (
     VOXRIG_UL_links,
     VOXRIG_PT_mapping,
 )
-register, unregister = bpy.utils.register_classes_factory(CLASSES)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scenes, characters, sounds and a small real model for the tests inside Blender (the bpy module)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+bpy = pytest.importorskip("bpy", reason="needs Blender as a module")
+
+import model_packages  # noqa: E402
+import soundfile  # noqa: E402
+import voxrig  # noqa: E402
+
+# What the test files share lies beside them; with pytest's importlib mode they see no siblings by themselves.
+sys.path.append(str(Path(__file__).parent))
+
+SOUND_SECONDS = 2.0
+
+
+_status = pytest.StashKey[int]()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remember how the tests went."""
+    session.config.stash[_status] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave without Blender's own clean-up: the module of 4.2 crashes there once a property has had a callback."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if _status in config.stash:
+        os._exit(config.stash[_status])
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """The extension, registered for one test. What stayed registered would crash Blender when Python ends."""
+    voxrig.register()
+    yield
+    voxrig.unregister()
+
+
+@pytest.fixture
+def scene() -> Any:
+    """The scene of an empty file at 24 frames a second."""
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    bpy.context.scene.render.fps = 24
+    bpy.context.scene.render.fps_base = 1.0
+    return bpy.context.scene
+
+
+@pytest.fixture
+def make_face(scene: Any) -> Callable[..., Any]:
+    """Makes a mesh object with shape keys of the given names."""
+
+    def make(name: str = "Face", keys: tuple[str, ...] = model_packages.CHANNELS) -> Any:
+        mesh = bpy.data.meshes.new(name)
+        mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
+        item = bpy.data.objects.new(name, mesh)
+        scene.collection.objects.link(item)
+        if keys:
+            item.shape_key_add(name="Basis")
+        for key in keys:
+            item.shape_key_add(name=key, from_mix=False)
+        return item
+
+    return make
+
+
+@pytest.fixture
+def face(make_face: Callable[..., Any]) -> Any:
+    """A mesh object 'Face' whose shape keys are named like the small model's channels."""
+    return make_face()
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small real model package."""
+    return model_packages.write_package(tmp_path_factory.mktemp("models") / "small")
+
+
+@pytest.fixture(scope="session")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of sound that is never still."""
+    path = tmp_path_factory.mktemp("sounds") / "voice.wav"
+    soundfile.write(path, model_packages.noise(SOUND_SECONDS), model_packages.SAMPLE_RATE)
+    return path
