@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The panels draw in every state, name only what exists, and do no work. What they look like is tested in a real window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import bpy
+import pytest
+
+pytestmark = pytest.mark.usefixtures("registered")
+
+
+class Layout:
+    """Stands in for Blender's layout, which only exists in a window: checks what it is given and remembers the texts."""
+
+    def __init__(self, drawn: list[str] | None = None) -> None:
+        self.drawn: list[str] = [] if drawn is None else drawn
+
+    def _part(self, **_looks: Any) -> Layout:
+        return Layout(self.drawn)
+
+    row = column = split = _part
+
+    def separator(self) -> None:
+        pass
+
+    def label(self, *, text: str = "", icon: str = "NONE") -> None:
+        assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
+        if text:
+            self.drawn.append(text)
+
+    def prop(self, data: Any, name: str, *, text: str | None = None, icon: str = "NONE", expand: bool = False) -> None:
+        assert name in data.bl_rna.properties, name
+        getattr(data, name)
+        self.drawn.append(name)
+
+    def operator(self, name: str, *, text: str | None = None, icon: str = "NONE") -> None:
+        group, _, function = name.partition(".")
+        assert getattr(getattr(bpy.ops, group), function).get_rna_type()
+        assert icon in bpy.types.UILayout.bl_rna.functions["operator"].parameters["icon"].enum_items
+        self.drawn.append(name)
+
+    def progress(self, *, text: str = "", factor: float = 0.0, type: str = "BAR") -> None:
+        assert 0.0 <= factor <= 1.0
+        self.drawn.append(text)
+
+    def template_list(self, kind: str, _id: str, data: Any, name: str, active: Any, active_name: str, *, rows: int) -> None:
+        assert hasattr(bpy.types, kind)
+        links = getattr(bpy.types, kind)
+        for index, item in enumerate(getattr(data, name)):
+            links.draw_item(None, bpy.context, self, data, item, 0, active, active_name, index, 0)
+
+
+def draw_all() -> list[str]:
+    """Draw every panel of the tab; the properties, operators and texts drawn."""
+    from voxrig.panels import main
+
+    layout = Layout()
+    for panel in main.CLASSES:
+        if issubclass(panel, bpy.types.Panel):
+            panel.draw(SimpleNamespace(layout=layout), bpy.context)
+    return layout.drawn
+
+
+def test_an_empty_scene(scene: Any) -> None:
+    drawn = draw_all()
+    assert (
+        drawn.index("character") < drawn.index("sound_file") < drawn.index("model") < drawn.index("voxrig.animate_from_audio")
+    )
+    for name in (
+        "strength",
+        "jaw_strength",
+        "lips_strength",
+        "brows_strength",
+        "smoothing",
+        "tolerance",
+        "voxrig.match_channels",
+    ):
+        assert name in drawn
+
+
+def test_a_character_shows_how_much_of_it_is_mapped(scene: Any, make_face: Any, model_folder: Path) -> None:
+    scene.voxrig.character = make_face("Face", ("jawOpen", "mouthPucker", "browInnerUp"))
+    scene.voxrig.model = "FOLDER"
+    assert "model_folder" in draw_all()
+    scene.voxrig.model_folder = str(model_folder)
+    assert "Not mapped yet, will match by name" in draw_all()
+    assert "Automatic, Small 1" in draw_all()
+    bpy.ops.voxrig.match_channels()
+    drawn = draw_all()
+    assert "3 of 4 channels mapped" in drawn
+    assert "Face jawOpen" in drawn
+    for name in ("gain", "offset", "use_minimum", "minimum", "maximum", "enabled", "voxrig.choose_target"):
+        assert name in drawn
+    scene.voxrig.character.voxrig.links[0].owner = None
+    assert "Deleted jawOpen" in draw_all()
+    for link in scene.voxrig.character.voxrig.links:
+        link.enabled = False
+    assert "No channel mapped" in draw_all()
+
+
+def test_the_provider_that_ran_is_shown(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
+    settings = scene.voxrig
+    settings.character, settings.sound_file, settings.model_folder = face, str(voice), str(model_folder)
+    settings.model = "FOLDER"
+    bpy.ops.voxrig.animate_from_audio()
+    assert "CPU, Small 1" in draw_all() or "CUDA, Small 1" in draw_all()
+
+
+def test_a_run_shows_its_progress_and_a_way_to_stop(scene: Any) -> None:
+    from voxrig.properties import Run, session
+
+    session.run = Run("Face", 0.42)
+    drawn = draw_all()
+    assert "Listening  42%" in drawn and "voxrig.stop" in drawn and "voxrig.animate_from_audio" not in drawn
+    assert bpy.ops.voxrig.stop() == {"FINISHED"}
+    assert session.run.cancelled
+    assert "Stopping" in draw_all()
+    session.run = None
+    assert not bpy.ops.voxrig.stop.poll()
+
+
+def test_drawing_reads_no_file(scene: Any, face: Any, model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.voxrig.character, scene.voxrig.model_folder = face, str(model_folder)
+    scene.voxrig.model = "FOLDER"
+    first = draw_all()
+
+    def refuse(*_arguments: Any, **_names: Any) -> Any:
+        raise AssertionError("a panel touched the disk")
+
+    for name in ("open", "read_text", "read_bytes", "glob", "iterdir", "stat"):
+        monkeypatch.setattr(Path, name, refuse)
+    assert draw_all() == first
+
+
+def test_the_search_of_the_list_looks_at_channels_and_targets(scene: Any, face: Any, model_folder: Path) -> None:
+    from voxrig.panels.main import VOXRIG_UL_links
+
+    scene.voxrig.character, scene.voxrig.model_folder = face, str(model_folder)
+    scene.voxrig.model = "FOLDER"
+    bpy.ops.voxrig.match_channels()
+    links = SimpleNamespace(filter_name="SMILE", bitflag_filter_item=1 << 30, use_filter_sort_alpha=False)
+    flags, order = VOXRIG_UL_links.filter_items(links, bpy.context, face.voxrig, "links")
+    assert [bool(flag) for flag in flags] == [False, False, True, False] and order == []
