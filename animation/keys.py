@@ -28,7 +28,8 @@ _ROUNDING_ROOM = 0.97
 _FLAT_SHARE = 1e-3
 # Rounds of projected Gauss-Seidel for the slopes. The error shrinks about 0.56 times per round; what is left is checked, not
 # trusted, so more rounds would only save the odd key.
-_SLOPE_ROUNDS = 8
+_FIRST_SLOPE_ROUNDS = 8
+_SLOPE_ROUNDS = 4
 # From this round on, segments that still do not fit are also halved, so that awkward curves end in logarithmic time.
 _HALVING_ROUND = 10
 
@@ -95,7 +96,7 @@ def reduce_to_keys(
         return [KeyedCurve(empty, empty, np.zeros((0, 2)), np.zeros((0, 2))) for _ in range(channel_count)]
     # F-Curves hold float32, so that is what the keys must lie on.
     y = np.ascontiguousarray(dense.T, dtype=np.float32).astype(np.float64).ravel()
-    samples = _Samples(x, y, tolerances * _ROUNDING_ROOM, sample_count, channel_count)
+    samples = _Samples(np.tile(x, channel_count), y, tolerances * _ROUNDING_ROOM, sample_count, channel_count)
     chosen = _turning_points(samples)
     if required is not None:
         wanted = np.asarray(required, dtype=bool)
@@ -150,7 +151,7 @@ class _Samples:
     channel_count: int
 
     def frames_at(self, flat: Indices) -> Floats:
-        return self.x[flat % self.sample_count]
+        return self.x[flat]
 
     def tolerance_at(self, flat: Indices) -> Floats:
         return self.tolerances[flat // self.sample_count]
@@ -158,24 +159,28 @@ class _Samples:
 
 @dataclass
 class _Segments:
-    """Normal equations of the slopes at both ends of each segment, and how badly the current slopes miss."""
+    """What is known of each segment between two keys: the normal equations of its end slopes and its last check.
+
+    ``miss`` is the largest distance from the data that was found with the end slopes ``m0`` and ``m1``; infinite before the
+    first check.
+    """
 
     a00: Floats
     a01: Floats
     a11: Floats
     b0: Floats
     b1: Floats
+    miss: Floats
+    m0: Floats
+    m1: Floats
 
     @classmethod
     def empty(cls, count: int) -> _Segments:
-        return cls(*(np.zeros(count) for _ in range(5)))
+        return cls(*(np.zeros(count) for _ in range(5)), np.full(count, np.inf), np.zeros(count), np.zeros(count))
 
-    def take(self, index: Indices) -> _Segments:
-        return _Segments(self.a00[index], self.a01[index], self.a11[index], self.b0[index], self.b1[index])
-
-    def put(self, index: Indices, other: _Segments) -> None:
-        for name in ("a00", "a01", "a11", "b0", "b1"):
-            getattr(self, name)[index] = getattr(other, name)
+    def copy_to(self, source: Indices, other: _Segments, destination: Indices) -> None:
+        for name in ("a00", "a01", "a11", "b0", "b1", "miss", "m0", "m1"):
+            getattr(other, name)[destination] = getattr(self, name)[source]
 
 
 def _turning_points(samples: _Samples) -> Indices:
@@ -229,108 +234,147 @@ def _split_until_fitting(samples: _Samples, chosen: Indices) -> tuple[Indices, F
     """Add keys at the worst sample of each segment that misses, until none does. Returns keys and their slopes."""
     keys = chosen
     slopes = np.zeros(keys.size)
-    equations = _Segments.empty(keys.size - 1)
-    equations.put(np.arange(keys.size - 1), _normal_equations(samples, keys[:-1], keys[1:]))
-    checked_slopes = np.full((keys.size - 1, 2), np.nan)
+    segments = _Segments.empty(keys.size - 1)
+    _fill_normal_equations(samples, segments, keys, np.arange(keys.size - 1))
     round_number = 0
     while True:
-        slopes = _solve_slopes(samples, keys, slopes, equations)
-        # Only segments whose slopes moved need another look.
-        pair = np.stack([slopes[:-1], slopes[1:]], axis=1)
-        stale = np.flatnonzero(~np.all(pair == checked_slopes, axis=1) & (np.diff(keys) > 1))
-        worst, miss = _worst_samples(samples, keys[stale], keys[stale + 1], slopes[stale], slopes[stale + 1])
-        checked_slopes = pair
-        bad = miss > samples.tolerance_at(keys[stale])
-        if not bad.any():
+        slopes = _solve_slopes(samples, keys, slopes, segments, _FIRST_SLOPE_ROUNDS if round_number == 0 else _SLOPE_ROUNDS)
+        allowed = samples.tolerance_at(keys[:-1])
+        # A change of an end slope moves the curve by at most 4/27 of it times the width, so most segments need no new look.
+        moved = np.abs(slopes[:-1] - segments.m0) + np.abs(slopes[1:] - segments.m1)
+        bound = segments.miss + moved * np.diff(samples.frames_at(keys)) * (4.0 / 27.0)
+        stale = np.flatnonzero((bound > allowed) & (np.diff(keys) > 1))
+        first, last = keys[stale], keys[stale + 1]
+        miss, worst, at = _check(samples, first, last, slopes[stale], slopes[stale + 1], allowed[stale])
+        segments.miss[stale], segments.m0[stale], segments.m1[stale] = miss, slopes[stale], slopes[stale + 1]
+        if worst.size == 0:
             return keys, slopes
-        added = worst[bad]
         if round_number >= _HALVING_ROUND:
-            first, last = keys[stale[bad]], keys[stale[bad] + 1]
-            middle = (first + last) // 2
-            added = np.unique(np.append(added, middle[middle > first]))
-        # New keys: keep what is known of the segments that were not split.
-        place = np.searchsorted(keys, added)
-        split = np.unique(place - 1)
-        merged = np.insert(keys, place, added)
-        start_slopes = np.insert(slopes, place, 0.0)
+            middle = (first[at] + last[at]) // 2
+            worst = np.union1d(worst, middle[middle > first[at]])
+        place = np.searchsorted(keys, worst)
+        merged = np.insert(keys, place, worst)
+        # What is known of the segments that were not split stays true.
         intact = np.ones(keys.size - 1, dtype=bool)
-        intact[split] = False
+        intact[place - 1] = False
         old = np.flatnonzero(intact)
-        new_index = np.searchsorted(merged, keys[old])
-        new_equations = _Segments.empty(merged.size - 1)
-        new_equations.put(new_index, equations.take(old))
-        fresh_mask = np.ones(merged.size - 1, dtype=bool)
-        fresh_mask[new_index] = False
-        fresh = np.flatnonzero(fresh_mask)
-        new_equations.put(fresh, _normal_equations(samples, merged[fresh], merged[fresh + 1]))
-        new_checked = np.full((merged.size - 1, 2), np.nan)
-        new_checked[new_index] = checked_slopes[old]
-        keys, slopes, equations, checked_slopes = merged, start_slopes, new_equations, new_checked
+        new = old + np.searchsorted(worst, keys[old])
+        grown = _Segments.empty(merged.size - 1)
+        segments.copy_to(old, grown, new)
+        fresh = np.ones(merged.size - 1, dtype=bool)
+        fresh[new] = False
+        _fill_normal_equations(samples, grown, merged, np.flatnonzero(fresh))
+        slopes = np.insert(slopes, place, 0.0)
+        keys, segments = merged, grown
         round_number += 1
 
 
 def _drop_needless(samples: _Samples, keys: Indices, slopes: Floats, fixed: NDArray[np.bool_]) -> tuple[Indices, Floats]:
     """Drop keys that were added on the way to others and are no longer needed; slopes of the rest stay as they are."""
+    harm = np.full(keys.size, np.inf)  # miss without the key, in tolerances
+    stale = ~fixed[keys]
+    stale[[0, -1]] = False
     while True:
-        middle = np.flatnonzero(~fixed[keys])
-        middle = middle[(middle > 0) & (middle < keys.size - 1)]
-        if middle.size == 0:
-            return keys, slopes
+        middle = np.flatnonzero(stale)
         first, last = keys[middle - 1], keys[middle + 1]
         m0, m1 = slopes[middle - 1], slopes[middle + 1]
-        width = samples.frames_at(last) - samples.frames_at(first)
-        rise = (samples.y[last] - samples.y[first]) / width
-        monotone = (m0 * rise >= 0) & (m1 * rise >= 0) & (np.abs(m0) <= 3 * np.abs(rise)) & (np.abs(m1) <= 3 * np.abs(rise))
+        rise = (samples.y[last] - samples.y[first]) / (samples.frames_at(last) - samples.frames_at(first))
+        steepest = 3.0 * np.abs(rise)
+        monotone = (m0 * rise >= 0) & (m1 * rise >= 0) & (np.abs(m0) <= steepest) & (np.abs(m1) <= steepest)
+        harm[middle] = np.inf
         middle, first, last, m0, m1 = middle[monotone], first[monotone], last[monotone], m0[monotone], m1[monotone]
-        _, miss = _worst_samples(samples, first, last, m0, m1)
-        ratio = np.full(keys.size, np.inf)
-        ratio[middle] = miss / np.maximum(samples.tolerance_at(first), 1e-30)
+        allowed = samples.tolerance_at(first)
+        miss, _, _ = _check(samples, first, last, m0, m1, allowed)
+        harm[middle] = np.where(miss <= allowed, miss / np.where(allowed > 0, allowed, 1.0), np.inf)
         # Neighbours may not go together: the one that hurts least goes first.
-        inner = ratio[1:-1]
         drop = np.zeros(keys.size, dtype=bool)
-        drop[1:-1] = (inner <= 1.0) & (inner < ratio[:-2]) & (inner <= ratio[2:])
+        drop[1:-1] = np.isfinite(harm[1:-1]) & (harm[1:-1] < harm[:-2]) & (harm[1:-1] <= harm[2:])
         if not drop.any():
             return keys, slopes
-        keys, slopes = keys[~drop], slopes[~drop]
+        beside = np.zeros(keys.size, dtype=bool)
+        beside[:-1] |= drop[1:]
+        beside[1:] |= drop[:-1]
+        keys, slopes, harm, stale = keys[~drop], slopes[~drop], harm[~drop], beside[~drop]
+        stale &= ~fixed[keys]
+        stale[[0, -1]] = False
 
 
-def _interior(samples: _Samples, first: Indices, last: Indices) -> tuple[Indices, Indices, Indices, Floats, Floats]:
-    """The samples between the ends of segments: owner and flat index of each, where owners begin, u in 0..1, widths."""
+def _interior(
+    samples: _Samples, first: Indices, last: Indices
+) -> tuple[Indices, Indices, NDArray[np.float32], NDArray[np.float32]]:
+    """The samples between the ends of segments: how many each has, where each begins, and of all samples u in 0..1 and the
+    value above the segment's first key.
+
+    float32 is enough, because values are taken from the first key on, and half the memory is most of the time.
+    """
     count = last - first - 1
     begin = np.cumsum(count) - count
-    owner = np.repeat(np.arange(first.size), count)
     flat = np.arange(int(count.sum())) + np.repeat(first + 1 - begin, count)
     start = samples.frames_at(first)
-    width = samples.frames_at(last) - start
-    u = (samples.frames_at(flat) - start[owner]) / width[owner]
-    return owner, flat, begin, u, width
+    u = (samples.x[flat] - np.repeat(start, count)).astype(np.float32)
+    u *= np.repeat((1.0 / (samples.frames_at(last) - start)).astype(np.float32), count)
+    height = (samples.y[flat] - np.repeat(samples.y[first], count)).astype(np.float32)
+    return count, begin, u, height
 
 
-def _normal_equations(samples: _Samples, first: Indices, last: Indices) -> _Segments:
-    """Least squares of each segment's interior in its end slopes. Segments without an interior give zeros."""
-    result = _Segments.empty(first.size)
-    filled = np.flatnonzero(last - first > 1)
-    if filled.size == 0:
-        return result
-    first, last = first[filled], last[filled]
-    owner, flat, begin, u, width = _interior(samples, first, last)
-    y0, y1 = samples.y[first], samples.y[last]
-    rest = samples.y[flat] - y0[owner] - (y1 - y0)[owner] * (u * u * (3.0 - 2.0 * u))
+def _fill_normal_equations(samples: _Samples, segments: _Segments, keys: Indices, which: Indices) -> None:
+    """Least squares of the interior in the end slopes, for ``which`` segments. Those without an interior stay 0 and fit."""
+    empty = keys[which + 1] - keys[which] <= 1
+    segments.miss[which[empty]] = 0.0
+    which = which[~empty]
+    if which.size == 0:
+        return
+    first, last = keys[which], keys[which + 1]
+    count, begin, u, height = _interior(samples, first, last)
+    width = samples.frames_at(last) - samples.frames_at(first)
     v = 1.0 - u
-    basis0 = u * v * v
-    basis1 = -u * u * v
-    part = _Segments(
-        np.add.reduceat(basis0 * basis0, begin) * width * width,
-        np.add.reduceat(basis0 * basis1, begin) * width * width,
-        np.add.reduceat(basis1 * basis1, begin) * width * width,
-        np.add.reduceat(basis0 * rest, begin) * width,
-        np.add.reduceat(basis1 * rest, begin) * width,
-    )
-    result.put(filled, part)
-    return result
+    uv = u * v
+    height -= np.repeat((samples.y[last] - samples.y[first]).astype(np.float32), count) * (u * u * (3.0 - 2.0 * u))
+    v *= uv  # u (1 - u)^2, what a slope at the first key adds
+    u *= uv  # u^2 (1 - u), what a slope at the last key takes away
+    segments.a00[which] = np.add.reduceat(v * v, begin) * width * width
+    segments.a01[which] = np.add.reduceat(v * u, begin) * -width * width
+    segments.a11[which] = np.add.reduceat(u * u, begin) * width * width
+    segments.b0[which] = np.add.reduceat(v * height, begin) * width
+    segments.b1[which] = np.add.reduceat(u * height, begin) * -width
 
 
-def _solve_slopes(samples: _Samples, keys: Indices, slopes: Floats, equations: _Segments) -> Floats:
+def _check(
+    samples: _Samples, first: Indices, last: Indices, m0: Floats, m1: Floats, allowed: Floats
+) -> tuple[Floats, Indices, Indices]:
+    """How far segments (each with an interior) miss, and of those that miss by more than ``allowed`` the worst sample.
+
+    Returns the largest miss per segment, the flat indices of the worst samples, and which segments these belong to.
+    """
+    if first.size == 0:
+        return np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64)
+    count, begin, u, height = _interior(samples, first, last)
+    rise = samples.y[last] - samples.y[first]
+    width = samples.frames_at(last) - samples.frames_at(first)
+    d0, d1 = m0 * width, m1 * width
+    fitted = np.repeat((d0 + d1 - 2.0 * rise).astype(np.float32), count)
+    fitted *= u
+    fitted += np.repeat((3.0 * rise - 2.0 * d0 - d1).astype(np.float32), count)
+    fitted *= u
+    fitted += np.repeat(d0.astype(np.float32), count)
+    fitted *= u
+    fitted -= height
+    np.abs(fitted, out=fitted)
+    miss = np.maximum.reduceat(fitted, begin)
+    bad = np.flatnonzero(miss > allowed)
+    if bad.size == 0:
+        return miss.astype(np.float64), bad, bad
+    # The first of equally bad samples.
+    sizes = count[bad]
+    offset = np.cumsum(sizes) - sizes
+    place = np.arange(int(sizes.sum())) + np.repeat(begin[bad] - offset, sizes)
+    hits = np.flatnonzero(fitted[place] == np.repeat(miss[bad], sizes))
+    hit = hits[np.searchsorted(hits, offset)]
+    worst = first[bad] + 1 + (hit - offset)
+    return miss.astype(np.float64), worst, bad
+
+
+def _solve_slopes(samples: _Samples, keys: Indices, slopes: Floats, segments: _Segments, rounds: int) -> Floats:
     """The least-squares slopes at all keys within the limits of monotone segments (Fritsch and Carlson 1980).
 
     Projected Gauss-Seidel over even, then odd keys; channels do not touch, because the step from one channel to the next
@@ -352,21 +396,21 @@ def _solve_slopes(samples: _Samples, keys: Indices, slopes: Floats, equations: _
     high = np.where(rising, steepest, 0.0)
     low, high = np.nan_to_num(low), np.nan_to_num(high)
     diagonal = np.zeros(keys.size)
-    diagonal[:-1] += equations.a00
-    diagonal[1:] += equations.a11
+    diagonal[:-1] += segments.a00
+    diagonal[1:] += segments.a11
     target = np.zeros(keys.size)
-    target[:-1] += equations.b0
-    target[1:] += equations.b1
+    target[:-1] += segments.b0
+    target[1:] += segments.b1
     # A key without samples on either side: the slope that a smooth curve through its neighbours has.
     smooth = np.nan_to_num(0.5 * (before + after))
     bare = diagonal <= 0
     target = np.where(bare, smooth, target)
     diagonal = np.where(bare, 1.0, diagonal)
-    right = np.append(np.where(bare[:-1], 0.0, equations.a01), 0.0)
-    left = np.append(0.0, np.where(bare[1:], 0.0, equations.a01))
+    right = np.append(np.where(bare[:-1], 0.0, segments.a01), 0.0)
+    left = np.append(0.0, np.where(bare[1:], 0.0, segments.a01))
     padded = np.zeros(keys.size + 2)
     padded[1:-1] = slopes
-    for _ in range(_SLOPE_ROUNDS):
+    for _ in range(rounds):
         for parity in (0, 1):
             part = slice(parity, keys.size, 2)
             neighbours = left[part] * padded[parity : parity + keys.size : 2][: left[part].size]
@@ -374,24 +418,6 @@ def _solve_slopes(samples: _Samples, keys: Indices, slopes: Floats, equations: _
             solved = (target[part] - neighbours) / diagonal[part]
             padded[parity + 1 : keys.size + 1 : 2] = np.clip(solved, low[part], high[part])
     return padded[1:-1].copy()
-
-
-def _worst_samples(samples: _Samples, first: Indices, last: Indices, m0: Floats, m1: Floats) -> tuple[Indices, Floats]:
-    """For each segment (with an interior) the flat index of the sample it misses most, and by how much."""
-    if first.size == 0:
-        return np.zeros(0, np.int64), np.zeros(0)
-    owner, flat, begin, u, width = _interior(samples, first, last)
-    y0, y1 = samples.y[first], samples.y[last]
-    v = 1.0 - u
-    fitted = (
-        y0[owner] + (y1 - y0)[owner] * (u * u * (3.0 - 2.0 * u)) + u * v * ((m0 * width)[owner] * v - (m1 * width)[owner] * u)
-    )
-    miss = np.abs(fitted - samples.y[flat])
-    largest = np.maximum.reduceat(miss, begin)
-    where = np.flatnonzero(miss == largest[owner])
-    worst = np.empty(first.size, np.int64)
-    worst[owner[where]] = flat[where]
-    return worst, largest
 
 
 def _to_curves(samples: _Samples, keys: Indices, slopes: Floats) -> list[KeyedCurve]:
