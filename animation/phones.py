@@ -18,9 +18,7 @@ PHONES: tuple[str, ...] = (
 
 PHONE_INDEX: dict[str, int] = {phone: index for index, phone in enumerate(PHONES)}
 
-VOWELS: frozenset[str] = frozenset(
-    ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
-)
+VOWELS: frozenset[str] = frozenset(("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,7 @@ def align_corpus(
     *,
     wanted: Callable[[Clip], bool] = lambda clip: bool(clip.text),
     align: Callable[[NDArray[np.float32], Sequence[Word]], tuple[list[TimedPhone], float]] | None = None,
-    clips_between_updates: int = 1000,
+    clips_between_updates: int = 500,
 ) -> list[str]:
     """Align all clips of a corpus that have text and are not aligned yet; returns one sentence per failure.
 
@@ -215,8 +215,8 @@ def align_corpus(
                 problems.append(f"{corpus} {clip.id}: {error}")
                 known[clip.id] = ([], float("nan"))
             stream.write(json.dumps(row) + "\n")
+            stream.flush()
             if number % clips_between_updates == 0:
-                stream.flush()
                 store_alignments(cache, corpus, known)
     store_alignments(cache, corpus, known)
     return problems
@@ -228,11 +228,15 @@ def store_alignments(cache: Path, corpus: str, known: dict[str, tuple[list[Timed
     return sum(rewrite_phones(cache, corpus, shard.stem, known) for shard in shards)
 
 
-def align_english(cache: Path, corpora: Iterable[str]) -> list[str]:
-    """Align English corpora by their text."""
+def align_english(cache: Path, corpora: Iterable[str], *, only_unlabelled: bool = False) -> list[str]:
+    """Align English corpora by their text; ``only_unlabelled`` leaves clips alone that already have phones."""
     problems: list[str] = []
+
+    def is_wanted(clip: Clip) -> bool:
+        return bool(clip.text) and not (only_unlabelled and len(clip.phone))
+
     for corpus in corpora:
-        problems += align_corpus(cache, corpus, lambda clip: english_words(clip.text))
+        problems += align_corpus(cache, corpus, lambda clip: english_words(clip.text), wanted=is_wanted)
         print(f"aligned {corpus}", flush=True)
     return problems
 

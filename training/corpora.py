@@ -150,9 +150,7 @@ def write_shard(cache: Path, corpus: str, shard: str, licence: str, source: str,
     _replace(folder / f"{shard}.json", lambda stream: stream.write(text.encode()))
 
 
-def rewrite_phones(
-    cache: Path, corpus: str, shard: str, phones: dict[str, tuple[Sequence[TimedPhone], float]]
-) -> int:
+def rewrite_phones(cache: Path, corpus: str, shard: str, phones: dict[str, tuple[Sequence[TimedPhone], float]]) -> int:
     """Replace the phones of the clips named in ``phones`` (id -> phones, quality); returns how many were found."""
     base = Path(cache) / "corpora" / corpus
     header = json.loads((base / f"{shard}.json").read_text())
@@ -191,6 +189,7 @@ class Clip:
     split: str
     language: str
     licence: str
+    source: str
     gender: str
     voice: str
     text: str
@@ -282,6 +281,7 @@ def load_clips(cache: Path | str, corpora: Iterable[str] | None = None) -> list[
                         split=clip["split"],
                         language=clip["language"],
                         licence=header["licence"],
+                        source=header["source"],
                         gender=clip.get("gender", ""),
                         voice=clip.get("voice", ""),
                         text=clip.get("text", ""),
@@ -327,6 +327,16 @@ def load_corpus(
     if minimum_quality is not None:
         clips = [clip for clip in clips if not clip.quality < minimum_quality]
     return Corpus(tuple(clips))
+
+
+def training_record(corpus: Corpus) -> list[dict[str, object]]:
+    """Name, licence and hours of every corpus in ``corpus``, and its source, as ``model.json`` keeps them."""
+    record: list[dict[str, object]] = []
+    for name, members in corpus.by_corpus.items():
+        clips = [corpus[index] for index in members]
+        hours = sum(clip.length for clip in clips) / SAMPLE_RATE / 3600
+        record.append({"name": name, "licence": clips[0].licence, "hours": round(hours, 2), "source": clips[0].source})
+    return record
 
 
 def summarise(cache: Path | str) -> str:

@@ -19,7 +19,15 @@ from ..animation.phones import SILENCE, TimedPhone
 from .alignment import ALIGNER_BIAS_SECONDS, align_english, align_foreign
 from .augmentation import breath, coloured_noise, hum, music, tones
 from .corpora import SAMPLE_RATE, ClipRecord, shard_exists, summarise, write_shard
-from .recordings import RECORDINGS, read_index, read_phone_table, read_recordings, read_room_responses
+from .recordings import (
+    RECORDINGS,
+    RUSSIAN_LICENCE,
+    read_index,
+    read_phone_table,
+    read_recordings,
+    read_room_responses,
+    read_russian_voice,
+)
 from .synthesis import render_apart, shard_order, shard_seed, voice_plans
 
 # In this order: first what calibration and evaluation need, then by hours gained.
@@ -34,6 +42,7 @@ ENGLISH_WITH_TEXT = (
     "picovoice_wakewords",
 )
 
+RUSSIAN_VOICE = Path("/usr/share/festival/voices/russian/msu_ru_nsh_clunits")
 FOREIGN_WITH_TEXT = ("kerstin_de", "nathalie_nl")
 
 STEPS = ("recordings", "noise", "alignment", "synthesis")
@@ -71,6 +80,16 @@ def prepare_recordings(data: Path, cache: Path) -> None:
             if clips and not shard_exists(cache, recordings.name, shard):
                 write_shard(cache, recordings.name, shard, recordings.licence, recordings.source, clips)
         print(f"{recordings.name}: {len(names)} files in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def prepare_russian(folder: Path, cache: Path) -> None:
+    """The recordings inside Debian's festvox-ru, where it is installed or unpacked; left out otherwise."""
+    if shard_exists(cache, "festvox_ru", "festvox_ru") or not folder.is_dir():
+        return
+    clips, problems = read_russian_voice(folder)
+    note_problems(cache, problems)
+    if clips:
+        write_shard(cache, "festvox_ru", "festvox_ru", RUSSIAN_LICENCE, "Debian festvox-ru 0.5", clips)
 
 
 def prepare_tracked_talker(data: Path, cache: Path) -> None:
@@ -134,7 +153,7 @@ def prepare_synthesis(data: Path, cache: Path) -> None:
     """Render all synthetic shards that are missing; a shard that fails is tried again next time."""
     for plan, shard in shard_order(voice_plans()):
         if not shard_exists(cache, plan.corpus, shard):
-            note_problems(cache, render_apart(plan, shard, data / "text" / "sentences.jsonl", cache))
+            note_problems(cache, render_apart(plan, shard, data, cache))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -142,17 +161,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m voxrig.training.prepare", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with speech/, text/ and grid_lips/")
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"), help="where the result is kept")
+    parser.add_argument(
+        "--russian", type=Path, default=RUSSIAN_VOICE, help="recordings of Debian's festvox-ru, used where they are"
+    )
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="which steps to run, in this order")
     options = parser.parse_args(arguments)
     for step in options.steps:
         if step == "recordings":
             prepare_recordings(options.data, options.cache)
             prepare_tracked_talker(options.data, options.cache)
+            prepare_russian(options.russian, options.cache)
         elif step == "noise":
             prepare_noise(options.data, options.cache)
         elif step == "alignment":
-            note_problems(options.cache, align_english(options.cache, ENGLISH_WITH_TEXT))
+            # First what has no phones at all, so that training can use it; then better ones for the rest.
+            note_problems(options.cache, align_english(options.cache, ENGLISH_WITH_TEXT, only_unlabelled=True))
             note_problems(options.cache, align_foreign(options.cache, FOREIGN_WITH_TEXT))
+            note_problems(options.cache, align_english(options.cache, ENGLISH_WITH_TEXT))
         elif step == "synthesis":
             prepare_synthesis(options.data, options.cache)
     print(summarise(options.cache))

@@ -120,9 +120,7 @@ def read_recordings(
     """
     import soundfile
 
-    held_out = (
-        librispeech_development_talkers(rows) if recordings.name == "librispeech_subset" else frozenset[str]()
-    )
+    held_out = librispeech_development_talkers(rows) if recordings.name == "librispeech_subset" else frozenset[str]()
     files: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         files.setdefault(row["shard"], []).append(row)
@@ -162,6 +160,60 @@ def read_recordings(
                 )
             )
         yield Path(file_name).stem, clips, problems
+
+
+# The voice's phones -> ARPAbet by the lips; doubled vowels are stressed, doubled consonants palatalised.
+_RUSSIAN_PHONES: dict[str, tuple[str, ...]] = {
+    "aa": ("AA",), "a": ("AH",), "ay": ("AH",), "ae": ("IH",), "ee": ("EH",), "e": ("EH",), "ii": ("IY",),
+    "i": ("IH",), "yy": ("IH",), "y": ("IH",), "oo": ("AO",), "uu": ("UW",), "u": ("UW",), "ur": ("UH",),
+    "b": ("B",), "c": ("T", "S"), "ch": ("CH",), "d": ("D",), "f": ("F",), "g": ("G",), "h": ("HH",), "j": ("Y",),
+    "k": ("K",), "l": ("L",), "m": ("M",), "n": ("N",), "p": ("P",), "r": ("D",), "s": ("S",), "sch": ("SH",),
+    "sh": ("SH",), "t": ("T",), "v": ("V",), "z": ("Z",), "zh": ("ZH",), "pau": (SILENCE,),
+}  # fmt: skip
+RUSSIAN_LICENCE = "BSD-like (N. Shmyrev), Debian festvox-ru"
+
+
+def read_russian_voice(folder: Path) -> tuple[list[ClipRecord], list[str]]:
+    """620 sentences of one man from Debian's festvox-ru (``.../msu_ru_nsh_clunits``), with the voice's own phone times.
+
+    Its times come from an EHMM labeller: 10 to 20 ms from the sound's events. Returns clips and problems.
+    """
+    import soundfile
+
+    texts: dict[str, str] = {}
+    for path in sorted((folder / "etc").glob("*.data")):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, text = line.strip("() ").partition(" ")
+            texts[name] = text.strip('" ').replace("+", "")
+    clips: list[ClipRecord] = []
+    problems: list[str] = []
+    for path in sorted((folder / "wav").glob("*.wav")):
+        try:
+            sound, rate = soundfile.read(str(path), dtype="float32")
+            rows = [line.split() for line in (folder / "lab" / f"{path.stem}.lab").read_text().splitlines()]
+        except (RuntimeError, OSError) as error:
+            problems.append(f"{path.name} cannot be read: {error}")
+            continue
+        phones: list[TimedPhone] = []
+        begin = 0.0
+        for end, name in ((float(row[0]), row[2]) for row in rows if len(row) == 3):
+            sounds = _RUSSIAN_PHONES.get(name) or _RUSSIAN_PHONES.get(name[:1])
+            if sounds is None:
+                problems.append(f"{path.name}: phone {name!r} is not known")
+                break
+            edges = np.linspace(begin, end, len(sounds) + 1)
+            stress = int(name in ("aa", "ee", "ii", "yy", "oo", "uu"))
+            for phone, first, last in zip(sounds, edges[:-1], edges[1:], strict=True):
+                phones.append(TimedPhone(phone, float(first), float(last), stress))
+            begin = end
+        else:
+            if rate != SAMPLE_RATE or not phones:
+                problems.append(f"{path.name} is not {SAMPLE_RATE} Hz or has no labels")
+                continue
+            split = "development" if name_fraction(path.stem) < 0.1 else "train"
+            text = texts.get(path.stem, "")
+            clips.append(ClipRecord(path.stem, "nsh", split, "ru", sound, phones, text=text, gender="M"))
+    return clips, problems
 
 
 def read_room_responses(speech: Path) -> list[NDArray[np.float32]]:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is said by which synthetic voice, shard by shard, with a fixed seed.
 
-The engines (``synthesis_flite``, ``synthesis_festival``, ``synthesis_espeak``) only turn sentences into sound and phones. Here sentences are
-drawn so that rare phones and lip closures come often, and shards are ordered so that any beginning of the list
-already has the mix of voices that the whole list has.
+The engines (``synthesis_flite``, ``synthesis_festival``, ``synthesis_espeak``) only turn sentences into sound and
+phones. Here sentences are drawn so that rare phones and lip closures come often, and shards are ordered so that any
+beginning of the list already has the mix of voices that the whole list has.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import multiprocessing
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache as memoise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..animation.phones import TimedPhone
 from . import synthesis_espeak, synthesis_festival, synthesis_flite
 from .corpora import SAMPLE_RATE, ClipRecord, shard_exists, write_shard
+from .recordings import read_index, split_of
 
 SEED = 20261121
 SHARD_SECONDS = 900.0
@@ -48,6 +48,16 @@ DRILLS: tuple[str, ...] = (
     "Would you push the wooden cookbook?", "How now, brown cow?", "Ah, the car is far from the park.",
 )  # fmt: skip
 
+SENTENCES = Path(__file__).parent / "sentences"
+"""Our own lines in other languages, one file per espeak-ng voice."""
+LANGUAGE_HOURS: dict[str, float] = {
+    "de": 0.75, "nl": 0.5, "fr": 0.5, "es": 0.5, "cmn-latn-pinyin": 0.5, "it": 0.25, "pt": 0.25, "pl": 0.25,
+    "sv": 0.25, "ru": 0.25, "ja": 0.25, "tr": 0.25, "hi": 0.25, "fi": 0.25,
+}  # fmt: skip
+
+
+Render = Callable[[Sequence[str], np.random.Generator], Iterator[ClipRecord | str]]
+
 
 @dataclass(frozen=True)
 class VoicePlan:
@@ -58,7 +68,8 @@ class VoicePlan:
     hours: float
     licence: str
     source: str
-    render: Callable[[Sequence[str], np.random.Generator], Iterator[ClipRecord | str]]
+    language: str
+    render: Render
 
 
 def to_rate(samples: NDArray, rate: int) -> NDArray[np.float32]:
@@ -86,9 +97,23 @@ def _texts(path: Path) -> tuple[list[str], NDArray[np.float64]]:
     return sentences, weights / weights.sum()
 
 
-def draw_sentences(path: Path, rng: np.random.Generator, count: int) -> list[str]:
-    """``count`` lines of one to three sentences each, drawn with the weights above."""
-    sentences, weights = _texts(path)
+@memoise
+def _foreign_texts(language: str, data: Path) -> list[str]:
+    """Sentences of another language: our own, or the texts of recordings that are trained on."""
+    path = SENTENCES / f"{language}.txt"
+    if path.is_file():
+        return path.read_text(encoding="utf-8").split("\n")[:-1]
+    rows = [row for group in read_index(data / "speech").values() for row in group]
+    return [row["text"] for row in rows if row["lang"] == language and split_of(row, frozenset()) == "train"]
+
+
+def draw_sentences(language: str, data: Path, rng: np.random.Generator, count: int) -> list[str]:
+    """``count`` lines of one to three sentences each; English ones are drawn with the weights above."""
+    if language == "en":
+        sentences, weights = _texts(data / "text" / "sentences.jsonl")
+    else:
+        sentences = _foreign_texts(language, data)
+        weights = np.full(len(sentences), 1 / len(sentences))
     lines = []
     for size in rng.choice((1, 2, 3), size=count, p=(0.45, 0.35, 0.2)):
         chosen = [sentences[index] for index in rng.choice(len(sentences), size=size, p=weights)]
@@ -96,7 +121,7 @@ def draw_sentences(path: Path, rng: np.random.Generator, count: int) -> list[str
     return lines
 
 
-def _render_flite(voice: str) -> Callable[[Sequence[str], np.random.Generator], Iterator[ClipRecord | str]]:
+def _render_flite(voice: str) -> Render:
     def render(lines: Sequence[str], rng: np.random.Generator) -> Iterator[ClipRecord | str]:
         gender = synthesis_flite.VOICES[voice].gender
         for number, line in enumerate(lines):
@@ -115,7 +140,7 @@ def _render_flite(voice: str) -> Callable[[Sequence[str], np.random.Generator], 
     return render
 
 
-def _render_festival(voice: str) -> Callable[[Sequence[str], np.random.Generator], Iterator[ClipRecord | str]]:
+def _render_festival(voice: str) -> Render:
     def render(lines: Sequence[str], rng: np.random.Generator) -> Iterator[ClipRecord | str]:
         gender = synthesis_festival.VOICES[voice].gender
         for number, result in enumerate(synthesis_festival.say_all(lines, voice, rng)):
@@ -132,7 +157,7 @@ def _render_festival(voice: str) -> Callable[[Sequence[str], np.random.Generator
     return render
 
 
-def _render_espeak(group: str) -> Callable[[Sequence[str], np.random.Generator], Iterator[ClipRecord | str]]:
+def _render_espeak(group: str, language: str = "en") -> Render:
     def render(lines: Sequence[str], rng: np.random.Generator) -> Iterator[ClipRecord | str]:
         for number, line in enumerate(lines):
             voice = synthesis_espeak.draw_voice(group, rng)
@@ -145,7 +170,7 @@ def _render_espeak(group: str) -> Callable[[Sequence[str], np.random.Generator],
             extra = f"rate={rate};pitch={pitch}"
             sound = to_rate(samples, sample_rate)
             yield ClipRecord(
-                f"{number:04d}", voice.partition("+")[2] or voice, "train", "en", sound, phones, text=line, voice=voice,
+                f"{number:04d}", voice.partition("+")[2] or voice, "train", language, sound, phones, text=line, voice=voice,
                 extra=extra,
             )  # fmt: skip
 
@@ -157,18 +182,18 @@ def voice_plans() -> list[VoicePlan]:
     flite, festival, espeak = synthesis_flite, synthesis_festival, synthesis_espeak
     hours = {"rms": 4.0, "slt": 3.5, "awb": 3.5, "kal16": 1.5}
     plans = [
-        VoicePlan("synthetic_flite", name, wanted, flite.LICENCE, "flite 2.2", _render_flite(name))
+        VoicePlan("synthetic_flite", name, wanted, flite.LICENCE, "flite 2.2", "en", _render_flite(name))
         for name, wanted in hours.items()
     ]
     for name, wanted in {"slt_hts": 3.0, "kal": 2.0, "ked": 2.5}.items():
         voice = festival.VOICES[name]
-        plans.append(
-            VoicePlan("synthetic_festival", name, wanted, voice.licence, voice.source, _render_festival(name))
-        )
-    for name, wanted in {"klatt": 3.5, "variants": 3.0}.items():
-        plans.append(
-            VoicePlan("synthetic_espeak", name, wanted, espeak.LICENCE, "espeak-ng 1.51", _render_espeak(name))
-        )
+        plans.append(VoicePlan("synthetic_festival", name, wanted, voice.licence, voice.source, "en", _render_festival(name)))
+    for name, wanted in {"klatt": 3.5, "variants": 2.5}.items():
+        plans.append(VoicePlan("synthetic_espeak", name, wanted, espeak.LICENCE, "espeak-ng 1.51", "en", _render_espeak(name)))
+    for name, wanted in LANGUAGE_HOURS.items():
+        language = name.partition("-")[0]
+        render = _render_espeak(name, language)
+        plans.append(VoicePlan("synthetic_languages", name, wanted, espeak.LICENCE, "espeak-ng 1.51", name, render))
     return plans
 
 
@@ -188,20 +213,20 @@ def shard_seed(corpus: str, shard: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{SEED}/{corpus}/{shard}".encode()).digest()[:8], "big")
 
 
-def render_shard(plan: VoicePlan, shard: str, sentences: Path, cache: Path) -> list[str]:
+def render_shard(plan: VoicePlan, shard: str, data: Path, cache: Path) -> list[str]:
     """Render and write one shard of about SHARD_SECONDS; returns the problems met."""
     rng = np.random.default_rng(shard_seed(plan.corpus, shard))
     clips: list[ClipRecord] = []
     problems: list[str] = []
     seconds = 0.0
     for chunk in range(40):
-        lines = draw_sentences(sentences, rng, 60)
+        lines = draw_sentences(plan.language, data, rng, 60)
         for result in plan.render(lines, rng):
             if isinstance(result, str):
                 problems.append(result)
                 continue
             name = f"{shard}/{chunk:02d}{result.id}"
-            clips.append(ClipRecord(**{**{f: getattr(result, f) for f in result.__dataclass_fields__}, "id": name}))
+            clips.append(replace(result, id=name))
             seconds += len(result.samples) / SAMPLE_RATE
         if seconds >= SHARD_SECONDS:
             break
@@ -211,15 +236,15 @@ def render_shard(plan: VoicePlan, shard: str, sentences: Path, cache: Path) -> l
     return problems
 
 
-def render_apart(plan: VoicePlan, shard: str, sentences: Path, cache: Path) -> list[str]:
+def render_apart(plan: VoicePlan, shard: str, data: Path, cache: Path) -> list[str]:
     """As render_shard, in a child process: the engines are C code that a strange sentence can bring down."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
 
     def work() -> None:
         try:
-            sender.send(render_shard(plan, shard, sentences, cache))
-        except Exception as error:  # noqa: BLE001  the child's one way to say why it ended
+            sender.send(render_shard(plan, shard, data, cache))
+        except Exception as error:
             sender.send([f"{plan.corpus} {shard}: {error!r}"])
 
     started = time.monotonic()
@@ -234,8 +259,3 @@ def render_apart(plan: VoicePlan, shard: str, sentences: Path, cache: Path) -> l
     if shard_exists(cache, plan.corpus, shard):
         print(f"{plan.corpus} {shard}: {time.monotonic() - started:.0f} s", flush=True)
     return problems
-
-
-def phones_as_text(phones: Sequence[TimedPhone]) -> str:
-    """Phones as 'P.IY.T', for messages."""
-    return ".".join(phone.phone for phone in phones)

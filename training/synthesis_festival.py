@@ -33,12 +33,8 @@ class FestivalVoice:
 
 
 VOICES: dict[str, FestivalVoice] = {
-    "kal": FestivalVoice(
-        "voice_kal_diphone", "M", 105.0, 0.008, "BSD-like (CMU)", "festival 2.5, festvox-kallpc16k"
-    ),
-    "ked": FestivalVoice(
-        "voice_ked_diphone", "M", 105.0, 0.008, "BSD-like (CMU)", "festival 2.5, festvox-kdlpc16k"
-    ),
+    "kal": FestivalVoice("voice_kal_diphone", "M", 105.0, 0.008, "BSD-like (CMU)", "festival 2.5, festvox-kallpc16k"),
+    "ked": FestivalVoice("voice_ked_diphone", "M", 105.0, 0.008, "BSD-like (CMU)", "festival 2.5, festvox-kdlpc16k"),
     "slt_hts": FestivalVoice(
         "voice_cmu_us_slt_arctic_hts", "F", 0.0, 0.004, "BSD-like (CMU, HTS)", "festival 2.5, festvox-us-slt-hts"
     ),
@@ -86,7 +82,7 @@ def say_all(
                 settings.append(f"stretch={stretch:.2f};pitch={pitch:.2f}")
             else:
                 rate = 1.0 / stretch
-                script.append(f"(set! hts_engine_params (append voxrig_params '((\"-r\" {rate:.3f}))))")
+                script.append(f'(set! hts_engine_params (append voxrig_params \'(("-r" {rate:.3f}))))')
                 settings.append(f"stretch={stretch:.2f}")
             script.append(
                 f"(unwind-protect (begin (set! utt1 (utt.synth (Utterance Text {_quote(line)})))"
