@@ -93,7 +93,9 @@ def reduce_to_keys(
         raise ValueError("frames, values and tolerances must be finite, tolerances not negative")
     if sample_count == 0 or channel_count == 0:
         empty = np.zeros(0, np.float32)
-        return [KeyedCurve(empty, empty, np.zeros((0, 2)), np.zeros((0, 2))) for _ in range(channel_count)]
+        return [
+            KeyedCurve(empty, empty, np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)) for _ in range(channel_count)
+        ]
     # F-Curves hold float32, so that is what the keys must lie on.
     y = np.ascontiguousarray(dense.T, dtype=np.float32).astype(np.float64).ravel()
     samples = _Samples(np.tile(x, channel_count), y, tolerances * _ROUNDING_ROOM, sample_count, channel_count)
@@ -227,7 +229,9 @@ def _turning_points(samples: _Samples) -> Indices:
         if not drop.any():
             break
         kept = kept[~drop]
-    return np.unique(np.concatenate([run_first[kept], run_last[kept], ends]))
+    # Two samples of one height are a rounded top between them: one key. Longer stretches hold from key to key.
+    holds = run_last[kept] - run_first[kept] > 1
+    return np.unique(np.concatenate([run_first[kept], run_last[kept][holds], ends]))
 
 
 def _split_until_fitting(samples: _Samples, chosen: Indices) -> tuple[Indices, Floats]:

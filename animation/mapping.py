@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +109,7 @@ def apply_mapping(mapping: Mapping, curves: ChannelCurves) -> TargetCurves:
     if crossed.any():
         target = targets[int(np.argmax(crossed))]
         raise RigError(f'The limits of "{target.data_path}" exclude each other; set its minimum below its maximum.')
-    return TargetCurves(targets, curves.frame_rate, np.clip(values, low, high), curves.start_seconds)
+    return TargetCurves(targets, curves.frame_rate, np.clip(values, low, high).astype(np.float32), curves.start_seconds)
 
 
 def to_json(mapping: Mapping) -> str:
@@ -120,19 +121,21 @@ def to_json(mapping: Mapping) -> str:
 def from_json(text: str) -> Mapping:
     """Read a mapping. Raises RigError naming the first thing wrong with a damaged file or one of another version."""
     try:
-        data = json.loads(text)
+        parsed: object = json.loads(text)
     except ValueError as error:
         raise RigError(f"The mapping file is damaged ({error}); save the mapping again.") from None
-    if not isinstance(data, dict) or data.get("format") != _FORMAT:
+    data = cast(dict[str, object], parsed) if isinstance(parsed, dict) else {}
+    if data.get("format") != _FORMAT:
         raise RigError("This file is not a Voxrig mapping; choose a file saved by Save Mapping.")
     if data.get("version") != SCHEMA_VERSION:
         raise RigError(
-            f"The mapping file has version {data.get('version')}, this Voxrig reads version {SCHEMA_VERSION}; update Voxrig or map again."
+            f"The mapping file has version {data.get('version')}, but this Voxrig reads version {SCHEMA_VERSION}; "
+            "update Voxrig or map again."
         )
     links = data.get("links")
     if not isinstance(links, list):
         raise RigError("The mapping file has no list of links; save the mapping again.")
-    return Mapping(tuple(_read_link(link, f"link {i + 1}") for i, link in enumerate(links)))
+    return Mapping(tuple(_read_link(link, f"link {i + 1}") for i, link in enumerate(cast(list[object], links))))
 
 
 def _read_link(data: object, place: str) -> Link:
@@ -141,10 +144,11 @@ def _read_link(data: object, place: str) -> Link:
     return Link(**values)
 
 
-def _checked(data: object, kind: type, place: str) -> dict:
+def _checked(parsed: object, kind: type[Link] | type[Target], place: str) -> dict[str, Any]:
     """The fields of one dataclass out of JSON, each of the right type."""
-    if not isinstance(data, dict):
+    if not isinstance(parsed, dict):
         raise RigError(f"The mapping file is damaged: {place} is not an object; save the mapping again.")
+    data = cast(dict[str, object], parsed)
     types = {field.name: str(field.type) for field in fields(kind)}
     unknown = sorted(set(data) - set(types))
     if unknown:
@@ -175,8 +179,8 @@ _SIDES = {"l": "l", "left": "l", "r": "r", "right": "r"}
 def normalise_name(name: str) -> str:
     """A control's name without case and separators, its side as '.l' or '.r' at the end.
 
-    'eyeBlinkLeft', 'EyeBlink_L', 'eye_blink.l', 'L_eyeBlink' and 'eyeblinkleft' all become 'eyeblink.l'. A name that is only a side ('L')
-    is left as it is: it is a sound then, not a side.
+    'eyeBlinkLeft', 'EyeBlink_L', 'eye_blink.l', 'L_eyeBlink' and 'eyeblinkleft' all become 'eyeblink.l'. A name that is
+    only a side ('L') is left as it is: it is a sound then, not a side.
     """
     words = [word.lower() for word in _WORD.findall(name)]
     side = ""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,10 @@ from numpy.typing import NDArray
 from . import lips
 from .curves import ChannelCurves
 
-# 'mouthClose' undoes jawOpen by as much (ARKit), so whatever scales the jaw must scale it too, whichever region it is listed in.
+# 'mouthClose' undoes jawOpen by as much (ARKit), so whatever scales the jaw must scale it too, whatever its region.
 _FOLLOWS_JAW = frozenset({"mouthClose"})
-# A seal is kept fully where the gap is below the sealed share, and less and less up to this many times that gap, so that keeping
-# it does not put a step into the curve.
+# A seal is kept fully where the gap is below the sealed share, and less and less up to this many times that gap, so that
+# keeping it does not put a step into the curve.
 _SEAL_FADE = 2.0
 
 
@@ -33,9 +34,9 @@ class Performance:
     jaw_strength: float = 1.0
     lip_strength: float = 1.0
     smoothing_seconds: float = 0.0
-    region_strengths: Mapping[str, float] = field(default_factory=dict)
-    gains: Mapping[str, float] = field(default_factory=dict)
-    offsets: Mapping[str, float] = field(default_factory=dict)
+    region_strengths: Mapping[str, float] = field(default_factory=dict[str, float])
+    gains: Mapping[str, float] = field(default_factory=dict[str, float])
+    offsets: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def __post_init__(self) -> None:
         numbers = [self.strength, self.jaw_strength, self.lip_strength, self.smoothing_seconds]
@@ -78,7 +79,7 @@ def apply_performance(
     return curves.with_values(base + gains * (values - base) + offsets)
 
 
-def smooth(values: NDArray[np.floating], half_life: float) -> NDArray[np.float64]:
+def smooth(values: NDArray[np.floating[Any]], half_life: float) -> NDArray[np.float64]:
     """Average over time ``[time, channel]`` with weights 0.5 ** (distance / half_life), half-life in rows; no delay.
 
     The ends hold their value, so a constant stays what it is.

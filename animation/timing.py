@@ -49,6 +49,9 @@ def resample_to_frames(
         frame_count = max(1, math.floor((last - first_seconds) * fps + 1e-6) + 1)
     seconds = first_seconds + np.arange(frame_count, dtype=np.float64) / fps
     position = (seconds - curves.start_seconds) * curves.frame_rate
+    # Rounding must not push a frame off a source row it lies on.
+    row = np.rint(position)
+    position = np.where(np.abs(position - row) < 1e-6, row, position)
     values = _band_limited(curves.values, position, max(1.0, curves.frame_rate / fps))
     if event_weights is not None:
         weights = np.asarray(event_weights, dtype=np.float64)
@@ -83,8 +86,7 @@ def _linear(values: NDArray[np.float32], position: NDArray[np.float64]) -> NDArr
 def _band_limited(values: NDArray[np.float32], position: NDArray[np.float64], stretch: float) -> NDArray[np.float32]:
     """Windowed-sinc interpolation at fractional rows; ``stretch`` widens the kernel to the slower of the two rates."""
     count = values.shape[0]
-    # A hair towards the next row, so that a position of 2.9999999 counts as row 3.
-    base = np.floor(position + 1e-9).astype(np.int64)
+    base = np.floor(position).astype(np.int64)
     reach = math.ceil(_LOBES * stretch)
     offsets = np.arange(-reach + 1, reach + 1)
     distance = (base[:, None] + offsets - position[:, None]) / stretch
@@ -116,8 +118,8 @@ def _event_frames(
     if first.size == 0 or position.size == 0:
         return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
     # Frames inside events.
-    begin = np.searchsorted(position, first - 1e-6)
-    end = np.searchsorted(position, last + 1e-6, side="right")
+    begin = np.searchsorted(position, first)
+    end = np.searchsorted(position, last, side="right")
     inside = np.zeros(position.size + 1, dtype=np.int64)
     np.add.at(inside, begin, 1)
     np.add.at(inside, end, -1)

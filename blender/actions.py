@@ -95,7 +95,9 @@ def remove_target_keys(targets: Sequence[Target], first_frame: float, last_frame
     removed = 0
     for owner, owned in free:
         fcurves = compat.curves_of(owner)
-        for target in owned if fcurves is not None else ():
+        if fcurves is None:
+            continue
+        for target in owned:
             fcurve = fcurves.find(target.data_path, index=target.array_index)
             if fcurve is None:
                 continue

@@ -47,7 +47,7 @@ def ensure_curves(owner: Any, action: bpy.types.Action) -> tuple[Any, Any]:
         slot = _suitable_slot(action, owner) or action.slots.new(id_type=owner.id_type, name=owner.name)
         data.action_slot = slot
     layer = action.layers[0] if len(action.layers) else action.layers.new("Layer")
-    strip = layer.strips[0] if len(layer.strips) else layer.strips.new(type="KEYFRAME")
+    strip: Any = layer.strips[0] if len(layer.strips) else layer.strips.new(type="KEYFRAME")
     bag = strip.channelbag(slot, ensure=True)
     return bag.fcurves, bag.groups
 
@@ -66,6 +66,7 @@ def _channelbag(action: bpy.types.Action, slot: Any | None) -> Any | None:
     if slot is None:
         return None
     for layer in action.layers:
+        strip: Any
         for strip in layer.strips:
             bag = strip.channelbag(slot)
             if bag is not None:
@@ -75,7 +76,8 @@ def _channelbag(action: bpy.types.Action, slot: Any | None) -> Any | None:
 
 def generated_key_type() -> int:
     """The number of the key type for generated keys; Blender's oldest builds only have JITTER."""
-    items = {item.identifier: item.value for item in bpy.types.Keyframe.bl_rna.properties["type"].enum_items}
+    key_type: Any = bpy.types.Keyframe.bl_rna.properties["type"]
+    items = {item.identifier: item.value for item in key_type.enum_items}
     return items.get("GENERATED", items["JITTER"])
 
 

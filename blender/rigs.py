@@ -74,7 +74,7 @@ def find_character(chosen: Any) -> Character:
     objects += sorted((o for o in candidates if o.type in {"MESH", "ARMATURE"}), key=lambda o: o.name)
     if not objects:
         raise RigError(
-            f'"{chosen.name}" is neither a mesh nor an armature and has none below it; choose the character\'s mesh or armature.'
+            f'"{chosen.name}" is no mesh or armature and has none below it; choose the mesh or armature of a character.'
         )
     return Character(top.name, tuple(objects))
 
@@ -117,7 +117,7 @@ def resolve(target: Target) -> ResolvedTarget:
         raise RigError(f'"{target.id_name}" with the control "{name}" is no longer in the file; map the character again.')
     if owner.library is not None:
         raise RigError(
-            f'"{owner.name}" is linked from {owner.library.name}; make a library override of the character and map that instead.'
+            f'"{owner.name}" is linked from {owner.library.name}; make a library override of the character and map that.'
         )
     override = owner.override_library
     if override is not None and override.is_system_override:
@@ -186,8 +186,7 @@ def _shape_keys(keys: Any) -> Iterator[tuple[str, Target, Range]]:
 
 def _properties(holder: Any, owner: Any, path: str) -> Iterator[tuple[str, Target, Range]]:
     """The number properties that users made on ``holder``."""
-    for name in holder.keys():
-        value = holder[name]
+    for name, value in holder.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             continue
         try:

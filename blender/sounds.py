@@ -92,13 +92,15 @@ def decode_with_blender(source: str | os.PathLike[str] | bytes) -> tuple[NDArray
             os.unlink(name)
     name = Path(source).name
     try:
-        import aud
+        import aud as blender_audio
     except ImportError:
         raise AudioError(
             f'"{name}" cannot be read: this Blender has no audio decoder; save the sound as WAV or FLAC.'
         ) from None
     if not Path(source).is_file():
         raise AudioError(f'"{name}" is missing; choose another sound.')
+    # The published types of this module know neither its constructors nor that its error is an exception.
+    aud: Any = blender_audio
     sound = aud.Sound(os.fspath(source))
     # Before data(): on a file that cannot be read, data() ends the whole process in Blender up to 5.1; specs raises.
     try:

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Channels, targets and names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from voxrig.animation.curves import ChannelCurves
+from voxrig.animation.mapping import Link, Mapping, Target, apply_mapping, from_json, match_names, normalise_name, to_json
+from voxrig.errors import RigError
+
+JAW = Target("KEY", "Key", 'key_blocks["jawOpen"].value')
+BONE = Target("OBJECT", "Rig", 'pose.bones["Kiefer ü"]["auf"]')
+TURN = Target("OBJECT", "Rig", 'pose.bones["head"].rotation_euler', 2)
+MAPPING = Mapping((Link("jawOpen", JAW, 0.5, 0.1, 0.0, 1.0), Link("jawOpen", BONE), Link("headYaw", TURN, enabled=False)))
+
+
+def test_json_keeps_everything() -> None:
+    assert from_json(to_json(MAPPING)) == MAPPING
+    assert from_json(to_json(Mapping())) == Mapping()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda data: data.update(version=2), "version 2"),
+        (lambda data: data.update(format="other"), "not a Voxrig mapping"),
+        (lambda data: data.update(links=None), "no list of links"),
+        (lambda data: data["links"][1].pop("channel"), 'link 2 lacks "channel"'),
+        (lambda data: data["links"][0].update(gain="much"), '"gain" of link 1'),
+        (lambda data: data["links"][0].update(gain=float("nan")), '"gain" of link 1'),
+        (lambda data: data["links"][0].update(enabled=1), '"enabled" of link 1'),
+        (lambda data: data["links"][0].update(colour="red"), '"colour"'),
+        (lambda data: data["links"][0]["target"].pop("data_path"), 'target of link 1 lacks "data_path"'),
+        (lambda data: data["links"][2].update(target=[]), '"target" of link 3'),
+    ],
+)
+def test_damaged_files_are_named(change: Callable[[dict], object], named: str) -> None:
+    data = json.loads(to_json(MAPPING))
+    change(data)
+    with pytest.raises(RigError) as caught:
+        from_json(json.dumps(data))
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "null"])
+def test_what_is_no_mapping_is_refused(text: str) -> None:
+    with pytest.raises(RigError):
+        from_json(text)
+
+
+def test_links_add_up_and_are_clamped() -> None:
+    curves = ChannelCurves(("a", "b"), 50.0, np.array([[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]]), 2.0)
+    mapping = Mapping(
+        (Link("a", JAW, gain=2.0, offset=-0.5, minimum=0.0), Link("b", JAW, maximum=1.5), Link("b", BONE, gain=-1.0))
+    )
+    result = apply_mapping(mapping, curves)
+    assert result.targets == (JAW, BONE)
+    assert result.values.tolist() == [[0.0, 0.0], [1.0, -0.5], [1.5, -1.0]]
+    assert (result.frame_rate, result.start_seconds) == (50.0, 2.0)
+
+
+def test_links_that_are_off_or_unknown_take_no_part() -> None:
+    curves = ChannelCurves(("jawOpen",), 50.0, np.ones((2, 1)))
+    mapping = Mapping((*MAPPING.links, Link("unknown", TURN)))
+    assert apply_mapping(mapping, curves).targets == (JAW, BONE)
+    with pytest.raises(RigError, match="drives nothing"):
+        apply_mapping(Mapping(MAPPING.links[2:]), curves)
+    with pytest.raises(RigError, match="exclude each other"):
+        apply_mapping(Mapping((Link("jawOpen", JAW, minimum=1.0, maximum=0.0),)), curves)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "eyeBlinkLeft",
+        "EyeBlinkLeft",
+        "EyeBlink_L",
+        "eye_blink.l",
+        "L_eyeBlink",
+        "eyeblinkleft",
+        "EYE_BLINK_LEFT",
+        "eyeBlinkL",
+        "left eye-blink",
+    ],
+)
+def test_spellings_of_one_control(name: str) -> None:
+    assert normalise_name(name) == "eyeblink.l"
+
+
+def test_names_that_must_stay_apart() -> None:
+    names = [
+        "eyeBlinkRight",
+        "jawLeft",
+        "jawRight",
+        "jawOpen",
+        "mouthLeft",
+        "mouthUpperUpLeft",
+        "viseme_L",
+        "L",
+        "R",
+        "あ",
+        "い",
+        "jawOpen.001",
+        "left",
+        "A",
+        "viseme_aa",
+    ]
+    assert len({normalise_name(name) for name in names}) == len(names)
+    assert normalise_name("L") == "l"
+
+
+def test_matching_needs_certainty() -> None:
+    assert match_names(["jawOpen", "eyeBlinkLeft", "tongueOut"], ["Basis", "JawOpen", "Eye_Blink_L"]) == {
+        "jawOpen": "JawOpen",
+        "eyeBlinkLeft": "Eye_Blink_L",
+    }
+    # Two that fit equally: neither. One spelled exactly so: that one.
+    assert match_names(["jawOpen"], ["jaw_open", "JawOpen"]) == {}
+    assert match_names(["jawOpen"], ["jaw_open", "jawOpen"]) == {"jawOpen": "jawOpen"}
+    assert match_names(["jawOpen"], ["jawOpenWide", "openJaw"]) == {}
+    assert match_names(["jawOpen"], []) == {}
+
+
+def test_a_prefix_that_all_share_is_ignored() -> None:
+    names = ["blendShape1.jawOpen", "blendShape1.eyeBlink_L", "blendShape1.browInnerUp"]
+    assert match_names(["jawOpen", "eyeBlinkLeft"], names) == {"jawOpen": names[0], "eyeBlinkLeft": names[1]}
+    assert match_names(["jawOpen"], ["old_jawOpen", "smile", "frown", "blink"]) == {}

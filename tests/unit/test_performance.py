@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Strength and smoothing, and that neither opens closed lips."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from voxrig.animation import lips
+from voxrig.animation.channels import face_channels
+from voxrig.animation.curves import ChannelCurves
+from voxrig.animation.performance import Performance, apply_performance, smooth
+
+REGIONS = {channel.name: channel.region for channel in face_channels()}
+
+
+def talking() -> ChannelCurves:
+    """Opening and closing lips at 50 frames a second; sealed for 60 ms six times by mouthClose, with rounding throughout."""
+    t = np.arange(200) / 50.0
+    jaw = 0.25 + 0.1 * np.sin(2 * np.pi * 1.5 * t)
+    names = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "browInnerUp")
+    values = np.stack([jaw, np.zeros(200), np.full(200, 0.2), np.full(200, 0.1), 0.5 + 0.0 * t], axis=1)
+    for row in range(20, 200, 30):
+        part = slice(row, row + 3)
+        values[part, 1] = (2.89 * values[part, 0] + 1.08 * 0.2 - 0.13 * 0.1) / 3.72
+    return ChannelCurves(names, 50.0, values)
+
+
+def test_the_defaults_change_nothing() -> None:
+    curves = talking()
+    assert apply_performance(curves, Performance(), REGIONS) is curves
+
+
+@pytest.mark.parametrize(
+    "performance",
+    [
+        Performance(strength=0.5),
+        Performance(strength=1.8),
+        Performance(jaw_strength=2.0),
+        Performance(jaw_strength=0.3),
+        Performance(lip_strength=2.0),
+        Performance(lip_strength=0.0, jaw_strength=2.0),
+        Performance(smoothing_seconds=0.04),
+        Performance(smoothing_seconds=0.2, jaw_strength=1.5),
+    ],
+)
+def test_closed_lips_stay_closed(performance: Performance) -> None:
+    curves = talking()
+    sealed = lips.sealed_frames(curves.values, curves.names)
+    assert 15 <= sealed.sum() <= 25
+    result = apply_performance(curves, performance, REGIONS)
+    assert (
+        np.max(lips.lip_gap(result.values[sealed], curves.names))
+        <= np.max(lips.lip_gap(curves.values[sealed], curves.names)) + 1e-3
+    )
+    assert result.channel("mouthClose").max() <= 1.0
+
+
+def test_closed_lips_stay_closed_without_mouth_close() -> None:
+    curves = talking().select(["jawOpen", "mouthFunnel"])
+    values = curves.values.copy()
+    values[20:23] = 0.0
+    result = apply_performance(curves.with_values(values), Performance(smoothing_seconds=0.05), REGIONS)
+    assert np.max(lips.lip_gap(result.values[20:23], result.names)) < 0.2 * np.max(lips.lip_gap(values, result.names))
+
+
+def test_strengths_scale_their_regions_from_rest() -> None:
+    curves = talking()
+    result = apply_performance(
+        curves, Performance(strength=0.5, region_strengths={"brows": 3.0}), REGIONS, rest={"browInnerUp": 0.4}
+    )
+    assert result.channel("browInnerUp") == pytest.approx(np.full(200, 0.55), abs=1e-6)
+    assert result.channel("mouthFunnel") == pytest.approx(0.5 * curves.channel("mouthFunnel"), abs=1e-6)
+    assert result.channel("jawOpen") == pytest.approx(0.5 * curves.channel("jawOpen"), abs=1e-6)
+    lips_only = apply_performance(curves, Performance(lip_strength=0.5), REGIONS)
+    assert np.array_equal(lips_only.channel("jawOpen"), curves.channel("jawOpen"))
+    assert lips_only.channel("mouthFunnel") == pytest.approx(0.5 * curves.channel("mouthFunnel"), abs=1e-6)
+
+
+def test_gains_and_offsets_are_taken_literally() -> None:
+    result = apply_performance(talking(), Performance(gains={"mouthPucker": 3.0}, offsets={"mouthPucker": -0.1}), REGIONS)
+    assert result.channel("mouthPucker") == pytest.approx(np.full(200, 0.2), abs=1e-6)
+
+
+def test_smoothing_halves_at_the_half_life_and_does_not_delay() -> None:
+    impulse = np.zeros((401, 1))
+    impulse[200] = 1.0
+    result = smooth(impulse, 5.0)[:, 0]
+    assert np.argmax(result) == 200
+    assert result[205] == pytest.approx(result[200] / 2)
+    assert result[195] == pytest.approx(result[205])
+    assert result.sum() == pytest.approx(1.0)
+    assert np.array_equal(smooth(np.full((50, 2), 0.3), 8.0), np.full((50, 2), 0.3))
+    assert np.array_equal(smooth(impulse, 0.0), impulse)
+
+
+def test_input_is_unchanged_and_nonsense_refused() -> None:
+    curves = talking()
+    before = curves.values.copy()
+    apply_performance(curves, Performance(jaw_strength=2.0, smoothing_seconds=0.1), REGIONS)
+    assert np.array_equal(curves.values, before)
+    with pytest.raises(ValueError):
+        Performance(smoothing_seconds=-1.0)
+    with pytest.raises(ValueError):
+        Performance(strength=float("nan"))
