@@ -67,6 +67,7 @@ def fill_silence(phones: Iterable[TimedPhone], duration: float) -> list[TimedPho
             last = filled[-1]
             if start - last.start < 1e-4:
                 filled.pop()
+                start = last.start
             else:
                 filled[-1] = TimedPhone(last.phone, last.start, start, last.stress)
         elif start > position + 1e-4:

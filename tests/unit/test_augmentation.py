@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Augmentation: nothing moves in time, nothing is lost, the same seed gives the same sound."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from voxrig.training import augmentation
+from voxrig.training.augmentation import NoiseBank, augment, change_speed, room_response, telephone_band
+
+EMPTY = NoiseBank((), (), (), ())
+RATE = augmentation.SAMPLE_RATE
+
+
+def voice(seconds: float = 1.0) -> np.ndarray:
+    """A buzz with overtones, loud in its middle third."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    buzz = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 20))
+    loud = (time > seconds / 3) & (time < 2 * seconds / 3)
+    return (0.2 * buzz * loud).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_length_range_and_input_are_kept(seed: int) -> None:
+    sound = voice()
+    before = sound.copy()
+    changed = augment(sound, np.random.default_rng(seed), EMPTY)
+    assert changed.shape == sound.shape and changed.dtype == np.float32
+    assert np.isfinite(changed).all() and np.abs(changed).max() <= 1.0
+    assert np.array_equal(sound, before)
+    assert np.array_equal(changed, augment(sound, np.random.default_rng(seed), EMPTY))
+
+
+def test_silence_stays_quiet() -> None:
+    for seed in range(20):
+        changed = augment(np.zeros(RATE, np.float32), np.random.default_rng(seed), EMPTY)
+        assert np.std(changed) < 2e-3
+
+
+def test_rooms_begin_at_their_direct_path() -> None:
+    for seed in range(20):
+        response = room_response(np.random.default_rng(seed))
+        assert response[0] == 1.0
+        assert np.abs(response[1:]).max() < 1.5
+
+
+def test_a_telephone_does_not_move_a_click() -> None:
+    click = np.zeros(RATE, np.float32)
+    click[5000] = 0.9
+    for seed in range(10):
+        heard = telephone_band(click, np.random.default_rng(seed))
+        assert abs(int(np.argmax(np.abs(heard))) - 5000) <= 2
+        spectrum = np.abs(np.fft.rfft(heard))
+        assert spectrum[:100].max() < 0.2 * spectrum[1000]
+        assert spectrum[4500:].max() < 0.1 * spectrum[1000]
+
+
+def test_speed_divides_times_and_lets_no_tone_fold() -> None:
+    click = np.zeros(RATE, np.float32)
+    click[8000] = 1.0
+    for ratio in (0.85, 1.18):
+        fast = change_speed(click, ratio)
+        assert len(fast) == round(RATE / ratio)
+        assert abs(int(np.argmax(np.abs(fast))) - 8000 / ratio) <= 1.5
+    tone = np.sin(2 * np.pi * 7500 * np.arange(RATE) / RATE).astype(np.float32)
+    assert np.std(change_speed(tone, 1.18)[500:-500]) < 0.02
+
+
+def test_made_sounds_have_unit_level() -> None:
+    random = np.random.default_rng(1)
+    for make in (augmentation.hum, augmentation.breath, augmentation.music, augmentation.tones):
+        sound = make(RATE, random)
+        assert sound.shape == (RATE,)
+        assert np.std(sound) == pytest.approx(1.0, abs=0.05), make.__name__
+    for slope in (0.0, 1.0, 2.0):
+        spectrum = np.abs(np.fft.rfft(augmentation.coloured_noise(8 * RATE, random, slope))) ** 2
+        low, high = spectrum[8 * 400 : 8 * 500].mean(), spectrum[8 * 3200 : 8 * 4000].mean()
+        assert 10 * np.log10(low / high) == pytest.approx(9.0 * slope, abs=1.5)
+
+
+def test_noise_is_heard_at_the_level_asked_for() -> None:
+    sound = voice(2.0)
+    assert augmentation.active_power(sound) == pytest.approx(np.mean(sound[12000:20000] ** 2), rel=0.1)
