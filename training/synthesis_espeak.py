@@ -79,6 +79,8 @@ def ipa_to_arpabet(token: str, language: str = "en") -> list[str]:
     special = {"en": _ENGLISH_IPA, "de": _GERMAN_IPA}.get(language[:2], {})
     phones: list[str] = []
     position = 0
+    # A change of language within a text is announced as '(en)'.
+    token = re.sub(r"\([a-z-]+\)", "", token)
     while position < len(token):
         for length in range(min(_LONGEST, len(token) - position), 0, -1):
             part = token[position : position + length]

@@ -26,6 +26,7 @@ needs_espeak = pytest.mark.skipif(ctypes.util.find_library("espeak-ng") is None,
         ("y", "fr", ["UW"]),
         ("ɑ̃", "fr", ["AA"]),
         ("ʁ", "fr", ["HH"]),
+        ("(en)", "de", []),
         ("", "en", []),
     ],
 )
