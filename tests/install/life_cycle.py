@@ -76,11 +76,13 @@ def main() -> None:
     bpy.ops.wm.save_as_mainfile(filepath=str(scene))
     cli = importlib.import_module(f"{MODULE}.cli")
     output = folder / "animated.blend"
-    command = ["animate", str(scene), "--character", "Face", "--audio", str(sound), "--output", str(output)]
+    command = ["animate", "--character", "Face", "--audio", str(sound), "--output", str(output)]
     note(animate_code=cli.main(command), output_written=output.is_file())
     note(curves=read_curves(output) if output.is_file() else {})
     curves_file = folder / "curves.csv"
-    note(curves_code=cli.main(["curves", str(sound), "-o", str(curves_file)]), curves_written=curves_file.is_file())
+    note(curves_code=cli.main(["curves", str(sound), "-o", str(curves_file)]))
+    seconds = [float(line.split(",")[0]) for line in curves_file.read_text("utf-8").splitlines()[1:]]
+    note(curve_rows=len(seconds), curve_rate=(len(seconds) - 1) / (seconds[-1] - seconds[0]))
 
     for name in HEAVY:
         importlib.import_module(name)

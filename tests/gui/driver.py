@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside a real Blender: moves its mouse, presses its keys, finds its buttons, takes pictures, then quits.
+
+A scenario is a generator of pauses in seconds: between two of its steps Blender draws and handles what was simulated.
+``play(scenario)`` runs it on Blender's timer and writes ``result.json``; errors in a timer do not change Blender's exit
+code, so the file is what the test believes. Needs ``--enable-event-simulate``.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+Steps = Generator[float, None, Any]
+
+FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
+PAUSE = 0.06
+"""Seconds for Blender to handle one event. Less and events get lost on a busy machine."""
+
+
+def note(**facts: object) -> None:
+    """Add facts to ``result.json``."""
+    path = FOLDER / "result.json"
+    seen = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    seen.update(facts)
+    path.write_text(json.dumps(seen), encoding="utf-8")
+
+
+def play(scenario: Callable[[], Steps]) -> None:
+    """Run a scenario to its end, note how it ended, and quit Blender."""
+    bpy.context.preferences.view.show_splash = False
+    bpy.context.preferences.view.show_tooltips = False
+    # Blender asks before it closes with unsaved changes, and nobody is there to answer.
+    bpy.context.preferences.view.use_save_prompt = False
+    steps = scenario()
+
+    def step() -> float | None:
+        try:
+            return next(steps)
+        except StopIteration:
+            note(ended="done")
+        except BaseException:
+            note(ended=traceback.format_exc())
+            picture("error")
+        bpy.ops.wm.quit_blender()
+        return None
+
+    bpy.app.timers.register(step, first_interval=1.0, persistent=True)
+
+
+def window() -> bpy.types.Window:
+    return bpy.context.window_manager.windows[0]
+
+
+def view_3d() -> tuple[bpy.types.Area, bpy.types.Region]:
+    """The largest 3D View and its sidebar."""
+    areas = [area for area in window().screen.areas if area.type == "VIEW_3D"]
+    area = max(areas, key=lambda a: a.width * a.height)
+    return area, next(region for region in area.regions if region.type == "UI")
+
+
+def open_tab(category: str) -> Steps:
+    """Show the sidebar of the 3D View with one tab, wide enough to read."""
+    area, region = view_3d()
+    area.spaces.active.show_region_ui = True
+    area.tag_redraw()
+    yield 0.5
+    region.active_panel_category = category
+    area.tag_redraw()
+    yield 0.5
+    note(category=region.active_panel_category)
+
+
+def move(x: int, y: int) -> Steps:
+    """Move the mouse to a place in the window, counted from its lower left corner."""
+    window().event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
+    yield PAUSE
+
+
+def press(key: str, **modifiers: bool) -> Steps:
+    """Press and release a key by Blender's name of it, where the mouse is."""
+    x, y = _mouse
+    window().event_simulate(type=key, value="PRESS", x=x, y=y, **modifiers)
+    yield PAUSE
+    window().event_simulate(type=key, value="RELEASE", x=x, y=y, **modifiers)
+    yield PAUSE
+
+
+_mouse = (0, 0)
+
+
+def point(x: int, y: int) -> Steps:
+    """Move the mouse in two steps, as Blender wants before it lights a button up."""
+    global _mouse
+    _mouse = (x, y)
+    yield from move(x - 2, y)
+    yield from move(x, y)
+
+
+def click(x: int, y: int) -> Steps:
+    """Click the left button at a place."""
+    yield from point(x, y)
+    yield from press("LEFTMOUSE")
+
+
+def write(text: str) -> Steps:
+    """Type into the field that is being edited."""
+    x, y = _mouse
+    for character in text:
+        window().event_simulate(type="A", value="PRESS", unicode=character, x=x, y=y)
+        yield 0.02
+        window().event_simulate(type="A", value="RELEASE", x=x, y=y)
+        yield 0.02
+
+
+def fill(place: tuple[int, int], text: str) -> Steps:
+    """Replace what a text field holds: double-click, select all, type, Enter."""
+    yield from click(*place)
+    yield from press("LEFTMOUSE")
+    yield 0.2
+    yield from press("A", ctrl=True)
+    yield from write(text)
+    yield from press("RET")
+    yield 0.2
+
+
+def scan_sidebar(across: float = 0.6) -> Steps:
+    """Point at every line of the open tab; returns {operator call or property path: (x, y)}, topmost first.
+
+    Blender says what the button under the mouse is when it is asked to copy its Python command or its data path, so
+    buttons are found by what they do and not by where a picture has them. ``across`` is where in the sidebar's width
+    to point: by default at the values, which operators reach over too. What moves the lines asks for another scan.
+    """
+    area, region = view_3d()
+    heights: dict[str, list[int]] = {}
+    x = int(region.x + region.width * across)
+    for y in range(region.y + region.height - 8, region.y + 8, -8):
+        yield from move(x, y)
+        name = _read_button(area, region)
+        if name:
+            heights.setdefault(name, []).append(y)
+        elif heights and y < min(min(ys) for ys in heights.values()) - 120:
+            break  # below the last panel
+    return {name: (x, (min(ys) + max(ys)) // 2) for name, ys in heights.items()}
+
+
+def _read_button(area: bpy.types.Area, region: bpy.types.Region) -> str:
+    manager = bpy.context.window_manager
+    with bpy.context.temp_override(window=window(), area=area, region=region):
+        manager.clipboard = ""
+        if bpy.ops.ui.copy_python_command_button.poll():
+            bpy.ops.ui.copy_python_command_button()
+        elif bpy.ops.ui.copy_data_path_button.poll():
+            bpy.ops.ui.copy_data_path_button(full_path=False)
+    return manager.clipboard
+
+
+def find(buttons: dict[str, tuple[int, int]], part: str) -> tuple[int, int]:
+    """The place of the button whose call or path contains ``part``. Raises LookupError with all that there are."""
+    for name, place in buttons.items():
+        if part in name:
+            return place
+    raise LookupError(f"no button '{part}' among {sorted(buttons)}")
+
+
+def wait_until(check: Callable[[], bool], seconds: float) -> Steps:
+    """Wait for something to become true. Raises TimeoutError."""
+    end = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{check} did not come true in {seconds} s")
+        yield 0.1
+
+
+def picture(name: str) -> Path:
+    """Take a picture of the whole screen (Blender's own screenshots are black on a virtual screen)."""
+    path = FOLDER / f"{name}.png"
+    subprocess.run(["import", "-window", "root", str(path)], check=False, timeout=60)
+    return path

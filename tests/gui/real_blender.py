@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Debian's Blender in a root of its own: running it, giving it a virtual screen, playing scenarios in its window."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+PICTURES = ROOT / "build" / "gui"
+SCREEN = (1280, 800)
+
+
+class RealBlender:
+    """Debian's Blender in its root. Paths with ``inside`` in their name are as Blender sees them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.inside = Path("/voxrig-tests") / uuid.uuid4().hex[:8]
+        self.folder = root / self.inside.relative_to("/")
+        self.folder.mkdir(parents=True)
+
+    def inside_of(self, path: Path) -> str:
+        """A path below ``folder`` as Blender sees it."""
+        return str(self.inside / path.relative_to(self.folder))
+
+    def run(self, *command: str, display: str = "", timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run something in the root, with Blender's user folder in this run's own."""
+        environment = [
+            "HOME=/root",
+            "PATH=/usr/bin:/bin:/usr/sbin:/sbin",
+            "LANG=C.UTF-8",
+            f"BLENDER_USER_RESOURCES={self.inside / 'user'}",
+            "LIBGL_ALWAYS_SOFTWARE=1",
+            f"DISPLAY={display}",
+        ]
+        return subprocess.run(
+            ["chroot", str(self.root), "env", "-i", *environment, *command],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def blender(self, *arguments: str, display: str = "", timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run Blender. Without a display it must be told ``--background`` or ``--command``."""
+        return self.run("blender", *arguments, display=display, timeout=timeout)
+
+    def play(self, scenario: str, scene: str, *, timeout: float = 400) -> dict[str, Any]:
+        """Open a scene in a window, play ``tests/gui/<scenario>.py`` in it, and return what it noted.
+
+        Its pictures go to build/gui/<scenario>-<name>.png. Fails where the scenario did not reach its end.
+        """
+        folder = self.folder / scenario
+        folder.mkdir()
+        with virtual_screen(self.root) as display:
+            window = ["--window-geometry", "0", "0", *map(str, SCREEN), "--enable-event-simulate", "--no-window-focus"]
+            script = ["--python-exit-code", "3", "--python", str(self.inside / "checkout" / "gui" / f"{scenario}.py")]
+            result = self.blender(
+                *window, scene, *script, "--", self.inside_of(folder), str(self.inside), display=display, timeout=timeout
+            )
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        for picture in sorted(folder.glob("*.png")):
+            shutil.copy(picture, PICTURES / f"{scenario}-{picture.name}")
+        report = folder / "result.json"
+        seen: dict[str, Any] = json.loads(report.read_text("utf-8")) if report.is_file() else {}
+        printed = f"{result.stdout}\n{result.stderr}"[-4000:]
+        assert seen.get("ended") == "done", f"{seen.get('ended', 'no end')}\nnoted: {seen}\nexit {result.returncode}\n{printed}"
+        seen["printed"] = printed
+        return seen
+
+
+@contextlib.contextmanager
+def virtual_screen(root: Path) -> Iterator[str]:
+    """An X server without a screen, in the root; it picks a free display and is ended by its process id."""
+    size = f"{SCREEN[0]}x{SCREEN[1]}x24"
+    command = ["chroot", str(root), "Xvfb", "-displayfd", "1", "-screen", "0", size, "-nolisten", "tcp"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        number = server.stdout.readline().strip() if server.stdout else ""
+        assert number.isdigit(), "Xvfb did not start"
+        yield f":{number}"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
