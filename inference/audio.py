@@ -175,8 +175,9 @@ class Resampler:
         for output in range(outputs):
             start = int(starts[output])
             self._group_matrix[start : start + 2 * self._half, output] = filters[phases[output]]
-        # Always as many groups in one product: the rounding of a matrix product depends on its size.
-        self._groups = max(1, (1 << 16) // self._group_step)
+        # Always as many groups in one product, for the rounding depends on its size; and so few that OpenBLAS keeps
+        # it in one thread: on busy cores its threads wait for each other many times longer than they compute.
+        self._groups = max(1, (1 << 18) // self._group_matrix.size)
 
     def _drain(self) -> NDArray[np.float32]:
         parts = list(self._drain_periods() if self._up <= _MOST_PHASES else self._drain_phases())
@@ -185,14 +186,18 @@ class Resampler:
         return made
 
     def _drain_periods(self) -> Iterator[NDArray[np.float32]]:
-        length = self._group_matrix.shape[0]
-        needed = (self._groups - 1) * self._group_step + length
-        first = 0
-        while self._waiting.size - first >= needed:
-            windows = sliding_window_view(self._waiting[first : first + needed], length)[:: self._group_step]
-            yield (np.ascontiguousarray(windows) @ self._group_matrix).ravel()
-            first += self._groups * self._group_step
-        self._waiting = self._waiting[first:]
+        length, outputs = self._group_matrix.shape
+        ready = (self._waiting.size - length) // self._group_step + 1
+        ready -= ready % self._groups
+        if ready <= 0:
+            return
+        windows = sliding_window_view(self._waiting, length)[:: self._group_step]
+        made = np.empty((ready, outputs), np.float32)
+        for first in range(0, ready, self._groups):
+            part = slice(first, first + self._groups)
+            np.matmul(np.ascontiguousarray(windows[part]), self._group_matrix, out=made[part])
+        self._waiting = self._waiting[ready * self._group_step :]
+        yield made.ravel()
 
     def _drain_phases(self) -> Iterator[NDArray[np.float32]]:
         # A ratio such as 44099 : 16000 has too many phases to keep; between 1024 of them a straight line is

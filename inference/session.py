@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -39,6 +41,18 @@ def available_providers() -> tuple[str, ...]:
     """
     offered = import_onnxruntime().get_available_providers()
     return tuple(name for name, longer in _ONNXRUNTIME_NAMES.items() if longer in offered)
+
+
+@functools.cache
+def expected_provider(provider: str = "AUTO") -> str:
+    """'CUDA' or 'CPU', whichever a session asked for ``provider`` will most likely run on; looked up without loading onnxruntime.
+
+    Where its wheel lacks the CUDA library there is only the CPU; that CUDA works is known once a session is open.
+    """
+    spec = importlib.util.find_spec("onnxruntime")
+    folders = spec.submodule_search_locations if spec is not None else None
+    has_cuda = any(True for folder in folders or () for _file in Path(folder).glob("capi/*onnxruntime_providers_cuda*"))
+    return "CUDA" if has_cuda and provider != "CPU" else "CPU"
 
 
 def default_threads() -> int:

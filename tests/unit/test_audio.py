@@ -150,28 +150,28 @@ def test_resampling_does_not_depend_on_blocks(from_rate: int, block: int, count:
     assert np.array_equal(whole, pieces)
 
 
-def test_an_hour_does_not_drift():
-    """The last of 3600 clicks is where the clock says, at a rate without a short ratio."""
+def test_ten_minutes_do_not_drift():
+    """The last of 600 clicks is where the clock says, at a rate without a short ratio."""
     resampler = Resampler(44_100, 16_000)
     second = np.zeros(44_100, np.float32)
     second[22_050] = 1.0
     parts: list[np.ndarray] = []
     made = 0
-    for _ in range(3600):
+    for _ in range(600):
         part = resampler.push(second)
         made += part.size
         parts = [*parts[-3:], part]
     tail = np.concatenate([*parts, resampler.finish()])
     made += tail.size - sum(part.size for part in parts)
-    assert made == 3600 * RATE
+    assert made == 600 * RATE
     assert int(np.argmax(tail[-RATE:])) == RATE // 2
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".opus", ".mp3"])
 def test_blocks_join_without_a_seam(tmp_path: Path, suffix: str):
-    """50 s in 2 channels are three blocks; soundfile's own reading of an mp3 in blocks breaks at each."""
+    """20 s in 2 channels are two blocks; soundfile's own reading of an mp3 in blocks breaks at each."""
     options = {"format": "OGG", "subtype": "OPUS"} if suffix == ".opus" else {}
-    tone = np.stack([sine(330.0, 50.0, RATE), sine(210.0, 50.0, RATE)], axis=1)
+    tone = np.stack([sine(330.0, 20.0, RATE), sine(210.0, 20.0, RATE)], axis=1)
     path = write(tmp_path / f"long{suffix}", tone, **options)
     at_once, _ = soundfile.read(path, dtype="float32")
     assert np.abs(read_sound(path, RATE).samples - at_once.mean(axis=1).clip(-1, 1)).max() < 1e-6
