@@ -501,7 +501,8 @@ def _place_holds(
     latest = end + np.minimum(room[last + 1], 0.035)
     hold_start, hold_end = start + from_start, end - before_end
     hold_start = np.minimum(hold_start, hold_end - shortest)
-    hold_start = np.maximum(hold_start, earliest)
+    # What lies before the clip is not seen.
+    hold_start = np.maximum(np.maximum(hold_start, earliest), 0.0)
     hold_end = np.minimum(np.maximum(hold_end, hold_start + shortest), latest)
     # Between two short vowels there may be no room for all of it: the closure is what viewers miss.
     hold_end = np.maximum(hold_end, hold_start + _SHORTEST_SEAL_SECONDS)
