@@ -108,10 +108,18 @@ def add_own_keys(character: DemoCharacter, speech: Speech, scene: bpy.types.Scen
 
     for index, sentence in enumerate(speech.sentences):
         turn = (3.0, -4.0, 2.0)[index % 3]
-        for share, pitch, yaw, roll in ((0.0, 0.0, 0.0, 0.0), (0.25, 3.0, turn, 0.0), (0.6, -1.5, 0.5 * turn, 1.5), (0.85, 2.0, turn, 1.0)):
+        for share, pitch, yaw, roll in (
+            (0.0, 0.0, 0.0, 0.0),
+            (0.25, 3.0, turn, 0.0),
+            (0.6, -1.5, 0.5 * turn, 1.5),
+            (0.85, 2.0, turn, 1.0),
+        ):
             head.rotation_euler = (math.radians(pitch), math.radians(yaw), math.radians(roll))
             head.keyframe_insert("rotation_euler", frame=frame_at(sentence.start + share * (sentence.end - sentence.start)))
-    blinks = [sentence.start + 0.02 for sentence in speech.sentences] + [speech.sentences[0].start + 2.3, speech.sentences[2].start + 1.9]
+    blinks = [sentence.start + 0.02 for sentence in speech.sentences] + [
+        speech.sentences[0].start + 1.1,
+        speech.sentences[2].start + 1.45,
+    ]
     for thing in character.meshes:
         keys = thing.data.shape_keys
         for side in ("Left", "Right"):

@@ -7,14 +7,15 @@ bones 'jaw' and 'brows', as on many production rigs; everything else is a plain 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import bpy
 import numpy as np
 
 from . import parts
-from .shapes import ARKIT_NAMES, FaceShapes, smooth_step
 from .sculpt import Points
+from .shapes import ARKIT_NAMES, FaceShapes, smooth_step
 from .topology import build_surface
 
 UNITS_PER_CENTIMETRE = 0.1
@@ -67,7 +68,7 @@ def _material(name: str, roughness: float, skin: bool) -> bpy.types.Material:
     return material
 
 
-def _add_mesh(part: parts.Part, collection: bpy.types.Collection, subdivide: bool) -> bpy.types.Object:
+def _add_mesh(part: parts.Part, collection: bpy.types.Collection) -> bpy.types.Object:
     mesh = bpy.data.meshes.new(part.name)
     mesh.from_pydata((part.positions * UNITS_PER_CENTIMETRE).tolist(), [], part.faces)
     mesh.shade_smooth()
@@ -87,8 +88,6 @@ def _add_mesh(part: parts.Part, collection: bpy.types.Collection, subdivide: boo
             key = thing.shape_key_add(name=name, from_mix=False)
             key.data.foreach_set("co", ((part.positions + motion) * UNITS_PER_CENTIMETRE).astype(np.float32).ravel())
             key.value = 0.0
-    if subdivide:
-        thing.modifiers.new("Subdivision", "SUBSURF").levels = 1
     return thing
 
 
@@ -109,7 +108,9 @@ def _add_armature(collection: bpy.types.Collection) -> bpy.types.Object:
         bone.rotation_mode = "XYZ"
         for name in DRIVEN.get(bone.name, ()):
             bone[name] = 0.0
-            bone.id_properties_ui(name).update(min=0.0, max=1.0, soft_min=0.0, soft_max=1.0, default=0.0, description=f"Drives the shape keys {name}")
+            bone.id_properties_ui(name).update(
+                min=0.0, max=1.0, soft_min=0.0, soft_max=1.0, default=0.0, description=f"Drives the shape keys {name}"
+            )
             bone.property_overridable_library_set(f'["{name}"]', True)
     return armature
 
@@ -142,23 +143,36 @@ def _drive(thing: bpy.types.Object, armature: bpy.types.Object) -> None:
             variable.targets[0].data_path = f'pose.bones["{bone}"]["{name}"]'
 
 
+@functools.cache
+def sculpt_face() -> tuple[FaceShapes, dict[str, Points]]:
+    """The neutral face and its shapes; always the same, so computed once."""
+    shapes = FaceShapes(build_surface())
+    return shapes, shapes.compute()
+
+
 def build_character() -> DemoCharacter:
     """Adds the character, in a collection of its own, to the open file."""
-    surface = build_surface()
-    shapes = FaceShapes(surface)
-    face_shapes = shapes.compute()
-    face = parts.Part("Face", surface.positions, [list(dict.fromkeys(quad)) for quad in surface.faces.tolist()], parts.face_colours(shapes), shapes=face_shapes)
+    shapes, face_shapes = sculpt_face()
+    surface = shapes.surface
+    face = parts.Part(
+        "Face",
+        surface.positions,
+        [list(dict.fromkeys(quad)) for quad in surface.faces.tolist()],
+        parts.face_colours(shapes),
+        shapes=face_shapes,
+    )
     face.roughness = 0.5
     collection = bpy.data.collections.new("Vox")
     bpy.context.scene.collection.children.link(collection)
     armature = _add_armature(collection)
     everything = [
-        face, parts.ears(), parts.eyes(), parts.eye_lights(), parts.lashes(shapes, face_shapes), parts.brows(shapes, face_shapes),
+        face, parts.ears(), parts.eyes(), parts.eye_lights(),
+        parts.lashes(shapes, face_shapes), parts.brows(shapes, face_shapes),
         parts.upper_teeth(), parts.lower_teeth(), parts.tongue(), parts.hair(), parts.shoulders(),
     ]  # fmt: skip
     meshes = []
     for part in everything:
-        thing = _add_mesh(part, collection, subdivide=False)
+        thing = _add_mesh(part, collection)
         z = part.positions[:, 2]
         if part is face:
             head = smooth_step(z, -13.0, -9.0)

@@ -63,7 +63,9 @@ def make_speech(folder: Path) -> None:
         position += (len(samples) + len(pause)) / rate
     folder.mkdir(exist_ok=True)
     soundfile.write(folder / "demo.flac", np.concatenate(pieces), rate, subtype="PCM_16")
-    lines = ",\n".join(f' "{kind}": [\n  ' + ",\n  ".join(map(json.dumps, entries)) + "\n ]" for kind, entries in record.items())
+    lines = ",\n".join(
+        f' "{kind}": [\n  ' + ",\n  ".join(map(json.dumps, entries)) + "\n ]" for kind, entries in record.items()
+    )
     (folder / "demo.json").write_text(f'{{\n "voice": "flite 2.2, cmu_us_{VOICE}",\n{lines}\n}}\n', encoding="utf-8")
     print(f"{folder}: {position:.2f} s")
 

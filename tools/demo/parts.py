@@ -47,7 +47,9 @@ def _grid_faces(rows: int, columns: int, start: int = 0, closed: bool = False) -
     for r in range(rows - 1):
         for c in range(columns if closed else columns - 1):
             n = (c + 1) % columns
-            faces.append([start + r * columns + c, start + r * columns + n, start + (r + 1) * columns + n, start + (r + 1) * columns + c])
+            faces.append(
+                [start + r * columns + c, start + r * columns + n, start + (r + 1) * columns + n, start + (r + 1) * columns + c]
+            )
     return faces
 
 
@@ -58,7 +60,9 @@ def _facing_out(points: Points, faces: list[list[int]]) -> list[list[int]]:
     return faces if volume >= 0 else [face[::-1] for face in faces]
 
 
-def _joined(name: str, pieces: list[tuple[Points, list[list[int]], Points]], bone: str = "head", roughness: float = 0.5) -> Part:
+def _joined(
+    name: str, pieces: list[tuple[Points, list[list[int]], Points]], bone: str = "head", roughness: float = 0.5
+) -> Part:
     positions, faces, colours, start = [], [], [], 0
     for points, quads, colour in pieces:
         quads = _facing_out(points, quads)
@@ -85,15 +89,37 @@ def face_colours(shapes: FaceShapes) -> Points:
     colour = _mix(colour, BLUSH, 0.45 * near([0.0, -9.8, -2.6], [1.2, 1.2, 0.9]))
     colour = _mix(colour, BLUSH * 0.92, 0.30 * near([3.3, -7.6, 0.9], [2.2, 2.0, 1.0]))
     mouth = shapes.surface.mouth
-    for name, share in (("skin_inner", 0.04), ("border_outer", 0.20), ("border", 0.72), ("lip_low", 0.95), ("lip_crest", 1.0), ("lip_inner", 1.0)):
+    for name, share in (
+        ("skin_inner", 0.04),
+        ("border_outer", 0.20),
+        ("border", 0.72),
+        ("lip_low", 0.95),
+        ("lip_crest", 1.0),
+        ("lip_inner", 1.0),
+    ):
         loop = mouth.loop(name)
         colour[loop] = _mix(colour[loop], LIPS, np.full(len(loop), share))
-    for name, share in (("seam_front", 0.25), ("seam_middle", 0.5), ("seam_back", 0.7), ("bag_front", 0.9), ("bag_gum", 1.0), ("bag_middle", 1.0)):
+    for name, share in (
+        ("seam_front", 0.25),
+        ("seam_middle", 0.5),
+        ("seam_back", 0.7),
+        ("bag_front", 0.9),
+        ("bag_gum", 1.0),
+        ("bag_middle", 1.0),
+    ):
         colour[mouth.loop(name)] = _mix(LIPS, INSIDE, np.full(mouth.around, share))
     colour[mouth.loop("bag_deep")] = INSIDE * 0.8
     colour[mouth.loop("bag_end")] = INSIDE * 0.65
     for eye in (shapes.surface.eye_left, shapes.surface.eye_right):
-        for name, share in (("fold", 0.35), ("lid_high", 0.25), ("lid_low", 0.3), ("margin_front", 0.55), ("margin_back", 0.8), ("tuck", 0.8), ("hidden", 0.8)):
+        for name, share in (
+            ("fold", 0.35),
+            ("lid_high", 0.25),
+            ("lid_low", 0.3),
+            ("margin_front", 0.55),
+            ("margin_back", 0.8),
+            ("tuck", 0.8),
+            ("hidden", 0.8),
+        ):
             colour[eye.loop(name)] = _mix(colour[eye.loop(name)], BLUSH * 0.8, np.full(eye.around, share))
     return colour
 
@@ -109,7 +135,11 @@ def eyes() -> Part:
         if degrees < 11:
             ring_colours.append(black)
         elif degrees < 27.5:
-            ring_colours.append(iris_light + (iris_dark - iris_light) * smooth_step(np.array(degrees), 17.0, 28.0) * 0.95 if degrees > 12 else iris_dark)
+            ring_colours.append(
+                iris_light + (iris_dark - iris_light) * smooth_step(np.array(degrees), 17.0, 28.0) * 0.95
+                if degrees > 12
+                else iris_dark
+            )
         elif degrees < 29:
             ring_colours.append(iris_dark * 0.55)
         else:
@@ -136,10 +166,24 @@ def eyes() -> Part:
             offset = part.positions - centre
             if axis == "x":
                 a = np.radians(-degrees)
-                turned = np.stack([offset[:, 0], np.cos(a) * offset[:, 1] - np.sin(a) * offset[:, 2], np.sin(a) * offset[:, 1] + np.cos(a) * offset[:, 2]], axis=-1)
+                turned = np.stack(
+                    [
+                        offset[:, 0],
+                        np.cos(a) * offset[:, 1] - np.sin(a) * offset[:, 2],
+                        np.sin(a) * offset[:, 1] + np.cos(a) * offset[:, 2],
+                    ],
+                    axis=-1,
+                )
             else:
                 a = np.radians(-degrees if side == "Left" else degrees)
-                turned = np.stack([np.cos(a) * offset[:, 0] - np.sin(a) * offset[:, 1], np.sin(a) * offset[:, 0] + np.cos(a) * offset[:, 1], offset[:, 2]], axis=-1)
+                turned = np.stack(
+                    [
+                        np.cos(a) * offset[:, 0] - np.sin(a) * offset[:, 1],
+                        np.sin(a) * offset[:, 0] + np.cos(a) * offset[:, 1],
+                        offset[:, 2],
+                    ],
+                    axis=-1,
+                )
             part.shapes[f"eyeLook{name}{side}"] = (turned - offset) * mask[:, None]
     return part
 
@@ -173,7 +217,10 @@ def lashes(shapes: FaceShapes, face_shapes: dict[str, Points]) -> Part:
         up = np.array([0.0, 0.0, 1.0])
         rows = [
             base - 0.035 * outward - 0.02 * up,
-            base + outward * (0.04 + 0.15 * taper)[:, None] + up * (0.02 + 0.04 * taper)[:, None] + np.array([side, 0.1, 0.35]) * (0.32 * wing)[:, None],
+            base
+            + outward * (0.04 + 0.15 * taper)[:, None]
+            + up * (0.02 + 0.04 * taper)[:, None]
+            + np.array([side, 0.1, 0.35]) * (0.32 * wing)[:, None],
             base + 0.02 * outward + up * (0.03 + 0.10 * taper)[:, None] + np.array([side, 0.1, 0.35]) * (0.10 * wing)[:, None],
             base - 0.06 * outward + up * (0.03 + 0.08 * taper)[:, None],
         ]
@@ -229,23 +276,31 @@ def brows(shapes: FaceShapes, face_shapes: dict[str, Points]) -> Part:
 
 def _tooth(width: float, height: float, thickness: float) -> tuple[Points, list[list[int]]]:
     """A rounded box around the origin, its biting edge at -z."""
-    rows, around = 9, 16
-    v = np.linspace(-1, 1, rows)
+    rows, around = 11, 20
+    v = np.sin(0.5 * np.pi * np.linspace(-1, 1, rows))
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
 
     def power(value: Floats, exponent: float) -> Floats:
         return np.sign(value) * np.abs(value) ** exponent
 
-    round_off = (1.0 - np.abs(v) ** 6) ** 0.45
+    round_off = (1.0 - np.abs(v) ** 10) ** 0.3
     round_off[[0, -1]] = 0.0
     neck = 1.0 - 0.10 * (v + 1) / 2
-    x = 0.5 * width * (round_off * neck)[:, None] * power(np.cos(turn), 0.55)
+    x = 0.5 * width * (round_off * neck)[:, None] * power(np.cos(turn), 0.42)
     y = 0.5 * thickness * (round_off * (0.75 + 0.25 * v))[:, None] * power(np.sin(turn), 0.7)
     z = 0.5 * height * v[:, None] * np.ones_like(turn)
     return np.stack([x, y, z], axis=-1).reshape(-1, 3), _grid_faces(rows, around, closed=True)
 
 
-def _teeth(name: str, front: float, edge: float, half_width: float, direction: float, widths: tuple[float, ...], heights: tuple[float, ...]) -> Part:
+def _teeth(
+    name: str,
+    front: float,
+    edge: float,
+    half_width: float,
+    direction: float,
+    widths: tuple[float, ...],
+    heights: tuple[float, ...],
+) -> Part:
     """A dental arch; ``direction`` 1 for the upper teeth (edge below), -1 for the lower."""
     fine = np.linspace(0, np.pi / 2, 400)
     curve = np.stack([half_width * np.sin(fine), front + 3.6 * (1 - np.cos(fine))], axis=-1)
@@ -261,27 +316,62 @@ def _teeth(name: str, front: float, edge: float, half_width: float, direction: f
             tangent = np.array([half_width * np.cos(t), 3.6 * np.sin(t)])
             tangent /= np.linalg.norm(tangent)
             points, faces = _tooth(width * 1.02, height, 0.42 + 0.25 * (middle > 2.0))
-            z = edge + direction * (points[:, 2] + height / 2)
-            world = np.stack([x + points[:, 0] * tangent[0] - points[:, 1] * tangent[1], y + points[:, 0] * tangent[1] + points[:, 1] * tangent[0], z], axis=-1)
+            # Both rows curve up towards the corners of the mouth, as a smile does.
+            z = edge + direction * (points[:, 2] + height / 2) + (0.05 if direction > 0 else -0.06) * x**2
+            world = np.stack(
+                [
+                    x + points[:, 0] * tangent[0] - points[:, 1] * tangent[1],
+                    y + points[:, 0] * tangent[1] + points[:, 1] * tangent[0],
+                    z,
+                ],
+                axis=-1,
+            )
             pieces.append((world * [side, 1, 1], faces, TEETH * (1.0 - 0.05 * (middle > 1.6))))
     turn = np.linspace(-np.pi / 2, np.pi / 2, 41)
     ring = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    spine = np.stack([half_width * 1.02 * np.sin(turn), front + 0.12 + 3.6 * (1 - np.cos(turn)), np.full_like(turn, edge + direction * 1.08)], axis=-1)
+    spine = np.stack(
+        [
+            half_width * 1.02 * np.sin(turn),
+            front + 0.12 + 3.6 * (1 - np.cos(turn)),
+            np.full_like(turn, edge + direction * 1.08),
+        ],
+        axis=-1,
+    )
     outward = np.stack([np.sin(turn), -np.cos(turn), np.zeros_like(turn)], axis=-1)
     wave = 0.05 * np.cos(turn * 13.0)
-    gums = spine[:, None, :] + outward[:, None, :] * (0.30 * np.cos(ring))[None, :, None] + np.array([0, 0, 1.0]) * ((0.36 + wave[:, None]) * np.sin(ring))[..., None]
+    gums = (
+        spine[:, None, :]
+        + outward[:, None, :] * (0.30 * np.cos(ring))[None, :, None]
+        + np.array([0, 0, 1.0]) * ((0.36 + wave[:, None]) * np.sin(ring))[..., None]
+    )
     pieces.append((gums.reshape(-1, 3), _grid_faces(len(turn), len(ring), closed=True), GUMS))
     return _joined(name, pieces, roughness=0.15)
 
 
 def upper_teeth() -> Part:
     """The upper teeth, whose edge stands `TEETH_BELOW_SEAM` under the lips' seam: there the lower lip meets it for f and v."""
-    return _teeth("Teeth Upper", -8.30, MOUTH.height - TEETH_BELOW_SEAM, 2.35, 1.0, (0.72, 0.58, 0.60, 0.58, 0.60, 0.78), (0.95, 0.90, 0.93, 0.86, 0.80, 0.74))
+    return _teeth(
+        "Teeth Upper",
+        -8.30,
+        MOUTH.height - TEETH_BELOW_SEAM,
+        2.35,
+        1.0,
+        (0.72, 0.58, 0.60, 0.58, 0.60, 0.78),
+        (0.95, 0.90, 0.93, 0.86, 0.80, 0.74),
+    )
 
 
 def lower_teeth(jaw_shapes: tuple[str, ...] = ("jawOpen", "jawForward", "jawLeft", "jawRight")) -> Part:
     """The lower teeth, fast to the jaw."""
-    part = _teeth("Teeth Lower", -8.02, MOUTH.height - 0.32, 2.18, -1.0, (0.50, 0.52, 0.56, 0.58, 0.60, 0.78), (0.80, 0.80, 0.86, 0.80, 0.76, 0.72))
+    part = _teeth(
+        "Teeth Lower",
+        -8.02,
+        MOUTH.height - 0.32,
+        2.18,
+        -1.0,
+        (0.50, 0.52, 0.56, 0.58, 0.60, 0.78),
+        (0.80, 0.80, 0.86, 0.80, 0.76, 0.72),
+    )
     moves = jaw_motions(part.positions)
     part.shapes = {name: moves[name] for name in jaw_shapes}
     return part
@@ -305,9 +395,9 @@ def tongue() -> Part:
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
     taper = np.sqrt(1 - (1 - np.clip(v / 0.32, 0, 1)) ** 2) * np.interp(v, [0, 0.5, 1], [1.0, 1.0, 0.86])
     taper[0] = 0.02
-    half_width, half_height = 1.52 * taper, 0.46 * taper ** 0.8 * np.interp(v, [0, 0.3, 1], [0.62, 1.0, 1.5])
+    half_width, half_height = 1.52 * taper, 0.46 * taper**0.8 * np.interp(v, [0, 0.3, 1], [0.62, 1.0, 1.5])
     y = -7.45 + 5.0 * v
-    z = MOUTH.height - 1.30 + 0.30 * np.sin(np.pi * np.clip(v, 0, 1)) - 0.5 * v**3
+    z = MOUTH.height - 1.42 + 0.30 * np.sin(np.pi * np.clip(v, 0, 1)) - 0.5 * v**3
     x = half_width[:, None] * np.cos(turn)
     dip = -0.16 * np.exp(-((np.cos(turn) / 0.28) ** 2)) * (np.sin(turn) > 0)
     height = half_height[:, None] * np.sin(turn) + dip * np.sin(np.pi * v)[:, None]
@@ -320,13 +410,17 @@ def tongue() -> Part:
     share = 0.45 + 0.55 * hold
     part.shapes = {name: move * (0.93 * share if name == "jawOpen" else share) for name, move in moves.items()}
     tip = smooth_step(along, 0.75, 0.0)
-    part.shapes["tongueOut"] = np.stack([-0.12 * points[:, 0] * tip, -3.1 * tip, 0.42 * np.sin(np.pi * np.clip(tip * 0.9, 0, 1)) - 0.35 * tip**3], axis=-1)
+    part.shapes["tongueOut"] = np.stack(
+        [-0.12 * points[:, 0] * tip, -3.1 * tip, 0.42 * np.sin(np.pi * np.clip(tip * 0.9, 0, 1)) - 0.35 * tip**3], axis=-1
+    )
     lift = smooth_step(along, 0.5, 0.0)
     part.shapes["tongueTipUp"] = np.stack([0.0 * lift, 0.10 * lift, 0.85 * lift], axis=-1)
     back = np.exp(-(((along - 0.62) / 0.24) ** 2))
     part.shapes["tongueBackUp"] = np.stack([0.0 * back, 0.15 * back, 0.95 * back], axis=-1)
     wide = smooth_step(along, 1.0, 0.3)
-    part.shapes["tongueWide"] = np.stack([0.20 * points[:, 0] * wide, 0.0 * wide, -0.12 * wide * (points[:, 2] - z.repeat(around))], axis=-1)
+    part.shapes["tongueWide"] = np.stack(
+        [0.20 * points[:, 0] * wide, 0.0 * wide, -0.12 * wide * (points[:, 2] - z.repeat(around))], axis=-1
+    )
     return part
 
 
@@ -335,7 +429,20 @@ def ears() -> Part:
     around = 36
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
     egg = 1.0 + 0.10 * np.sin(turn) - 0.10 * np.cos(2 * turn + 0.5)
-    rings = [(0.02, 0.42), (0.22, 0.40), (0.40, 0.52), (0.55, 0.92), (0.66, 0.95), (0.76, 0.80), (0.86, 0.92), (0.95, 1.10), (1.01, 1.02), (1.0, 0.80), (0.86, 0.45), (0.72, -0.4)]
+    rings = [
+        (0.02, 0.42),
+        (0.22, 0.40),
+        (0.40, 0.52),
+        (0.55, 0.92),
+        (0.66, 0.95),
+        (0.76, 0.80),
+        (0.86, 0.92),
+        (0.95, 1.10),
+        (1.01, 1.02),
+        (1.0, 0.80),
+        (0.86, 0.45),
+        (0.72, -0.4),
+    ]
     pieces = []
     for side in (1.0, -1.0):
         rows = []
@@ -381,11 +488,16 @@ def hair() -> Part:
     swept = bearing - parting
     swept = (swept + np.pi) % (2 * np.pi) - np.pi
     flow = swept * 7.0 + 2.4 * np.sin(edge * 2.2) * np.sign(-swept + 1e-6)
-    lock = 0.5 + 0.5 * np.cos(flow * 1.6) 
+    lock = 0.5 + 0.5 * np.cos(flow * 1.6)
     fine = 0.5 + 0.5 * np.cos(flow * 5.3 + 1.3)
     front = np.exp(-((bearing / 0.85) ** 2))
     groove = np.exp(-((swept / 0.05) ** 2)) * smooth_step(edge, 0.05, 0.35)
-    thickness = 0.75 + 0.75 * smooth_step(edge, 0.0, 0.45) * front + 0.28 * lock * smooth_step(edge, 0.1, 0.5) + 0.06 * fine * smooth_step(edge, 0.1, 0.4)
+    thickness = (
+        0.75
+        + 0.75 * smooth_step(edge, 0.0, 0.45) * front
+        + 0.28 * lock * smooth_step(edge, 0.1, 0.5)
+        + 0.06 * fine * smooth_step(edge, 0.1, 0.4)
+    )
     thickness = (thickness - 0.35 * groove) * smooth_step(edge, 1.0, 0.80) ** 0.5 - 0.25 * smooth_step(edge, 0.93, 1.0)
     points = skin + normal * thickness[:, None]
     colour = _mix(HAIR * 0.82, HAIR_LIGHT, 0.55 * lock * (0.4 + 0.6 * smooth_step(edge, 0.2, 0.7)) + 0.15 * fine)
@@ -400,18 +512,40 @@ def shoulders() -> Part:
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
     # z, half width, half depth, centre y, squareness
     knots = [
-        (-11.6, 3.7, 3.6, 1.5, 1.0), (-11.1, 3.95, 3.85, 1.5, 1.0), (-10.95, 4.2, 4.1, 1.5, 1.0), (-11.2, 4.45, 4.35, 1.5, 1.0), (-12.0, 4.6, 4.5, 1.6, 1.0),
-        (-12.8, 4.55, 4.45, 1.7, 1.0), (-13.3, 4.7, 4.5, 1.8, 1.0), (-13.8, 5.6, 4.9, 1.9, 0.98), (-14.4, 7.4, 5.4, 2.0, 0.95), (-15.2, 9.8, 5.9, 2.0, 0.92),
-        (-16.2, 12.2, 6.3, 2.0, 0.9), (-17.4, 14.2, 6.6, 2.0, 0.88), (-19.0, 15.6, 6.9, 2.0, 0.86), (-21.5, 16.4, 7.2, 2.0, 0.85), (-25.0, 16.6, 7.4, 2.0, 0.85),
+        (-11.6, 3.7, 3.6, 1.5, 1.0), (-11.1, 3.95, 3.85, 1.5, 1.0), (-10.95, 4.2, 4.1, 1.5, 1.0),
+        (-11.2, 4.45, 4.35, 1.5, 1.0), (-12.0, 4.6, 4.5, 1.6, 1.0), (-12.8, 4.55, 4.45, 1.7, 1.0),
+        (-13.3, 4.7, 4.5, 1.8, 1.0), (-13.8, 5.6, 4.9, 1.9, 0.98), (-14.4, 7.4, 5.4, 2.0, 0.95),
+        (-15.2, 9.8, 5.9, 2.0, 0.92), (-16.2, 12.2, 6.3, 2.0, 0.9), (-17.4, 14.2, 6.6, 2.0, 0.88),
+        (-19.0, 15.6, 6.9, 2.0, 0.86), (-21.5, 16.4, 7.2, 2.0, 0.85), (-25.0, 16.6, 7.4, 2.0, 0.85),
     ]  # fmt: skip
     rows = []
     for z, width, depth, y, square in knots:
         c, s = np.cos(turn), np.sin(turn)
-        rows.append(np.stack([width * np.sign(c) * np.abs(c) ** square, y + depth * np.sign(s) * np.abs(s) ** square, np.full_like(turn, z)], axis=-1))
+        rows.append(
+            np.stack(
+                [width * np.sign(c) * np.abs(c) ** square, y + depth * np.sign(s) * np.abs(s) ** square, np.full_like(turn, z)],
+                axis=-1,
+            )
+        )
     points = np.concatenate(rows)
     rib = 1.0 + 0.06 * np.cos(np.tile(turn, len(knots)) * 30) * (points[:, 2] > -13.4)
     faces = _facing_out(points, _grid_faces(len(knots), around, closed=True))
     return Part("Shoulders", points, faces, SWEATER * rib[:, None], "root", roughness=0.85)
 
 
-__all__ = ["Part", "brows", "ears", "eye_lights", "eyes", "face_colours", "hair", "jaw_motions", "lashes", "left_share", "lower_teeth", "shoulders", "tongue", "upper_teeth"]
+__all__ = [
+    "Part",
+    "brows",
+    "ears",
+    "eye_lights",
+    "eyes",
+    "face_colours",
+    "hair",
+    "jaw_motions",
+    "lashes",
+    "left_share",
+    "lower_teeth",
+    "shoulders",
+    "tongue",
+    "upper_teeth",
+]

@@ -20,7 +20,7 @@ Points = NDArray[np.float64]
 class Eye:
     """Eyeball and lids of the character's left eye; the right one is its mirror image. Angles in degrees."""
 
-    centre: tuple[float, float, float] = (3.3, -5.45, 0.0)
+    centre: tuple[float, float, float] = (3.3, -5.85, 0.0)
     radius: float = 2.2
     azimuth_middle: float = 6.0
     azimuth_half: float = 47.0
@@ -77,7 +77,7 @@ def head_distance(points: Points) -> NDArray[np.float64]:
     d = _join(d, _ellipsoid(p, (0.0, -1.8, -1.6), (6.9, 6.6, 6.9)), 3.0)
     d = _join(d, _capsule(p, (4.0, 0.0, -3.8), (1.4, -5.7, -7.7), 1.9, 1.6), 4.0)
     d = _join(d, _ellipsoid(p, (0.0, -6.6, -8.1), (1.7, 1.8, 1.4)), 2.6)
-    d = _join(d, _ellipsoid(p, (3.2, -5.5, -2.5), (2.7, 2.35, 3.0)), 3.6)
+    d = _join(d, _ellipsoid(p, (3.2, -5.3, -2.6), (2.7, 2.35, 3.0)), 3.6)
     d = _join(d, _capsule(p, (0.3, -7.0, 2.6), (4.2, -5.7, 2.9), 1.0, 1.0), 3.0)
     d = _carve(d, _ellipsoid(p, (3.4, -9.1, 0.75), (2.0, 1.15, 1.15)), 2.4)
     d = _join(d, _ellipsoid(p, (0.0, -6.9, -5.4), (3.2, 2.2, 2.5)), 2.6)

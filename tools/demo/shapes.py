@@ -19,14 +19,16 @@ from .topology import LID_LOOPS, Floats, Loops, Surface, eye_points, lid_angles
 Mask = NDArray[np.bool_]
 
 ARKIT_NAMES = (
-    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft",
-    "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight",
-    "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight", "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft",
-    "eyeWideRight", "jawForward", "jawLeft", "jawOpen", "jawRight", "mouthClose", "mouthDimpleLeft", "mouthDimpleRight",
-    "mouthFrownLeft", "mouthFrownRight", "mouthFunnel", "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft",
-    "mouthPressRight", "mouthPucker", "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper",
-    "mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
-    "noseSneerLeft", "noseSneerRight", "tongueOut",
+    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
+    "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft",
+    "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft",
+    "eyeLookUpRight", "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft",
+    "jawOpen", "jawRight", "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft",
+    "mouthFrownRight", "mouthFunnel", "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight",
+    "mouthPressLeft", "mouthPressRight", "mouthPucker", "mouthRight", "mouthRollLower", "mouthRollUpper",
+    "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft",
+    "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft", "noseSneerRight",
+    "tongueOut",
 )  # fmt: skip
 
 JAW_OPEN_DEGREES = 18.0
@@ -155,15 +157,15 @@ class FaceShapes:
         def move(c: Floats, _side: Floats, s: Floats, q: Floats, up: Mask):
             forward = (0.45 + 0.65 * np.minimum(q, 1.0)) * (0.45 + 0.55 * s)
             rise = np.where(up, 0.34, -0.86) * s**0.75 * np.interp(q, [0, 0.5, 1], [0.75, 0.95, 1.0])
-            return -0.26 * c * np.interp(q, [0, 1], [0.8, 1.1]), forward, rise
+            return -0.40 * c * np.interp(q, [0, 1], [0.8, 1.1]), forward, rise
 
         return self._lips(move)
 
     def pucker(self) -> Points:
         def move(c: Floats, _side: Floats, s: Floats, q: Floats, up: Mask):
             forward = (0.55 + 0.40 * np.minimum(q, 1.0)) * (0.55 + 0.45 * s)
-            thicker = np.where(up, 1.0, -1.0) * s * np.interp(q, [0, 0.12, 0.75, 1.0], [0.10, 0.14, 0.02, 0.0])
-            return -0.56 * c, forward, thicker
+            thicker = np.where(up, 1.0, -1.0) * s * np.interp(q, [0, 0.12, 0.75, 1.0], [0.08, 0.10, -0.05, -0.07])
+            return -0.85 * c, forward, thicker
 
         return self._lips(move)
 
@@ -201,7 +203,11 @@ class FaceShapes:
     def shrug_upper(self) -> Points:
         def move(_c: Floats, _side: Floats, s: Floats, q: Floats, up: Mask):
             upper = np.where(up, 1.0, 0.0) * s**0.7
-            return 0.0 * q, upper * np.interp(q, [0, 0.5, 1.0], [0.18, 0.28, 0.15]), upper * np.interp(q, [0, 0.5, 1.0], [0.34, 0.44, 0.48])
+            return (
+                0.0 * q,
+                upper * np.interp(q, [0, 0.5, 1.0], [0.18, 0.28, 0.15]),
+                upper * np.interp(q, [0, 0.5, 1.0], [0.34, 0.44, 0.48]),
+            )
 
         return self._lips(move)
 
@@ -304,7 +310,9 @@ class FaceShapes:
         return self._slide(w[:, None] * self._mirrored([0.05, 0.0, 0.85]), w)
 
     def brow_down(self) -> Points:
-        w = np.maximum(self._field([1.4, -8.0, 3.0], [1.6, 3.0, 1.2], 1.0), 0.75 * self._field([3.4, -7.2, 3.1], [2.0, 3.0, 1.2], 1.0))
+        w = np.maximum(
+            self._field([1.4, -8.0, 3.0], [1.6, 3.0, 1.2], 1.0), 0.75 * self._field([3.4, -7.2, 3.1], [2.0, 3.0, 1.2], 1.0)
+        )
         return self._slide(w[:, None] * self._mirrored([-0.22, -0.05, -0.62]), w)
 
     def cheek_puff(self) -> Points:
@@ -322,7 +330,9 @@ class FaceShapes:
         wing[self.lip_vertices] = 0.0
         lips = self._lips(lambda c, side, s, q, up: (0.0 * c, 0.0 * c, np.where(up, 0.26, 0.0) * s**1.5))
         brow = self._field([1.0, -8.0, 2.9], [1.1, 3.0, 1.0], 1.0)
-        return lips + wing[:, None] * self._mirrored([0.10, -0.02, 0.36]) + brow[:, None] * self._mirrored([-0.10, -0.05, -0.22])
+        return (
+            lips + wing[:, None] * self._mirrored([0.10, -0.02, 0.36]) + brow[:, None] * self._mirrored([-0.10, -0.05, -0.22])
+        )
 
     # Lids
 
@@ -350,7 +360,9 @@ class FaceShapes:
 
     def _lids(self, upper_motion: Floats | float, lower_motion: Floats | float) -> Points:
         s = self.surface
-        return self._lid_loops(s.eye_left, False, upper_motion, lower_motion) + self._lid_loops(s.eye_right, True, upper_motion, lower_motion)
+        return self._lid_loops(s.eye_left, False, upper_motion, lower_motion) + self._lid_loops(
+            s.eye_right, True, upper_motion, lower_motion
+        )
 
     def blink(self) -> Points:
         loops = self.surface.eye_left

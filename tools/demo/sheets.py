@@ -76,7 +76,12 @@ def draw_contact_sheet(moments: list[Moment], pictures: list[Path], output: Path
 
 
 def draw_plot(
-    speech: Speech, samples: NDArray[np.float32], sample_rate: int, curves: ChannelCurves, keys: Mapping[str, Keys], output: Path
+    speech: Speech,
+    samples: NDArray[np.float32],
+    sample_rate: int,
+    curves: ChannelCurves,
+    keys: Mapping[str, Keys],
+    output: Path,
 ) -> None:
     """Waveform with the spoken words; below it the lips' gap, then the main channels as keyed, keyframes as dots."""
     names = [name for name in PLOTTED if name in keys]
@@ -84,12 +89,13 @@ def draw_plot(
     figure, axes = plt.subplots(len(heights), 1, figsize=(13, 1.15 * sum(heights)), sharex=True, height_ratios=heights)
     seconds = np.arange(len(samples)) / sample_rate
     axes[0].plot(seconds, samples, linewidth=0.35, color="#555555")
-    axes[0].set_ylim(-1, 1)
+    axes[0].set_ylim(-0.75, 1)
     axes[0].set_yticks([])
     axes[0].set_ylabel("sound", rotation=0, ha="right", va="center")
-    for word in speech.words:
-        axes[0].text(word.start, 0.78, word.text, fontsize=7.5, ha="left", color="#222222")
-        axes[0].axvline(word.start, color="#bbbbbb", linewidth=0.5)
+    for index, word in enumerate(speech.words):
+        axes[0].text(word.middle, (0.80, 0.62)[index % 2], word.text, fontsize=7.5, ha="center", color="#222222")
+        for edge in (word.start, word.end):
+            axes[0].axvline(edge, ymax=0.78, color="#bbbbbb", linewidth=0.5)
     axes[1].plot(curves.seconds(), lip_gap(curves.values, curves.names), color="#333333", linewidth=1.1)
     axes[1].set_ylabel("lips' gap\n(cm)", rotation=0, ha="right", va="center")
     for phone in speech.phones:

@@ -24,6 +24,14 @@ LIGHTS = {
     "Fill": ((5.0, -5.0, 0.6), 150.0, 4.0, (0.88, 0.94, 1.0)),
     "Rim": ((3.0, 4.0, 4.0), 420.0, 2.0, (1.0, 0.9, 0.8)),
 }
+STUDIO_LIGHTS = (
+    # direction in the camera's space (right, up, towards it), colour, highlight, softness; for Workbench
+    ((-0.45, 0.50, 0.74), (0.92, 0.86, 0.78), (0.26, 0.25, 0.24), 0.62),
+    ((0.72, 0.10, 0.68), (0.30, 0.33, 0.38), (0.05, 0.06, 0.07), 0.85),
+    ((0.05, 0.10, 0.99), (0.22, 0.20, 0.19), (0.0, 0.0, 0.0), 1.0),
+    ((0.80, 0.45, -0.40), (0.34, 0.28, 0.24), (0.30, 0.26, 0.22), 0.35),
+)
+AMBIENT = (0.075, 0.065, 0.06)
 BACKGROUND = (0.50, 0.46, 0.42)
 
 
@@ -55,6 +63,13 @@ def set_stage(scene: bpy.types.Scene) -> None:
     shading.show_cavity, shading.cavity_type = True, "BOTH"
     shading.show_shadows, shading.shadow_intensity = True, 0.2
     scene.display.render_aa = "8"
+    # Workbench takes its lamps from the preferences, here only those of this run of Blender.
+    preferences = bpy.context.preferences.system
+    preferences.use_studio_light_edit = True
+    preferences.light_ambient = AMBIENT
+    for lamp, (direction, colour, highlight, softness) in zip(preferences.solid_lights, STUDIO_LIGHTS):
+        lamp.use, lamp.smooth = True, softness
+        lamp.direction, lamp.diffuse_color, lamp.specular_color = direction, colour, highlight
 
 
 def add_sound(scene: bpy.types.Scene, path: Path, name: str) -> str:

@@ -25,9 +25,24 @@ ROWS = 43 * DENSITY
 MOUTH_CELLS = (-6 * DENSITY, 6 * DENSITY, 22 * DENSITY, 28 * DENSITY)
 EYE_CELLS = (2 * DENSITY, 10 * DENSITY, 13 * DENSITY, 17 * DENSITY)
 
-MOUTH_LOOPS = ("cell", "skin_outer", "skin_middle", "skin_inner", "border_outer", "border", "lip_low", "lip_crest", "lip_inner",
-               "seam_front", "seam_middle", "seam_back", "bag_front", "bag_gum", "bag_middle", "bag_deep", "bag_end")  # fmt: skip
-EYE_LOOPS = ("cell", "skin_outer", "skin_inner", "fold_outer", "fold", "lid_high", "lid_low", "margin_front", "margin_back", "tuck", "hidden")
+MOUTH_LOOPS = (
+    "cell", "skin_outer", "skin_middle", "skin_inner", "border_outer", "border", "lip_low", "lip_crest",
+    "lip_inner", "seam_front", "seam_middle", "seam_back", "bag_front", "bag_gum", "bag_middle", "bag_deep",
+    "bag_end",
+)  # fmt: skip
+EYE_LOOPS = (
+    "cell",
+    "skin_outer",
+    "skin_inner",
+    "fold_outer",
+    "fold",
+    "lid_high",
+    "lid_low",
+    "margin_front",
+    "margin_back",
+    "tuck",
+    "hidden",
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +146,7 @@ def _build_cells() -> tuple[dict[tuple[int, int], int], list[list[int]], Loops, 
     half = len(last) // 2
     for i in range(half):
         upper, upper_next, lower_next, lower = last[i], last[i + 1], last[-(i + 1) % len(last)], last[-i % len(last)]
-        faces.append([v for v in dict.fromkeys([upper, upper_next, lower_next, lower])])
+        faces.append(list(dict.fromkeys([upper, upper_next, lower_next, lower])))
     return number, faces, mouth, left, right, count
 
 
@@ -163,13 +178,20 @@ def _grid_start(number: dict[tuple[int, int], int], positions: Points) -> None:
     elevation, pitch = np.radians(elevation), np.radians(pitch) * (0.5 + 0.5 * np.cos(turn))
     flat = np.stack([np.cos(elevation) * np.sin(turn), -np.cos(elevation) * np.cos(turn), np.sin(elevation)], axis=-1)
     direction = np.stack(
-        [flat[:, 0], np.cos(pitch) * flat[:, 1] + np.sin(pitch) * flat[:, 2], np.sin(pitch) * flat[:, 1] + np.cos(pitch) * flat[:, 2]], axis=-1
+        [
+            flat[:, 0],
+            np.cos(pitch) * flat[:, 1] + np.sin(pitch) * flat[:, 2],
+            np.sin(pitch) * flat[:, 1] + np.cos(pitch) * flat[:, 2],
+        ],
+        axis=-1,
     )
     origin = np.stack([np.zeros_like(y), y, z], axis=-1)
     positions[np.array(list(number.values()))] = cast_to_head(origin, direction)
 
 
-def mouth_chain(loops: Loops, half_width: float, upper: Floats, lower: Floats, along: float = 1.0) -> tuple[Floats, Floats, Floats, Floats]:
+def mouth_chain(
+    loops: Loops, half_width: float, upper: Floats, lower: Floats, along: float = 1.0
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Front view of one mouth loop: x, height above the seam, 0..1 off the corners, side (+1 upper, -1 lower)."""
     angle = loops.angles()
     cosine = np.cos(angle)
@@ -290,7 +312,11 @@ def build_surface() -> Surface:
     held[mouth.vertices[mouth.first("border_outer") :].ravel()] = True
     for eye in (left, right):
         held[eye.vertices[eye.first("fold_outer") :].ravel()] = True
-    for loops, first_held in ((mouth, mouth.first("border_outer")), (left, left.first("fold_outer")), (right, right.first("fold_outer"))):
+    for loops, first_held in (
+        (mouth, mouth.first("border_outer")),
+        (left, left.first("fold_outer")),
+        (right, right.first("fold_outer")),
+    ):
         outer, inner = positions[loops.vertices[0]], positions[loops.vertices[first_held]]
         for index in range(1, first_held):
             share = index / first_held
@@ -312,8 +338,14 @@ def build_surface() -> Surface:
     # Near the held loops the skin leaves the field and flows smoothly into lips and lids.
     quads = np.array([face if len(face) == 4 else [*face, face[-1]] for face in faces])
     flowing = np.zeros(count, dtype=bool)
-    for loops, first_held in ((mouth, mouth.first("border_outer")), (left, left.first("fold_outer")), (right, right.first("fold_outer"))):
+    for loops, first_held in (
+        (mouth, mouth.first("border_outer")),
+        (left, left.first("fold_outer")),
+        (right, right.first("fold_outer")),
+    ):
         flowing[loops.vertices[:first_held].ravel()] = True
+    for _ in range(2):
+        flowing |= (smooth @ flowing.astype(float) > 0) & free
     positions = SkinSolver(positions, quads).spread(~flowing, positions)
     return Surface(positions, quads, mouth, left, right)
 
