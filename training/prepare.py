@@ -29,6 +29,7 @@ from .recordings import (
     read_russian_voice,
 )
 from .synthesis import render_apart, shard_order, shard_seed, voice_plans
+from .synthesis_revoicing import revoice_shards
 
 # In this order: first what calibration and evaluation need, then by hours gained.
 ENGLISH_WITH_TEXT = (
@@ -45,7 +46,7 @@ ENGLISH_WITH_TEXT = (
 RUSSIAN_VOICE = Path("/usr/share/festival/voices/russian/msu_ru_nsh_clunits")
 FOREIGN_WITH_TEXT = ("kerstin_de", "nathalie_nl")
 
-STEPS = ("recordings", "noise", "alignment", "synthesis")
+STEPS = ("recordings", "noise", "alignment", "synthesis", "revoicing")
 
 # Minutes of sound without speech that are made, by kind; the face is still in all of it.
 STILL_MINUTES = {"music": 40, "breath": 25, "coloured": 20, "hum": 15, "tones": 10, "silence": 4}
@@ -180,6 +181,8 @@ def main(arguments: list[str] | None = None) -> int:
             note_problems(options.cache, align_english(options.cache, ENGLISH_WITH_TEXT))
         elif step == "synthesis":
             prepare_synthesis(options.data, options.cache)
+        elif step == "revoicing":
+            note_problems(options.cache, revoice_shards(options.cache))
     print(summarise(options.cache))
     return 0
 

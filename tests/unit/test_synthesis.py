@@ -8,7 +8,7 @@ import ctypes.util
 import numpy as np
 import pytest
 from voxrig.animation.phones import PHONES, SILENCE, VOWELS, TimedPhone
-from voxrig.training import alignment, synthesis, synthesis_espeak, synthesis_flite
+from voxrig.training import alignment, synthesis, synthesis_espeak, synthesis_flite, synthesis_revoicing
 
 needs_flite = pytest.mark.skipif(ctypes.util.find_library("flite") is None, reason="flite is not installed")
 needs_espeak = pytest.mark.skipif(ctypes.util.find_library("espeak-ng") is None, reason="espeak-ng is not installed")
@@ -73,6 +73,24 @@ def test_every_beginning_of_the_shards_has_the_mix_of_the_whole() -> None:
 def test_shards_have_seeds_of_their_own() -> None:
     seeds = {synthesis.shard_seed("synthetic_flite", f"rms_{number:03d}") for number in range(50)}
     assert len(seeds) == 50
+
+
+def test_a_shorter_vocal_tract_moves_every_formant_up() -> None:
+    frames = np.zeros((3, 513))
+    frames[:, 100] = 1.0
+    warped = synthesis_revoicing.warp_frequencies(frames, 1.2)
+    assert warped.shape == frames.shape
+    assert np.argmax(warped, axis=1).tolist() == [120, 120, 120]
+    assert np.argmax(synthesis_revoicing.warp_frequencies(frames, 0.9), axis=1).tolist() == [90, 90, 90]
+    assert frames.sum() == 3.0
+
+
+def test_a_new_voice_is_never_the_old_one() -> None:
+    random = np.random.default_rng(0)
+    voices = [synthesis_revoicing.draw_revoicing(random) for _ in range(300)]
+    assert all(abs(voice.formants - 1.0) > 0.02 for voice in voices)
+    assert all(0.6 <= voice.pitch <= 1.7 for voice in voices)
+    assert {voice.formants > 1 for voice in voices} == {True, False}
 
 
 @needs_flite
