@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The trained parts, where PyTorch is installed: what is shipped is what was trained."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is only in the training environment (make training)")
+
+from voxrig.animation import lips  # noqa: E402
+from voxrig.animation.channels import face_channel_names, face_channels  # noqa: E402
+from voxrig.animation.expression import apply_expression, load_expressions, voice_energy  # noqa: E402
+from voxrig.animation.phones import PHONES  # noqa: E402
+from voxrig.training.batches import learned_channels  # noqa: E402
+from voxrig.training.export import SpeechModel, write_graph  # noqa: E402
+from voxrig.training.expression_rules import ExpressionRules  # noqa: E402
+from voxrig.training.network import HOP, NetworkSize, SpeechFeatures, SpeechNetwork  # noqa: E402
+
+
+def make_network() -> SpeechNetwork:
+    torch.manual_seed(3)
+    size = NetworkSize(phones=len(PHONES), channels=len(learned_channels()), width=16, dilations=(1, 2, 4))
+    return SpeechNetwork(size).eval()
+
+
+def make_sound(seconds: float) -> np.ndarray:
+    random = np.random.default_rng(5)
+    count = round(seconds * 50) * HOP
+    swell = 0.5 + 0.5 * np.sin(np.arange(count) / 2500.0)
+    return (0.2 * random.standard_normal(count) * swell).astype(np.float32)
+
+
+def test_features_by_fft_and_by_convolution_agree() -> None:
+    features = SpeechFeatures(64, 1.0)
+    sound = torch.tensor(make_sound(2.0))[None]
+    assert torch.allclose(features.train()(sound), features.eval()(sound), atol=1e-4)
+
+
+def test_graph_and_pytorch_agree(tmp_path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = SpeechModel(make_network()).eval()
+    write_graph(model, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    sound = make_sound(3.4)[None]
+    emotion = np.random.default_rng(1).random((1, sound.shape[1] // HOP, len(load_expressions().emotions)), dtype=np.float32)
+    given = session.run(None, {"waveform": sound, "emotion": emotion})
+    with torch.no_grad():
+        wanted = model.eval()(torch.tensor(sound), torch.tensor(emotion))
+    for got, want in zip(given, wanted, strict=True):
+        assert got.shape == tuple(want.shape)
+        assert np.abs(got - want.numpy()).max() <= 1e-4
+
+
+def test_export_is_deterministic(tmp_path) -> None:
+    for name in ("a.onnx", "b.onnx"):
+        write_graph(SpeechModel(make_network()).eval(), tmp_path / name)
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_expression_rules_are_those_of_the_animation_folder() -> None:
+    random = np.random.default_rng(2)
+    sound = make_sound(2.0)
+    frames = len(sound) // HOP
+    face = (random.random((frames, len(face_channels()))) * 0.4).astype(np.float32)
+    weights = random.random((frames, len(load_expressions().emotions))).astype(np.float32)
+    wanted = apply_expression(face, weights, voice_energy(sound, 16_000, 50.0))
+    with torch.no_grad():
+        got = ExpressionRules()(torch.tensor(face)[None], torch.tensor(weights)[None], torch.tensor(sound)[None])
+    assert np.abs(got[0].numpy() - wanted).max() < 1e-4
+
+
+def test_certain_contacts_seal_the_lips_and_reach_the_teeth() -> None:
+    model = SpeechModel(make_network()).eval()
+    learned = [face_channel_names()[column] for column in learned_channels()]
+    open_mouth = torch.zeros(1, 6, len(learned))
+    for name, value in {"jawOpen": 0.3, "mouthLowerDownLeft": 0.2, "mouthLowerDownRight": 0.2, "mouthFunnel": 0.2}.items():
+        open_mouth[..., learned.index(name)] = value
+    for contact, check in ((0, lambda v: lips.lip_gap(v, learned).max() < 0.01),
+                           (1, lambda v: lips.lower_lip_height(v, learned).min() > lips.TEETH_HEIGHT_CENTIMETRES)):  # fmt: skip
+        logits = torch.full((1, 6, 2), -9.0)
+        assert torch.equal(model.contacts(open_mouth, logits), open_mouth)
+        logits[..., contact] = 9.0
+        assert check(model.contacts(open_mouth, logits)[0].numpy())

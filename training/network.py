@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The speech network: raw waveform in, phones and face channels out, a finite context around every frame.
+
+Everything that the shipped graph does is a module here, so that what is trained is what runs: log-mel features
+computed from the waveform, a two-sided dilated convolution trunk, heads for phones, contacts and channels, and the
+expression rules of ``animation/expression.py`` as tensor operations.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..animation import lips
+
+SAMPLE_RATE = 16_000
+HOP = 320
+FRAME_RATE = SAMPLE_RATE / HOP
+_SPECTRUM_HOP = HOP // 2
+_WINDOW = 400
+_FFT = 512
+_FLOOR = 1e-7
+"""Power under the quietest 16-bit noise; keeps the logarithm of digital silence finite."""
+
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """What has to be known to build the network again from its weights."""
+
+    phones: int
+    channels: int
+    width: int = 160
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1, 2, 4, 8, 16)
+    mel_bands: int = 64
+    local_mean_seconds: float = 1.0
+    dropout: float = 0.05
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for a checkpoint."""
+        return asdict(self)
+
+
+def mel_filters(bands: int, warp: float = 1.0, low_hz: float = 40.0, high_hz: float = 7900.0) -> np.ndarray:
+    """Triangular mel filters ``[spectrum bins, bands]`` (O'Shaughnessy's mel: 2595 log10(1 + f/700)).
+
+    ``warp`` multiplies the frequencies of the filters: a vocal tract of another length (VTLP, Jaitly & Hinton 2013).
+    """
+
+    def mel(hz: float | np.ndarray) -> np.ndarray:
+        return 2595.0 * np.log10(1.0 + np.asarray(hz) / 700.0)
+
+    edges = 700.0 * (10.0 ** (np.linspace(mel(low_hz), mel(high_hz), bands + 2) / 2595.0) - 1.0)
+    edges = np.minimum(edges * warp, SAMPLE_RATE / 2 - 1.0)
+    bins = np.arange(_FFT // 2 + 1) * SAMPLE_RATE / _FFT
+    rising = (bins[:, None] - edges[None, :-2]) / np.maximum(edges[1:-1] - edges[:-2], 1.0)
+    falling = (edges[None, 2:] - bins[:, None]) / np.maximum(edges[2:] - edges[1:-1], 1.0)
+    filters = np.maximum(0.0, np.minimum(rising, falling))
+    return (filters / np.maximum(filters.sum(0, keepdims=True), 1e-6)).astype(np.float32)
+
+
+class SpeechFeatures(nn.Module):
+    """Log-mel energies at 100 Hz, once as they are and once without their local mean (level and channel removed).
+
+    ``[batch, samples]`` -> ``[batch, 2 * bands, samples / 160]``. In the graph the spectrum is a convolution with a
+    windowed Fourier basis, which every runtime has; in training it is the same spectrum by FFT, five times faster.
+    """
+
+    def __init__(self, bands: int, local_mean_seconds: float) -> None:
+        super().__init__()
+        half_window = np.hanning(_WINDOW + 1)[:_WINDOW]
+        phase = 2.0 * math.pi * np.arange(_FFT // 2 + 1)[:, None] * np.arange(_WINDOW)[None, :] / _FFT
+        basis = np.concatenate([np.cos(phase), -np.sin(phase)]) * half_window
+        self.register_buffer("basis", torch.tensor(basis[:, None, :], dtype=torch.float32), persistent=False)
+        self.register_buffer("window", torch.tensor(half_window, dtype=torch.float32), persistent=False)
+        self.register_buffer("filters", torch.tensor(mel_filters(bands)), persistent=False)
+        self.reach = round(local_mean_seconds * SAMPLE_RATE / _SPECTRUM_HOP)
+
+    def forward(self, waveform: Tensor, filters: Tensor | None = None) -> Tensor:
+        """``filters`` ``[batch, bins, bands]`` replace the mel filters during training (vocal tract warps)."""
+        padded = functional.pad(waveform, (_WINDOW // 2, _WINDOW // 2 - _SPECTRUM_HOP))
+        if self.training:
+            frames = padded.unfold(1, _WINDOW, _SPECTRUM_HOP) * self.window
+            power = torch.fft.rfft(frames, n=_FFT).abs().square()
+        else:
+            spectrum = functional.conv1d(padded[:, None, :], self.basis, stride=_SPECTRUM_HOP)
+            real, imaginary = spectrum.chunk(2, dim=1)
+            power = (real * real + imaginary * imaginary).transpose(1, 2)
+        mel = torch.matmul(power, self.filters if filters is None else filters)
+        level = (torch.log(mel + _FLOOR) * 0.25).transpose(1, 2)
+        local_mean = functional.avg_pool1d(
+            functional.pad(level, (self.reach, self.reach), value=math.log(_FLOOR) * 0.25), 2 * self.reach + 1, stride=1
+        )
+        return torch.cat([level + 2.0, level - local_mean], dim=1)
+
+
+class DilatedBlock(nn.Module):
+    """A residual block that looks ``dilation`` frames to both sides. 2-d convolutions of height 1: faster on CPUs."""
+
+    def __init__(self, width: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.spread = nn.Conv2d(width, width, (1, 3), padding=(0, dilation), dilation=(1, dilation), bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        self.mix = nn.Conv2d(width, width, 1)
+        self.dropout = nn.Dropout2d(dropout)
+
+    def forward(self, value: Tensor) -> Tensor:
+        return value + self.mix(self.dropout(torch.relu(self.norm(self.spread(value)))))
+
+
+@dataclass
+class Prediction:
+    """What the network says about every frame; all ``[batch, frame, ...]``."""
+
+    features: Tensor
+    phone_logits: Tensor
+    contact_logits: Tensor
+    channels: Tensor
+    extra: dict[str, Tensor] = field(default_factory=dict)
+
+
+class SpeechNetwork(nn.Module):
+    """Waveform ``[batch, samples]`` (a multiple of 320) -> :class:`Prediction` at 50 frames a second."""
+
+    def __init__(self, size: NetworkSize) -> None:
+        super().__init__()
+        self.size = size
+        self.speech_features = SpeechFeatures(size.mel_bands, size.local_mean_seconds)
+        self.stem = nn.Conv2d(2 * size.mel_bands, size.width, (1, 6), stride=(1, 2))
+        self.trunk = nn.Sequential(*[DilatedBlock(size.width, dilation, size.dropout) for dilation in size.dilations])
+        self.last = nn.Sequential(nn.BatchNorm2d(size.width), nn.ReLU(), nn.Conv2d(size.width, size.width, 1), nn.ReLU())
+        self.phone_head = nn.Conv2d(size.width, size.phones, 1)
+        self.contact_head = nn.Conv2d(size.width, 2, 1)
+        """Lips sealed; lower lip on the upper teeth."""
+        self.channel_head = nn.Conv2d(size.width, size.channels, (1, 3), padding=(0, 1))
+
+    @property
+    def context_seconds(self) -> float:
+        """How far to each side a frame can hear."""
+        frames = sum(self.size.dilations) + 1
+        return frames / FRAME_RATE + self.size.local_mean_seconds + 0.05
+
+    def forward(self, waveform: Tensor, filters: Tensor | None = None) -> Prediction:
+        heard = self.speech_features(waveform, filters).unsqueeze(2)
+        # Frame i is centred on spectrum column 2i: taps 2i-2 .. 2i+3.
+        value = self.stem(functional.pad(heard, (2, 2))).contiguous(memory_format=torch.channels_last)
+        features = self.last(self.trunk(value))
+
+        def rows(head: nn.Module) -> Tensor:
+            return head(features).squeeze(2).transpose(1, 2)
+
+        return Prediction(
+            features=features.squeeze(2).transpose(1, 2),
+            phone_logits=rows(self.phone_head),
+            contact_logits=rows(self.contact_head),
+            channels=rows(self.channel_head),
+        )
+
+
+class ContactRules(nn.Module):
+    """Makes likely contacts real: seals the lips for p, b, m and lifts the lower lip to the teeth for f, v.
+
+    A network that regresses channels averages over what it is unsure of and leaves the lips ajar; phone evidence at a
+    low threshold closes them (VisemeNet snaps its labials likewise, Zhou et al. 2018). The evidence is the contact
+    probability, mapped from ``threshold``..``certain`` to 0..1. The lips then move along 'mouthClose' by just what the
+    formulas of ``animation/lips.py`` ask for, and channels that would part them give way.
+    ``[batch, frame, learned]`` in and out.
+    """
+
+    def __init__(self, names: list[str], threshold: tuple[float, float], certain: tuple[float, float]) -> None:
+        super().__init__()
+
+        def column(values: dict[str, float] | np.ndarray) -> Tensor:
+            if isinstance(values, dict):
+                values = np.array([values.get(name, 0.0) for name in names])
+            return torch.tensor(values, dtype=torch.float32)
+
+        self.register_buffer("gap", column(lips.channel_weights(lips.GAP_CENTIMETRES, names))[:, None])
+        self.register_buffer("height", column(lips.channel_weights(lips.LOWER_LIP_CENTIMETRES, names))[:, None])
+        self.register_buffer("close", column({"mouthClose": 1.0}))
+        part = {"mouthLowerDownLeft": 0.9, "mouthLowerDownRight": 0.9, "mouthUpperUpLeft": 0.9, "mouthUpperUpRight": 0.9}
+        self.register_buffer("sealed_keeps", 1.0 - column(part | {"mouthFunnel": 0.6, "mouthShrugUpper": 0.9}))
+        teeth = {"mouthLowerDownLeft": 0.9, "mouthLowerDownRight": 0.9, "mouthFunnel": 0.8}
+        self.register_buffer("teeth_keeps", 1.0 - column(teeth))
+        self.register_buffer("threshold", torch.tensor(threshold))
+        self.register_buffer("span", torch.tensor(certain) - torch.tensor(threshold))
+        self.margin = 0.05
+        self.lip_height = lips.TEETH_HEIGHT_CENTIMETRES + 0.06
+        self.gap_per_close = -lips.GAP_CENTIMETRES["mouthClose"]
+        self.height_per_close = lips.LOWER_LIP_CENTIMETRES["mouthClose"]
+
+    def forward(self, channels: Tensor, contact_logits: Tensor) -> Tensor:
+        likely = torch.sigmoid(contact_logits).transpose(1, 2)
+        # The most likely of three frames: a seal of one frame is too short for the eye.
+        likely = functional.max_pool1d(likely, 3, stride=1, padding=1).transpose(1, 2)
+        sure = ((likely - self.threshold) / self.span).clamp(0.0, 1.0)
+        sealed, teeth = sure[..., :1], sure[..., 1:]
+        channels = channels * (1.0 - teeth * (1.0 - self.teeth_keeps))
+        lift = (self.lip_height - channels @ self.height).clamp(min=0.0) / self.height_per_close
+        channels = channels + teeth * lift * self.close
+        channels = channels * (1.0 - sealed * (1.0 - self.sealed_keeps))
+        lift = (channels @ self.gap + self.margin).clamp(min=0.0) / self.gap_per_close
+        return channels + sealed * lift * self.close
