@@ -9,7 +9,8 @@ fields of :class:`Expressions`::
     near   = clip((apart_gap - v @ gap) / (apart_gap - near_gap), 0, 1)      [time, 1]  1: lips (all but) touch
     speaks = 1 - clip(4 * v[silent] - 3, 0, 1)                               [time, 1]  0: a mouth that rests
     hold   = max(near * speaks, clip(1.25 * v[biting], 0, 1))                [time, 1]  1: lips or teeth must meet
-    let    = 1 - hold * opening - (1 - near) * closing                       [time, channel]
+    tight  = clip(2 * near - 1, 0, 1)                                        [time, 1]  1: lips near enough to press
+    let    = 1 - hold * opening - (1 - tight) * closing                      [time, channel]
     moved  = swell @ poses + sum over emotions of swell[:, e] * (v @ shapes[e])
     result = clip(v + let * moved, minimum, maximum)
 
@@ -161,7 +162,8 @@ def apply_expression(
     near = np.clip((rules.apart_gap - face @ rules.gap) / (rules.apart_gap - rules.near_gap), 0.0, 1.0)[:, None]
     speaks = 1.0 - np.clip(4.0 * face[:, rules.silent] - 3.0, 0.0, 1.0)[:, None]
     hold = np.maximum(near * speaks, np.clip(1.25 * face[:, rules.biting], 0.0, 1.0)[:, None])
-    let = 1.0 - hold * rules.opening - (1.0 - near) * rules.closing
+    tight = np.clip(2.0 * near - 1.0, 0.0, 1.0)
+    let = 1.0 - hold * rules.opening - (1.0 - tight) * rules.closing
     moved = swell @ rules.poses
     for index in range(len(rules.emotions)):
         moved += swell[:, index, None] * (face @ rules.shapes[index])
