@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where contact evidence is believed: ``python -m voxrig.training.choose_contacts --data DIR --run DIR``.
+
+Runs the network once over labelled development clips and then tries thresholds of the contact rules: closures found
+against vowels and tongue sounds sealed by mistake. Prints the trade-off; the choice goes into ``export.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..animation.channels import face_channel_names
+from ..animation.curves import ChannelCurves
+from .batches import learned_channels
+from .evaluate import load_development
+from .export import load_network
+from .measures import measure_contacts, ratio
+from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules
+
+SEALS = ((2.0, 3.0), (0.6, 0.9), (0.5, 0.8), (0.4, 0.8), (0.4, 0.7), (0.3, 0.7), (0.25, 0.6), (0.2, 0.5))
+"""(threshold, certain) to try; the first one never closes: the network alone."""
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
+    parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/speech"))
+    parser.add_argument("--subset", default="fast")
+    arguments = parser.parse_args()
+    network, _ = load_network(arguments.run / "checkpoint.pt")
+    names = [face_channel_names()[column] for column in learned_channels()]
+    heard = []
+    for clip in load_development(arguments.data, arguments.cache, arguments.subset).labelled:
+        reach = round(network.context_seconds * SAMPLE_RATE / HOP) * HOP
+        sound = np.pad(clip.waveform, (reach, reach + -len(clip.waveform) % HOP))
+        with torch.no_grad():
+            prediction = network(torch.from_numpy(sound)[None])
+        rows = slice(reach // HOP, -(reach // HOP))
+        heard.append((prediction.channels[:, rows], prediction.contact_logits[:, rows], clip.phones))
+    for threshold, certain in SEALS:
+        rules = ContactRules(names, (threshold, threshold), (certain, certain))
+        tallies = defaultdict(list)
+        for channels, logits, phones in heard:
+            values = rules(channels, logits)[0].numpy()
+            for name, tally in measure_contacts(ChannelCurves(tuple(names), FRAME_RATE, values), phones).items():
+                tallies[name].append(tally)
+        shown = ("closure_recall", "false_closure", "sealed_tongue", "labiodental_recall", "false_labiodental")
+        print(f"{threshold:.2f} {certain:.2f}  " + "  ".join(f"{name} {ratio(tallies[name]):.3f}" for name in shown), flush=True)
+
+
+if __name__ == "__main__":
+    main()
