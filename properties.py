@@ -19,6 +19,7 @@ from .animation.mapping import Link, Mapping, Target
 from .blender import sounds
 from .errors import ModelError, RigError
 from .inference.package import bundled_packages, read_description
+from .inference.session import expected_provider
 
 PACKAGE = __package__ or "voxrig"
 OTHER_FOLDER = "FOLDER"
@@ -85,6 +86,11 @@ def read_model_entry(folder: str) -> ModelEntry:
     channels = tuple((channel.name, channel.group) for channel in package.channels)
     description = f"Version {package.version}, {len(channels)} channels at {package.frame_rate:g} frames a second"
     return ModelEntry(package.name, package.title, description, path, channels)
+
+
+def shown_provider() -> str:
+    """'CUDA' or 'CPU': what the last run of this session ran on, or before the first one what the next will most likely use."""
+    return session.provider or expected_provider(preferences().provider)
 
 
 def forget_models() -> None:

@@ -45,7 +45,7 @@ def available_providers() -> tuple[str, ...]:
 
 @functools.cache
 def expected_provider(provider: str = "AUTO") -> str:
-    """'CUDA' or 'CPU', whichever a session asked for ``provider`` will most likely run on; looked up without loading onnxruntime.
+    """'CUDA' or 'CPU', whichever ``provider`` will most likely run on, looked up without loading onnxruntime.
 
     Where its wheel lacks the CUDA library there is only the CPU; that CUDA works is known once a session is open.
     """

@@ -11,9 +11,9 @@ from ..properties import (
     character_settings,
     chosen_model,
     count_mapped,
-    preferences,
     scene_settings,
     session,
+    shown_provider,
 )
 
 
@@ -73,10 +73,11 @@ class VOXRIG_PT_main(VoxrigPanel):
 
 
 def _draw_hint(column: Any, text: str, icon: str) -> None:
-    """A line of small print in the column of values."""
-    split = column.split(factor=0.4)
-    split.label(text="")
-    split.label(text=text, icon=icon)
+    """A line of small print below a field, over the whole width: it says too much for the column of values."""
+    row = column.row()
+    row.alignment = "RIGHT"
+    row.active = icon != "NONE"
+    row.label(text=text, icon=icon)
 
 
 def _describe_mapping(settings: Any) -> tuple[str, str]:
@@ -94,9 +95,7 @@ def _describe_mapping(settings: Any) -> tuple[str, str]:
 def _describe_model(settings: Any) -> str:
     """What would run where: 'CPU, Speech 1'."""
     model = chosen_model(settings)
-    wanted = {"AUTO": "Automatic", "CUDA": "CUDA", "CPU": "CPU"}[preferences().provider]
-    provider = session.provider or wanted
-    return f"{provider}, {model.title}" if model is not None else provider
+    return f"{shown_provider()}, {model.title}" if model is not None else shown_provider()
 
 
 class VOXRIG_PT_performance(VoxrigPanel):
