@@ -185,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; 0 also when the peers cannot run here, which is said on standard error."""
     parser = argparse.ArgumentParser(prog="python -m voxrig.tools.peers", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with speech/, grid_lips/ and rig_116/")
-    parser.add_argument("--cache", type=Path, default=Path(".cache/training"), help="better phone times are taken from here")
+    parser.add_argument("--cache", type=Path, default=Path(".cache/training"), help="phone times are kept here")
     parser.add_argument("--save", type=Path, default=evaluate.PEER_SCORES, help="folder for the files of scores")
     parser.add_argument("--subset", choices=tuple(evaluate.SUBSETS), default="fast")
     parser.add_argument("--degraded", action="store_true", help="also under noise, in a room and over a telephone")

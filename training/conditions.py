@@ -7,6 +7,8 @@ are float32 ``[samples]`` at 16 kHz.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,6 +46,7 @@ def add_noise(samples: Samples, snr_db: float = 10.0, seed: int = 7) -> Samples:
     return _within_full_scale(samples + gain * pink_noise(len(samples), seed))
 
 
+@functools.cache
 def small_room_response(absorption: float = 0.25, seconds: float = 0.4) -> Samples:
     """Response of a 4.0 x 3.0 x 2.5 m room from a talker to a microphone 1.5 m away, the direct path first and 1.
 
@@ -64,7 +67,9 @@ def small_room_response(absorption: float = 0.25, seconds: float = 0.4) -> Sampl
         delay = np.rint((distance - direct) / 343.0 * SAMPLE_RATE).astype(np.int64)
         near = delay < len(response)
         np.add.at(response, delay[near], reflection ** bounces[near] * direct / distance[near])
-    return response.astype(np.float32)
+    kept = response.astype(np.float32)
+    kept.flags.writeable = False
+    return kept
 
 
 def add_room(samples: Samples, response: Samples | None = None) -> Samples:
@@ -173,14 +178,19 @@ def join_pieces(pieces: list[Samples], seconds: float, fade_seconds: float = 0.0
 
 def still_sounds(room_noise: list[Samples], seconds: float = 10.0) -> dict[str, list[Samples]]:
     """Sounds during which a mouth rests, by kind. ``room_noise`` are recordings without speech; the rest is made here."""
+    sounds = {kind: list(made) for kind, made in _made_sounds(seconds).items()}
+    if room_noise:
+        sounds["room noise"] = join_pieces(room_noise, seconds)
+    return sounds
+
+
+@functools.cache
+def _made_sounds(seconds: float) -> dict[str, list[Samples]]:
     count = round(seconds * SAMPLE_RATE)
-    sounds = {
+    return {
         "digital silence": [np.zeros(count, np.float32)],
         "hum": [hum(seconds, 50.0), hum(seconds, 60.0, level=-25.0, seed=4)],
         "music": [music(seconds), music(seconds, level=-30.0, seed=12)],
         "breath": [breath(seconds), breath(seconds, level=-45.0, seed=6)],
         "room tone": [_at_level(pink_noise(count, 8), -60.0), _at_level(pink_noise(count, 9), -40.0)],
     }
-    if room_noise:
-        sounds["room noise"] = join_pieces(room_noise, seconds)
-    return sounds

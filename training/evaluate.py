@@ -30,8 +30,8 @@ from ..animation import lips
 from ..animation.curves import ChannelCurves
 from ..animation.phones import SILENCE, TimedPhone
 from . import conditions, measures
-from .alignment import ALIGNER_BIAS_SECONDS
-from .corpora import SAMPLE_RATE, fill_silence, load_corpus
+from .alignment import ALIGNER_BIAS_SECONDS, Aligner, Word, english_words, read_alignments
+from .corpora import SAMPLE_RATE, fill_silence
 from .measures import Tally, TrackedMouth
 from .recordings import librispeech_development_talkers, name_fraction, read_index, read_phone_table, split_of
 
@@ -146,33 +146,28 @@ def _groups_of(row: Mapping[str, str]) -> tuple[str, ...]:
 def load_development(data: Path | str, cache: Path | str | None = None, subset: str = "standard") -> Development:
     """Read the development clips of the data folder (its README's split).
 
-    Phone times come from ``cache`` (aligned again by ``training.alignment``) where it has the clip, else from the
-    lists beside the data, moved by the aligner's 7.5 ms; clips without either are left out and cannot be scored.
+    Phone times come from ``cache`` (``align_development`` and the preparation of training put them there), else from
+    the lists beside the data, moved by the aligner's 7.5 ms; clips without either are left out and counted. Clips are
+    chosen before their times are looked up, so better times never change which clips are scored.
     Raises FileNotFoundError when ``data`` has no speech/index.tsv.
     """
     root = Path(data)
     limits = SUBSETS[subset]
     index = read_index(root / "speech")
-    aligned, aligned_count = _read_alignments(cache)
-    listed_count = 0
+    aligned = _read_alignments(cache)
+    counts: Counter[str] = Counter()
     labelled: list[Recording] = []
     for dataset in LABELLED:
-        rows = index.get(dataset, [])
-        talkers = librispeech_development_talkers(rows) if dataset == "librispeech_subset" else frozenset[str]()
         table = root / "speech" / "phones" / f"{dataset}.tsv"
         listed = read_phone_table(table, ALIGNER_BIAS_SECONDS) if table.is_file() else {}
-        by_speaker: dict[str, list[dict[str, str]]] = {}
-        for row in rows:
-            if split_of(row, talkers) == "development" and ((dataset, row["utt"]) in aligned or row["utt"] in listed):
-                by_speaker.setdefault(row["speaker"], []).append(row)
-        for members in by_speaker.values():
-            chosen = sorted(members, key=lambda row: _hash(f"{dataset}/{row['utt']}"))[: limits.per_speaker[dataset]]
-            for row in chosen:
-                phones = aligned.get((dataset, row["utt"]))
-                if phones is None:
-                    listed_count += 1
-                    phones = fill_silence(listed[row["utt"]], int(row["length"]) / SAMPLE_RATE)
-                labelled.append(_recording(root / "speech", row, phones, _groups_of(row)))
+        for row in _development_rows(index.get(dataset, []), dataset, limits.per_speaker[dataset]):
+            phones = aligned.get((dataset, row["utt"]), listed.get(row["utt"], []))
+            if not phones:
+                counts["without"] += 1
+                continue
+            counts["aligned" if (dataset, row["utt"]) in aligned else "listed"] += 1
+            filled = fill_silence(phones, int(row["length"]) / SAMPLE_RATE)
+            labelled.append(_recording(root / "speech", row, filled, _groups_of(row)))
     languages: list[Recording] = []
     for dataset in OTHER_LANGUAGES.values():
         rows = [row for row in index.get(dataset, []) if split_of(row, frozenset()) == "development"]
@@ -186,22 +181,63 @@ def load_development(data: Path | str, cache: Path | str | None = None, subset: 
     ]
     tracked = _read_tracked(root / "grid_lips", aligned, limits.tracked)
     takes = tuple(_read_take(path) for path in sorted((root / "rig_116").glob("*.csv"))[: limits.takes])
-    used = len(labelled) - listed_count
-    labels = f"{used} clips aligned again, {listed_count} with the listed times" if aligned_count else "listed times + 7.5 ms"
+    labels = f"{counts['aligned']} clips aligned, {counts['listed']} listed, {counts['without']} left out for want of them"
     return Development(tuple(labelled), tracked, tuple(languages), takes, tuple(noise), subset, labels)
 
 
-def _read_alignments(cache: Path | str | None) -> tuple[dict[tuple[str, str], list[TimedPhone]], int]:
-    """Phones of the cache by (corpus, name): development clips, and the tracked talker's."""
+def _read_alignments(cache: Path | str | None) -> dict[tuple[str, str], list[TimedPhone]]:
+    """Phones aligned so far by (corpus, name); an empty list for a clip whose text does not fit its sound."""
     found: dict[tuple[str, str], list[TimedPhone]] = {}
-    if cache is None or not (Path(cache) / "corpora").is_dir():
-        return found, 0
-    for split, corpora in (("development", LABELLED), ("evaluation", ("grid_lips",))):
-        for clip in load_corpus(cache, split, corpora=corpora):
-            # Listed times in the cache have no quality; they are read from the data itself.
-            if len(clip.phone) and np.isfinite(clip.quality):
-                found[(clip.corpus, clip.id)] = clip.phones
-    return found, len(found)
+    if cache is None:
+        return found
+    for corpus in (*LABELLED, "grid_lips"):
+        for file in (f"development/{corpus}.jsonl", f"{corpus}.jsonl"):
+            for name, (phones, _) in read_alignments(Path(cache) / "alignments" / file).items():
+                found[(corpus, name)] = phones
+    return found
+
+
+def align_development(data: Path, cache: Path, subset: str) -> int:
+    """Align the clips of a subset that have text but no aligned times in ``cache`` yet; returns how many were.
+
+    Kept in ``alignments/development/`` of the cache, so that scores need no other preparation than this. Needs
+    pocketsphinx and flite; about 20 times faster than the sound lasts.
+    """
+    index = read_index(data / "speech")
+    known = _read_alignments(cache)
+    done = 0
+    align: Callable[[Samples, Sequence[Word]], tuple[list[TimedPhone], float]] | None = None
+    for dataset in LABELLED:
+        path = cache / "alignments" / "development" / f"{dataset}.jsonl"
+        for row in _development_rows(index.get(dataset, []), dataset, SUBSETS[subset].per_speaker[dataset]):
+            if (dataset, row["utt"]) in known:
+                continue
+            align = align or Aligner().align
+            try:
+                phones, quality = align(_read(data / "speech", row), english_words(row["text"]))
+            except ValueError:
+                phones, quality = [], float("nan")
+            listed = [(p.phone, round(p.start, 4), round(p.end, 4), p.stress) for p in phones]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(path, "a", encoding="utf-8") as stream:
+                stream.write(json.dumps({"id": row["utt"], "quality": round(quality, 3), "phones": listed}) + "\n")
+            done += 1
+    return done
+
+
+def _development_rows(rows: Sequence[dict[str, str]], dataset: str, limit: int) -> list[dict[str, str]]:
+    """The rows with text of the development split that a subset takes: the smallest hashes of every speaker."""
+    talkers = librispeech_development_talkers(list(rows)) if dataset == "librispeech_subset" else frozenset[str]()
+    by_speaker: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        # Nobody knows how digits were read, so such texts cannot be aligned reliably.
+        if row["text"] and not re.search("[0-9]", row["text"]) and split_of(row, talkers) == "development":
+            by_speaker.setdefault(row["speaker"], []).append(row)
+    return [
+        row
+        for members in by_speaker.values()
+        for row in sorted(members, key=lambda row: _hash(f"{dataset}/{row['utt']}"))[:limit]
+    ]
 
 
 def _read(speech: Path, row: Mapping[str, str]) -> Samples:
@@ -231,7 +267,9 @@ def _read_tracked(folder: Path, aligned: Mapping[tuple[str, str], list[TimedPhon
         column = {key: np.array([float(row[key]) for row in rows]) for key in ("inner_gap", "mouth_width", "subnasal_chin")}
         seconds = (np.arange(len(rows)) + 0.5) / 25.0
         tracked = TrackedMouth(seconds, column["inner_gap"], column["mouth_width"], column["subnasal_chin"])
-        phones = tuple(aligned.get(("grid_lips", name), ()))
+        phones = tuple(fill_silence(aligned.get(("grid_lips", name), ()), len(waveform) / SAMPLE_RATE))
+        if all(phone.phone == SILENCE for phone in phones):
+            phones = ()
         clips.append(Recording(name, "grid_lips/s1", (), "en", "", waveform, phones, tracked))
     return tuple(clips)
 
@@ -658,9 +696,10 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m voxrig.training.evaluate", description=__doc__.split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with speech/, grid_lips/ and rig_116/")
-    parser.add_argument("--cache", type=Path, default=Path(".cache/training"), help="better phone times are taken from here")
+    parser.add_argument("--cache", type=Path, default=Path(".cache/training"), help="phone times are kept here")
     parser.add_argument("--model", type=Path, help="model package to score (models/speech where there is one)")
     parser.add_argument("--subset", choices=tuple(SUBSETS), default="standard")
+    parser.add_argument("--no-alignment", action="store_true", help="use the phone times there are, align nothing")
     parser.add_argument("--no-baselines", action="store_true", help="only the model")
     parser.add_argument("--beside", type=Path, nargs="*", help="stored scores to show as columns (.cache/scores/peers/*.json)")
     parser.add_argument("--save", type=Path, help="folder to store each column's scores in")
@@ -669,9 +708,11 @@ def main(arguments: list[str] | None = None) -> int:
     if not (options.data / "speech" / "index.tsv").is_file():
         print(f"{options.data} has no speech/index.tsv: give the data folder with --data", file=sys.stderr)
         return 2
+    if not options.no_alignment:
+        align_development(options.data, options.cache, options.subset)
     development = load_development(options.data, options.cache, options.subset)
     if not development.labelled:
-        print("no development clip has phone times: run python -m voxrig.training.prepare first", file=sys.stderr)
+        print("no development clip has phone times: leave out --no-alignment", file=sys.stderr)
         return 2
     columns: dict[str, Scores] = {}
     predict: Predict | None = None
