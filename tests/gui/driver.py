@@ -67,6 +67,15 @@ def view_3d() -> tuple[bpy.types.Area, bpy.types.Region]:
     return area, next(region for region in area.regions if region.type == "UI")
 
 
+def look_at_everything() -> None:
+    """Turn the 3D View to the front of the whole scene."""
+    area, _sidebar = view_3d()
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with bpy.context.temp_override(window=window(), area=area, region=region):
+        bpy.ops.view3d.view_axis(type="FRONT")
+        bpy.ops.view3d.view_all()
+
+
 def open_tab(category: str) -> Steps:
     """Show the sidebar of the 3D View with one tab, wide enough to read."""
     area, region = view_3d()
@@ -169,6 +178,18 @@ def find(buttons: dict[str, tuple[int, int]], part: str) -> tuple[int, int]:
         if part in name:
             return place
     raise LookupError(f"no button '{part}' among {sorted(buttons)}")
+
+
+def count_keys() -> int:
+    """Keyframes of all F-Curves in the file, in any Blender."""
+    total = 0
+    for action in bpy.data.actions:
+        if hasattr(action, "layers"):
+            bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
+        else:
+            bags = [action]
+        total += sum(len(fcurve.keyframe_points) for bag in bags for fcurve in bag.fcurves)
+    return total
 
 
 def wait_until(check: Callable[[], bool], seconds: float) -> Steps:

@@ -14,21 +14,8 @@ import driver
 INSIDE = Path(sys.argv[sys.argv.index("--") + 2])
 
 
-def count_keys() -> int:
-    """Keyframes on the shape keys of all meshes."""
-    total = 0
-    for key in bpy.data.shape_keys:
-        action = key.animation_data.action if key.animation_data else None
-        if action is not None:
-            total += sum(len(fcurve.keyframe_points) for fcurve in action.fcurves)
-    return total
-
-
 def scenario() -> driver.Steps:
-    area, _region = driver.view_3d()
-    with bpy.context.temp_override(window=driver.window(), area=area, region=area.regions[-1]):
-        bpy.ops.view3d.view_all()
-        bpy.ops.view3d.view_axis(type="FRONT")
+    driver.look_at_everything()
     yield from driver.open_tab("Voxrig")
     driver.picture("1-open")
     buttons = yield from driver.scan_sidebar()
@@ -46,20 +33,20 @@ def scenario() -> driver.Steps:
     settings = bpy.context.scene.voxrig
     driver.note(character=getattr(settings.character, "name", ""), sound=settings.sound_file)
     driver.picture("3-chosen")
-    driver.note(keys_before=count_keys())
+    driver.note(keys_before=driver.count_keys())
     yield from driver.click(*driver.find(buttons, "voxrig.animate_from_audio"))
     yield 0.2
     driver.picture("4-working")
-    yield from driver.wait_until(lambda: count_keys() > 0, 120)
+    yield from driver.wait_until(lambda: driver.count_keys() > 0, 120)
     yield 1.0
-    driver.note(keys_after=count_keys(), status=bpy.context.workspace.name)
+    driver.note(keys_after=driver.count_keys(), status=bpy.context.workspace.name)
     driver.picture("5-animated")
 
     area, _region = driver.view_3d()
     yield from driver.point(area.x + area.width // 3, area.y + area.height // 2)
     yield from driver.press("Z", ctrl=True)
     yield 1.0
-    driver.note(keys_after_undo=count_keys())
+    driver.note(keys_after_undo=driver.count_keys())
     driver.picture("6-undone")
 
 

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import wave
+from pathlib import Path
+
+import numpy as np
 from real_blender import RealBlender
 
 
@@ -34,3 +38,29 @@ def test_first_take_by_mouse_and_keyboard(real_blender: RealBlender) -> None:
     assert seen["keys_after"] > 50
     assert seen["keys_after_undo"] == 0
     assert "Traceback" not in seen["printed"]
+
+
+def test_mishaps_change_nothing_and_leave_the_panel_usable(real_blender: RealBlender) -> None:
+    (real_blender.folder / "not a sound.wav").write_text("This is a text.\n", encoding="utf-8")
+    write_long_sound(real_blender.folder / "long.wav")
+    seen = real_blender.play("mishaps", str(real_blender.inside / "scene.blend"))
+    assert not seen["enabled_without_character"]
+    assert seen["keys_after_grey"] == 0
+    assert seen["enabled"]
+    assert seen["keys_after_no_sound"] == 0
+    assert seen["links_after_no_sound"] == 0
+    assert seen["can_be_stopped"]
+    assert seen["keys_after_escape"] == 0
+    assert seen["keys_after_all"] > 50
+    assert "Traceback" not in seen["printed"]
+
+
+def write_long_sound(path: Path) -> None:
+    """Half an hour of soft noise at 16 kHz: long enough to be stopped on any machine."""
+    noise = np.random.default_rng(7).integers(-2000, 2000, 16_000, dtype=np.int16).tobytes()
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        for _second in range(1800):
+            file.writeframesraw(noise)
