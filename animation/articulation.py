@@ -2,11 +2,12 @@
 """Articulation rules: timed phones, with how loud and how high the voice is, become face channels.
 
 Every phone aims at a pose and at a lip aperture, the gap between the lips in centimetres, which jaw and lips reach
-together (a tract variable of articulatory phonology, Browman and Goldstein 1989). Both are blended by dominance (Cohen and Massaro 1993): with the phones' weights w_p(t) in
-a group of channels, the track is sum(w_p * pose_p) / sum(w_p). A weight holds over most of its phone and falls off
-before and after it as ``dominance * (1 - distance / reach) ** sharpness``, a kernel with an end, so that silence far
-from speech is exactly at rest. Reach differs by group: rounding starts earliest and ends latest. Sounds of the tongue
-have next to no dominance over the lips' shape, which leaves it to their neighbours.
+together (a tract variable of articulatory phonology, Browman and Goldstein 1989). Both are blended by dominance (Cohen
+and Massaro 1993): with the phones' weights w_p(t) in a group of channels, the track is sum(w_p * pose_p) / sum(w_p). A
+weight holds over most of its phone and falls off before and after it as ``dominance * (1 - distance / reach) **
+sharpness``, a kernel with an end, so that silence far from speech is exactly at rest. Reach differs by group: rounding
+starts early and ends late. Sounds of the tongue have next to no dominance over the lips' shape, which leaves it to
+their neighbours.
 
 What must not be averaged comes after the blend, measured in centimetres with the formulas of :mod:`.lips`:
 lips close fully for p, b and m and the lower lip meets the teeth for f and v, each as a maximum over time and held;
@@ -148,7 +149,9 @@ def articulate(
         poses = rules.poses[index][segments.code]
         if group in ("jaw", "aperture"):
             poses = poses * segments.gain[:, None]
-        blended = _blend(segments, kernel_frames, poses, rules.dominance[segments.code, index], reaches[index], frame_rate, frame_count)
+        blended = _blend(
+            segments, kernel_frames, poses, rules.dominance[segments.code, index], reaches[index], frame_rate, frame_count
+        )
         for column, name in enumerate(rules.columns[index]):
             tracks[name] = blended[:, column]
     shares = rules.visemes[segments.code].copy()
@@ -209,7 +212,9 @@ def _read_timeline(phones: Sequence[TimedPhone], rules: ArticulationRules) -> _T
         if name not in known:
             raise ValueError(f"unknown phone {timed.phone!r}")
         if not (np.isfinite(timed.start) and np.isfinite(timed.end)) or timed.end < timed.start or timed.start < now - 0.005:
-            raise ValueError(f"phone {timed.phone} from {timed.start} to {timed.end} s runs backwards or overlaps the one before")
+            raise ValueError(
+                f"phone {timed.phone} from {timed.start} to {timed.end} s runs backwards or overlaps the one before"
+            )
         begins = max(timed.start, now)
         if timed.end <= begins:
             continue
@@ -315,8 +320,9 @@ def _lay_segments(timeline: _Timeline, emphasis: Floats, rules: ArticulationRule
             # Doubled visemes count once (JALI): 'bad time' has one tongue closure, 'top boy' one seal of the lips.
             if code and rules.kinds[index] in ("bilabial", "labiodental", "sibilant", "tongue"):
                 before = code[-1]
-                if rules.kinds[before] == rules.kinds[index] and rules.settings["phones"][part]["visemes"] == (
-                    rules.settings["phones"][rules.phones[before]]["visemes"]
+                if (
+                    rules.kinds[before] == rules.kinds[index]
+                    and rules.settings["phones"][part]["visemes"] == (rules.settings["phones"][rules.phones[before]]["visemes"])
                 ):
                     end[-1] = finishes
                     begins = finishes
@@ -399,7 +405,9 @@ def _keep_constraints(
     height_weights = channel_weights(LOWER_LIP_CENTIMETRES, names)
 
     # Sibilants: the jaw is capped, never averaged upwards by a wide neighbour.
-    sibilant = _holds(timeline, ("sibilant",), settings["sibilant"]["ramp"], settings["sibilant"]["ramp"], frame_rate, frame_count)
+    sibilant = _holds(
+        timeline, ("sibilant",), settings["sibilant"]["ramp"], settings["sibilant"]["ramp"], frame_rate, frame_count
+    )
     jaw = values[:, column("jawOpen")]
     jaw -= sibilant * np.maximum(jaw - settings["sibilant"]["jaw"], 0.0)
 
@@ -441,9 +449,10 @@ def _keep_constraints(
     upper = (share + (1.0 - share) * bite) * parting / upper_unit
     upper = np.clip(lips_rules["upper_most"] - values[:, column("mouthUpperUpLeft")], 0.0, upper)
     lower = (1.0 - bite) * (parting - upper * upper_unit) / lower_unit
-    # Beyond what lower lips can do the jaw opens: short sounds on its slow way.
+    # Beyond what lower lips can do the jaw opens (short sounds on its slow way), but not for a sibilant.
     over = np.clip(values[:, column("mouthLowerDownLeft")] + lower - lips_rules["lower_most"], 0.0, lower)
     lower -= over
+    over *= 1.0 - sibilant
     jaw += over * lower_unit / GAP_CENTIMETRES["jawOpen"]
     reached = gap + upper * upper_unit + (lower + over) * lower_unit
     upper += np.clip(np.minimum(aim, floor) - reached, 0.0, None) / upper_unit
@@ -533,10 +542,8 @@ def _holds(
     return 1.0 - _openness(start, end, before, after, 1.0, frame_rate, frame_count)
 
 
-def _open_floor(
-    timeline: _Timeline, gap: Floats, frame_rate: float, frame_count: int, settings: dict[str, Any]
-) -> Floats:
-    """The least gap in centimetres, ``[time]``: above the seal's threshold inside vowels and sounds of the tongue, else none."""
+def _open_floor(timeline: _Timeline, gap: Floats, frame_rate: float, frame_count: int, settings: dict[str, Any]) -> Floats:
+    """The least gap in centimetres, ``[time]``: over the seal's threshold in vowels and sounds of the tongue, else none."""
     floor = np.full(frame_count, -np.inf)
     height = max(settings["share"] * float(np.percentile(np.maximum(gap, 0.0), 95.0)), settings["least"])
     length = timeline.lengths()
@@ -548,4 +555,3 @@ def _open_floor(
         end = timeline.end[chosen] - margin * length[chosen] + beyond
         floor[_spread_frames(start, end, frame_rate, frame_count)[1]] = height
     return floor
-

@@ -103,7 +103,9 @@ def build_expressions(settings: dict[str, Any], channels: tuple[Channel, ...]) -
     opening = ((gap > 0) | (height < 0)).astype(np.float64)
     # What closes a jaw's opening may not slacken in a seal either, nor rounding, whose going opens the gap a little.
     opening[[column["mouthClose"], column["mouthPucker"]]] = 1.0
-    closing = np.array([name.startswith(("mouthPress", "mouthRollLower", "mouthShrugLower")) for name in names], dtype=np.float64)
+    closing = np.array(
+        [name.startswith(("mouthPress", "mouthRollLower", "mouthShrugLower")) for name in names], dtype=np.float64
+    )
     lips, energy = settings["lips"], settings["energy"]
     return Expressions(
         emotions=emotions,

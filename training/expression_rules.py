@@ -42,7 +42,8 @@ class ExpressionRules(nn.Module):
         near = ((rules.apart_gap - face @ self.gap) / (rules.apart_gap - rules.near_gap)).clamp(0.0, 1.0)
         speaks = 1.0 - (4.0 * face[..., rules.silent : rules.silent + 1] - 3.0).clamp(0.0, 1.0)
         biting = (1.25 * face[..., rules.biting : rules.biting + 1]).clamp(0.0, 1.0)
-        let = 1.0 - torch.maximum(near * speaks, biting) * self.opening - (1.0 - near) * self.closing
+        tight = (2.0 * near - 1.0).clamp(0.0, 1.0)
+        let = 1.0 - torch.maximum(near * speaks, biting) * self.opening - (1.0 - tight) * self.closing
         moved = swell @ self.poses
         for index, shape in enumerate(self.shapes):
             moved = moved + swell[..., index : index + 1] * (face @ shape)
