@@ -57,13 +57,14 @@ session = Session()
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One model package in the list; ``channels`` are (name, group), empty for a package that cannot be read."""
+    """One model package in the list; ``channels`` are (name, group). Both tuples are empty for a damaged one."""
 
     name: str
     title: str
     description: str
     folder: Path
     channels: tuple[tuple[str, str], ...] = ()
+    emotions: tuple[str, ...] = ()
 
 
 @functools.cache
@@ -85,7 +86,7 @@ def read_model_entry(folder: str) -> ModelEntry:
         return ModelEntry(path.name, f"{path.name} (damaged)", str(error), path)
     channels = tuple((channel.name, channel.group) for channel in package.channels)
     description = f"Version {package.version}, {len(channels)} channels at {package.frame_rate:g} frames a second"
-    return ModelEntry(package.name, package.title, description, path, channels)
+    return ModelEntry(package.name, package.title, description, path, channels, package.emotions)
 
 
 def shown_provider() -> str:
@@ -116,6 +117,7 @@ def _get_model(group: "VOXRIG_PG_scene") -> int:
 
 def _set_model(group: "VOXRIG_PG_scene", value: int) -> None:
     group.model_name = _model_items(preferences().models_folder)[value][0]
+    offer_emotions(group)
 
 
 def chosen_model(settings: "VOXRIG_PG_scene") -> ModelEntry | None:
@@ -126,12 +128,29 @@ def chosen_model(settings: "VOXRIG_PG_scene") -> ModelEntry | None:
     return read_model_entry(bpy.path.abspath(settings.model_folder)) if settings.model_folder else None
 
 
+def offer_emotions(settings: "VOXRIG_PG_scene") -> None:
+    """Give every emotion of the chosen model a slider; those of other models keep theirs for when they come back."""
+    model = chosen_model(settings)
+    for name in model.emotions if model is not None else ():
+        if name not in settings.emotions:
+            settings.emotions.add().name = name
+
+
 # ---------------------------------------------------------------------------------------------------------------
 # Property groups
 
 
 def _is_character(_group: "VOXRIG_PG_scene", candidate: bpy.types.Object) -> bool:
     return candidate.type in {"MESH", "ARMATURE"}
+
+
+def _set_character(group: "VOXRIG_PG_scene", _context: Any) -> None:
+    offer_emotions(group)
+
+
+def _set_model_folder(group: "VOXRIG_PG_scene", _context: Any) -> None:
+    forget_models()
+    offer_emotions(group)
 
 
 def _find_strips(group: Any, _context: Any, _text: str) -> list[str]:
@@ -250,6 +269,19 @@ class VOXRIG_PG_character(bpy.types.PropertyGroup):
     active_link: bpy.props.IntProperty(name="Active Link", options={"HIDDEN"})
 
 
+class VOXRIG_PG_emotion(bpy.types.PropertyGroup):
+    """How much of one emotion of the model; its name is the model's."""
+
+    weight: bpy.props.FloatProperty(
+        name="Weight",
+        description="How much of this emotion the face shows over the whole sound. 0 leaves it to the voice",
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        options=set(),
+    )
+
+
 class VOXRIG_PG_scene(bpy.types.PropertyGroup):
     """What to animate from which sound with which model, and how."""
 
@@ -258,6 +290,7 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         description="Mesh with shape keys or armature with face controls. What hangs on it or is deformed by it belongs to it",
         type=bpy.types.Object,
         poll=_is_character,
+        update=_set_character,
     )
     sound_source: bpy.props.EnumProperty(
         name="Sound",
@@ -296,8 +329,11 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         name="Model Folder",
         description="Folder that holds 'model.onnx' and 'model.json'",
         subtype="DIR_PATH",
-        update=lambda _self, _context: forget_models(),
+        update=_set_model_folder,
         options=set(),
+    )
+    emotions: bpy.props.CollectionProperty(
+        name="Emotions", description="How much of each emotion the face shows", type=VOXRIG_PG_emotion
     )
     strength: _strength("Strength", "How much the whole face moves")
     jaw_strength: _strength("Jaw", "How far the jaw opens. Low for a mumble, high for shouting")
@@ -496,6 +532,13 @@ def fill_link(stored: VOXRIG_PG_link, link: Link, owner: bpy.types.Object) -> No
     stored.enabled = link.enabled
 
 
+def shown_emotions(settings: VOXRIG_PG_scene) -> list[VOXRIG_PG_emotion]:
+    """The sliders of the chosen model's emotions, in its order."""
+    model = chosen_model(settings)
+    names = model.emotions if model is not None else ()
+    return [settings.emotions[name] for name in names if name in settings.emotions]
+
+
 def count_mapped(settings: VOXRIG_PG_scene) -> tuple[int, int]:
     """How many of the model's channels the chosen character's mapping uses, and how many there are; (0, 0) without a model.
 
@@ -510,7 +553,7 @@ def count_mapped(settings: VOXRIG_PG_scene) -> tuple[int, int]:
     return sum(name in mapped for name in relevant), len(relevant)
 
 
-CLASSES = (VOXRIG_PG_link, VOXRIG_PG_character, VOXRIG_PG_scene, VOXRIG_AP_preferences)
+CLASSES = (VOXRIG_PG_link, VOXRIG_PG_character, VOXRIG_PG_emotion, VOXRIG_PG_scene, VOXRIG_AP_preferences)
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
 
 

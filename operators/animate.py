@@ -40,6 +40,7 @@ from ..properties import (
     read_mapping,
     scene_settings,
     session,
+    shown_emotions,
     store_mapping,
 )
 from .base import VoxrigOperator, redraw_panel
@@ -373,6 +374,7 @@ def read_animate_settings(scene: bpy.types.Scene) -> AnimateSettings:
         region_strengths={region: getattr(settings, f"{region}_strength") for region in REGION_STRENGTHS},
         smoothing_seconds=settings.smoothing,
         tolerance=settings.tolerance,
+        emotion={emotion.name: emotion.weight for emotion in shown_emotions(settings)},
         provider=chosen.provider,
         threads=chosen.threads,
     )

@@ -13,6 +13,7 @@ from ..properties import (
     count_mapped,
     scene_settings,
     session,
+    shown_emotions,
     shown_provider,
 )
 
@@ -58,18 +59,17 @@ class VOXRIG_PT_main(VoxrigPanel):
         if settings.model == OTHER_FOLDER:
             column.prop(settings, "model_folder", text=" ")
 
+        column = layout.column()
+        row = column.row(align=True)
+        row.scale_y = 1.6
         if session.run is None:
-            column = layout.column()
-            button = column.row()
-            button.scale_y = 1.6
-            button.operator("voxrig.animate_from_audio", icon="PLAY")
+            row.operator("voxrig.animate_from_audio", icon="PLAY")
             _draw_hint(column, _describe_model(settings), "NONE")
         else:
-            row = layout.row(align=True)
-            row.scale_y = 1.6
             text = "Stopping" if session.run.cancelled else f"Listening  {session.run.progress:.0%}"
             row.progress(factor=session.run.progress, type="BAR", text=text)
             row.operator("voxrig.stop", text="", icon="CANCEL")
+            _draw_hint(column, "Esc stops and changes nothing", "NONE")
 
 
 def _draw_hint(column: Any, text: str, icon: str) -> None:
@@ -116,6 +116,29 @@ class VOXRIG_PT_performance(VoxrigPanel):
         column.prop(settings, "jaw_strength")
         column.prop(settings, "lips_strength")
         layout.prop(settings, "smoothing")
+
+
+class VOXRIG_PT_emotion(VoxrigPanel):
+    """How much of each emotion."""
+
+    bl_idname = "VOXRIG_PT_emotion"
+    bl_label = "Emotion"
+    bl_parent_id = "VOXRIG_PT_performance"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Only for models that know emotions."""
+        return bool(shown_emotions(scene_settings(context.scene)))
+
+    def draw(self, context: Any) -> None:
+        """Draw one slider per emotion."""
+        layout: Any = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        column = layout.column(align=True)
+        for emotion in shown_emotions(scene_settings(context.scene)):
+            column.prop(emotion, "weight", text=emotion.name.title())
 
 
 class VOXRIG_PT_regions(VoxrigPanel):
@@ -250,6 +273,7 @@ def _draw_link(layout: Any, link: Any) -> None:
 CLASSES = (
     VOXRIG_PT_main,
     VOXRIG_PT_performance,
+    VOXRIG_PT_emotion,
     VOXRIG_PT_regions,
     VOXRIG_PT_keys,
     VOXRIG_UL_links,

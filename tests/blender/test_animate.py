@@ -183,6 +183,7 @@ def test_the_operator_is_the_function(scene: Any, make_face: Any, voice: Path, m
     settings = choose(scene, first, voice, model_folder)
     settings.strength, settings.jaw_strength, settings.brows_strength = 0.8, 1.5, 0.5
     settings.smoothing, settings.tolerance, settings.start_frame = 0.03, 0.02, 7
+    settings.emotions["anger"].weight = 0.25
     assert bpy.ops.voxrig.animate_from_audio() == {"FINISHED"}
     take = animate(
         scene,
@@ -195,6 +196,7 @@ def test_the_operator_is_the_function(scene: Any, make_face: Any, voice: Path, m
         region_strengths={"brows": 0.5},
         smoothing_seconds=settings.smoothing,
         tolerance=settings.tolerance,
+        emotion={"anger": 0.25},
     )
     made, wanted = curves_of(first.data.shape_keys), curves_of(second.data.shape_keys)
     assert made.keys() == wanted.keys() and len(made) == 4
@@ -539,6 +541,19 @@ def test_a_linked_character_is_refused_until_it_is_overridden(
     message = reported(lambda: bpy.ops.voxrig.animate_from_audio())
     assert "linked" in message and "override" in message
     assert fingerprint() == before
+
+    own = linked.override_create(remap_local_usages=True)
+    own.data.override_create(remap_local_usages=True)
+    choose(scene, own, voice, model_folder)
+    assert bpy.ops.voxrig.animate_from_audio() == {"FINISHED"}
+    shot = tmp_path / "shot.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(shot))
+    bpy.ops.wm.open_mainfile(filepath=str(shot))
+    own = bpy.context.scene.voxrig.character
+    assert own.override_library is not None
+    assert [link.channel for link in own.voxrig.links] == list(model_packages.CHANNELS)
+    assert len(curves_of(own.data.shape_keys)) == 4
+    assert bpy.ops.voxrig.animate_from_audio() == {"FINISHED"}
 
 
 def test_a_local_object_with_a_linked_mesh_is_refused(

@@ -102,6 +102,19 @@ def test_a_character_shows_how_much_of_it_is_mapped(scene: Any, make_face: Any, 
     assert "No channel mapped" in draw_all()
 
 
+def test_a_model_with_emotions_offers_their_sliders(scene: Any, face: Any, model_folder: Path) -> None:
+    from voxrig.panels.main import VOXRIG_PT_emotion
+    from voxrig.properties import shown_emotions
+
+    scene.voxrig.model, scene.voxrig.model_folder = "FOLDER", ""
+    assert not VOXRIG_PT_emotion.poll(bpy.context)
+    scene.voxrig.model_folder = str(model_folder)
+    scene.voxrig.character = face
+    assert VOXRIG_PT_emotion.poll(bpy.context)
+    assert [emotion.name for emotion in shown_emotions(scene.voxrig)] == ["joy", "anger"]
+    assert draw_all().count("weight") == 2
+
+
 def test_the_provider_that_ran_is_shown(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
     settings = scene.voxrig
     settings.character, settings.sound_file, settings.model_folder = face, str(voice), str(model_folder)
