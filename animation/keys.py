@@ -178,7 +178,8 @@ class _Segments:
 
     @classmethod
     def empty(cls, count: int) -> _Segments:
-        return cls(*(np.zeros(count) for _ in range(5)), np.full(count, np.inf), np.zeros(count), np.zeros(count))
+        a00, a01, a11, b0, b1, m0, m1 = np.zeros((7, count))
+        return cls(a00, a01, a11, b0, b1, np.full(count, np.inf), m0, m1)
 
     def copy_to(self, source: Indices, other: _Segments, destination: Indices) -> None:
         for name in ("a00", "a01", "a11", "b0", "b1", "miss", "m0", "m1"):

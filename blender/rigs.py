@@ -115,6 +115,12 @@ def resolve(target: Target) -> ResolvedTarget:
     name = control_name(target)
     if owner is None:
         raise RigError(f'"{target.id_name}" with the control "{name}" is no longer in the file; map the character again.')
+    if owner.library is not None and target.id_type == "KEY":
+        # Blender overrides a character's objects by itself, but not their meshes, to which shape keys belong.
+        raise RigError(
+            f'The shape keys of the mesh "{owner.user.name}" are linked from {owner.library.name}; make a library override '
+            "of the mesh data, too, in the Outliner."
+        )
     if owner.library is not None:
         raise RigError(
             f'"{owner.name}" is linked from {owner.library.name}; make a library override of the character and map that.'
