@@ -115,8 +115,8 @@ def articulate(
     phones: Sequence[TimedPhone],
     frame_rate: float,
     duration: float,
-    loudness_db: NDArray[np.floating] | None = None,
-    pitch_hz: NDArray[np.floating] | None = None,
+    loudness_db: NDArray[np.floating[Any]] | None = None,
+    pitch_hz: NDArray[np.floating[Any]] | None = None,
     *,
     rules: ArticulationRules | None = None,
 ) -> ChannelCurves:
@@ -255,8 +255,8 @@ def _weigh_vowels(
     timeline: _Timeline,
     frame_rate: float,
     frame_count: int,
-    loudness_db: NDArray[np.floating] | None,
-    pitch_hz: NDArray[np.floating] | None,
+    loudness_db: NDArray[np.floating[Any]] | None,
+    pitch_hz: NDArray[np.floating[Any]] | None,
     rules: ArticulationRules,
 ) -> Floats:
     """How far each phone's opening goes against its pose, [phone]: 1 except for vowels (JALI: per vowel against the clip)."""
@@ -343,7 +343,9 @@ def _spread_frames(
     stop = np.clip(np.floor((end + _EDGE_SECONDS) * frame_rate) + 1, first, frame_count).astype(np.int64)
     counts = stop - first
     spans = np.repeat(np.arange(len(first)), counts)
-    frames = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - first, counts)
+    frames: NDArray[np.int64] = np.arange(int(counts.sum()), dtype=np.int64) - np.repeat(
+        np.cumsum(counts) - counts - first, counts
+    )
     return spans, frames
 
 

@@ -136,12 +136,12 @@ def load_expressions() -> Expressions:
 
 
 def apply_expression(
-    values: NDArray[np.floating],
-    weights: NDArray[np.floating],
-    energy: NDArray[np.floating] | None = None,
+    values: NDArray[np.floating[Any]],
+    weights: NDArray[np.floating[Any]],
+    energy: NDArray[np.floating[Any]] | None = None,
     *,
     expressions: Expressions | None = None,
-) -> NDArray[np.floating]:
+) -> NDArray[np.floating[Any]]:
     """The face ``values`` ``[time, channel]`` with emotions ``weights`` ``[time, emotion]``, a new array of its type.
 
     ``energy`` ``[time]``, 0..1, is how loud the voice is (:func:`voice_energy`); None counts as loud throughout.
@@ -174,7 +174,7 @@ def apply_expression(
 
 
 def voice_energy(
-    samples: NDArray[np.floating], sample_rate: int, frame_rate: float, *, expressions: Expressions | None = None
+    samples: NDArray[np.floating[Any]], sample_rate: int, frame_rate: float, *, expressions: Expressions | None = None
 ) -> NDArray[np.float32]:
     """How loud the voice is, 0..1, at every frame i / ``frame_rate`` that begins within ``samples`` ``[n]``, ``[time]``.
 

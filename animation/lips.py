@@ -9,6 +9,7 @@ lacks count as 0, so the functions also serve a model with fewer channels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,27 +72,27 @@ def channel_weights(table: Mapping[str, float], names: Sequence[str]) -> NDArray
     return np.array([table.get(name, 0.0) for name in names], dtype=np.float64)
 
 
-def lip_gap(values: NDArray[np.floating], names: Sequence[str]) -> NDArray[np.float64]:
+def lip_gap(values: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.float64]:
     """Gap between the inner lips in centimetres, never negative, ``[time]`` from ``[time, channel]``."""
     return np.maximum(signed_lip_gap(values, names), 0.0)
 
 
-def signed_lip_gap(values: NDArray[np.floating], names: Sequence[str]) -> NDArray[np.float64]:
+def signed_lip_gap(values: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.float64]:
     """As :func:`lip_gap`, but below 0 where the lips press on each other: how far a seal is from opening."""
     return np.asarray(values, dtype=np.float64) @ channel_weights(GAP_CENTIMETRES, names)
 
 
-def lip_width(values: NDArray[np.floating], names: Sequence[str]) -> NDArray[np.float64]:
+def lip_width(values: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.float64]:
     """Change of the mouth's width against rest in centimetres, ``[time]`` from ``[time, channel]``."""
     return np.asarray(values, dtype=np.float64) @ channel_weights(WIDTH_CENTIMETRES, names)
 
 
-def lower_lip_height(values: NDArray[np.floating], names: Sequence[str]) -> NDArray[np.float64]:
+def lower_lip_height(values: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.float64]:
     """Height of the lower lip over its rest in centimetres, ``[time]`` from ``[time, channel]``."""
     return np.asarray(values, dtype=np.float64) @ channel_weights(LOWER_LIP_CENTIMETRES, names)
 
 
-def sealed_frames(values: NDArray[np.floating], names: Sequence[str]) -> NDArray[np.bool_]:
+def sealed_frames(values: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.bool_]:
     """Where the lips are sealed, ``[time]``: gap under 15 % of its 95th percentile over all of ``values``.
 
     A clip whose lips hardly ever part (95th percentile of 0) is sealed wherever the gap is 0.
@@ -103,6 +104,6 @@ def sealed_frames(values: NDArray[np.floating], names: Sequence[str]) -> NDArray
     return (gap < limit) | (gap <= 0.0)
 
 
-def labiodental_frames(values: NDArray[np.floating], names: Sequence[str]) -> NDArray[np.bool_]:
+def labiodental_frames(values: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.bool_]:
     """Where the lower lip is at the upper teeth or above, ``[time]``."""
     return lower_lip_height(values, names) >= TEETH_HEIGHT_CENTIMETRES
