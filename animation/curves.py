@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,7 @@ class ChannelCurves:
             raise KeyError(names[columns.index(-1)])
         return self.with_values(self.values[:, columns], tuple(names))
 
-    def with_values(self, values: NDArray[np.floating], names: tuple[str, ...] | None = None) -> ChannelCurves:
+    def with_values(self, values: NDArray[np.floating[Any]], names: tuple[str, ...] | None = None) -> ChannelCurves:
         """The same timing with other values ``[time, channel]``."""
-        return ChannelCurves(self.names if names is None else names, self.frame_rate, np.asarray(values, np.float32), self.start_seconds)
+        kept = self.names if names is None else names
+        return ChannelCurves(kept, self.frame_rate, np.asarray(values, np.float32), self.start_seconds)

@@ -68,14 +68,16 @@ def apply_performance(
     if performance == Performance():
         return curves
     names = curves.names
-    scale = np.array([performance.region_strength("jaw" if n in _FOLLOWS_JAW else channel_regions.get(n, "")) for n in names])
-    base = np.array([(rest or {}).get(name, 0.0) for name in names])
+    scale = np.array(
+        [performance.region_strength("jaw" if n in _FOLLOWS_JAW else channel_regions.get(n, "")) for n in names], np.float64
+    )
+    base = np.array([(rest or {}).get(name, 0.0) for name in names], np.float64)
     source = curves.values.astype(np.float64)
     values = base + scale * (source - base)
     values = smooth(values, performance.smoothing_seconds * curves.frame_rate)
     values = _keep_seals(values, source, names)
-    gains = np.array([performance.gains.get(name, 1.0) for name in names])
-    offsets = np.array([performance.offsets.get(name, 0.0) for name in names])
+    gains = np.array([performance.gains.get(name, 1.0) for name in names], np.float64)
+    offsets = np.array([performance.offsets.get(name, 0.0) for name in names], np.float64)
     return curves.with_values(base + gains * (values - base) + offsets)
 
 
