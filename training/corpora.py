@@ -236,9 +236,6 @@ class Corpus:
     def __iter__(self) -> Iterator[Clip]:
         return iter(self.clips)
 
-    def __contains__(self, clip: object) -> bool:
-        return any(clip is mine for mine in self.clips)
-
     @property
     def hours(self) -> float:
         """Length of all clips together."""
