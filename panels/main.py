@@ -58,13 +58,14 @@ class VOXRIG_PT_main(VoxrigPanel):
         row.operator("voxrig.refresh_models", text="", icon="FILE_REFRESH")
         if settings.model == OTHER_FOLDER:
             column.prop(settings, "model_folder", text=" ")
+        _draw_hint(column, _describe_model(settings), "NONE")
 
         column = layout.column()
         row = column.row(align=True)
         row.scale_y = 1.6
         if session.run is None:
+            # Nothing below it: what follows a button that starts a modal operator stays lit up in Blender 4.3.
             row.operator("voxrig.animate_from_audio", icon="PLAY")
-            _draw_hint(column, _describe_model(settings), "NONE")
         else:
             text = "Stopping" if session.run.cancelled else f"Listening  {session.run.progress:.0%}"
             row.progress(factor=session.run.progress, type="BAR", text=text)
