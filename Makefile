@@ -65,6 +65,9 @@ endef
 .PHONY: setup
 setup: .venv/.ready ## The environment in .venv, with Blender as a module and the command .venv/bin/voxrig
 
+.PHONY: training
+training: .venv-training/.ready ## The environment of training/ in .venv-training, with PyTorch; nothing else needs it
+
 # What it is for
 
 .PHONY: demo
@@ -85,7 +88,7 @@ scores: .venv-training/.ready ## Score the bundled model: make scores DATA=<fold
 .PHONY: test
 test: ## All tests that this machine can run, in every Blender that its Pythons allow
 	@echo "Testing with Blender $(BLENDERS)"
-	@$(MAKE) --no-print-directory --keep-going $(foreach v,$(BLENDERS),test-$(v))
+	@$(MAKE) --no-print-directory --keep-going $(foreach v,$(BLENDERS),test-$(v)) $(if $(wildcard .venv-training/.ready),test-training)
 
 # .venv runs everything; the others what depends on their Blender, Python and numpy.
 .PHONY: $(foreach v,$(BLENDERS),test-$(v))
@@ -97,6 +100,11 @@ test-$(1): $(call venv,$(1))/.ready .venv/.ready
 endef
 PLATFORM := $(if $(filter Darwin,$(shell uname -s)),macos-$(if $(filter arm64,$(shell uname -m)),arm64,x64),linux-x64)
 $(foreach v,$(BLENDERS),$(eval $(call test_rule,$(v))))
+
+.PHONY: test-training
+test-training: .venv-training/.ready
+	@echo "== training, with PyTorch"
+	$(TRAINING_PY) $(PYTEST) tests/unit/test_speech_network.py
 
 .PHONY: unit
 unit: .venv/.ready ## The quick tests only

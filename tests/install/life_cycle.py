@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -111,3 +112,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    # Without Blender's own clean-up: the bpy module of 4.2 crashes there once a property has had a callback, whoever's.
+    sys.stdout.flush()
+    os._exit(0)
