@@ -9,18 +9,21 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
 
 from ... import registration
+from ...animation.curves import ChannelCurves
 from ...animation.performance import Performance, apply_performance
 from ...blender import rigs
 from ...blender import scene as scenes
 from ...cli import find_model, write_curves
 from ...errors import VoxrigError
-from ...inference.audio import read_sound
+from ...inference.audio import Waveform, read_sound
 from ...inference.generate import generate_curves
 from ...inference.package import load_package
 from ...inference.session import open_session
@@ -59,7 +62,7 @@ def make_demo(output: Path, model: str | None, film_size: int | None) -> None:
     speech = read_speech()
     model_folder = find_model(model)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-    scene = bpy.context.scene
+    scene: Any = bpy.context.scene
     with step("character"):
         stage.set_stage(scene)
         character = build_character()
@@ -70,7 +73,10 @@ def make_demo(output: Path, model: str | None, film_size: int | None) -> None:
     scene.frame_start, scene.frame_end = take.first_frame, take.last_frame
     add_own_keys(character, speech, scene)
     with step("scene, CSV, plot"):
-        write_numbers(output, speech, model_folder, take, scene)
+        numbers = collect_numbers(speech, model_folder, take, scene)
+        write_curves(output / "voxrig_demo.csv", numbers.curves)
+        plotted = (numbers.waveform.samples, numbers.waveform.sample_rate, numbers.performed, numbers.keys)
+        sheets.draw_plot(speech, *plotted, output / "voxrig_demo_plot.png")
         scene.frame_set(take.first_frame)
         bpy.data.sounds[0].pack()
         bpy.ops.wm.save_as_mainfile(filepath=str(output / "voxrig_demo.blend"), copy=True, compress=True)
@@ -78,28 +84,39 @@ def make_demo(output: Path, model: str | None, film_size: int | None) -> None:
         moments = sheets.choose_moments(speech, scenes.frames_per_second(scene), stage.FIRST_FRAME)
         pictures = stage.render_frames(scene, [moment.frame for moment in moments], "Close", 300, output / "frames")
         sheets.draw_contact_sheet(moments, pictures, output / "voxrig_demo_sheet.png")
+        faces = sheets.pick_faces(moments, pictures)
+        sheets.draw_overview(speech, *plotted, faces, output / "voxrig_demo_overview.png")
     if film_size is not None:
         with step("film"):
             stage.render_film(scene, output / "voxrig_demo.mp4", film_size)
     print(f"Written to {output}")
 
 
-def write_numbers(output: Path, speech: Speech, model_folder: Path, take: Take, scene: bpy.types.Scene) -> None:
-    """The CSV of what the model says, and the plot with the keyframes that were made of it."""
+@dataclass(frozen=True)
+class Numbers:
+    """What the pictures are drawn from: the sound, what the model says, that with the demo's strength, and the keyframes."""
+
+    waveform: Waveform
+    curves: ChannelCurves
+    performed: ChannelCurves
+    keys: dict[str, sheets.Keys]
+
+
+def collect_numbers(speech: Speech, model_folder: Path, take: Take, scene: Any) -> Numbers:
+    """The dense curves again, as ``voxrig curves`` gives them, beside the keyframes that were written."""
     package = load_package(model_folder)
     waveform = read_sound(speech.sound, package.sample_rate)
     curves = generate_curves(open_session(package, "CPU"), waveform)
-    write_curves(output / "voxrig_demo.csv", curves)
     regions = {channel.name: channel.region for channel in package.channels}
     performed = apply_performance(curves, Performance(strength=STRENGTH), regions)
     keys: dict[str, sheets.Keys] = {}
     for target, curve in take.curves:
         seconds = [scenes.seconds_of_frame(scene, frame, stage.FIRST_FRAME) for frame in curve.frames]
         keys.setdefault(rigs.control_name(target), (np.array(seconds), np.asarray(curve.values, np.float64)))
-    sheets.draw_plot(speech, waveform.samples, waveform.sample_rate, performed, keys, output / "voxrig_demo_plot.png")
+    return Numbers(waveform, curves, performed, keys)
 
 
-def add_own_keys(character: DemoCharacter, speech: Speech, scene: bpy.types.Scene) -> None:
+def add_own_keys(character: DemoCharacter, speech: Speech, scene: Any) -> None:
     """What an animator would add by hand: a nod on each sentence and blinks in the pauses."""
     head = character.armature.pose.bones["head"]
 
@@ -118,7 +135,7 @@ def add_own_keys(character: DemoCharacter, speech: Speech, scene: bpy.types.Scen
             head.keyframe_insert("rotation_euler", frame=frame_at(sentence.start + share * (sentence.end - sentence.start)))
     blinks = [sentence.start + 0.02 for sentence in speech.sentences] + [
         speech.sentences[0].start + 1.1,
-        speech.sentences[2].start + 1.45,
+        speech.sentences[2].start + 2.35,
     ]
     for thing in character.meshes:
         keys = thing.data.shape_keys

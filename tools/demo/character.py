@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
@@ -38,9 +39,9 @@ BONES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float], s
 class DemoCharacter:
     """What `build_character` made."""
 
-    armature: bpy.types.Object
-    face: bpy.types.Object
-    meshes: tuple[bpy.types.Object, ...]
+    armature: Any
+    face: Any
+    meshes: tuple[Any, ...]
 
 
 def _linear(srgb: Points) -> Points:
@@ -49,9 +50,9 @@ def _linear(srgb: Points) -> Points:
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
-def _material(name: str, roughness: float, skin: bool) -> bpy.types.Material:
+def _material(name: str, roughness: float, skin: bool) -> Any:
     """Shows the mesh's colours in every engine."""
-    material = bpy.data.materials.new(name)
+    material: Any = bpy.data.materials.new(name)
     material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
     surface = nodes["Principled BSDF"]
@@ -68,8 +69,8 @@ def _material(name: str, roughness: float, skin: bool) -> bpy.types.Material:
     return material
 
 
-def _add_mesh(part: parts.Part, collection: bpy.types.Collection) -> bpy.types.Object:
-    mesh = bpy.data.meshes.new(part.name)
+def _add_mesh(part: parts.Part, collection: Any) -> Any:
+    mesh: Any = bpy.data.meshes.new(part.name)
     mesh.from_pydata((part.positions * UNITS_PER_CENTIMETRE).tolist(), [], part.faces)
     mesh.shade_smooth()
     colours = mesh.color_attributes.new("Colour", "FLOAT_COLOR", "POINT")
@@ -79,7 +80,7 @@ def _add_mesh(part: parts.Part, collection: bpy.types.Collection) -> bpy.types.O
     mesh.color_attributes.active_color = colours
     mesh.color_attributes.render_color_index = 0
     mesh.materials.append(_material(part.name, part.roughness, part.name in ("Face", "Ears")))
-    thing = bpy.data.objects.new(part.name, mesh)
+    thing: Any = bpy.data.objects.new(part.name, mesh)
     collection.objects.link(thing)
     if part.shapes:
         thing.shape_key_add(name="Basis", from_mix=False)
@@ -91,11 +92,12 @@ def _add_mesh(part: parts.Part, collection: bpy.types.Collection) -> bpy.types.O
     return thing
 
 
-def _add_armature(collection: bpy.types.Collection) -> bpy.types.Object:
-    data = bpy.data.armatures.new("Vox")
-    armature = bpy.data.objects.new("Vox", data)
+def _add_armature(collection: Any) -> Any:
+    data: Any = bpy.data.armatures.new("Vox")
+    armature: Any = bpy.data.objects.new("Vox", data)
     collection.objects.link(armature)
-    bpy.context.view_layer.objects.active = armature
+    context: Any = bpy.context
+    context.view_layer.objects.active = armature
     bpy.ops.object.mode_set(mode="EDIT")
     for name, (head, tail, parent) in BONES.items():
         bone = data.edit_bones.new(name)
@@ -115,7 +117,7 @@ def _add_armature(collection: bpy.types.Collection) -> bpy.types.Object:
     return armature
 
 
-def _carry(thing: bpy.types.Object, armature: bpy.types.Object, weights: dict[str, np.ndarray]) -> None:
+def _carry(thing: Any, armature: Any, weights: dict[str, np.ndarray]) -> None:
     """Fastens a mesh to bones with ``weights`` per vertex."""
     for bone, values in weights.items():
         group = thing.vertex_groups.new(name=bone)
@@ -127,7 +129,7 @@ def _carry(thing: bpy.types.Object, armature: bpy.types.Object, weights: dict[st
     thing.parent = armature
 
 
-def _drive(thing: bpy.types.Object, armature: bpy.types.Object) -> None:
+def _drive(thing: Any, armature: Any) -> None:
     keys = thing.data.shape_keys
     if keys is None:
         return
@@ -163,7 +165,8 @@ def build_character() -> DemoCharacter:
     )
     face.roughness = 0.5
     collection = bpy.data.collections.new("Vox")
-    bpy.context.scene.collection.children.link(collection)
+    context: Any = bpy.context
+    context.scene.collection.children.link(collection)
     armature = _add_armature(collection)
     everything = [
         face, parts.ears(), parts.eyes(), parts.eye_lights(),

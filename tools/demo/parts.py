@@ -236,7 +236,7 @@ def lashes(shapes: FaceShapes, face_shapes: dict[str, Points]) -> Part:
 
 def brows(shapes: FaceShapes, face_shapes: dict[str, Points]) -> Part:
     """Two soft tapered strokes on the brow ridge that move as the skin below them does."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     pieces = []
     along = np.linspace(0, 1, 28)
@@ -264,7 +264,7 @@ def brows(shapes: FaceShapes, face_shapes: dict[str, Points]) -> Part:
         faces += [list(range(len(ring))), [len(points) - 1 - i for i in range(len(ring))]]
         pieces.append((points * [side, 1, 1], faces, BROWS))
     part = _joined("Brows", pieces, roughness=0.7)
-    distance, nearest = cKDTree(shapes.p).query(part.positions, k=6)
+    distance, nearest = KDTree(shapes.p).query(part.positions, k=6)
     weight = 1.0 / np.maximum(distance, 0.02) ** 2
     weight /= weight.sum(axis=1, keepdims=True)
     for name, motion in face_shapes.items():
@@ -479,7 +479,7 @@ def hair() -> Part:
     reach = ndimage.gaussian_filter1d(reach, 2.2, mode="wrap")
     polar = np.radians(reach[None, :] * v[:, None])
     direction = np.stack([np.sin(polar) * np.sin(turn), -np.sin(polar) * np.cos(turn), np.cos(polar)], axis=-1).reshape(-1, 3)
-    skin = cast_to_head(np.broadcast_to(origin, direction.shape), direction)
+    skin = cast_to_head(np.broadcast_to(origin, direction.shape), np.asarray(direction, np.float64))
     normal = head_normals(skin)
     edge = np.repeat(v, around)
     bearing = np.tile(turn, rows)

@@ -172,7 +172,7 @@ class FaceShapes:
     def roll_lower(self) -> Points:
         def move(_c: Floats, _side: Floats, s: Floats, q: Floats, up: Mask):
             lower = np.where(up, 0.0, 1.0) * s**0.6
-            rise = lower * np.interp(q, [0, 0.12, 0.3, 0.5, 0.75, 1.0, 1.2], [0.28, 0.42, 0.44, 0.40, 0.32, 0.22, 0.05])
+            rise = lower * np.interp(q, [0, 0.12, 0.3, 0.5, 0.75, 1.0, 1.2], [0.28, 0.42, 0.42, 0.34, 0.16, -0.06, -0.10])
             back = lower * np.interp(q, [0, 0.12, 0.3, 0.5, 0.75, 1.0, 1.2], [0.18, 0.30, 0.45, 0.52, 0.45, 0.32, 0.10])
             return 0.0 * q, -back, rise
 
@@ -441,7 +441,7 @@ class FaceShapes:
 
     def _mirror_image(self, motion: Points) -> Points:
         """The same shape on the other side."""
-        from scipy.spatial import cKDTree
+        from scipy.spatial import KDTree
 
-        _, partner = cKDTree(self.p).query(self.p * [-1.0, 1.0, 1.0])
+        _, partner = KDTree(self.p).query(self.p * [-1.0, 1.0, 1.0])
         return motion[partner] * [-1.0, 1.0, 1.0]

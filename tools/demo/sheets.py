@@ -12,6 +12,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.image
+import matplotlib.patches
 import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from .speech import Speech, Timed
 Keys = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Seconds and values of keyframes."""
 
-CLOSED, TEETH, ROUNDED, OPEN = ("P", "B", "M"), ("F", "V"), ("W", "UW", "OW"), ("AA", "AO", "AE", "AY", "AW")
+CLOSED, TEETH, ROUNDED, OPEN = ("P", "B", "M"), ("F", "V"), ("W", "UW", "UH", "OW"), ("AA", "AO", "AE", "AY", "AW")
 SHOWN = {"lips closed": CLOSED, "teeth on lip": TEETH, "rounded": ROUNDED, "open": OPEN}
 """The kinds of sounds on the contact sheet, with their phones."""
 PLOTTED = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthLowerDownLeft", "mouthRollLower", "mouthStretchLeft")
@@ -52,6 +53,17 @@ def choose_moments(speech: Speech, frames_per_second: float, first_frame: float,
             frame = round(first_frame + phone.middle * frames_per_second)
             moments.append(Moment(kind, phone, speech.word_at(phone.middle), frame))
     return moments
+
+
+def pick_faces(moments: list[Moment], pictures: list[Path], count: int = 5) -> list[tuple[Moment, Path]]:
+    """One face of each kind and one more of the first, in the order of time."""
+    rank: dict[str, int] = {}
+    ranked: list[tuple[int, int]] = []
+    for index, moment in enumerate(moments):
+        rank[moment.kind] = rank.get(moment.kind, -1) + 1
+        ranked.append((rank[moment.kind], index))
+    chosen = sorted(ranked)[:count]
+    return sorted(((moments[i], pictures[i]) for _, i in chosen), key=lambda face: face[0].frame)
 
 
 def draw_contact_sheet(moments: list[Moment], pictures: list[Path], output: Path) -> None:
@@ -114,4 +126,57 @@ def draw_plot(
     axes[-1].set_xlim(0, len(samples) / sample_rate)
     figure.tight_layout(pad=0.5, h_pad=0.15)
     figure.savefig(output, dpi=110)
+    plt.close(figure)
+
+
+def draw_overview(
+    speech: Speech,
+    samples: NDArray[np.float32],
+    sample_rate: int,
+    curves: ChannelCurves,
+    keys: Mapping[str, Keys],
+    faces: list[tuple[Moment, Path]],
+    output: Path,
+) -> None:
+    """The product in one picture: sound above, keyframed curves below it, and the face at the moments that are marked."""
+    names = [name for name in ("jawOpen", "mouthClose", "mouthFunnel", "mouthRollLower") if name in keys]
+    start, end = speech.sentences[0].start, speech.sentences[-1].end
+    figure = plt.figure(figsize=(12, 7.4), facecolor="#fbf8f4")
+    rows = figure.add_gridspec(3, 1, height_ratios=(1.0, 1.9, 3.4), hspace=0.05, left=0.02, right=0.98, top=0.985, bottom=0.02)
+    sound, lines = figure.add_subplot(rows[0]), figure.add_subplot(rows[1])
+    sound.plot(np.arange(len(samples)) / sample_rate, samples, linewidth=0.4, color="#6b625a")
+    for index, word in enumerate(speech.words):
+        sound.text(word.middle, (1.02, 0.82)[index % 2], word.text, fontsize=8.5, ha="center", va="top", color="#333333")
+    sound.set_ylim(-0.75, 1.05)
+    for index, (name, colour) in enumerate(zip(names, COLOURS)):
+        at, values = keys[name]
+        level, scale = float(len(names) - 1 - index), 0.8 / max(0.1, float(values.max()))
+        lines.plot(curves.seconds(), level + scale * curves.channel(name), color=colour, linewidth=1.1, alpha=0.6)
+        lines.plot(at, level + scale * values, ".", color=colour, markersize=4)
+        lines.text(end, level + 0.72, name, color=colour, fontsize=10, ha="right", va="top")
+    lines.set_ylim(-0.15, len(names) - 0.05)
+    for panel in (sound, lines):
+        panel.set_xlim(start, end)
+        panel.set_axis_off()
+        for moment, _ in faces:
+            panel.axvline(moment.phone.middle, color="#b5533c", linewidth=0.8, alpha=0.6)
+    strip = rows[2].subgridspec(1, len(faces), wspace=0.03)
+    for index, (moment, picture) in enumerate(faces):
+        cell = figure.add_subplot(strip[index])
+        cell.imshow(matplotlib.image.imread(picture))
+        cell.set_axis_off()
+        cell.set_title(f"/{moment.phone.text.lower()}/ in “{moment.word}”", fontsize=10, y=-0.13)
+        reach = matplotlib.patches.ConnectionPatch(
+            (moment.phone.middle, -0.15),
+            (0.5, 1.0),
+            "data",
+            "axes fraction",
+            axesA=lines,
+            axesB=cell,
+            color="#b5533c",
+            linewidth=0.8,
+            alpha=0.6,
+        )
+        figure.add_artist(reach)
+    figure.savefig(output, dpi=110, facecolor=figure.get_facecolor())
     plt.close(figure)

@@ -39,7 +39,7 @@ class SkinSolver:
             )
             np.add.at(area, i, cross / 12.0)
         laplacian = sparse.diags(np.asarray(stiffness.sum(axis=1)).ravel()) - stiffness
-        self._matrix = (laplacian @ sparse.diags(1.0 / np.maximum(area, 1e-3)) @ laplacian).tocsc()
+        self._matrix = sparse.csc_matrix(laplacian @ sparse.diags(1.0 / np.maximum(area, 1e-3)) @ laplacian)
         self._solvers: dict[bytes, object] = {}
 
     def spread(self, held: Mask, values: Floats) -> Floats:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import bpy
 from mathutils import Vector
@@ -35,18 +36,18 @@ AMBIENT = (0.075, 0.065, 0.06)
 BACKGROUND = (0.50, 0.46, 0.42)
 
 
-def set_stage(scene: bpy.types.Scene) -> None:
+def set_stage(scene: Any) -> None:
     """Cameras, lights, world and the look of Workbench; 24 frames a second."""
     scene.render.fps, scene.render.fps_base = FRAMES_PER_SECOND, 1.0
     for name, (position, target, focal_length) in CAMERAS.items():
-        camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
+        camera: Any = bpy.data.objects.new(name, bpy.data.cameras.new(name))
         camera.location = position
         camera.rotation_euler = (Vector(target) - Vector(position)).to_track_quat("-Z", "Y").to_euler()
         camera.data.lens = focal_length
         scene.collection.objects.link(camera)
     scene.camera = bpy.data.objects["Camera"]
     for name, (position, energy, size, colour) in LIGHTS.items():
-        light = bpy.data.lights.new(name, "AREA")
+        light: Any = bpy.data.lights.new(name, "AREA")
         light.energy, light.size, light.color = energy, size, colour
         lamp = bpy.data.objects.new(name, light)
         lamp.location = position
@@ -62,9 +63,10 @@ def set_stage(scene: bpy.types.Scene) -> None:
     shading.background_type = "WORLD"
     shading.show_cavity, shading.cavity_type = True, "BOTH"
     shading.show_shadows, shading.shadow_intensity = True, 0.2
-    scene.display.render_aa = "8"
+    scene.display.render_aa = "5"
     # Workbench takes its lamps from the preferences, here only those of this run of Blender.
-    preferences = bpy.context.preferences.system
+    context: Any = bpy.context
+    preferences = context.preferences.system
     preferences.use_studio_light_edit = True
     preferences.light_ambient = AMBIENT
     for lamp, (direction, colour, highlight, softness) in zip(preferences.solid_lights, STUDIO_LIGHTS):
@@ -72,13 +74,13 @@ def set_stage(scene: bpy.types.Scene) -> None:
         lamp.direction, lamp.diffuse_color, lamp.specular_color = direction, colour, highlight
 
 
-def add_sound(scene: bpy.types.Scene, path: Path, name: str) -> str:
+def add_sound(scene: Any, path: Path, name: str) -> str:
     """A sound strip from the first frame on; the scene's range becomes the sound's. Gives the strip's name."""
     strip = compat.new_strips(scene).new_sound(name, str(path), 1, FIRST_FRAME)
     return strip.name
 
 
-def render_frames(scene: bpy.types.Scene, frames: list[int], camera: str, size: int, folder: Path) -> list[Path]:
+def render_frames(scene: Any, frames: list[int], camera: str, size: int, folder: Path) -> list[Path]:
     """Still pictures of single frames."""
     folder.mkdir(parents=True, exist_ok=True)
     before = scene.camera
@@ -96,7 +98,7 @@ def render_frames(scene: bpy.types.Scene, frames: list[int], camera: str, size: 
     return paths
 
 
-def render_film(scene: bpy.types.Scene, path: Path, size: int) -> None:
+def render_film(scene: Any, path: Path, size: int) -> None:
     """The scene's range as an MP4 file with sound."""
     scene.render.resolution_x = scene.render.resolution_y = size
     _use_format(scene, "VIDEO", "FFMPEG")
@@ -112,7 +114,7 @@ def render_film(scene: bpy.types.Scene, path: Path, size: int) -> None:
     scene.render.filepath = "//"
 
 
-def _use_format(scene: bpy.types.Scene, media: str, file_format: str) -> None:
+def _use_format(scene: Any, media: str, file_format: str) -> None:
     image = scene.render.image_settings
     if hasattr(image, "media_type"):  # Blender 5.0 and later
         image.media_type = media

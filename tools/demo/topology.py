@@ -186,7 +186,7 @@ def _grid_start(number: dict[tuple[int, int], int], positions: Points) -> None:
         axis=-1,
     )
     origin = np.stack([np.zeros_like(y), y, z], axis=-1)
-    positions[np.array(list(number.values()))] = cast_to_head(origin, direction)
+    positions[np.array(list(number.values()))] = cast_to_head(origin, np.asarray(direction, np.float64))
 
 
 def mouth_chain(
@@ -252,7 +252,7 @@ def eye_points(azimuth: Floats, elevation: Floats, radius: Floats | float) -> Po
     """Points around the left eyeball's centre; angles in degrees, azimuth to the character's left."""
     a, e = np.radians(azimuth), np.radians(elevation)
     unit = np.stack([np.sin(a) * np.cos(e), -np.cos(a) * np.cos(e), np.sin(e)], axis=-1)
-    return np.asarray(EYE.centre) + np.asarray(radius)[..., None] * unit
+    return np.asarray(EYE.centre) + np.asarray(radius)[..., None] * np.asarray(unit, np.float64)
 
 
 LID_LOOPS: dict[str, tuple[float, float, float, float, float]] = {
