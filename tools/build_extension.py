@@ -83,8 +83,10 @@ def list_runtime_files(root: Path = ROOT) -> list[str]:
     if strangers:
         raise BuildError(f"not needed at run time, so it must not be in the zip: {', '.join(sorted(strangers))}")
     missing = [name for name in _REQUIRED if name not in names]
-    if missing:
-        raise BuildError(f"missing from {root}: {', '.join(missing)}")
+    models = {name.rsplit("/", 1)[0] for name in names if name.endswith("/model.json")}
+    missing += [f"{model}/model.onnx" for model in sorted(models) if f"{model}/model.onnx" not in names]
+    if missing or not models:
+        raise BuildError(f"missing from {root}: {', '.join(missing) or 'a bundled model'}")
     return sorted(names)
 
 

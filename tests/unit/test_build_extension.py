@@ -40,7 +40,13 @@ class Tree:
         self.wheels.mkdir()
         for name in ("LICENSE", "__init__.py", "cli.py", "errors.py", "properties.py", "registration.py"):
             (root / name).write_text("# here\n", encoding="utf-8")
-        for name in ("animation/curves.py", "models/speech/model.json", "tests/unit/test_x.py", "training/train.py"):
+        for name in (
+            "animation/curves.py",
+            "models/speech/model.json",
+            "models/speech/model.onnx",
+            "tests/unit/test_x.py",
+            "training/train.py",
+        ):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text("{}\n", encoding="utf-8")
         files = ["onnxruntime-1.0-cp311-cp311-manylinux_2_28_x86_64.whl", "onnxruntime-1.0-cp313-cp313-win_amd64.whl"]
@@ -86,6 +92,7 @@ def test_zip_holds_runtime_files_and_the_platforms_wheels_only(tree: Tree) -> No
             "cli.py",
             "errors.py",
             "models/speech/model.json",
+            "models/speech/model.onnx",
             "properties.py",
             "registration.py",
             "wheels/onnxruntime-1.0-cp311-cp311-manylinux_2_28_x86_64.whl",
@@ -148,6 +155,24 @@ def test_a_missing_module_stops_the_build(tree: Tree) -> None:
     (tree.root / "registration.py").unlink()
     with pytest.raises(BuildError, match=r"registration\.py"):
         tree.build()
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.onnx"])
+def test_a_missing_model_stops_the_build(tree: Tree, name: str) -> None:
+    (tree.root / "models" / "speech" / name).unlink()
+    with pytest.raises(BuildError, match="model"):
+        tree.build()
+
+
+def test_bundled_models_keep_to_what_the_oldest_bundled_onnxruntime_loads() -> None:
+    onnx = pytest.importorskip("onnx")
+    graphs = sorted((fetch_wheels.ROOT / "models").glob("*/model.onnx"))
+    assert graphs
+    for path in graphs:
+        graph = onnx.load(path)
+        # onnxruntime 1.23, in the zip for Intel Macs: file version 11, operator set 23.
+        assert graph.ir_version <= 11, path
+        assert all(entry.version <= 23 for entry in graph.opset_import if entry.domain in ("", "ai.onnx")), path
 
 
 def test_a_changed_wheel_stops_the_build(tree: Tree) -> None:
