@@ -14,11 +14,11 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ..errors import AudioError
@@ -37,7 +37,12 @@ _LARGEST_PLAUSIBLE_PEAK = 64.0
 
 _STOP_BAND_DB = 80.0
 _TRANSITION = 0.1
-_MOST_PHASES = 1024
+
+# Rates without a small common divisor (44099 Hz) get the nearest ratio of smaller numbers: under 1 ms off after an hour.
+_LARGEST_RATIO_TERM = 4096
+
+# Input samples that are filtered at once.
+_STRETCH_SAMPLES = 1 << 16
 
 SoundSource = str | os.PathLike[str] | bytes
 Decoder = Callable[[Any], tuple[NDArray[np.float32], int]]
@@ -106,34 +111,44 @@ def read_sound(
         return _collect(name, _file_blocks(name, sound, first, count), rate, count, sample_rate, first)
 
 
-class Resampler:
-    """Change the sample rate of a stream by a windowed-sinc low-pass, with no delay and no drift.
+def _scipy_signal() -> Any:
+    """scipy.signal, which takes seconds to import and has no complete types."""
+    from scipy import signal
 
-    Output sample n is the instant n / ``to_rate``. The filter is a Kaiser window design (Kaiser 1974; formulas
-    7.75 and 7.76 of Oppenheim and Schafer, Discrete-Time Signal Processing, 3rd ed.): flat up to 0.9 of the
-    lower Nyquist frequency, 80 dB down from there on. What comes out does not depend on how the input was
-    cut into blocks. scipy's resample_poly does the same sum, but needs the whole sound at once, and importing
-    it costs seconds.
+    return signal
+
+
+class Resampler:
+    """Change the sample rate of a stream by a low-pass polyphase filter, with no delay and no drift.
+
+    Output sample n is the instant n / ``to_rate``. The filter is scipy's Kaiser design: flat up to 0.9 of the lower
+    Nyquist frequency, 80 dB down from there on. ``scipy.signal.resample_poly`` needs the whole sound at once; here
+    ``upfirdn`` runs on a fixed grid of stretches that overlap by the filter, so memory is bounded and what comes out
+    does not depend on how the input was cut into blocks.
     """
 
     def __init__(self, from_rate: int, to_rate: int) -> None:
-        divisor = math.gcd(from_rate, to_rate)
-        self._up, self._down = to_rate // divisor, from_rate // divisor
+        ratio = Fraction(to_rate, from_rate).limit_denominator(_LARGEST_RATIO_TERM)
+        self._from_rate, self._to_rate = from_rate, to_rate
+        self._up, self._down = ratio.numerator, ratio.denominator
         self._pushed = 0
         self._made = 0
         if self._up == self._down:
             return
+        signal = _scipy_signal()
         narrower = min(1.0, to_rate / from_rate)
-        # In input samples: the length of a filter whose transition is a tenth of the lower Nyquist frequency.
-        self._half = math.ceil((_STOP_BAND_DB - 7.95) / (2.285 * math.pi * _TRANSITION * narrower) / 2) + 1
-        self._cutoff = 0.5 * narrower * (1.0 - _TRANSITION / 2)
-        # The window around output n begins at input floor(n * down / up) - half + 1, hence this many zeros first.
-        self._waiting = np.zeros(self._half - 1, np.float32)
-        self._taken = 0
-        if self._up <= _MOST_PHASES:
-            self._prepare_periods()
-        else:
-            self._phases = self._phase_filters(np.arange(_MOST_PHASES + 1) / _MOST_PHASES)
+        # firwin counts in Nyquist frequencies of the rate that is `up` times the input's.
+        width = _TRANSITION * narrower / self._up
+        taps, beta = signal.kaiserord(_STOP_BAND_DB, width)
+        # Half the filter in input samples, whole, so that its centre falls on an input sample.
+        self._half = math.ceil(taps / 2 / self._up)
+        taps = 2 * self._half * self._up + 1
+        cutoff = narrower * (1.0 - _TRANSITION / 2) / self._up
+        low_pass: NDArray[np.float32] = (signal.firwin(taps, cutoff, window=("kaiser", beta)) * self._up).astype(np.float32)
+        # Of the filtered samples every `down`-th is kept, from 0 on: zeros before the filter put the stretch's first there.
+        self._filter = np.pad(low_pass, (-2 * self._half * self._up % self._down, 0))
+        self._stretch = max(1, _STRETCH_SAMPLES // self._down) * self._down
+        self._waiting = np.zeros(self._half, np.float32)
 
     def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the next input samples ``[n]``, give the output samples that are ready."""
@@ -141,80 +156,33 @@ class Resampler:
         if self._up == self._down:
             return block
         self._waiting = np.concatenate([self._waiting, block])
-        return self._drain()
+        parts: list[NDArray[np.float32]] = []
+        while self._waiting.size >= self._stretch + 2 * self._half:
+            parts.append(self._filter_stretch())
+        made = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        self._made += made.size
+        return made
 
     def finish(self) -> NDArray[np.float32]:
         """Give the rest: in all, ``ceil(pushed * to_rate / from_rate)`` samples have then come out."""
         if self._up == self._down:
             return np.zeros(0, np.float32)
-        remaining = -(-self._pushed * self._up // self._down) - self._made
+        remaining = -(-self._pushed * self._to_rate // self._from_rate) - self._made
         parts: list[NDArray[np.float32]] = []
         while remaining > 0:
-            self._waiting = np.concatenate([self._waiting, np.zeros(1 << 16, np.float32)])
-            part = self._drain()[:remaining]
-            remaining -= part.size
-            parts.append(part)
+            missing = self._stretch + 2 * self._half - self._waiting.size
+            self._waiting = np.pad(self._waiting, (0, max(0, missing)))
+            parts.append(self._filter_stretch()[:remaining])
+            remaining -= parts[-1].size
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
-    def _phase_filters(self, phases: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Filters for outputs that fall ``phases`` (0..1) after an input sample, ``[phase, tap]``."""
-        beta = 0.1102 * (_STOP_BAND_DB - 8.7)
-        offsets = np.arange(1 - self._half, self._half + 1) - phases[:, None]
-        window = np.i0(beta * np.sqrt(np.clip(1.0 - (offsets / self._half) ** 2, 0.0, 1.0)))
-        filters = np.sinc(2.0 * self._cutoff * offsets) * window
-        return (filters / filters.sum(axis=1, keepdims=True)).astype(np.float32)
-
-    def _prepare_periods(self) -> None:
-        # The filters repeat every `up` outputs, so a group of outputs is one matrix product.
-        periods = -(-64 // self._up)
-        outputs = periods * self._up
-        starts, phases = np.divmod(np.arange(outputs) * self._down, self._up)
-        filters = self._phase_filters(np.arange(self._up) / self._up)
-        self._group_step = periods * self._down
-        self._group_matrix = np.zeros((self._group_step + 2 * self._half, outputs), np.float32)
-        for output in range(outputs):
-            start = int(starts[output])
-            self._group_matrix[start : start + 2 * self._half, output] = filters[phases[output]]
-        # Always as many groups in one product, for the rounding depends on its size; and so few that OpenBLAS keeps
-        # it in one thread: on busy cores its threads wait for each other many times longer than they compute.
-        self._groups = max(1, (1 << 18) // self._group_matrix.size)
-
-    def _drain(self) -> NDArray[np.float32]:
-        parts = list(self._drain_periods() if self._up <= _MOST_PHASES else self._drain_phases())
-        made = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-        self._made += made.size
-        return made
-
-    def _drain_periods(self) -> Iterator[NDArray[np.float32]]:
-        length, outputs = self._group_matrix.shape
-        ready = (self._waiting.size - length) // self._group_step + 1
-        ready -= ready % self._groups
-        if ready <= 0:
-            return
-        windows = sliding_window_view(self._waiting, length)[:: self._group_step]
-        made = np.empty((ready, outputs), np.float32)
-        for first in range(0, ready, self._groups):
-            part = slice(first, first + self._groups)
-            np.matmul(np.ascontiguousarray(windows[part]), self._group_matrix, out=made[part])
-        self._waiting = self._waiting[ready * self._group_step :]
-        yield made.ravel()
-
-    def _drain_phases(self) -> Iterator[NDArray[np.float32]]:
-        # A ratio such as 44099 : 16000 has too many phases to keep; between 1024 of them a straight line is
-        # within 120 dB.
-        ready = (self._taken + self._waiting.size - 2 * self._half + 1) * self._up // self._down - 1
-        for begin in range(self._made, ready, 4096):
-            starts, remainders = np.divmod(np.arange(begin, min(begin + 4096, ready)) * self._down, self._up)
-            windows = sliding_window_view(self._waiting, 2 * self._half)[starts - self._taken]
-            position = remainders * (_MOST_PHASES / self._up)
-            below = position.astype(np.int64)
-            weight = (position - below).astype(np.float32)
-            low = (windows * self._phases[below]).sum(axis=1)
-            high = (windows * self._phases[below + 1]).sum(axis=1)
-            yield low + weight * (high - low)
-        keep_from = max(ready, self._made) * self._down // self._up - self._taken
-        self._waiting = self._waiting[keep_from:]
-        self._taken += keep_from
+    def _filter_stretch(self) -> NDArray[np.float32]:
+        """The outputs of one stretch of input; ``_waiting`` begins half a filter before it."""
+        heard = self._waiting[: self._stretch + 2 * self._half]
+        filtered = cast("NDArray[np.float32]", _scipy_signal().upfirdn(self._filter, heard, self._up, self._down))
+        first = -(-2 * self._half * self._up // self._down)
+        self._waiting = self._waiting[self._stretch :]
+        return filtered[first : first + self._stretch * self._up // self._down]
 
 
 def _name_of(path: SoundSource) -> str:

