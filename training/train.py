@@ -28,7 +28,7 @@ from .batches import Batch, TrainingSet, learned_channels, loader
 from .corpora import training_record
 from .network import NetworkSize, Prediction, SpeechNetwork
 
-CORPUS_WEIGHTS = {"noise_synthetic": 0.3, "noise_speech_commands": 0.7}
+CORPUS_WEIGHTS = {"noise_synthetic": 0.6, "noise_speech_commands": 0.7}
 """How often a corpus is drawn for its hours, where that is not once."""
 
 
