@@ -78,10 +78,22 @@ demo: .venv/.ready ## Animate the demo character from bundled speech: scene, fil
 benchmark: .venv/.ready ## Speed and memory of inference, key writing and registration, as a table
 	$(PY) -m voxrig.tools.benchmark
 
-.PHONY: scores
+.PHONY: corpus train export scores
+corpus: .venv-training/.ready ## Training data: make corpus DATA=<folder>; cached in .cache/training, goes on where it stopped
+	@$(need_data)
+	$(TRAINING_PY) -m voxrig.training.prepare --data "$(DATA)"
+
+train: .venv-training/.ready ## Train the speech network on that data; goes on from its last checkpoint
+	$(TRAINING_PY) -m voxrig.training.train
+
+export: .venv-training/.ready ## Write what was trained into models/speech
+	$(TRAINING_PY) -m voxrig.training.export
+
 scores: .venv-training/.ready ## Score the bundled model: make scores DATA=<folder of the development sets>
-	@[ -n "$(DATA)" ] || { echo "Say where the development sets are: make scores DATA=../shared/data" >&2; exit 1; }
+	@$(need_data)
 	$(TRAINING_PY) -m voxrig.training.evaluate --data "$(DATA)"
+
+need_data = [ -n "$(DATA)" ] || { echo "Say where the data is: make $@ DATA=../shared/data" >&2; exit 1; }
 
 # Checks
 
