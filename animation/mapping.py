@@ -12,13 +12,15 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import RigError
 from .curves import ChannelCurves
 
 SCHEMA_VERSION = 1
 _FORMAT = "voxrig-mapping"
+CONFIDENCES = ("SURE", "LIKELY", "UNSURE")
+"""How certain a link is: made by a person or by an exact name, by similarity, or by little more than a guess."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Link:
-    """One channel driving one target: ``offset + gain * channel``, then clamped to the limits that are given."""
+    """One channel driving one target: ``rest + offset + gain * ease_channel(channel)``, then clamped to the limits given.
+
+    ``rest`` is the target's own value while nothing drives it (1 for a scale); it counts once, however many links drive the
+    target. ``confidence`` says how certain the link is: one of CONFIDENCES.
+    """
 
     channel: str
     target: Target
@@ -45,6 +51,9 @@ class Link:
     minimum: float | None = None
     maximum: float | None = None
     enabled: bool = True
+    rest: float = 0.0
+    ease: float = 0.0
+    confidence: str = "SURE"
 
 
 @dataclass(frozen=True)
@@ -85,9 +94,9 @@ class TargetCurves:
 def apply_mapping(mapping: Mapping, curves: ChannelCurves) -> TargetCurves:
     """What the targets do when the channels do ``curves``.
 
-    Links to one target add up; then the target is clamped to the tightest limits of its links. Links that are off or whose
-    channel ``curves`` does not have take no part. Raises RigError when no link is left, so that nothing is animated in
-    silence.
+    Links to one target add up on the rest of the first of them; then the target is clamped to the tightest limits of its
+    links. Links that are off or whose channel ``curves`` does not have take no part. Raises RigError when no link is left, so
+    that nothing is animated in silence.
     """
     column = {name: i for i, name in enumerate(curves.names)}
     active = [link for link in mapping.links if link.enabled and link.channel in column]
@@ -95,12 +104,13 @@ def apply_mapping(mapping: Mapping, curves: ChannelCurves) -> TargetCurves:
         raise RigError("The mapping drives nothing: no link that is on uses a channel of this model; map at least one channel.")
     targets = tuple(dict.fromkeys(link.target for link in active))
     place = {target: i for i, target in enumerate(targets)}
-    values = np.zeros((curves.frame_count, len(targets)), dtype=np.float64)
+    rest = {link.target: link.rest for link in reversed(active)}
+    values = np.tile(np.array([rest[target] for target in targets], dtype=np.float64), (curves.frame_count, 1))
     low = np.full(len(targets), -np.inf)
     high = np.full(len(targets), np.inf)
     for link in active:
         i = place[link.target]
-        values[:, i] += link.offset + link.gain * curves.values[:, column[link.channel]].astype(np.float64)
+        values[:, i] += link.offset + link.gain * ease_channel(curves.values[:, column[link.channel]], link.ease)
         if link.minimum is not None:
             low[i] = max(low[i], link.minimum)
         if link.maximum is not None:
@@ -110,6 +120,21 @@ def apply_mapping(mapping: Mapping, curves: ChannelCurves) -> TargetCurves:
         target = targets[int(np.argmax(crossed))]
         raise RigError(f'The limits of "{target.data_path}" exclude each other; set its minimum below its maximum.')
     return TargetCurves(targets, curves.frame_rate, np.clip(values, low, high).astype(np.float32), curves.start_seconds)
+
+
+def ease_channel(values: ArrayLike, ease: float) -> NDArray[np.float64]:
+    """A channel bent between 0 and 1, which both stay: ``ease`` above 0 starts slowly, below 0 quickly, 0 is straight.
+
+    The slope is ``4 ** -ease`` at 0 and ``4 ** ease`` at 1 and goes on straight beyond 1; negative values mirror positive ones.
+    This is the bias function of C. Schlick, "Fast Alternatives to Perlin's Bias and Gain Functions", Graphics Gems IV, 1994.
+    """
+    straight = np.asarray(values, dtype=np.float64)
+    if ease == 0.0:
+        return straight
+    slope = 4.0**ease
+    size = np.abs(straight)
+    inside = np.minimum(size, 1.0)
+    return np.sign(straight) * (inside / ((slope - 1.0) * (1.0 - inside) + 1.0) + slope * (size - inside))
 
 
 def to_json(mapping: Mapping) -> str:
@@ -141,7 +166,10 @@ def from_json(text: str) -> Mapping:
 def _read_link(data: object, place: str) -> Link:
     values = _checked(data, Link, place)
     values["target"] = Target(**_checked(values.get("target"), Target, f"the target of {place}"))
-    return Link(**values)
+    link = Link(**values)
+    if link.confidence not in CONFIDENCES:
+        raise RigError(f'The mapping file is damaged: "confidence" of {place} is {link.confidence!r}; save the mapping again.')
+    return link
 
 
 def _checked(parsed: object, kind: type[Link] | type[Target], place: str) -> dict[str, Any]:
@@ -200,6 +228,25 @@ def normalise_name(name: str) -> str:
                     joined, side = joined[len(word) :], _SIDES[word]
                     break
     return f"{joined}.{side}" if side else joined
+
+
+# Sides as they are written: words that begin or end at a separator or a change of case, words at the end of a name in small
+# letters (but not 'bright' or 'cleft'), single letters between separators, and a last capital after a small letter.
+_SIDE = re.compile(
+    r"(?:Left|Right)(?![a-z])|(?<![A-Za-z])(?:left|right|LEFT|RIGHT)(?![A-Za-z])|(?<![A-Za-z])(?:left|right)(?=[A-Z])"
+    r"|(?<=[a-z])(?:(?<!c)left|(?<![bfw])right)$"
+    r"|(?:^|(?<=[ ._:|/-]))[LlRr](?=[ ._:|/-]|[A-Z][a-z]|$)|(?<=[a-z])[LR](?=$|[ ._:|/-])"
+)
+_SIDE_PAIRS = (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"), ("l", "r"), ("L", "R"))
+_OTHER_SIDE = dict(_SIDE_PAIRS) | {right: left for left, right in _SIDE_PAIRS}
+
+
+def mirror_name(name: str) -> str:
+    """The name of the same control on the other side, or ``name`` where it has no side: 'eyeBlink_L' -> 'eyeBlink_R'.
+
+    A name that is only a letter ('L') has no side: it is a sound then.
+    """
+    return name if len(name) == 1 else _SIDE.sub(lambda match: _OTHER_SIDE[match.group()], name)
 
 
 def match_names(channels: Sequence[str], names: Iterable[str]) -> dict[str, str]:

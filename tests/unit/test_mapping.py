@@ -9,13 +9,30 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from voxrig.animation.curves import ChannelCurves
-from voxrig.animation.mapping import Link, Mapping, Target, apply_mapping, from_json, match_names, normalise_name, to_json
+from voxrig.animation.mapping import (
+    Link,
+    Mapping,
+    Target,
+    apply_mapping,
+    ease_channel,
+    from_json,
+    match_names,
+    mirror_name,
+    normalise_name,
+    to_json,
+)
 from voxrig.errors import RigError
 
 JAW = Target("KEY", "Key", 'key_blocks["jawOpen"].value')
 BONE = Target("OBJECT", "Rig", 'pose.bones["Kiefer ü"]["auf"]')
 TURN = Target("OBJECT", "Rig", 'pose.bones["head"].rotation_euler', 2)
-MAPPING = Mapping((Link("jawOpen", JAW, 0.5, 0.1, 0.0, 1.0), Link("jawOpen", BONE), Link("headYaw", TURN, enabled=False)))
+MAPPING = Mapping(
+    (
+        Link("jawOpen", JAW, 0.5, 0.1, 0.0, 1.0),
+        Link("jawOpen", BONE, rest=1.0, ease=-0.5, confidence="LIKELY"),
+        Link("headYaw", TURN, enabled=False),
+    )
+)
 
 
 def test_json_keeps_everything() -> None:
@@ -34,6 +51,7 @@ def test_json_keeps_everything() -> None:
         (lambda data: data["links"][0].update(gain=float("nan")), '"gain" of link 1'),
         (lambda data: data["links"][0].update(enabled=1), '"enabled" of link 1'),
         (lambda data: data["links"][0].update(colour="red"), '"colour"'),
+        (lambda data: data["links"][1].update(confidence="maybe"), '"confidence" of link 2'),
         (lambda data: data["links"][0]["target"].pop("data_path"), 'target of link 1 lacks "data_path"'),
         (lambda data: data["links"][2].update(target=[]), '"target" of link 3'),
     ],
@@ -61,6 +79,57 @@ def test_links_add_up_and_are_clamped() -> None:
     assert result.targets == (JAW, BONE)
     assert result.values.tolist() == [[0.0, 0.0], [1.0, -0.5], [1.5, -1.0]]
     assert (result.frame_rate, result.start_seconds) == (50.0, 2.0)
+
+
+def test_a_file_from_before_rest_and_ease_is_read() -> None:
+    data = json.loads(to_json(MAPPING))
+    for link in data["links"]:
+        for name in ("rest", "ease", "confidence"):
+            del link[name]
+    links = from_json(json.dumps(data)).links
+    assert links[0] == MAPPING.links[0]
+    assert (links[1].rest, links[1].ease, links[1].confidence) == (0.0, 0.0, "SURE")
+
+
+def test_the_rest_of_a_target_counts_once() -> None:
+    curves = ChannelCurves(("a", "b"), 50.0, np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]))
+    mapping = Mapping((Link("a", JAW, gain=0.5, rest=1.0), Link("b", JAW, gain=-0.25, rest=1.0), Link("b", BONE, ease=1.0)))
+    assert apply_mapping(mapping, curves).values.tolist() == [[1.0, 0.0], [1.5, 0.0], [1.25, 1.0]]
+
+
+@pytest.mark.parametrize("ease", [-1.0, -0.3, 0.0, 0.3, 1.0])
+def test_ease_bends_between_its_ends(ease: float) -> None:
+    given = np.linspace(-1.5, 1.5, 3001)
+    bent = ease_channel(given, ease)
+    assert np.interp([-1.0, 0.0, 1.0], given, bent).tolist() == pytest.approx([-1.0, 0.0, 1.0], abs=1e-9)
+    slope = np.gradient(bent, given)
+    assert (slope > 0).all() and slope[-1] == pytest.approx(4.0**ease)
+    assert slope[1500] == pytest.approx(4.0**-ease, rel=0.01)
+    np.testing.assert_allclose(bent, -bent[::-1], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("eyeBlinkLeft", "eyeBlinkRight"),
+        ("EyeBlink_L", "EyeBlink_R"),
+        ("L_eye", "R_eye"),
+        ("lip.T.L.001", "lip.T.R.001"),
+        ("eyeblinkleft", "eyeblinkright"),
+        ("BROW_LEFT", "BROW_RIGHT"),
+        ("leftEye", "rightEye"),
+        ("lEye", "rEye"),
+        ("eyeBlinkL", "eyeBlinkR"),
+    ],
+)
+def test_names_of_the_other_side(name: str, other: str) -> None:
+    assert mirror_name(name) == other
+    assert mirror_name(other) == name
+
+
+@pytest.mark.parametrize("name", ["L", "R", "jawOpen", "bright", "cleft", "leftover", "mouthRollUpper", "viseme_RR", "あ", ""])
+def test_names_without_a_side(name: str) -> None:
+    assert mirror_name(name) == name
 
 
 def test_links_that_are_off_or_unknown_take_no_part() -> None:
