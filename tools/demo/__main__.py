@@ -84,7 +84,7 @@ def make_demo(output: Path, model: str | None, film_size: int | None) -> None:
         moments = sheets.choose_moments(speech, scenes.frames_per_second(scene), stage.FIRST_FRAME)
         pictures = stage.render_frames(scene, [moment.frame for moment in moments], "Close", 300, output / "frames")
         sheets.draw_contact_sheet(moments, pictures, output / "voxrig_demo_sheet.png")
-        faces = sheets.pick_faces(moments, pictures)
+        faces = sheets.pick_faces(moments, pictures, numbers.performed)
         sheets.draw_overview(speech, *plotted, faces, output / "voxrig_demo_overview.png")
     if film_size is not None:
         with step("film"):

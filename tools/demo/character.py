@@ -53,8 +53,10 @@ def _linear(srgb: Points) -> Points:
 def _material(name: str, roughness: float, skin: bool) -> Any:
     """Shows the mesh's colours in every engine."""
     material: Any = bpy.data.materials.new(name)
-    material.use_nodes = True
-    nodes, links = material.node_tree.nodes, material.node_tree.links
+    if material.node_tree is None:  # Blender 5 makes the nodes by itself
+        material.use_nodes = True
+    tree: Any = material.node_tree
+    nodes, links = tree.nodes, tree.links
     surface = nodes["Principled BSDF"]
     colour = nodes.new("ShaderNodeVertexColor")
     colour.layer_name = "Colour"

@@ -23,7 +23,7 @@ HAIR_LIGHT = np.array([0.56, 0.31, 0.19])
 BROWS = np.array([0.30, 0.16, 0.11])
 TEETH = np.array([0.97, 0.95, 0.91])
 GUMS = np.array([0.80, 0.42, 0.42])
-TONGUE = np.array([0.84, 0.43, 0.43])
+TONGUE = np.array([0.76, 0.36, 0.37])
 TEETH_BELOW_SEAM = 0.26
 SWEATER = np.array([0.15, 0.40, 0.42])
 

@@ -2,7 +2,8 @@
 """The demo face's 52 ARKit shapes, as displacements of the neutral surface. No Blender.
 
 Lips, jaw and lids are moved exactly; the skin around them follows by a biharmonic solve, so that it stretches
-smoothly. Brows, cheeks and nose move by soft fields that slide over the form. Amplitudes are centimetres at 1.
+smoothly. Brows, cheeks and nose move by soft fields that slide over the form. Amplitudes are centimetres at 1; the lips
+open as scanned ARKit shapes do (see ``animation.lips``), and round twice as strongly, as suits a drawn face.
 """
 
 from __future__ import annotations
@@ -157,15 +158,15 @@ class FaceShapes:
         def move(c: Floats, _side: Floats, s: Floats, q: Floats, up: Mask):
             forward = (0.45 + 0.65 * np.minimum(q, 1.0)) * (0.45 + 0.55 * s)
             rise = np.where(up, 0.34, -0.86) * s**0.75 * np.interp(q, [0, 0.5, 1], [0.75, 0.95, 1.0])
-            return -0.40 * c * np.interp(q, [0, 1], [0.8, 1.1]), forward, rise
+            return -0.55 * c * np.interp(q, [0, 1], [0.8, 1.1]), forward, rise - 0.15 * c**2
 
         return self._lips(move)
 
     def pucker(self) -> Points:
         def move(c: Floats, _side: Floats, s: Floats, q: Floats, up: Mask):
             forward = (0.55 + 0.40 * np.minimum(q, 1.0)) * (0.55 + 0.45 * s)
-            thicker = np.where(up, 1.0, -1.0) * s * np.interp(q, [0, 0.12, 0.75, 1.0], [0.08, 0.10, -0.05, -0.07])
-            return -0.85 * c, forward, thicker
+            thicker = np.where(up, 1.0, -1.0) * s * np.interp(q, [0, 0.12, 0.75, 1.0], [0.10, 0.12, 0.0, -0.03])
+            return -1.15 * c, forward, thicker - 0.26 * c**2
 
         return self._lips(move)
 

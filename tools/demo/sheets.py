@@ -55,15 +55,20 @@ def choose_moments(speech: Speech, frames_per_second: float, first_frame: float,
     return moments
 
 
-def pick_faces(moments: list[Moment], pictures: list[Path], count: int = 5) -> list[tuple[Moment, Path]]:
-    """One face of each kind and one more of the first, in the order of time."""
-    rank: dict[str, int] = {}
-    ranked: list[tuple[int, int]] = []
-    for index, moment in enumerate(moments):
-        rank[moment.kind] = rank.get(moment.kind, -1) + 1
-        ranked.append((rank[moment.kind], index))
-    chosen = sorted(ranked)[:count]
-    return sorted(((moments[i], pictures[i]) for _, i in chosen), key=lambda face: face[0].frame)
+def pick_faces(moments: list[Moment], pictures: list[Path], curves: ChannelCurves) -> list[tuple[Moment, Path]]:
+    """The clearest face of each kind and a second sealed one, in the order of time."""
+    clearness = {
+        "lips closed": curves.channel("jawOpen"),
+        "teeth on lip": curves.channel("mouthRollLower"),
+        "rounded": curves.channel("mouthPucker") + curves.channel("mouthFunnel"),
+        "open": lip_gap(curves.values, curves.names),
+    }
+    chosen: list[int] = []
+    for kind, measure in clearness.items():
+        at = {index: moment.phone.middle for index, moment in enumerate(moments) if moment.kind == kind}
+        ranked = sorted(at, key=lambda index: -float(np.interp(at[index], curves.seconds(), measure)))
+        chosen += ranked[: 2 if kind == "lips closed" else 1]
+    return [(moments[index], pictures[index]) for index in sorted(chosen, key=lambda index: moments[index].frame)]
 
 
 def draw_contact_sheet(moments: list[Moment], pictures: list[Path], output: Path) -> None:
@@ -141,8 +146,10 @@ def draw_overview(
     """The product in one picture: sound above, keyframed curves below it, and the face at the moments that are marked."""
     names = [name for name in ("jawOpen", "mouthClose", "mouthFunnel", "mouthRollLower") if name in keys]
     start, end = speech.sentences[0].start, speech.sentences[-1].end
-    figure = plt.figure(figsize=(12, 7.4), facecolor="#fbf8f4")
-    rows = figure.add_gridspec(3, 1, height_ratios=(1.0, 1.9, 3.4), hspace=0.05, left=0.02, right=0.98, top=0.985, bottom=0.02)
+    figure = plt.figure(figsize=(12, 6.5), facecolor="#fbf8f4")
+    rows = figure.add_gridspec(
+        3, 1, height_ratios=(1.0, 2.0, 3.4), hspace=0.10, left=0.015, right=0.985, top=0.985, bottom=0.035
+    )
     sound, lines = figure.add_subplot(rows[0]), figure.add_subplot(rows[1])
     sound.plot(np.arange(len(samples)) / sample_rate, samples, linewidth=0.4, color="#6b625a")
     for index, word in enumerate(speech.words):
@@ -153,10 +160,10 @@ def draw_overview(
         level, scale = float(len(names) - 1 - index), 0.8 / max(0.1, float(values.max()))
         lines.plot(curves.seconds(), level + scale * curves.channel(name), color=colour, linewidth=1.1, alpha=0.6)
         lines.plot(at, level + scale * values, ".", color=colour, markersize=4)
-        lines.text(end, level + 0.72, name, color=colour, fontsize=10, ha="right", va="top")
+        lines.text(start - 0.05, level + 0.3, name, color=colour, fontsize=10, ha="right", va="center")
     lines.set_ylim(-0.15, len(names) - 0.05)
     for panel in (sound, lines):
-        panel.set_xlim(start, end)
+        panel.set_xlim(start - 1.15, end)
         panel.set_axis_off()
         for moment, _ in faces:
             panel.axvline(moment.phone.middle, color="#b5533c", linewidth=0.8, alpha=0.6)
@@ -165,7 +172,7 @@ def draw_overview(
         cell = figure.add_subplot(strip[index])
         cell.imshow(matplotlib.image.imread(picture))
         cell.set_axis_off()
-        cell.set_title(f"/{moment.phone.text.lower()}/ in “{moment.word}”", fontsize=10, y=-0.13)
+        cell.set_title(f"/{moment.phone.text.lower()}/ in “{moment.word}”", fontsize=10.5, y=-0.12)
         reach = matplotlib.patches.ConnectionPatch(
             (moment.phone.middle, -0.15),
             (0.5, 1.0),
