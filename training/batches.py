@@ -108,7 +108,9 @@ class TrainingSet(torch.utils.data.IterableDataset):
             below = at.astype(np.int64)
             share = (at - below).astype(np.float32)[:, None]
             learned = np.asarray(targets.channels)[:, self._learned].astype(np.float32)
-            channels[row : row + count] = learned[below] * (1 - share) + learned[np.minimum(below + 1, len(learned) - 1)] * share
+            channels[row : row + count] = (
+                learned[below] * (1 - share) + learned[np.minimum(below + 1, len(learned) - 1)] * share
+            )
             nearest = np.minimum(np.rint(at).astype(np.int64), len(learned) - 1)
             phones[row : row + count] = targets.phones[nearest]
             contacts[row : row + count] = targets.contacts[nearest]
@@ -125,7 +127,9 @@ class TrainingSet(torch.utils.data.IterableDataset):
 
 def loader(training_set: TrainingSet, workers: int) -> Iterator[Batch]:
     """Batches made in ``workers`` background processes (0: here)."""
-    return iter(torch.utils.data.DataLoader(training_set, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))
+    return iter(
+        torch.utils.data.DataLoader(training_set, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
+    )
 
 
 def development_seconds(clips: list[Clip]) -> float:

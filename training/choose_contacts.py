@@ -52,7 +52,9 @@ def main() -> None:
             for name, tally in measure_contacts(ChannelCurves(tuple(names), FRAME_RATE, values), phones).items():
                 tallies[name].append(tally)
         shown = ("closure_recall", "false_closure", "sealed_tongue", "labiodental_recall", "false_labiodental")
-        print(f"{threshold:.2f} {certain:.2f}  " + "  ".join(f"{name} {ratio(tallies[name]):.3f}" for name in shown), flush=True)
+        print(
+            f"{threshold:.2f} {certain:.2f}  " + "  ".join(f"{name} {ratio(tallies[name]):.3f}" for name in shown), flush=True
+        )
 
 
 if __name__ == "__main__":

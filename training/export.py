@@ -64,7 +64,9 @@ def load_network(checkpoint: Path) -> tuple[SpeechNetwork, dict[str, Any]]:
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     size = NetworkSize(**{key: tuple(value) if isinstance(value, list) else value for key, value in state["size"].items()})
     network = SpeechNetwork(size)
-    network.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in state["average"].items()})
+    network.load_state_dict(
+        {name: value.float() if value.is_floating_point() else value for name, value in state["average"].items()}
+    )
     return network.eval(), state
 
 
@@ -86,7 +88,9 @@ def export(checkpoint: Path, folder: Path, scores: dict[str, Any]) -> None:
     network, state = load_network(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     write_graph(SpeechModel(network), folder / "model.onnx")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
+    )
     context = round(network.context_seconds, 3)
     description = {
         "format": 1,

@@ -61,7 +61,8 @@ class Losses:
             ),
             "position": 25.0 * (error.square() * self.share).mean(),
             "motion": 150.0 * (motion.square() * self.share).mean(),
-            "lips": 1.5 * (mouth_error[..., :1].square() * torch.exp(-4.0 * gap)).mean() + mouth_error[..., 1:].square().mean() * 0.8,
+            "lips": 1.5 * (mouth_error[..., :1].square() * torch.exp(-4.0 * gap)).mean()
+            + mouth_error[..., 1:].square().mean() * 0.8,
             "still": 150.0 * (motion.square() * self.share * still).mean(),
         }
 
