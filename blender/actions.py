@@ -15,6 +15,7 @@ from ..animation.keys import KeyedCurve
 from ..animation.mapping import Target
 from ..errors import RigError
 from . import compat, rigs
+from .targets import explain_obstacle
 
 # Blender takes keys that are closer than this for one key (BEZT_BINARYSEARCH_THRESH in its fcurve.cc).
 _SAME_FRAME = 0.01
@@ -126,8 +127,9 @@ def _split_writable(targets: Sequence[Target]) -> tuple[list[tuple[Any, list[Tar
 def _obstacle(owner: Any, target: Target) -> str:
     """Why a target must be left alone, or ''."""
     control = f'"{rigs.control_name(target)}" of "{owner.name}"'
-    if rigs.driver_of(owner, target) is not None:
-        return f"{control} is controlled by a driver; map the property that drives it."
+    reason = explain_obstacle(owner, target)
+    if reason:
+        return reason
     data = owner.animation_data
     if data is None or data.action is None:
         return ""

@@ -32,6 +32,18 @@ def curves_of(owner: Any) -> Any | None:
     return None if bag is None else bag.fcurves
 
 
+def action_curves(action: bpy.types.Action, owner: Any) -> list[Any]:
+    """The F-Curves of an Action that would animate ``owner`` if it were assigned: of the slot with its name, else of the only
+    slot for its type of data-block. Changes nothing."""
+    if not has_slots():
+        return list(action.fcurves) if action.id_root == owner.id_type else []
+    slots: list[Any] = [slot for slot in action.slots if slot.target_id_type in (owner.id_type, "UNSPECIFIED")]
+    named = [slot for slot in slots if slot.name_display == owner.name]
+    chosen = (named or slots)[:1] if len(named) == 1 or len(slots) == 1 else []
+    bag = _channelbag(action, chosen[0]) if chosen else None
+    return [] if bag is None else list(bag.fcurves)
+
+
 def ensure_curves(owner: Any, action: bpy.types.Action) -> tuple[Any, Any]:
     """Assign ``action`` to ``owner``, with a slot where there are slots; return its F-Curves and groups.
 

@@ -23,10 +23,15 @@ _COLLECTIONS = {
     "KEY": "shape_keys",
     "LATTICE": "lattices",
     "LIGHT": "lights",
+    "LIGHT_PROBE": "lightprobes",
+    "MASK": "masks",
     "MATERIAL": "materials",
     "MESH": "meshes",
+    "META": "metaballs",
+    "NODETREE": "node_groups",
     "OBJECT": "objects",
     "SCENE": "scenes",
+    "SPEAKER": "speakers",
     "WORLD": "worlds",
 }
 # Without limits of their own, custom properties report those of their number type.
@@ -90,6 +95,38 @@ def list_targets(character: Character) -> list[tuple[str, Target, Range]]:
         for _, place, controls in _control_groups(character)
         for name, target, limits in controls
     ]
+
+
+def list_bone_transforms(character: Character) -> list[tuple[str, Target]]:
+    """Every component of location, rotation (in the bone's own mode) and scale of the armatures' bones: label and target.
+
+    Components that are locked or driven are left out, and so is the location of bones connected to their parent.
+    """
+    found: list[tuple[str, Target]] = []
+    for item in character.objects:
+        if item.pose is None:
+            continue
+        # One look per armature, not per component: rigs have thousands of both.
+        driven = {(d.data_path, d.array_index) for d in item.animation_data.drivers} if item.animation_data else set()
+        for bone in item.pose.bones:
+            path = f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].'
+            for kind, index, label in _bone_components(bone):
+                if (path + kind, index) not in driven:
+                    found.append((f"{bone.name}: {label}", Target("OBJECT", item.name_full, path + kind, index)))
+    return found
+
+
+def _bone_components(bone: Any) -> Iterator[tuple[str, int, str]]:
+    """Property, index and label of each free component of a pose bone's transform."""
+    if not bone.bone.use_connect:
+        yield from (("location", i, f"Location {axis}") for i, axis in enumerate("XYZ") if not bone.lock_location[i])
+    if bone.rotation_mode == "QUATERNION":
+        if not (bone.lock_rotations_4d and bone.lock_rotation_w):
+            yield "rotation_quaternion", 0, "Quaternion W"
+        yield from (("rotation_quaternion", i + 1, f"Quaternion {a}") for i, a in enumerate("XYZ") if not bone.lock_rotation[i])
+    elif bone.rotation_mode != "AXIS_ANGLE":
+        yield from (("rotation_euler", i, f"Rotation {axis}") for i, axis in enumerate("XYZ") if not bone.lock_rotation[i])
+    yield from (("scale", i, f"Scale {axis}") for i, axis in enumerate("XYZ") if not bone.lock_scale[i])
 
 
 def match_channels(character: Character, channel_names: Sequence[str]) -> Mapping:
@@ -196,12 +233,17 @@ def _properties(holder: Any, owner: Any, path: str) -> Iterator[tuple[str, Targe
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             continue
         try:
-            ui = holder.id_properties_ui(name).as_dict()
+            limits = custom_property_limits(holder, name)
         except TypeError:  # properties that an add-on defined have no such data
             continue
-        low, high = float(ui.get("min", -_UNLIMITED)), float(ui.get("max", _UNLIMITED))
-        limits = (low if low > -_UNLIMITED else None, high if high < _UNLIMITED else None)
         yield name, Target(owner.id_type, owner.name_full, f'{path}["{bpy.utils.escape_identifier(name)}"]'), limits
+
+
+def custom_property_limits(holder: Any, name: str) -> Range:
+    """(minimum, maximum) of a property that a user made. Raises TypeError for one that an add-on defined."""
+    ui = holder.id_properties_ui(name).as_dict()
+    low, high = float(ui.get("min", -_UNLIMITED)), float(ui.get("max", _UNLIMITED))
+    return (low if low > -_UNLIMITED else None, high if high < _UNLIMITED else None)
 
 
 def _armature_of(item: Any) -> Any | None:

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Poses without keys: reading and setting the values of targets, poses as links, and a preview that always goes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from collections.abc import Mapping as Table
+from typing import Any
+
+import bpy
+
+from ..animation.mapping import Link, Target
+from ..errors import RigError
+from . import compat, rigs
+from .targets import describe_target, holder_of, limits_of, rest_of
+
+# Smaller differences between two poses are rounding: a hundredth of a millimetre, a thousandth of a degree.
+_SAME = 1e-5
+
+Pose = dict[Target, float]
+
+
+def list_pose_targets(character: rigs.Character) -> list[Target]:
+    """All that an artist may pose a character with: its free controls, and the free transforms of its bones."""
+    controls: list[Target] = []
+    for _label, target, _limits in rigs.list_targets(character):
+        try:
+            owner = rigs.resolve(target).owner
+        except RigError:  # linked: it can be looked at, not posed
+            continue
+        if rigs.driver_of(owner, target) is None:
+            controls.append(target)
+    return controls + [target for _label, target in rigs.list_bone_transforms(character)]
+
+
+def read_pose(targets: Iterable[Target]) -> Pose:
+    """The values of targets now. Raises RigError for one that is gone or linked."""
+    return {target: rigs.resolve(target).value for target in targets}
+
+
+def rest_pose(targets: Iterable[Target]) -> Pose:
+    """The values of targets at rest (see ``rest_of``). Raises RigError for one that is gone or linked."""
+    return {target: rest_of(target) for target in targets}
+
+
+def set_pose(pose: Table[Target, float]) -> None:
+    """Set values without keying. Raises RigError, before anything changes, for a target that is gone or linked."""
+    owners = [rigs.resolve(target).owner for target in pose]
+    for owner, (target, value) in zip(owners, pose.items()):
+        _set_value(owner, target, value)
+    for owner in dict.fromkeys(owners):
+        # Drivers that read custom properties do not notice what scripts write.
+        owner.update_tag()
+
+
+def _set_value(owner: Any, target: Target, value: float) -> None:
+    holder, name = holder_of(owner, target.data_path)
+    current = getattr(holder, name) if name else holder[rigs.control_name(target)]
+    if not isinstance(current, (int, float)):
+        current[target.array_index] = value
+        return
+    # Writing a float would turn a whole number into a property of another type.
+    fitting = round(value) if isinstance(current, int) else float(value)
+    if name:
+        setattr(holder, name, fitting)
+    else:
+        holder[rigs.control_name(target)] = fitting
+
+
+def read_action_pose(character: rigs.Character, action: bpy.types.Action, frame: float) -> Pose:
+    """What an Action says about the character's free controls at a frame; a pose asset is such an Action.
+
+    Raises RigError when nothing in it fits the character.
+    """
+    free = set(list_pose_targets(character))
+    pose: Pose = {}
+    for item in character.objects:
+        owners = [item, item.data, getattr(item.data, "shape_keys", None)]
+        for owner in filter(None, owners):
+            for curve in compat.action_curves(action, owner):
+                target = Target(owner.id_type, owner.name_full, curve.data_path, curve.array_index)
+                if target in free and target not in pose:
+                    pose[target] = float(curve.evaluate(frame))
+    if not pose:
+        raise RigError(
+            f'The Action "{action.name}" moves no free control of "{character.name}"; choose an Action made for this character.'
+        )
+    return pose
+
+
+def links_from_pose(channel: str, neutral: Table[Target, float], pose: Table[Target, float], full: float = 1.0) -> list[Link]:
+    """Links that put the character into ``pose`` when ``channel`` is ``full``, and into ``neutral`` when it is 0.
+
+    Only values that differ become links. Quaternions are compared by the shorter way round. Raises RigError when nothing
+    differs, when a value has no neutral, or when a bone turns by axis and angle, which does not blend.
+    """
+    signs = _shorter_way(neutral, pose)
+    links: list[Link] = []
+    for target, value in pose.items():
+        rest = neutral.get(target)
+        if rest is None:
+            raise RigError(f"{describe_target(target)} has no neutral value; store the neutral pose again.")
+        moved = value * signs.get((target.id_name, target.data_path), 1.0) - rest
+        if abs(moved) <= _SAME:
+            continue
+        if target.data_path.endswith("rotation_axis_angle"):
+            raise RigError(
+                f'The bone "{rigs.control_name(target)}" rotates by axis and angle, which cannot be blended; '
+                "give it another rotation mode in the sidebar's Item tab."
+            )
+        low, high = limits_of(target)
+        links.append(Link(channel, target, gain=moved / full, rest=rest, minimum=low, maximum=high))
+    if not links:
+        raise RigError(
+            f"Nothing differs from the neutral pose; pose the character as '{channel}' looks at its most, then calibrate."
+        )
+    return links
+
+
+def _shorter_way(neutral: Table[Target, float], pose: Table[Target, float]) -> dict[tuple[str, str], float]:
+    """-1 for each quaternion that is nearer to its neutral with all signs turned (it is the same rotation)."""
+    products: dict[tuple[str, str], float] = {}
+    for target, value in pose.items():
+        if target.data_path.endswith("rotation_quaternion"):
+            place = (target.id_name, target.data_path)
+            products[place] = products.get(place, 0.0) + value * neutral.get(target, 0.0)
+    return {place: -1.0 if product < 0.0 else 1.0 for place, product in products.items()}
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# A preview: values that are shown and taken back, never keyed
+
+
+_before: Pose = {}
+_on_end: list[Callable[[], None]] = []
+
+
+def is_previewing() -> bool:
+    """Whether the character shows values that will be taken back."""
+    return bool(_before)
+
+
+def show_preview(pose: Table[Target, float], on_end: Callable[[], None] | None = None) -> None:
+    """Show values until ``end_preview``; what an earlier call showed and this one does not goes back at once.
+
+    The preview also ends by itself before the frame changes, before saving, rendering, undo and redo, and when another file
+    is opened. ``on_end`` is called then. Raises RigError, before anything changes, for a target that is gone or linked.
+    """
+    added = read_pose([target for target in pose if target not in _before])
+    left = {target: value for target, value in _before.items() if target not in pose}
+    set_pose(pose)
+    _set_what_is_left(left)
+    for target in left:
+        del _before[target]
+    _before.update(added)
+    if on_end is not None and on_end not in _on_end:
+        _on_end.append(on_end)
+    for handlers in _ending_handlers():
+        if _end_by_handler not in handlers:
+            handlers.append(_end_by_handler)
+
+
+def end_preview() -> None:
+    """Put every value back to what it was before the preview. What was deleted meanwhile is left out."""
+    pose = dict(_before)
+    _before.clear()
+    for handlers in _ending_handlers():
+        if _end_by_handler in handlers:
+            handlers.remove(_end_by_handler)
+    _set_what_is_left(pose)
+    calls = list(_on_end)
+    _on_end.clear()
+    for call in calls:
+        call()
+
+
+def _set_what_is_left(pose: Pose) -> None:
+    for target, value in pose.items():
+        try:
+            set_pose({target: value})
+        except RigError:
+            continue
+
+
+def _ending_handlers() -> list[Any]:
+    handlers: Any = bpy.app.handlers
+    return [
+        handlers.frame_change_pre,
+        handlers.save_pre,
+        handlers.load_pre,
+        handlers.render_init,
+        handlers.undo_pre,
+        handlers.redo_pre,
+    ]
+
+
+@bpy.app.handlers.persistent
+def _end_by_handler(*_scene: Any) -> None:
+    end_preview()
