@@ -66,15 +66,6 @@ def resample_to_frames(
     return ChannelCurves(curves.names, fps, values, first_seconds)
 
 
-def mark_run_ends(mask: ArrayLike) -> NDArray[np.bool_]:
-    """The first and the last frame of every stretch of True, bool ``[time]``.
-
-    Of the frames on which the lips are sealed these are the ones that must become keys (``reduce_to_keys(required=...)``).
-    """
-    inside = np.concatenate([[False], np.asarray(mask, dtype=bool), [False]])
-    return inside[1:-1] & ~(inside[:-2] & inside[2:])
-
-
 def _columns(curves: ChannelCurves, names: Sequence[str] | None) -> NDArray[np.int64]:
     if names is None:
         return np.arange(len(curves.names))

@@ -142,7 +142,8 @@ def _new_character(channel_count: int) -> Any:
     mesh = bpy.data.meshes.new("Head")
     mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
     head = bpy.data.objects.new("Head", mesh)
-    bpy.context.scene.collection.objects.link(head)
+    scene: Any = bpy.context.scene
+    scene.collection.objects.link(head)
     for name in ["Basis", *(f"channel{i}" for i in range(channel_count))]:
         head.shape_key_add(name=name)
     return mesh.shape_keys

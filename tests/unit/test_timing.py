@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from voxrig.animation.curves import ChannelCurves
-from voxrig.animation.timing import mark_run_ends, resample_to_frames
+from voxrig.animation.timing import resample_to_frames
 
 RATES = [1.0, 12.0, 24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 48.0, 50.0, 60.0, 120.0, 240.0]
 
@@ -85,12 +85,6 @@ def test_rest_stays_rest_and_nothing_overshoots() -> None:
         assert result.min() >= 0.0
         assert result.max() <= 1.0
         assert np.all(result[: int(fps)] == 0.0)
-
-
-def test_run_ends_are_marked() -> None:
-    marked = mark_run_ends([True, True, True, False, True, False, False, True, True])
-    assert marked.tolist() == [True, False, True, False, True, False, False, True, True]
-    assert mark_run_ends([]).size == 0
 
 
 def test_what_makes_no_sense_is_refused() -> None:
