@@ -9,14 +9,16 @@ run in progress is no property: it ends with the session and has no place in a f
 # pyright: reportInvalidTypeForm=false
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
 
-from .animation.mapping import Link, Mapping, Target
-from .blender import sounds
+from .animation.curves import ChannelCurves
+from .animation.mapping import Link, Mapping, Target, apply_mapping
+from .blender import poses, rigs, sounds
 from .errors import ModelError, RigError
 from .inference.package import bundled_packages, read_description
 from .inference.session import expected_provider
@@ -46,6 +48,7 @@ class Session:
     run: Run | None = None
     provider: str | None = None
     warned: set[str] = field(default_factory=set)
+    preview: float = 0.0
 
 
 session = Session()
@@ -57,7 +60,10 @@ session = Session()
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One model package in the list; ``channels`` are (name, group). Both tuples are empty for a damaged one."""
+    """One model package in the list; ``channels`` are (name, group). What follows is empty for a damaged one.
+
+    ``regions`` are the face parts and ``maxima`` the largest values of the channels, by name.
+    """
 
     name: str
     title: str
@@ -65,6 +71,8 @@ class ModelEntry:
     folder: Path
     channels: tuple[tuple[str, str], ...] = ()
     emotions: tuple[str, ...] = ()
+    regions: dict[str, str] = field(default_factory=dict)
+    maxima: dict[str, float] = field(default_factory=dict)
 
 
 @functools.cache
@@ -86,7 +94,9 @@ def read_model_entry(folder: str) -> ModelEntry:
         return ModelEntry(path.name, f"{path.name} (damaged)", str(error), path)
     channels = tuple((channel.name, channel.group) for channel in package.channels)
     description = f"Version {package.version}, {len(channels)} channels at {package.frame_rate:g} frames a second"
-    return ModelEntry(package.name, package.title, description, path, channels, package.emotions)
+    regions = {channel.name: channel.region for channel in package.channels}
+    maxima = {channel.name: channel.maximum for channel in package.channels}
+    return ModelEntry(package.name, package.title, description, path, channels, package.emotions, regions, maxima)
 
 
 def shown_provider() -> str:
@@ -199,9 +209,16 @@ class VOXRIG_PG_link(bpy.types.PropertyGroup):
             ("KEY", "Shape Keys", "The shape keys of the object's mesh"),
             ("OBJECT", "Object", "The object itself: its pose bones, transforms and custom properties"),
             ("DATA", "Object Data", "The mesh or armature of the object"),
+            ("BLOCK", "Other Data", "Another data-block of this file, such as a material"),
         ],
         default="KEY",
         options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    block: bpy.props.PointerProperty(
+        name="Data",
+        description="Data-block that the data path starts from, where that is not the object or its data",
+        type=bpy.types.ID,
         override={"LIBRARY_OVERRIDABLE"},
     )
     data_path: bpy.props.StringProperty(
@@ -229,9 +246,43 @@ class VOXRIG_PG_link(bpy.types.PropertyGroup):
     )
     offset: bpy.props.FloatProperty(
         name="Offset",
-        description="Value of the target while the channel is 0",
+        description="Added to the target whatever the channel does",
         soft_min=-1.0,
         soft_max=1.0,
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    rest: bpy.props.FloatProperty(
+        name="Rest",
+        description="Value of the target while nothing drives it, such as 1 for a scale. Counts once for all links of a target",
+        soft_min=-1.0,
+        soft_max=1.0,
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    ease: bpy.props.FloatProperty(
+        name="Response",
+        description="How the target follows the channel: 0 evenly, above 0 late and then fast, below 0 fast and then slowly",
+        min=-1.0,
+        max=1.0,
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    confidence: bpy.props.EnumProperty(
+        name="Confidence",
+        description="How certain it is that the channel belongs to the target. Choosing Sure confirms a guess",
+        items=[
+            ("SURE", "Sure", "Chosen by you, calibrated, or found by its exact name", "CHECKMARK", 0),
+            ("LIKELY", "Likely", "Found by a similar name. Preview it once", "QUESTION", 1),
+            ("UNSURE", "Unsure", "A guess. It stays off until you turn it on", "ERROR", 2),
+        ],
+        default="SURE",
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    solo: bpy.props.BoolProperty(
+        name="Solo",
+        description="While any link is solo, Animate from Audio and Test Sweep use solo links only",
         options=set(),
         override={"LIBRARY_OVERRIDABLE"},
     )
@@ -266,7 +317,51 @@ class VOXRIG_PG_character(bpy.types.PropertyGroup):
     """The mapping of a character, on the object that is chosen as one."""
 
     links: bpy.props.CollectionProperty(type=VOXRIG_PG_link, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
-    active_link: bpy.props.IntProperty(name="Active Link", options={"HIDDEN"})
+    active_link: bpy.props.IntProperty(
+        name="Active Link", options={"HIDDEN"}, update=lambda _group, _context: poses.end_preview()
+    )
+    neutral_pose: bpy.props.StringProperty(
+        name="Neutral Pose",
+        description="Values that Calibrate compares with, stored from a pose; the rest pose without",
+        options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+
+
+def _get_preview(_group: "VOXRIG_PG_window") -> float:
+    return session.preview
+
+
+def _set_preview(group: "VOXRIG_PG_window", value: float) -> None:
+    character_object = scene_settings(bpy.context.scene).character
+    if character_object is None:
+        return
+    try:
+        preview_link(character_object, character_settings(character_object).active_link, value)
+    except RigError:
+        session.preview = 0.0  # the list says what is wrong with the link
+
+
+class VOXRIG_PG_window(bpy.types.PropertyGroup):
+    """What is only looked at: on the window manager, so that neither undo nor the file ever holds a preview."""
+
+    preview: bpy.props.FloatProperty(
+        name="Preview",
+        description="Pose the character with the channel of the active link, without keying. Goes back when you choose "
+        "another link, change the frame, save or leave the tab",
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        get=_get_preview,
+        set=_set_preview,
+        options={"SKIP_SAVE"},
+    )
+    channel: bpy.props.StringProperty(
+        name="Channel",
+        description="Channel or viseme that the pose stands for, such as 'jawOpen' or 'viseme_PP'",
+        search=_find_channels,
+        options={"SKIP_SAVE"},
+    )
 
 
 class VOXRIG_PG_emotion(bpy.types.PropertyGroup):
@@ -446,6 +541,50 @@ def character_settings(character_object: Any) -> VOXRIG_PG_character:
     return character_object.voxrig
 
 
+def window_settings(window_manager: Any) -> VOXRIG_PG_window:
+    """What Voxrig keeps for this session's windows."""
+    return window_manager.voxrig
+
+
+def active_mapping(character_object: bpy.types.Object) -> Mapping:
+    """The stored mapping as it is animated: where links are solo, all others are off. Raises as ``read_mapping`` does."""
+    stored = character_settings(character_object).links
+    if not any(link.solo for link in stored):
+        return read_mapping(character_object)
+    return Mapping(tuple(read_link(link) for link in stored if link.solo and link.enabled))
+
+
+def preview_link(character_object: bpy.types.Object, index: int, amount: float) -> None:
+    """Show the character with the channel of a link at ``amount`` 0..1 of its maximum, without keying; 0 ends the preview.
+
+    The link itself takes part even while it is off, and so do the channel's other links that are on. Raises RigError for a
+    link that is incomplete or whose target is gone.
+    """
+    if amount == 0.0:
+        poses.end_preview()
+        return
+    stored = character_settings(character_object).links
+    if not 0 <= index < len(stored):
+        raise RigError("No link is chosen; choose one in the list")
+    chosen = replace(read_link(stored[index]), enabled=True)
+    others = [link for link in read_mapping(character_object).links if link.enabled and link.channel == chosen.channel]
+    links = [chosen, *(link for link in others if link.target != chosen.target)]
+    preview_channel(Mapping(tuple(links)), chosen.channel, amount)
+
+
+def preview_channel(mapping: Mapping, channel: str, amount: float) -> None:
+    """Show what a mapping makes of one channel at ``amount`` 0..1 of its maximum until the preview ends (``poses``)."""
+    model = chosen_model(scene_settings(bpy.context.scene))
+    full = model.maxima.get(channel, 1.0) if model is not None else 1.0
+    shown = apply_mapping(mapping, ChannelCurves((channel,), 1.0, np.array([[amount * full]], np.float32)))
+    poses.show_preview(dict(zip(shown.targets, shown.values[0].tolist())), _forget_preview)
+    session.preview = amount
+
+
+def _forget_preview() -> None:
+    session.preview = 0.0
+
+
 def read_mapping(character_object: bpy.types.Object) -> Mapping:
     """The mapping stored on a character, with its targets by today's names.
 
@@ -462,13 +601,13 @@ def read_mapping(character_object: bpy.types.Object) -> Mapping:
     return Mapping(tuple(links))
 
 
-def read_link(stored: VOXRIG_PG_link) -> Link:
-    """One stored link. Raises RigError when it is incomplete or its object was deleted."""
+def read_link(stored: Any) -> Link:
+    """One stored link (a VOXRIG_PG_link). Raises RigError when it is incomplete or its object was deleted."""
     if not stored.channel:
         raise RigError("A link of the mapping has no channel; choose one or remove the link")
-    owner = stored.owner
+    owner = stored.block if stored.id_type == "BLOCK" else stored.owner
     # An object that is deleted in the viewport lives on in no scene, held by this very pointer.
-    if owner is None or not owner.users_scene:
+    if owner is None or (stored.id_type != "BLOCK" and not owner.users_scene):
         raise RigError(
             f"The object that '{stored.channel}' drives was deleted; choose another target in the mapping or run Match Channels"
         )
@@ -486,7 +625,18 @@ def read_link(stored: VOXRIG_PG_link) -> Link:
     target = Target(data_block.id_type, data_block.name_full, stored.data_path, stored.array_index)
     minimum = stored.minimum if stored.use_minimum else None
     maximum = stored.maximum if stored.use_maximum else None
-    return Link(stored.channel, target, stored.gain, stored.offset, minimum, maximum, stored.enabled)
+    return Link(
+        stored.channel,
+        target,
+        stored.gain,
+        stored.offset,
+        minimum,
+        maximum,
+        stored.enabled,
+        stored.rest,
+        stored.ease,
+        stored.confidence,
+    )
 
 
 def store_mapping(character_object: bpy.types.Object, mapping: Mapping) -> None:
@@ -499,8 +649,8 @@ def store_mapping(character_object: bpy.types.Object, mapping: Mapping) -> None:
     group.active_link = 0
 
 
-def find_owner(target: Target) -> bpy.types.Object:
-    """The object that a target is on. Raises RigError when there is none."""
+def find_owner(target: Target) -> Any:
+    """The object that a target is on, or the data-block itself where no object carries it (a material). Raises RigError."""
     for candidate in bpy.data.objects:
         if target.id_type == "OBJECT":
             data_block = candidate
@@ -510,15 +660,22 @@ def find_owner(target: Target) -> bpy.types.Object:
             data_block = candidate.data
         if data_block is not None and data_block.id_type == target.id_type and data_block.name_full == target.id_name:
             return candidate
+    if target.id_type not in {"OBJECT", "KEY"}:
+        return rigs.resolve(target).owner
     kind = target.id_type.replace("_", " ").lower()
     raise RigError(f"There is no {kind} '{target.id_name}' in this file; map the channels to controls that exist")
 
 
-def fill_link(stored: VOXRIG_PG_link, link: Link, owner: bpy.types.Object) -> None:
-    """Write one link into the mapping of a character."""
+def fill_link(stored: VOXRIG_PG_link, link: Link, owner: Any) -> None:
+    """Write one link into the mapping of a character; ``owner`` is what ``find_owner`` gives."""
     stored.name = stored.channel = link.channel
-    stored.owner = owner
-    stored.id_type = link.target.id_type if link.target.id_type in {"KEY", "OBJECT"} else "DATA"
+    on_object = isinstance(owner, bpy.types.Object)
+    stored.owner = owner if on_object else None
+    stored.block = None if on_object else owner
+    if not on_object:
+        stored.id_type = "BLOCK"
+    else:
+        stored.id_type = link.target.id_type if link.target.id_type in {"KEY", "OBJECT"} else "DATA"
     stored.data_path = link.target.data_path
     stored.array_index = link.target.array_index
     stored.gain = link.gain
@@ -530,6 +687,9 @@ def fill_link(stored: VOXRIG_PG_link, link: Link, owner: bpy.types.Object) -> No
     if link.maximum is not None:
         stored.maximum = link.maximum
     stored.enabled = link.enabled
+    stored.rest = link.rest
+    stored.ease = link.ease
+    stored.confidence = link.confidence
 
 
 def shown_emotions(settings: VOXRIG_PG_scene) -> list[VOXRIG_PG_emotion]:
@@ -553,7 +713,7 @@ def count_mapped(settings: VOXRIG_PG_scene) -> tuple[int, int]:
     return sum(name in mapped for name in relevant), len(relevant)
 
 
-CLASSES = (VOXRIG_PG_link, VOXRIG_PG_character, VOXRIG_PG_emotion, VOXRIG_PG_scene, VOXRIG_AP_preferences)
+CLASSES = (VOXRIG_PG_link, VOXRIG_PG_character, VOXRIG_PG_window, VOXRIG_PG_emotion, VOXRIG_PG_scene, VOXRIG_AP_preferences)
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
 
 
@@ -564,10 +724,15 @@ def register() -> None:
     bpy.types.Object.voxrig = bpy.props.PointerProperty(  # pyright: ignore[reportAttributeAccessIssue]
         type=VOXRIG_PG_character, override={"LIBRARY_OVERRIDABLE"}
     )
+    bpy.types.WindowManager.voxrig = bpy.props.PointerProperty(  # pyright: ignore[reportAttributeAccessIssue]
+        type=VOXRIG_PG_window
+    )
 
 
 def unregister() -> None:
     """Take the groups off their owners and unregister them."""
+    poses.end_preview()
+    del bpy.types.WindowManager.voxrig  # pyright: ignore[reportAttributeAccessIssue]
     del bpy.types.Object.voxrig  # pyright: ignore[reportAttributeAccessIssue]
     del bpy.types.Scene.voxrig  # pyright: ignore[reportAttributeAccessIssue]
     _unregister_classes()

@@ -51,7 +51,7 @@ def test_registering_three_times_leaves_nothing_behind() -> None:
         assert registered_names() == before
         seen.append(during)
     assert seen[0] == seen[1] == seen[2]
-    assert seen[0]["owners"] == {"Scene", "Object"}
+    assert seen[0]["owners"] == {"Scene", "Object", "WindowManager"}
     assert {"animate_from_audio", "match_channels", "save_mapping", "load_mapping"} <= seen[0]["operators"]
     assert "VOXRIG_PT_main" in seen[0]["types"]
     assert seen[0]["handlers"] == before["handlers"]
