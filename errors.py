@@ -22,5 +22,9 @@ class RigError(VoxrigError):
     """A character, a mapping or one of its targets cannot be used."""
 
 
+class InterchangeError(VoxrigError):
+    """A file of curves is damaged, in none of the known formats, or cannot be written."""
+
+
 class Cancelled(Exception):
     """The user stopped a long piece of work; nothing was changed. Not an error: nobody reports it."""

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Curves to and from the files of other programs; a file's content says which format it is in."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, cast
+
+from ...errors import InterchangeError
+from ..curves import ChannelCurves
+from ..timing import resample_to_frames
+from . import audio2face, live_link_face, mediapipe, rhubarb, tables
+from .imported import MOST_FRAMES_PER_SECOND, ImportedCurves
+
+__all__ = ["FORMATS", "ImportedCurves", "import_curves", "parse_curves", "read_curves", "format_of_path", "write_curves"]
+
+FORMATS = (
+    "csv",
+    "npz",
+    live_link_face.FORMAT,
+    audio2face.CSV_FORMAT,
+    audio2face.JSON_FORMAT,
+    rhubarb.TSV_FORMAT,
+    rhubarb.XML_FORMAT,
+    rhubarb.JSON_FORMAT,
+    rhubarb.DAT_FORMAT,
+    mediapipe.FORMAT,
+)
+"""Every format that is read and written; 'csv' and 'npz' are Voxrig's own."""
+
+_SUFFIXES = {
+    ".csv": "csv",
+    ".npz": "npz",
+    ".json": audio2face.JSON_FORMAT,
+    ".tsv": rhubarb.TSV_FORMAT,
+    ".xml": rhubarb.XML_FORMAT,
+    ".dat": rhubarb.DAT_FORMAT,
+}
+_LARGEST_FILE = 1 << 30
+
+
+def read_curves(path: str | Path) -> ChannelCurves:
+    """The curves of a file in any of the known formats, found by its content. Raises InterchangeError."""
+    return import_curves(path).curves
+
+
+def import_curves(path: str | Path, *, frame_rate: float | None = None, jaw_in_mouth_close: bool = True) -> ImportedCurves:
+    """As :func:`read_curves`, with the format's name, warnings and what was kept aside.
+
+    ``frame_rate`` overrules the file's own where it has one, and says it where it has none. ``jaw_in_mouth_close`` is for
+    Audio2Face's layouts: see audio2face.py. Raises InterchangeError, which names the line where one is damaged.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise InterchangeError(f"{path.name} is larger than a gigabyte, which no file of curves is; choose another one")
+        data = path.read_bytes()
+    except OSError as error:
+        raise InterchangeError(f"{path} cannot be read ({error.strerror or error}); choose it again") from None
+    return parse_curves(data, path.name, frame_rate=frame_rate, jaw_in_mouth_close=jaw_in_mouth_close)
+
+
+def parse_curves(data: bytes, name: str, *, frame_rate: float | None = None, jaw_in_mouth_close: bool = True) -> ImportedCurves:
+    """As :func:`import_curves` for the bytes of a file that is called ``name`` in what goes wrong."""
+    if frame_rate is not None and not 1 <= frame_rate <= MOST_FRAMES_PER_SECOND:
+        raise InterchangeError(f"{frame_rate:g} frames a second is no usable rate; give one from 1 to 1000")
+    if data.startswith(b"PK"):
+        return tables.read_own_npz(data, name)
+    text = tables.decode_text(data, name)
+    first = text.lstrip()[:1]
+    if first == "{":
+        content = _parse_json(text, name)
+        if "mouthCues" in content:
+            return rhubarb.read_json(content, name)
+        if "weightMat" in content:
+            return audio2face.read_json(content, name, frame_rate, jaw_in_mouth_close)
+    elif first == "<":
+        return rhubarb.read_xml(text, name)
+    elif text.lstrip().startswith(rhubarb.DAT_HEADER):
+        return rhubarb.read_dat(text.lstrip(), name, frame_rate)
+    elif rhubarb.is_tsv(text):
+        return rhubarb.read_tsv(text, name)
+    else:
+        header = tables.read_header(text)
+        if live_link_face.is_header(header):
+            return live_link_face.read(text, name, frame_rate)
+        if audio2face.is_header(header):
+            return audio2face.read_csv(text, name, frame_rate, jaw_in_mouth_close)
+        # Our own header may name ARKit's shapes under 'seconds' too; it says where a recording starts.
+        if tables.is_own_header(header) and mediapipe.NEUTRAL not in header:
+            return tables.read_own_csv(text, name, frame_rate)
+        if mediapipe.is_header(header):
+            return mediapipe.read(text, name, frame_rate)
+    raise InterchangeError(
+        f"{name} is no file of curves that Voxrig knows (Live Link Face, Audio2Face, Rhubarb, MediaPipe or its own); "
+        "choose another one"
+    )
+
+
+def _parse_json(text: str, name: str) -> dict[str, Any]:
+    try:
+        content: Any = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InterchangeError(f"{name}, line {error.lineno}: it is not JSON ({error.msg}); export the file again") from None
+    except (ValueError, RecursionError):
+        raise InterchangeError(f"{name} is not usable JSON; export the file again") from None
+    return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+
+
+def format_of_path(path: str | Path) -> str:
+    """The format that a file name's ending stands for: '.json' is Audio2Face's. Raises InterchangeError for another ending."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise InterchangeError(f"{path} ends in none of {', '.join(_SUFFIXES)}; name its format")
+    return _SUFFIXES[suffix]
+
+
+def write_curves(
+    path: str | Path,
+    curves: ChannelCurves,
+    file_format: str | None = None,
+    *,
+    frame_rate: float | None = None,
+    jaw_in_mouth_close: bool = True,
+    start_timecode: str | None = None,
+) -> tuple[str, ...]:
+    """Write a file, whole or not at all, and give sentences on what its format cannot hold.
+
+    ``file_format`` is one of ``FORMATS``, or the one that the path ends like. ``frame_rate`` resamples first (for Rhubarb's
+    DAT it is the rate of its frames). Live Link Face is resampled to 60 where its readers would not understand the rate;
+    ``start_timecode`` is its first label. Raises InterchangeError where the file cannot be written.
+    """
+    path = Path(path)
+    data, notes = _encode(
+        curves, file_format or format_of_path(path), frame_rate, jaw_in_mouth_close=jaw_in_mouth_close, start=start_timecode
+    )
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_bytes(data)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise InterchangeError(f"{path} cannot be written ({error.strerror or error}); choose another place") from None
+    return notes
+
+
+def _encode(
+    curves: ChannelCurves, file_format: str, frame_rate: float | None, *, jaw_in_mouth_close: bool, start: str | None
+) -> tuple[bytes, tuple[str, ...]]:
+    if curves.frame_count == 0:
+        raise InterchangeError("these curves have no frames, so there is nothing to write")
+    if file_format.startswith("rhubarb-") and file_format in FORMATS:
+        return rhubarb.write(curves, file_format, frame_rate or rhubarb.DAT_FRAME_RATE), ()
+    if frame_rate is not None and frame_rate != curves.frame_rate:
+        curves = resample_to_frames(curves, frame_rate, curves.start_seconds)
+    if file_format == "csv":
+        return tables.write_own_csv(curves), ()
+    if file_format == "npz":
+        return tables.write_own_npz(curves), ()
+    if file_format == audio2face.CSV_FORMAT:
+        return audio2face.write_csv(curves, jaw_in_mouth_close)
+    if file_format == audio2face.JSON_FORMAT:
+        return audio2face.write_json(curves, jaw_in_mouth_close)
+    if file_format == mediapipe.FORMAT:
+        return mediapipe.write(curves)
+    if file_format == live_link_face.FORMAT:
+        note: tuple[str, ...] = ()
+        if live_link_face.written_rate(curves.frame_rate) is None:
+            note = (f"Live Link Face has no {curves.frame_rate:g} frames a second; the curves were resampled to 60",)
+            curves = resample_to_frames(curves, 60.0, curves.start_seconds)
+        data, notes = live_link_face.write(curves, start)
+        return data, (*note, *notes)
+    raise InterchangeError(f"there is no format '{file_format}'; there are {', '.join(FORMATS)}")
