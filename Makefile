@@ -102,13 +102,13 @@ test: ## All tests that this machine can run, in every Blender that its Pythons 
 	@echo "Testing with Blender $(BLENDERS)"
 	@$(MAKE) --no-print-directory --keep-going $(foreach v,$(BLENDERS),test-$(v)) $(if $(wildcard .venv-training/.ready),test-training)
 
-# .venv runs everything; the others what depends on their Blender, Python and numpy.
+# tests/unit needs no Blender, but Python and numpy differ: 5.0 has those of 4.5, so there it is left out.
 .PHONY: $(foreach v,$(BLENDERS),test-$(v))
 define test_rule
 test-$(1): $(call venv,$(1))/.ready .venv/.ready
-	@echo "== Blender $(1): unit, blender and install tests"
+	@echo "== Blender $(1)"
 	@$(PY) -m voxrig.tools.fetch_wheels --platform $(PLATFORM) --flavour cpu
-	$(call venv,$(1))/bin/python $(PYTEST) tests/unit tests/blender tests/install
+	$(call venv,$(1))/bin/python $(PYTEST) $(if $(filter 5.0,$(1)),,tests/unit) tests/blender tests/install
 endef
 PLATFORM := $(if $(filter Darwin,$(shell uname -s)),macos-$(if $(filter arm64,$(shell uname -m)),arm64,x64),linux-x64)
 $(foreach v,$(BLENDERS),$(eval $(call test_rule,$(v))))
