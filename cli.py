@@ -9,7 +9,6 @@ Nothing slow is imported before it is known to be needed.
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import os
 import sys
@@ -22,7 +21,6 @@ from .errors import ModelError, VoxrigError
 if TYPE_CHECKING:
     import bpy
 
-    from .animation.curves import ChannelCurves
     from .inference.package import ModelPackage
 
 EXIT_DONE = 0
@@ -62,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="voxrig", description="Facial animation from speech.")
     subcommands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_curves(subcommands)
+    _add_convert(subcommands)
     _add_animate(subcommands)
     return parser
 
@@ -149,6 +148,7 @@ def run_curves(arguments: argparse.Namespace) -> int:
     sounds = [Path(sound) for sound in cast("list[str]", arguments.sounds)]
     outputs = plan_outputs(sounds, cast("str", arguments.output), cast("str | None", arguments.format))
 
+    from .animation.interchange import write_curves
     from .inference.audio import read_sound
     from .inference.generate import generate_curves
     from .inference.package import load_package
@@ -174,6 +174,64 @@ def run_curves(arguments: argparse.Namespace) -> int:
             _complain(session.warning)
             warned = True
     return EXIT_FAILED if failures else EXIT_DONE
+
+
+def _add_convert(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subcommands.add_parser(
+        "convert",
+        help="change a file of curves into another program's format",
+        description="Read curves of Live Link Face, Audio2Face, Rhubarb, MediaPipe or Voxrig, whichever the file's content "
+        "is, and write them in another format. Formats: csv and npz (Voxrig's own), live-link-face, audio2face-csv, "
+        "audio2face-json, rhubarb-tsv, rhubarb-xml, rhubarb-json, rhubarb-dat, mediapipe.",
+    )
+    parser.add_argument("input", metavar="IN", help="file to read")
+    parser.add_argument("output", metavar="OUT", help="file to write; its ending names the format unless --to does")
+    parser.add_argument(
+        "--to", metavar="FORMAT", help="format of OUT (default: .csv and .npz Voxrig's own, .json Audio2Face's)"
+    )
+    parser.add_argument(
+        "--fps", type=_number(1.0, 1000.0), metavar="RATE", help="frames a second of OUT (default: those of IN)"
+    )
+    parser.add_argument(
+        "--from-fps",
+        type=_number(1.0, 1000.0),
+        metavar="RATE",
+        help="frames a second of IN, where it states none or wrong ones",
+    )
+    parser.add_argument(
+        "--arkit-mouth-close",
+        action="store_true",
+        help="the mouthClose of an Audio2Face file, read or written, leaves the jaw alone, as ARKit's does",
+    )
+    parser.set_defaults(run=run_convert)
+
+
+def run_convert(arguments: argparse.Namespace) -> int:
+    """``voxrig convert``: what the formats do not share is said in one line each."""
+    from .animation.interchange import format_of_path, import_curves, write_curves
+    from .animation.interchange.timecode import exact_rate
+
+    source, output = cast("str", arguments.input), cast("str", arguments.output)
+    file_format = cast("str | None", arguments.to) or format_of_path(output)
+    rates = [None if rate is None else exact_rate(rate) for rate in (arguments.from_fps, arguments.fps)]
+    has_jaw = not arguments.arkit_mouth_close
+    imported = import_curves(source, frame_rate=rates[0], jaw_in_mouth_close=has_jaw)
+    notes = write_curves(
+        output,
+        imported.curves,
+        file_format,
+        frame_rate=rates[1],
+        jaw_in_mouth_close=has_jaw,
+        start_timecode=imported.start_timecode,
+    )
+    for sentence in (*imported.warnings, *notes):
+        _complain(sentence)
+    curves = imported.curves
+    print(
+        f"{source} ({imported.format}) -> {output} ({file_format}): "
+        f"{len(curves.names)} channels, {curves.frame_count} frames at {curves.frame_rate:g} a second"
+    )
+    return EXIT_DONE
 
 
 def _add_animate(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -337,45 +395,6 @@ def plan_outputs(sounds: Sequence[Path], output: str, file_format: str | None) -
         if other is not sound:
             raise CommandError(f"{other} and {sound} would both be written to {path}; give them to two commands")
     return outputs
-
-
-def write_curves(path: Path, curves: ChannelCurves) -> None:
-    """Write a .csv or .npz file, whole or not at all. Raises CommandError where it cannot be written."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            if path.suffix.lower() == ".npz":
-                _write_npz(partial, curves)
-            else:
-                _write_csv(partial, curves)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written ({error.strerror or error}); choose another place") from None
-
-
-def _write_csv(path: Path, curves: ChannelCurves) -> None:
-    row = "%.6f" + ",%.5f" * len(curves.names) + "\n"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerow(("seconds", *curves.names))
-        for seconds, values in zip(curves.seconds(), curves.values):
-            file.write(row % (seconds, *values.tolist()))
-
-
-def _write_npz(path: Path, curves: ChannelCurves) -> None:
-    import numpy as np
-
-    with path.open("wb") as file:
-        np.savez_compressed(
-            file,
-            seconds=curves.seconds(),
-            names=np.array(curves.names),
-            values=curves.values,
-            frame_rate=np.float64(curves.frame_rate),
-            start_seconds=np.float64(curves.start_seconds),
-        )
 
 
 def _complain(sentence: str) -> None:

@@ -64,7 +64,10 @@ def read(text: str, name: str, frame_rate: float | None = None) -> ImportedCurve
             raise damaged(name, line, str(error)) from None
     rate = find_rate(labels)
     if frame_rate is not None and rate.nominal != _MILLISECONDS:
-        rate = TimecodeRate(max(1, round(frame_rate)), rate.drop and round(frame_rate) % 30 == 0, frame_rate)
+        # Labels beyond the wanted rate go on being counted as they are; the take is then only played at that rate.
+        fits = max(label.frames for label in labels) < round(frame_rate)
+        nominal = round(frame_rate) if fits else rate.nominal
+        rate = TimecodeRate(nominal, rate.drop and nominal in (30, 60), frame_rate)
     frames = np.array([count_frames(label, rate) for label in labels])
     # A recording may pass midnight.
     day = count_frames(Label(24, 0, 0, 0.0, False), rate)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def make_curves(
     return ChannelCurves(tuple(names), rate, values, start)
 
 
-def round_trip(tmp_path: Path, curves: ChannelCurves, file_format: str, **options: float | bool | str) -> ImportedCurves:
+def round_trip(tmp_path: Path, curves: ChannelCurves, file_format: str, **options: Any) -> ImportedCurves:
     path = tmp_path / f"take.{file_format}"
     write_curves(path, curves, file_format, **options)
     imported = import_curves(path)
@@ -53,7 +54,7 @@ def round_trip(tmp_path: Path, curves: ChannelCurves, file_format: str, **option
     return imported
 
 
-def parse(text: str, **options: float | bool) -> ImportedCurves:
+def parse(text: str, **options: Any) -> ImportedCurves:
     return parse_curves(text.encode(), "take.csv", **options)
 
 

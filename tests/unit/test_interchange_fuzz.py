@@ -43,7 +43,8 @@ FILES = sound_files()
 PIECES = st.sampled_from(
     [b"", b",", b";", b"\t", b'"', b"\n", b"\r", b"\x00", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"nan", b"-inf", b"1e308",
      b"1e-320", b"-1", b"0,5", b"99:99:99:99", b"00:00:00;02", b"9999999999999999", b"[", b"{", b"}", b"null", b"true", b"<a>",
-     b"</mouthCue>", b"&#0;", b"&x;", b"<!--", b"X", b"Q", b"MBP", b"_neutral", b"seconds", b"timeCode", b"PK\x03\x04", "口\u2028".encode()]
+     b"</mouthCue>", b"&#0;", b"&x;", b"<!--", b"X", b"Q", b"MBP", b"_neutral", b"seconds",
+     b"timeCode", b"PK\x03\x04", "口\u2028".encode()]
 )  # fmt: skip
 
 

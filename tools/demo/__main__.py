@@ -18,10 +18,11 @@ import numpy as np
 
 from ... import registration
 from ...animation.curves import ChannelCurves
+from ...animation.interchange import write_curves
 from ...animation.performance import Performance, apply_performance
 from ...blender import rigs
 from ...blender import scene as scenes
-from ...cli import find_model, write_curves
+from ...cli import find_model
 from ...errors import VoxrigError
 from ...inference.audio import Waveform, read_sound
 from ...inference.generate import generate_curves
