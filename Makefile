@@ -78,6 +78,10 @@ demo: .venv/.ready ## Animate the demo character from bundled speech: scene, fil
 benchmark: .venv/.ready ## Speed and memory of inference, key writing and registration, as a table
 	$(PY) -m voxrig.tools.benchmark
 
+.PHONY: rigs
+rigs: .venv/.ready ## How well rigs are recognised, as a table; with further lists: make rigs DATA=../shared/data
+	$(PY) -m voxrig.tools.rigs $(if $(DATA),--data "$(DATA)")
+
 .PHONY: corpus train export scores
 corpus: .venv-training/.ready ## Training data: make corpus DATA=<folder>; cached in .cache/training, goes on where it stopped
 	@$(need_data)

@@ -258,7 +258,7 @@ def match_names(channels: Sequence[str], names: Iterable[str]) -> dict[str, str]
     names = list(dict.fromkeys(names))
     spelled = set(names)
     plain = _group(names, normalise_name)
-    prefix = _shared_prefix(names)
+    prefix = shared_prefix(names)
     bare = _group(
         [name for name in names if prefix and name.startswith(prefix)], lambda name: normalise_name(name[len(prefix) :])
     )
@@ -284,10 +284,11 @@ def _group(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[st
     return table
 
 
-def _shared_prefix(names: Sequence[str]) -> str:
-    """The most frequent beginning up to a separator that at least two and at least half of the names have, or ''."""
-    starts = Counter(match.group() for name in names if (match := re.match(r".+?[ ._:|/-]+(?=.)", name)))
-    if not starts:
-        return ""
-    prefix, count = starts.most_common(1)[0]
-    return prefix if count >= 2 and 2 * count >= len(names) else ""
+def shared_prefix(names: Sequence[str]) -> str:
+    """The longest beginning up to a separator that at least two and at least half of the names have, or ''."""
+    counts = Counter(name[: match.end()] for name in names for match in _SEPARATORS.finditer(name))
+    shared = [prefix for prefix, count in counts.items() if count >= 2 and 2 * count >= len(names)]
+    return max(shared, key=len, default="")
+
+
+_SEPARATORS = re.compile(r"(?<=.)[ ._:|/-]+(?=.)")
