@@ -63,6 +63,7 @@ def make_demo(output: Path, model: str | None, film_size: int | None) -> None:
     speech = read_speech()
     model_folder = find_model(model)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    bpy.context.preferences.filepaths.save_version = 0
     scene: Any = bpy.context.scene
     with step("character"):
         stage.set_stage(scene)
@@ -134,10 +135,8 @@ def add_own_keys(character: DemoCharacter, speech: Speech, scene: Any) -> None:
         ):
             head.rotation_euler = (math.radians(pitch), math.radians(yaw), math.radians(roll))
             head.keyframe_insert("rotation_euler", frame=frame_at(sentence.start + share * (sentence.end - sentence.start)))
-    blinks = [sentence.start + 0.02 for sentence in speech.sentences] + [
-        speech.sentences[0].start + 1.1,
-        speech.sentences[2].start + 2.35,
-    ]
+    blinks = [sentence.start - 0.1 for sentence in speech.sentences[1:]]
+    blinks += [speech.sentences[0].start + 1.1, speech.sentences[2].start + 2.35]
     for thing in character.meshes:
         keys = thing.data.shape_keys
         for side in ("Left", "Right"):

@@ -23,7 +23,7 @@ HAIR_LIGHT = np.array([0.56, 0.31, 0.19])
 BROWS = np.array([0.30, 0.16, 0.11])
 TEETH = np.array([0.97, 0.95, 0.91])
 GUMS = np.array([0.80, 0.42, 0.42])
-TONGUE = np.array([0.76, 0.36, 0.37])
+TONGUE = np.array([0.72, 0.33, 0.34])
 TEETH_BELOW_SEAM = 0.26
 SWEATER = np.array([0.15, 0.40, 0.42])
 
@@ -403,7 +403,7 @@ def tongue() -> Part:
     height = half_height[:, None] * np.sin(turn) + dip * np.sin(np.pi * v)[:, None]
     points = np.stack([x, np.broadcast_to(y[:, None], x.shape), z[:, None] + height], axis=-1).reshape(-1, 3)
     along = np.repeat(v, around)
-    colour = _mix(TONGUE, INSIDE, 0.55 * smooth_step(along, 0.35, 1.0))
+    colour = _mix(TONGUE, INSIDE, 0.75 * smooth_step(along, 0.15, 0.9))
     part = Part("Tongue", points, _facing_out(points, _grid_faces(rows, around, closed=True)), colour, roughness=0.25)
     hold = smooth_step(along, 1.0, 0.55)[:, None]
     moves = jaw_motions(points)
@@ -414,9 +414,9 @@ def tongue() -> Part:
         [-0.12 * points[:, 0] * tip, -3.1 * tip, 0.42 * np.sin(np.pi * np.clip(tip * 0.9, 0, 1)) - 0.35 * tip**3], axis=-1
     )
     lift = smooth_step(along, 0.5, 0.0)
-    part.shapes["tongueTipUp"] = np.stack([0.0 * lift, 0.10 * lift, 0.85 * lift], axis=-1)
+    part.shapes["tongueTipUp"] = np.stack([0.0 * lift, 0.10 * lift, 0.78 * lift], axis=-1)
     back = np.exp(-(((along - 0.62) / 0.24) ** 2))
-    part.shapes["tongueBackUp"] = np.stack([0.0 * back, 0.15 * back, 0.95 * back], axis=-1)
+    part.shapes["tongueBackUp"] = np.stack([0.0 * back, 0.15 * back, 0.70 * back], axis=-1)
     wide = smooth_step(along, 1.0, 0.3)
     part.shapes["tongueWide"] = np.stack(
         [0.20 * points[:, 0] * wide, 0.0 * wide, -0.12 * wide * (points[:, 2] - z.repeat(around))], axis=-1

@@ -185,5 +185,5 @@ def draw_overview(
             alpha=0.6,
         )
         figure.add_artist(reach)
-    figure.savefig(output, dpi=110, facecolor=figure.get_facecolor())
+    figure.savefig(output, dpi=110, facecolor=figure.get_facecolor(), bbox_inches="tight", pad_inches=0.12)
     plt.close(figure)

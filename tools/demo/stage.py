@@ -15,7 +15,7 @@ FRAMES_PER_SECOND = 24
 FIRST_FRAME = 1
 CAMERAS = {
     # position, what it looks at, focal length
-    "Camera": ((-1.05, -6.9, 0.15), (0.0, 0.0, -0.02), 80.0),
+    "Camera": ((-1.05, -6.9, 0.10), (0.02, 0.0, -0.10), 92.0),
     "Close": ((-0.75, -4.9, -0.25), (0.0, -0.3, -0.22), 100.0),
 }
 """In Blender units: one is ten centimetres of the character."""
@@ -62,7 +62,7 @@ def set_stage(scene: Any) -> None:
     shading.light, shading.studio_light, shading.color_type = "STUDIO", "paint.sl", "VERTEX"
     shading.background_type = "WORLD"
     shading.show_cavity, shading.cavity_type = True, "BOTH"
-    shading.show_shadows, shading.shadow_intensity = True, 0.2
+    shading.show_shadows = False  # three quarters of the time, for little to see
     scene.display.render_aa = "5"
     # Workbench takes its lamps from the preferences, here only those of this run of Blender.
     context: Any = bpy.context
