@@ -141,6 +141,13 @@ def fill(place: tuple[int, int], text: str) -> Steps:
     yield 0.2
 
 
+def settle() -> Steps:
+    """Redraw the 3D View and let its panels slide to where they belong."""
+    for _ in range(2):
+        view_3d()[0].tag_redraw()
+        yield 0.4
+
+
 def scan_sidebar(across: float = 0.6) -> Steps:
     """Point at every line of the open tab; returns {operator call or property path: (x, y)}, topmost first.
 
@@ -148,6 +155,7 @@ def scan_sidebar(across: float = 0.6) -> Steps:
     buttons are found by what they do and not by where a picture has them. ``across`` is where in the sidebar's width
     to point: by default at the values, which operators reach over too. What moves the lines asks for another scan.
     """
+    yield from settle()
     area, region = view_3d()
     heights: dict[str, list[int]] = {}
     x = int(region.x + region.width * across)
@@ -178,6 +186,18 @@ def find(buttons: dict[str, tuple[int, int]], part: str) -> tuple[int, int]:
         if part in name:
             return place
     raise LookupError(f"no button '{part}' among {sorted(buttons)}")
+
+
+def press_button(part: str) -> Steps:
+    """Find the button whose call or path contains ``part``, make sure that the mouse is on it, and click it."""
+    for _attempt in range(3):
+        buttons = yield from scan_sidebar()
+        place = find(buttons, part)
+        yield from point(*place)
+        if part in _read_button(*view_3d()):
+            yield from press("LEFTMOUSE")
+            return
+    raise LookupError(f"'{part}' does not stay in one place")
 
 
 def count_keys() -> int:

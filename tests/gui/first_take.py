@@ -34,12 +34,13 @@ def scenario() -> driver.Steps:
     driver.note(character=getattr(settings.character, "name", ""), sound=settings.sound_file)
     driver.picture("3-chosen")
     driver.note(keys_before=driver.count_keys())
-    yield from driver.click(*driver.find(buttons, "voxrig.animate_from_audio"))
+    yield from driver.press_button("voxrig.animate_from_audio")
     yield 0.2
     driver.picture("4-working")
     yield from driver.wait_until(lambda: driver.count_keys() > 0, 120)
-    yield 1.0
-    driver.note(keys_after=driver.count_keys(), status=bpy.context.workspace.name)
+    bpy.context.scene.frame_set(24)
+    yield from driver.settle()
+    driver.note(keys_after=driver.count_keys())
     driver.picture("5-animated")
 
     area, _region = driver.view_3d()

@@ -31,9 +31,8 @@ def scenario() -> driver.Steps:
     settings.character = bpy.data.objects["Face"]
     settings.sound_file = str(INSIDE / "not a sound.wav")
     yield 0.5
-    buttons = yield from driver.scan_sidebar()
     driver.note(enabled=bpy.ops.voxrig.animate_from_audio.poll())
-    yield from driver.click(*driver.find(buttons, BUTTON))
+    yield from driver.press_button(BUTTON)
     yield from driver.wait_until(bpy.ops.voxrig.animate_from_audio.poll, 60)
     yield 0.5
     driver.picture("2-no-sound")
@@ -43,8 +42,7 @@ def scenario() -> driver.Steps:
 
     settings.sound_file = str(INSIDE / "long.wav")
     yield 0.5
-    buttons = yield from driver.scan_sidebar()
-    yield from driver.click(*driver.find(buttons, BUTTON))
+    yield from driver.press_button(BUTTON)
     yield 1.0
     driver.picture("3-working")
     driver.note(can_be_stopped=bpy.ops.voxrig.stop.poll())
@@ -56,8 +54,7 @@ def scenario() -> driver.Steps:
 
     settings.sound_file = str(INSIDE / "line.flac")
     yield 0.5
-    buttons = yield from driver.scan_sidebar()
-    yield from driver.click(*driver.find(buttons, BUTTON))
+    yield from driver.press_button(BUTTON)
     yield from driver.wait_until(lambda: driver.count_keys() > 0, 120)
     yield 0.5
     driver.note(keys_after_all=driver.count_keys())
