@@ -19,6 +19,7 @@ import numpy as np
 from .animation.curves import ChannelCurves
 from .animation.mapping import Link, Mapping, Target, apply_mapping
 from .blender import poses, rigs, sounds
+from .blender.targets import explain_obstacle
 from .errors import ModelError, RigError
 from .inference.package import bundled_packages, read_description
 from .inference.session import expected_provider
@@ -49,6 +50,7 @@ class Session:
     provider: str | None = None
     warned: set[str] = field(default_factory=set)
     preview: float = 0.0
+    swept: str = ""
 
 
 session = Session()
@@ -640,13 +642,26 @@ def read_link(stored: Any) -> Link:
 
 
 def store_mapping(character_object: bpy.types.Object, mapping: Mapping) -> None:
-    """Replace the mapping stored on a character. Raises RigError, before anything changes, for a target no object has."""
+    """Replace the mapping stored on a character.
+
+    Raises RigError, before anything changes, for a target no object has and for a linked character.
+    """
+    check_editable(character_object)
     owners = [find_owner(link.target) for link in mapping.links]
     group = character_settings(character_object)
     group.links.clear()
     for link, owner in zip(mapping.links, owners):
         fill_link(group.links.add(), link, owner)
     group.active_link = 0
+
+
+def check_editable(character_object: Any) -> None:
+    """Raise RigError for a linked character: what is stored on it would be lost with this session."""
+    if character_object.library is not None:
+        raise RigError(
+            f"'{character_object.name}' is linked from {character_object.library.name}; make a library override of the "
+            "character and choose that"
+        )
 
 
 def find_owner(target: Target) -> Any:
@@ -692,6 +707,33 @@ def fill_link(stored: VOXRIG_PG_link, link: Link, owner: Any) -> None:
     stored.confidence = link.confidence
 
 
+STATUSES = ("SURE", "LIKELY", "UNSURE", "MISSING", "BROKEN", "DRIVEN")
+"""What the list shows of a link: its confidence, or that it has no target, a target that is gone, or one it cannot move."""
+
+
+def link_status(stored: Any) -> tuple[str, str]:
+    """One of STATUSES for a stored link, and for the last three one sentence on what to do. Cheap enough to draw with."""
+    if not stored.data_path or not stored.channel:
+        return "MISSING", f"'{stored.channel or 'This link'}' has no target; choose, paste or calibrate one"
+    try:
+        link = read_link(stored)
+        owner = rigs.resolve(link.target).owner
+    except RigError as error:
+        return "BROKEN", str(error)
+    obstacle = explain_obstacle(owner, link.target)
+    return ("DRIVEN", obstacle) if obstacle else (link.confidence, "")
+
+
+def relevant_channels(settings: VOXRIG_PG_scene) -> list[str]:
+    """The model's channels of the groups that the character's mapping uses: a rig has either ARKit shapes or visemes."""
+    model = chosen_model(settings)
+    if model is None or settings.character is None:
+        return []
+    mapped = {link.channel for link in character_settings(settings.character).links if link.enabled and link.data_path}
+    groups = {group for name, group in model.channels if name in mapped} or {"face"}
+    return [name for name, group in model.channels if group in groups]
+
+
 def shown_emotions(settings: VOXRIG_PG_scene) -> list[VOXRIG_PG_emotion]:
     """The sliders of the chosen model's emotions, in its order."""
     model = chosen_model(settings)
@@ -702,14 +744,12 @@ def shown_emotions(settings: VOXRIG_PG_scene) -> list[VOXRIG_PG_emotion]:
 def count_mapped(settings: VOXRIG_PG_scene) -> tuple[int, int]:
     """How many of the model's channels the chosen character's mapping uses, and how many there are; (0, 0) without a model.
 
-    Only groups of channels that the mapping uses at all count, because a rig has either ARKit shapes or visemes.
+    Only ``relevant_channels`` count.
     """
-    model = chosen_model(settings)
-    if model is None or settings.character is None:
+    if settings.character is None:
         return 0, 0
-    mapped = {link.channel for link in character_settings(settings.character).links if link.enabled}
-    groups = {group for name, group in model.channels if name in mapped} or {"face"}
-    relevant = [name for name, group in model.channels if group in groups]
+    mapped = {link.channel for link in character_settings(settings.character).links if link.enabled and link.data_path}
+    relevant = relevant_channels(settings)
     return sum(name in mapped for name in relevant), len(relevant)
 
 

@@ -6,10 +6,11 @@ from typing import Any
 import bpy
 
 from . import properties
-from .operators import animate, mapping
+from .operators import animate, calibrate, mapping, mapping_check, mapping_edit, preview
 from .panels import main
+from .panels import mapping as mapping_panel
 
-MODULES = (properties, mapping, animate, main)
+MODULES = (properties, mapping, mapping_edit, mapping_check, calibrate, preview, animate, main, mapping_panel)
 
 _commands: list[Any] = []
 

@@ -93,3 +93,23 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sounds") / "voice.wav"
     soundfile.write(path, model_packages.noise(SOUND_SECONDS), model_packages.SAMPLE_RATE)
     return path
+
+
+@pytest.fixture
+def make_rig(scene: Any) -> Callable[..., Any]:
+    """Makes an armature object with bones of the given names side by side, turning by Euler angles."""
+
+    def make(name: str = "Rig", bones: tuple[str, ...] = ("jaw", "lip.L", "lip.R")) -> Any:
+        rig = bpy.data.objects.new(name, bpy.data.armatures.new(name))
+        scene.collection.objects.link(rig)
+        bpy.context.view_layer.objects.active = rig
+        bpy.ops.object.mode_set(mode="EDIT")
+        for i, bone in enumerate(bones):
+            made = rig.data.edit_bones.new(bone)
+            made.head, made.tail = (i, 0, 0), (i, 0, 1)
+        bpy.ops.object.mode_set(mode="OBJECT")
+        for bone in rig.pose.bones:
+            bone.rotation_mode = "XYZ"
+        return rig
+
+    return make

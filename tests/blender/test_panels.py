@@ -32,7 +32,7 @@ class Layout:
         if text:
             self.drawn.append(text)
 
-    def prop(self, data: Any, name: str, *, text: str | None = None, icon: str = "NONE", expand: bool = False) -> None:
+    def prop(self, data: Any, name: str, *, text: str | None = None, icon: str = "NONE", **_looks: bool) -> None:
         assert name in data.bl_rna.properties, name
         getattr(data, name)
         self.drawn.append(name)
@@ -56,10 +56,10 @@ class Layout:
 
 def draw_all() -> list[str]:
     """Draw every panel of the tab; the properties, operators and texts drawn."""
-    from voxrig.panels import main
+    from voxrig.panels import main, mapping
 
     layout = Layout()
-    for panel in main.CLASSES:
+    for panel in (*main.CLASSES, *mapping.CLASSES):
         if issubclass(panel, bpy.types.Panel):
             panel.draw(SimpleNamespace(layout=layout), bpy.context)
     return layout.drawn
@@ -150,11 +150,31 @@ def test_drawing_reads_no_file(scene: Any, face: Any, model_folder: Path, monkey
 
 
 def test_the_search_of_the_list_looks_at_channels_and_targets(scene: Any, face: Any, model_folder: Path) -> None:
-    from voxrig.panels.main import VOXRIG_UL_links
+    from voxrig.panels.mapping import VOXRIG_UL_links
 
     scene.voxrig.character, scene.voxrig.model_folder = face, str(model_folder)
     scene.voxrig.model = "FOLDER"
     bpy.ops.voxrig.match_channels()
-    links = SimpleNamespace(filter_name="SMILE", bitflag_filter_item=1 << 30, use_filter_sort_alpha=False)
-    flags, order = VOXRIG_UL_links.filter_items(links, bpy.context, face.voxrig, "links")
-    assert [bool(flag) for flag in flags] == [False, False, True, False] and order == []
+    links = SimpleNamespace(
+        filter_name="SMILE", region="ALL", status="ALL", bitflag_filter_item=1 << 30, use_filter_sort_alpha=False
+    )
+
+    def shown() -> list[bool]:
+        flags, order = VOXRIG_UL_links.filter_items(links, bpy.context, face.voxrig, "links")
+        assert order == [0, 1, 2, 3]
+        return [bool(flag) for flag in flags]
+
+    assert shown() == [False, False, True, False]
+    links.filter_name, links.region = "", "BROWS"
+    assert shown() == [False, False, False, True]
+    links.region, links.status = "ALL", "OPEN"
+    assert shown() == [False] * 4
+    face.voxrig.links[1].confidence = "LIKELY"
+    face.voxrig.links[2].data_path = 'key_blocks["gone"].value'
+    assert shown() == [False, True, True, False]
+    links.status = "BROKEN"
+    assert shown() == [False, False, True, False]
+    # Links in any order are listed by face part.
+    face.voxrig.links.move(3, 0)
+    links.status = "ALL"
+    assert VOXRIG_UL_links.filter_items(links, bpy.context, face.voxrig, "links")[1] == [3, 0, 1, 2]
