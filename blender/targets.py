@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from ..animation.mapping import Target
+from ..animation.mapping import Target, mirror_name
 from ..errors import RigError
 from . import rigs
 
@@ -263,3 +263,38 @@ def _transform_source(read: Any) -> Target | None:
     name = {"LOC": "location", "ROT": "rotation_euler", "SCALE": "scale"}[kind]
     prefix = f'pose.bones["{bpy.utils.escape_identifier(read.bone_target)}"].' if read.bone_target else ""
     return Target(read.id.id_type, read.id.name_full, prefix + name, "XYZ".index(axis))
+
+
+# The other side
+
+
+def mirror_target(target: Target) -> tuple[Target, float] | None:
+    """The same value on the other side of the character and the sign that turns one into the other, or None without one.
+
+    Every name in the path and that of the data-block are turned round where that exists. Bones mirror across their own X axis,
+    as Blender's Paste Pose Flipped does it: X of the location and Y and Z of the rotation change sign. What is on neither side
+    mirrors onto itself with the other sign.
+    """
+    path = re.sub(r'(?<=\[")((?:[^"\\]|\\.)*)(?="\])', lambda match: mirror_name(match.group()), target.data_path)
+    match = _TRANSFORM.search(target.data_path)
+    is_scale = match is not None and match.group(1) == "scale"
+    for name in dict.fromkeys((mirror_name(target.id_name), target.id_name)):
+        other = Target(target.id_type, name, path, target.array_index)
+        if other == target:
+            if match is None or (_flips(match.group(1), target.array_index) and not is_scale):
+                return target, -1.0
+            return target, 1.0
+        try:
+            rigs.resolve(other)
+        except RigError:
+            continue
+        return other, -1.0 if match is not None and _flips(match.group(1), target.array_index) else 1.0
+    return None
+
+
+def _flips(kind: str, index: int) -> bool:
+    if kind == "location":
+        return index == 0
+    if kind == "rotation_euler":
+        return index in (1, 2)
+    return kind in ("rotation_quaternion", "rotation_axis_angle") and index in (2, 3)
