@@ -56,7 +56,8 @@ class Losses:
             "phones": functional.cross_entropy(
                 prediction.phone_logits.flatten(0, 1), batch.phones.flatten(), label_smoothing=0.03
             ),
-            "contacts": functional.binary_cross_entropy_with_logits(
+            "contacts": 2.0
+            * functional.binary_cross_entropy_with_logits(
                 prediction.contact_logits, batch.contacts, pos_weight=self.contact_weight
             ),
             "position": 25.0 * (error.square() * self.share).mean(),
