@@ -264,8 +264,8 @@ class _Trial:
                     loose.setdefault(key, []).extend(spelled)
         self.exact[is_bone], self.loose[is_bone] = exact, loose
 
-    def find(self, control: PresetControl) -> tuple[tuple[str, ...], bool]:
-        """The names that may be this control, and whether they are it to the letter.
+    def find(self, control: PresetControl) -> tuple[tuple[str, ...], frozenset[str]]:
+        """The names that may be this control, and those of them that are it to the letter.
 
         A control without a side is also found split in two ('cheekPuff' as 'cheekPuff_L' and 'cheekPuff_R').
         """
@@ -273,14 +273,16 @@ class _Trial:
         for name in control.names:
             folded = _fold(name)
             if folded in exact:
-                return tuple(dict.fromkeys(exact[folded])), True
+                # Other meshes of the character may spell it otherwise.
+                others = loose.get(self.names.normal(folded), ())
+                return tuple(dict.fromkeys((*exact[folded], *others))), frozenset(exact[folded])
         for name in control.names:
             key = self.names.normal(_fold(name))
             if key in loose:
-                return tuple(dict.fromkeys(loose[key])), False
+                return tuple(dict.fromkeys(loose[key])), frozenset()
             if f"{key}.l" in loose and f"{key}.r" in loose:
-                return tuple(dict.fromkeys((*loose[f"{key}.l"], *loose[f"{key}.r"]))), False
-        return (), False
+                return tuple(dict.fromkeys((*loose[f"{key}.l"], *loose[f"{key}.r"]))), frozenset()
+        return (), frozenset()
 
 
 def _score(trials: Sequence[_Trial]) -> None:
@@ -461,16 +463,10 @@ class _Gathered:
                 self.taken.add(self.names.controls[i].name)
 
     def add_named(self, channel: str) -> None:
-        """A control that is called like the channel to the letter."""
+        """A control that is called like the channel to the letter, and on other meshes nearly so."""
         if (False, channel) in self.names.at:
-            self._add(
-                channel,
-                [channel],
-                False,
-                lambda _: True,
-                lambda i, how: FoundLink(channel, i, how, "has the channel's name"),
-                SURE,
-            )
+            fitting = dict.fromkeys((channel, *self.names.loose(False).get(self.names.normal(channel), ())))
+            self._add(channel, [*fitting], False, lambda name: name == channel, _maker(channel, "has the channel's name"), SURE)
 
     def add_preset(self, trial: _Trial, links: Links, at_most: str = SURE, is_made_up: bool = False) -> None:
         """What a preset says of channels that have no link yet."""
@@ -480,13 +476,12 @@ class _Gathered:
         taken = frozenset(self.taken)
         for channel in self._open():
             for control in links.get(channel, ()):
-                fitting, is_exact = trial.find(control)
+                fitting, exact = trial.find(control)
                 if not is_made_up:
                     fitting = tuple(name for name in fitting if name not in taken or at_most == SURE)
                 if not fitting:
                     continue
-                confidence = _weaker(at_most, self._trust(trial, fitting[0], is_exact))
-                exact = set(fitting) if is_exact else frozenset[str]()
+                confidence = _weaker(at_most, self._trust(trial, fitting[0], bool(exact)))
                 why = f"made up from {fitting[0]} by the preset" if is_made_up else "named so by the preset"
 
                 def make(

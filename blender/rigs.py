@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import bpy
+from mathutils import Vector
 
-from ..animation.mapping import Link, Mapping, Target, match_names
+from ..animation.mapping import Link, Mapping, Target
+from ..animation.presets import bundled_presets
+from ..animation.recognition import UNSURE, Control, FoundLink, Recognition, recognise
 from ..errors import RigError
 
 # Where the data-blocks of each of Blender's ID types are found.
@@ -38,6 +42,8 @@ _COLLECTIONS = {
 _UNLIMITED = 1e9
 # A control that goes to 10 or more is a percentage or the like, not a weight.
 _PERCENT_FROM = 10.0
+# Components with less than this share in a bone's movement would only be more curves to look after.
+_SHARE = 0.05
 
 Range = tuple[float | None, float | None]
 
@@ -48,6 +54,15 @@ class Character:
 
     name: str
     objects: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Match:
+    """What was recognised: the mapping, the rig family ('' when it is none that Voxrig knows) and the share of it found."""
+
+    mapping: Mapping
+    title: str = ""
+    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -106,8 +121,7 @@ def list_bone_transforms(character: Character) -> list[tuple[str, Target]]:
     for item in character.objects:
         if item.pose is None:
             continue
-        # One look per armature, not per component: rigs have thousands of both.
-        driven = {(d.data_path, d.array_index) for d in item.animation_data.drivers} if item.animation_data else set()
+        driven = _driven(item)
         for bone in item.pose.bones:
             path = f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].'
             for kind, index, label in _bone_components(bone):
@@ -129,21 +143,80 @@ def _bone_components(bone: Any) -> Iterator[tuple[str, int, str]]:
     yield from (("scale", i, f"Scale {axis}") for i, axis in enumerate("XYZ") if not bone.lock_scale[i])
 
 
-def match_channels(character: Character, channel_names: Sequence[str]) -> Mapping:
-    """Links from channels to the controls of the same name (see ``match_names``) on every mesh, bone and object.
+def match_channels(
+    character: Character,
+    channel_names: Sequence[str],
+    choose: Callable[[Recognition], Sequence[FoundLink]] = lambda found: found.links,
+) -> Match:
+    """Links from channels to what the character's controls mean, on every mesh, bone and object (see ``recognise``).
 
-    Controls with a driver are left to their driver. Limits are those of the control; one that goes to 10 or more is taken as a
-    percentage, so that full weight is its full range. The mapping is empty when nothing has a matching name.
+    ``choose`` may leave some of what was found out. Unsure links are off. Controls with a driver are left to their driver,
+    locked components of bones alone. Limits are those of the control; one that goes to 10 or more is taken as a percentage, so
+    that full weight is its full range. The mapping is empty when nothing is recognised.
     """
+    controls: list[Control] = []
+    values: list[tuple[Target, Range] | Any] = []
+    for owner, place, group in _control_groups(character):
+        driven = _driven(owner)
+        for name, target, limits in group:
+            if (target.data_path, target.array_index) not in driven:
+                controls.append(Control(name, f"{owner.name_full} {place}"))
+                values.append((target, limits))
+    for item in character.objects:
+        for bone in item.pose.bones if item.pose is not None else ():
+            controls.append(Control(bone.name, f"{item.name_full} {bone.name}", is_bone=True))
+            values.append(bone)
+    found = recognise(channel_names, controls, bundled_presets())
     links: list[Link] = []
-    for owner, _, controls in _control_groups(character):
-        free = {name: (target, limits) for name, target, limits in controls if driver_of(owner, target) is None}
-        for channel, name in match_names(channel_names, list(free)).items():
-            target, (low, high) = free[name]
-            gain = high if high is not None and high >= _PERCENT_FROM else 1.0
-            links.append(Link(channel, target, gain=gain, minimum=low, maximum=high))
-    order = {name: i for i, name in enumerate(channel_names)}
-    return Mapping(tuple(sorted(links, key=lambda link: order[link.channel])))
+    for part in choose(found):
+        if controls[part.control].is_bone:
+            links += _bone_links(part, values[part.control])
+        else:
+            target, (low, high) = values[part.control]
+            full = high if high is not None and high >= _PERCENT_FROM else 1.0
+            on = part.confidence != UNSURE
+            links.append(
+                Link(part.channel, target, part.gain * full, part.offset * full, low, high, on, confidence=part.confidence)
+            )
+    return Match(Mapping(tuple(links)), found.title, found.share)
+
+
+def _bone_links(part: FoundLink, bone: Any) -> list[Link]:
+    """A movement in armature space as links to the free components of a pose bone that have a share in it."""
+    item = bone.id_data
+    rest = bone.bone.matrix_local.to_3x3()
+    if part.move is not None:
+        ends = [item.data.bones.get(name) for name in part.unit or ()]
+        if bone.bone.use_connect or len(ends) != 2 or None in ends:
+            return []
+        vector = Vector(part.move) * (ends[0].head_local - ends[1].head_local).length
+        # Without Local Location, Blender takes the location in the axes of the armature.
+        components = rest.transposed() @ vector if bone.bone.use_local_location else vector
+        name, first, locks = "location", 0, list(bone.lock_location)
+    else:
+        turn = rest.transposed() @ Vector([math.radians(angle) for angle in part.turn or (0.0, 0.0, 0.0)])
+        locks = list(bone.lock_rotation)
+        if bone.rotation_mode == "AXIS_ANGLE":
+            return []
+        if bone.rotation_mode == "QUATERNION":
+            # W stays 1 and Blender normalises: XYZ is the axis times the tangent of half the angle.
+            components = turn.normalized() * math.tan(turn.length / 2.0)
+            name, first = "rotation_quaternion", 1
+        else:
+            components, name, first = turn, "rotation_euler", 0
+    path = f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].{name}'
+    driven = _driven(item)
+    on = part.confidence != UNSURE
+    return [
+        Link(part.channel, Target("OBJECT", item.name_full, path, first + i), gain, enabled=on, confidence=part.confidence)
+        for i, gain in enumerate(components)
+        if abs(gain) > _SHARE * components.length and not locks[i] and (path, first + i) not in driven
+    ]
+
+
+def _driven(owner: Any) -> set[tuple[str, int]]:
+    """What drivers control on a data-block. One look for all, because rigs have thousands of both."""
+    return {(d.data_path, d.array_index) for d in owner.animation_data.drivers} if owner.animation_data else set()
 
 
 def resolve(target: Target) -> ResolvedTarget:

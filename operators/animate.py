@@ -161,7 +161,7 @@ def gather(
     mapping = read_mapping(character_object)
     is_new_mapping = not mapping.links
     if is_new_mapping:
-        mapping = match_channels(character_object, package)
+        mapping = match_channels(character_object, package).mapping
     check_mapping(mapping, package, character_object.name)
     fps = scenes.frames_per_second(scene)
     if isinstance(sound, SoundStrip):

@@ -10,6 +10,7 @@ from typing import Any
 import bpy
 
 from ..animation.mapping import Link, Mapping, from_json, to_json
+from ..animation.recognition import UNSURE, choose_mouth
 from ..blender import rigs
 from ..errors import ModelError, RigError
 from ..inference.package import ModelPackage, read_description
@@ -25,9 +26,6 @@ from ..properties import (
 )
 from .base import VoxrigOperator
 
-# A face has its ARKit shapes or its visemes driven, never both: the mouth would open twice.
-_ALTERNATIVES = ("viseme",)
-
 
 def find_character(character_object: bpy.types.Object) -> rigs.Character:
     """The character without objects that were deleted in the viewport, which live on while a mapping points at them."""
@@ -35,35 +33,29 @@ def find_character(character_object: bpy.types.Object) -> rigs.Character:
     return replace(character, objects=tuple(item for item in character.objects if item.users_scene))
 
 
-def match_channels(character_object: bpy.types.Object, package: ModelPackage) -> Mapping:
-    """Links from the model's channels to the character's controls of the same name, on all its meshes and bones.
+def match_channels(character_object: bpy.types.Object, package: ModelPackage) -> rigs.Match:
+    """Links from the model's channels to the character's controls, on all its meshes and bones; unsure ones are off.
 
-    Visemes are only used where no channel of the mouth itself is found. Empty where nothing matches; raises RigError where
-    the character cannot be used at all.
+    A face has its shapes or its visemes driven, never both. Empty where nothing matches; raises RigError where the character
+    cannot be used at all.
     """
-    character = find_character(character_object)
-    names = [channel.name for channel in package.channels if channel.group not in _ALTERNATIVES]
-    found = rigs.match_channels(character, names)
-    mouth = {channel.name for channel in package.channels if channel.region in ("jaw", "lips")}
-    if mouth.isdisjoint(found.channels()):
-        others = [channel.name for channel in package.channels if channel.group in _ALTERNATIVES]
-        found = Mapping((*found.links, *rigs.match_channels(character, others).links))
-    return found
+    names = [channel.name for channel in package.channels]
+    return rigs.match_channels(find_character(character_object), names, lambda found: choose_mouth(found, package.channels))
 
 
-def match_character(scene: bpy.types.Scene) -> Mapping:
+def match_character(scene: bpy.types.Scene) -> rigs.Match:
     """Match the scene's character with its model and store what was found. Raises RigError and ModelError, changing nothing."""
     settings = scene_settings(scene)
     character_object = _character(scene)
     package = _package(scene)
-    mapping = match_channels(character_object, package)
-    if not mapping.links:
+    match = match_channels(character_object, package)
+    if not match.mapping.links:
         raise RigError(
             f"'{character_object.name}' has no control that is named like a channel of '{package.title}'; "
             "add links by hand or choose another character"
         )
-    store_mapping(settings.character, mapping)
-    return mapping
+    store_mapping(settings.character, match.mapping)
+    return match
 
 
 def save_mapping(character_object: bpy.types.Object, path: str | Path) -> None:
@@ -132,8 +124,8 @@ class LinkOperator(CharacterOperator):
 
 
 class VOXRIG_OT_match_channels(CharacterOperator):
-    """Find the controls of the character that are named like the model's channels, on all its meshes and bones.
-    Upper and lower case, separators and Left, _L or .L make no difference. Replaces the list"""
+    """Recognise the controls of the character and what drives them, on all its meshes and bones. Links that are
+    unsure stay off until you tick them. Replaces the list"""
 
     bl_idname = "voxrig.match_channels"
     bl_label = "Match Channels"
@@ -141,8 +133,15 @@ class VOXRIG_OT_match_channels(CharacterOperator):
 
     def run(self, context: Any) -> None:
         """Match and say how much was found."""
-        mapping = match_character(context.scene)
-        self.report({"INFO"}, f"{len(mapping.channels())} channels mapped to {len(mapping.targets())} controls")
+        match = match_character(context.scene)
+        mapping = match.mapping
+        unsure = len({link.channel for link in mapping.links if link.confidence == UNSURE})
+        text = f"{len(mapping.channels())} channels mapped to {len(mapping.targets())} controls"
+        if match.title:
+            text = f"{match.title}: {text}"
+        if unsure:
+            text += f"; {unsure} more to confirm: tick those that are right"
+        self.report({"INFO"}, text)
 
 
 class VOXRIG_OT_add_link(CharacterOperator):

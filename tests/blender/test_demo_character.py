@@ -129,7 +129,7 @@ def test_bone_properties_drive_jaw_and_brows(character: DemoCharacter) -> None:
 
 
 def test_matching_prefers_properties_to_what_they_drive(character: DemoCharacter) -> None:
-    mapping = rigs.match_channels(rigs.find_character(character.face), [*ARKIT_NAMES, *TONGUE_NAMES])
+    mapping = rigs.match_channels(rigs.find_character(character.face), [*ARKIT_NAMES, *TONGUE_NAMES]).mapping
     by_channel: dict[str, set[str]] = {}
     for link in mapping.links:
         by_channel.setdefault(link.channel, set()).add(link.target.id_type)

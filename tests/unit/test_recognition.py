@@ -34,8 +34,11 @@ FAMILIES = {
     "arkit_sides": "arkit",
     "arkit_snake": "arkit",
     "auto_rig_pro_bones": "auto_rig_pro",
+    "blender_studio_rain_bones": "blender_studio",
+    "blender_studio_snow_bones": "blender_studio",
     "character_creator_3": "character_creator_3",
     "character_creator_4_extended": "character_creator_4",
+    "control_properties": "custom_properties",
     "daz_genesis_8_1": "daz_facs",
     "daz_genesis_8_visemes": "daz_genesis_8",
     "meta_face": "meta_face",
@@ -147,7 +150,7 @@ def test_the_same_name_on_many_meshes_is_one_control() -> None:
     places = ("Face", "Teeth", "Tongue", "Beard")
     controls = [Control("jawOpen", place) for place in places] + [Control("JawOpen", "Lashes")]
     links = [link for link in recognise(CHANNELS, controls, bundled_presets()).links if link.channel == "jawOpen"]
-    assert [controls[link.control].place for link in links] == list(places)
+    assert [controls[link.control].place for link in links] == [*places, "Lashes"]
     controls = [Control("JawOpen", "Face"), Control("jaw_open", "Teeth")]
     links = recognise(("jawOpen",), controls, ()).links
     assert [(link.control, link.confidence) for link in links] == [(0, SURE), (1, SURE)]
