@@ -16,6 +16,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from .animation.channels import REGIONS
 from .animation.curves import ChannelCurves
 from .animation.mapping import Link, Mapping, Target, apply_mapping
 from .blender import poses, rigs, sounds
@@ -315,8 +316,47 @@ class VOXRIG_PG_link(bpy.types.PropertyGroup):
     )
 
 
+class VOXRIG_PG_generated(bpy.types.PropertyGroup):
+    """The keys that were generated on one F-Curve, as blender/takes.py remembers them; its name says which F-Curve."""
+
+    keys: bpy.props.StringProperty(
+        name="Keys", description="Fingerprint that tells generated keyframes from the artist's", options={"HIDDEN"}
+    )
+
+
+class VOXRIG_PG_action(bpy.types.PropertyGroup):
+    """What of an Action was generated."""
+
+    generated: bpy.props.CollectionProperty(
+        name="Generated", description="Fingerprints of generated keyframes, by F-Curve", type=VOXRIG_PG_generated
+    )
+
+
+class VOXRIG_PG_take(bpy.types.PropertyGroup):
+    """One take of a character: with what it was made, so that it can be made again."""
+
+    record: bpy.props.StringProperty(
+        name="Record",
+        description="Sound, model, emotion, strengths, mapping and range of the take",
+        options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    title: bpy.props.StringProperty(
+        name="Take",
+        description="Name of the take in the list. Change it to whatever you like",
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    about: bpy.props.StringProperty(
+        name="About",
+        description="What the take covers",
+        options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+
+
 class VOXRIG_PG_character(bpy.types.PropertyGroup):
-    """The mapping of a character, on the object that is chosen as one."""
+    """The mapping and the takes of a character, on the object that is chosen as one."""
 
     links: bpy.props.CollectionProperty(type=VOXRIG_PG_link, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
     active_link: bpy.props.IntProperty(
@@ -328,6 +368,13 @@ class VOXRIG_PG_character(bpy.types.PropertyGroup):
         options={"HIDDEN"},
         override={"LIBRARY_OVERRIDABLE"},
     )
+    takes: bpy.props.CollectionProperty(
+        name="Takes",
+        description="Takes of this character, the newest last",
+        type=VOXRIG_PG_take,
+        override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
+    )
+    active_take: bpy.props.IntProperty(name="Active Take", description="Take that Update makes again", options={"HIDDEN"})
 
 
 def _get_preview(_group: "VOXRIG_PG_window") -> float:
@@ -466,6 +513,37 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         precision=3,
         options=set(),
     )
+    replace_edited: bpy.props.BoolProperty(
+        name="Replace Edited Keys",
+        description="Also replace keyframes that you made or changed since they were generated. "
+        "Off keeps them, and the new curves bend to them",
+        default=False,
+        options=set(),
+    )
+    retake_first: bpy.props.IntProperty(
+        name="First Frame", description="First frame that a retake may change", default=1, options=set()
+    )
+    retake_last: bpy.props.IntProperty(
+        name="Last Frame", description="Last frame that a retake may change", default=50, options=set()
+    )
+    retake_regions: bpy.props.EnumProperty(
+        name="Regions",
+        description="Face parts that a retake may change. Hold Shift to choose several, none means all of them",
+        items=[(region.upper(), region.title(), f"Controls of the {region}") for region in REGIONS],
+        options={"ENUM_FLAG"},
+        default=set(),
+    )
+    retake_fade: bpy.props.FloatProperty(
+        name="Fade",
+        description="Frames over which a retake fades from and to what lies before and after it",
+        default=4.0,
+        min=0.0,
+        max=100.0,
+        soft_max=20.0,
+        step=100,
+        precision=1,
+        options=set(),
+    )
 
 
 REGION_STRENGTHS = ("tongue", "cheeks", "nose", "brows", "eyes", "head")
@@ -549,11 +627,19 @@ def window_settings(window_manager: Any) -> VOXRIG_PG_window:
 
 
 def active_mapping(character_object: bpy.types.Object) -> Mapping:
-    """The stored mapping as it is animated: where links are solo, all others are off. Raises as ``read_mapping`` does."""
-    stored = character_settings(character_object).links
-    if not any(link.solo for link in stored):
+    """The stored mapping as it is animated: while links are solo, all others are off. Raises as ``read_mapping`` does."""
+    stored_links = character_settings(character_object).links
+    if not any(stored.solo for stored in stored_links):
         return read_mapping(character_object)
-    return Mapping(tuple(read_link(link) for link in stored if link.solo and link.enabled))
+    links: list[Link] = []
+    for stored in stored_links:
+        is_on = stored.enabled and stored.solo
+        try:
+            links.append(replace(read_link(stored), enabled=is_on))
+        except RigError:
+            if is_on:
+                raise
+    return Mapping(tuple(links))
 
 
 def preview_link(character_object: bpy.types.Object, index: int, amount: float) -> None:
@@ -707,6 +793,30 @@ def fill_link(stored: VOXRIG_PG_link, link: Link, owner: Any) -> None:
     stored.confidence = link.confidence
 
 
+def store_take(character_object: bpy.types.Object, name: str, record: str, about: str) -> str:
+    """Note a take on its character: in the place of the take ``name``, or as a new one. Gives its name, which is unique."""
+    group = character_settings(character_object)
+    index = group.takes.find(name) if name else -1
+    if index < 0:
+        number = 1 + max((int(take.name) for take in group.takes if take.name.isdecimal()), default=0)
+        take = group.takes.add()
+        take.name = str(number)
+        take.title = f"Take {number}"
+        index = len(group.takes) - 1
+    take = group.takes[index]
+    take.record, take.about = record, about
+    group.active_take = index
+    return take.name
+
+
+def active_take(character_object: Any) -> VOXRIG_PG_take | None:
+    """The take that is chosen in the character's list."""
+    if character_object is None:
+        return None
+    group = character_settings(character_object)
+    return group.takes[group.active_take] if 0 <= group.active_take < len(group.takes) else None
+
+
 STATUSES = ("SURE", "LIKELY", "UNSURE", "MISSING", "BROKEN", "DRIVEN")
 """What the list shows of a link: its confidence, or that it has no target, a target that is gone, or one it cannot move."""
 
@@ -753,7 +863,17 @@ def count_mapped(settings: VOXRIG_PG_scene) -> tuple[int, int]:
     return sum(name in mapped for name in relevant), len(relevant)
 
 
-CLASSES = (VOXRIG_PG_link, VOXRIG_PG_character, VOXRIG_PG_window, VOXRIG_PG_emotion, VOXRIG_PG_scene, VOXRIG_AP_preferences)
+CLASSES = (
+    VOXRIG_PG_link,
+    VOXRIG_PG_generated,
+    VOXRIG_PG_action,
+    VOXRIG_PG_take,
+    VOXRIG_PG_character,
+    VOXRIG_PG_window,
+    VOXRIG_PG_emotion,
+    VOXRIG_PG_scene,
+    VOXRIG_AP_preferences,
+)
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
 
 
@@ -767,12 +887,14 @@ def register() -> None:
     bpy.types.WindowManager.voxrig = bpy.props.PointerProperty(  # pyright: ignore[reportAttributeAccessIssue]
         type=VOXRIG_PG_window
     )
+    bpy.types.Action.voxrig = bpy.props.PointerProperty(type=VOXRIG_PG_action)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def unregister() -> None:
     """Take the groups off their owners and unregister them."""
     poses.end_preview()
     del bpy.types.WindowManager.voxrig  # pyright: ignore[reportAttributeAccessIssue]
+    del bpy.types.Action.voxrig  # pyright: ignore[reportAttributeAccessIssue]
     del bpy.types.Object.voxrig  # pyright: ignore[reportAttributeAccessIssue]
     del bpy.types.Scene.voxrig  # pyright: ignore[reportAttributeAccessIssue]
     _unregister_classes()

@@ -6,11 +6,24 @@ from typing import Any
 import bpy
 
 from . import properties
-from .operators import animate, calibrate, mapping, mapping_check, mapping_edit, preview
+from .operators import animate, calibrate, mapping, mapping_check, mapping_edit, preview, takes
 from .panels import main
 from .panels import mapping as mapping_panel
+from .panels import takes as takes_panel
 
-MODULES = (properties, mapping, mapping_edit, mapping_check, calibrate, preview, animate, main, mapping_panel)
+MODULES = (
+    properties,
+    mapping,
+    mapping_edit,
+    mapping_check,
+    calibrate,
+    preview,
+    animate,
+    takes,
+    main,
+    mapping_panel,
+    takes_panel,
+)
 
 _commands: list[Any] = []
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,10 +42,12 @@ def write_target_curves(
     last_frame: float,
     *,
     action_name: str = "",
+    kept: Mapping[Target, NDArray[Any]] | None = None,
 ) -> WriteReport:
     """Replace the keys between ``first_frame`` and ``last_frame`` (both included) of each target's F-Curve.
 
-    Keys outside the range, other F-Curves and their handles stay exactly as they are. Owners without an Action get a new one
+    Keys outside the range, those on ``kept`` frames of their target, other F-Curves and their handles stay exactly as they
+    are. Owners without an Action get a new one
     (``action_name``, or the owner's name): one for all of them where Actions have slots, else one each. Targets with a
     driver, and F-Curves that are locked, muted or baked, are skipped and reported. Everything is checked before the first
     change: RigError for a target that is gone or linked and when nothing is left to write, ValueError for keys outside the
@@ -81,7 +83,7 @@ def write_target_curves(
             if fcurve is None:
                 fcurve = fcurves.new(target.data_path, index=target.array_index)
                 _put_in_bone_group(fcurve, groups, target)
-            _replace_keys(fcurve, _generated_keys(keyed[target]), first_frame, last_frame)
+            _replace_keys(fcurve, _generated_keys(keyed[target]), first_frame, last_frame, (kept or {}).get(target))
             written.append(target)
     return WriteReport(tuple(written), sum(len(keyed[target]) for target in written), tuple(skipped))
 
@@ -181,8 +183,14 @@ def _handle_types(curve: KeyedCurve) -> NDArray[np.uint8]:
     return np.where(mismatch <= 0.02 * size + 1e-9, _ALIGNED, _FREE).astype(np.uint8)
 
 
-def _replace_keys(fcurve: Any, fresh: dict[str, NDArray[Any]] | None, first_frame: float, last_frame: float) -> None:
-    """Take out the keys of a range and put ``fresh`` in.
+def _replace_keys(
+    fcurve: Any,
+    fresh: dict[str, NDArray[Any]] | None,
+    first_frame: float,
+    last_frame: float,
+    kept_frames: NDArray[Any] | None = None,
+) -> None:
+    """Take out the keys of a range, but not those on ``kept_frames``, and put ``fresh`` in.
 
     ``update()`` is not called: it would recompute the handles of the artist's neighbouring keys, and ours are all given.
     """
@@ -192,6 +200,8 @@ def _replace_keys(fcurve: Any, fresh: dict[str, NDArray[Any]] | None, first_fram
         old = _read_keys(points)
         frames = old["co"][0::2]
         outside = (frames < first_frame - _SAME_FRAME) | (frames > last_frame + _SAME_FRAME)
+        if kept_frames is not None:
+            outside |= np.isin(frames, kept_frames.astype(np.float32))
         if outside.all() and fresh is None:
             return
         if outside.any():

@@ -86,6 +86,12 @@ def _channelbag(action: bpy.types.Action, slot: Any | None) -> Any | None:
     return None
 
 
+def slot_handle(owner: Any) -> int:
+    """The number of the slot that animates ``owner`` within its Action; 0 where there are no slots or none is assigned."""
+    data = owner.animation_data
+    return data.action_slot_handle if data is not None and has_slots() else 0
+
+
 def generated_key_type() -> int:
     """The number of the key type for generated keys; Blender's oldest builds only have JITTER."""
     key_type: Any = bpy.types.Keyframe.bl_rna.properties["type"]

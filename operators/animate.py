@@ -6,11 +6,14 @@ no Blender and may run anywhere, ``write`` puts the keyframes in. Nothing change
 ``write`` fail is checked first.
 """
 
+import hashlib
+import json
 import math
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from collections.abc import Mapping as Table
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,34 +23,41 @@ import numpy as np
 from ..animation.curves import ChannelCurves
 from ..animation.keys import KeyedCurve, reduce_to_keys
 from ..animation.lips import GAP_CENTIMETRES, sealed_frames
-from ..animation.mapping import Mapping, Target, apply_mapping
+from ..animation.mapping import Mapping, Target, apply_mapping, from_json, to_json
 from ..animation.performance import Performance, apply_performance
 from ..animation.timing import resample_to_frames
-from ..blender import actions, rigs, sounds
+from ..blender import rigs, sounds
 from ..blender import scene as scenes
+from ..blender.takes import DenseTake, write_take
 from ..errors import AudioError, Cancelled, ModelError, RigError
 from ..inference.audio import read_sound
 from ..inference.generate import generate_curves
-from ..inference.package import ModelPackage, load_package, read_description
+from ..inference.package import ModelPackage, bundled_packages, load_package, read_description
 from ..inference.session import Session, open_session
 from ..properties import (
     OTHER_FOLDER,
     REGION_STRENGTHS,
     Run,
+    active_mapping,
     chosen_model,
     find_owner,
     preferences,
-    read_mapping,
     scene_settings,
     session,
     shown_emotions,
     store_mapping,
+    store_take,
 )
 from .base import VoxrigOperator, redraw_panel
 from .mapping import match_channels
 
 Progress = Callable[[float], None]
 CancelCheck = Callable[[], bool]
+
+# A take bends to a key of the artist's within this time: about the length of a vowel.
+_PIN_SECONDS = 0.16
+# Takes whose channels are kept, so that sliders need no model. Ten minutes of sound are 7 MB.
+_HEARD_TAKES = 8
 
 
 @dataclass(frozen=True)
@@ -86,8 +96,28 @@ class AnimateSettings:
 
 
 @dataclass(frozen=True)
+class Scope:
+    """What of a character a take may change.
+
+    ``first_frame`` to ``last_frame`` (both included, None for as far as the sound goes) and ``regions`` (none for all face
+    parts); at the seams it fades over ``fade_frames``. Keys that the artist made or changed since they were generated stay,
+    and the take bends to them, unless ``replace_edited``.
+    """
+
+    first_frame: int | None = None
+    last_frame: int | None = None
+    regions: tuple[str, ...] = ()
+    fade_frames: float = 0.0
+    replace_edited: bool = False
+
+
+@dataclass(frozen=True)
 class Job:
-    """Everything that ``compute`` needs, with no reference into Blender's data."""
+    """Everything that ``compute`` needs, with no reference into Blender's data.
+
+    ``targets`` are the only ones that may be written, or None for all; ``choice`` is the sound as it was chosen; ``take`` is
+    the take of the character's list that is made again, or '' for a new one.
+    """
 
     character: str
     mapping: Mapping
@@ -100,21 +130,41 @@ class Job:
     frames_per_second: float
     model_folder: Path
     settings: AnimateSettings
+    choice: "SoundFile | SoundStrip"
+    scope: Scope = Scope()
+    targets: frozenset[Target] | None = None
+    take: str = ""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the model made of a sound, before any of the artist's sliders; ``sound_hash`` is the sha256 of the sound."""
+
+    curves: ChannelCurves
+    package: ModelPackage
+    duration_seconds: float
+    sound_hash: str
+    provider: str
+    warning: str | None
 
 
 @dataclass(frozen=True)
 class Take:
     """What ``compute`` made: keys for each target in scene frames, and what it ran on.
 
-    ``warnings`` are sentences for the artist: why the CPU stands in for CUDA, which controls ``write`` had to leave alone.
+    ``dense`` is the same on every frame. ``warnings`` are sentences for the artist: why the CPU stands in for CUDA, which
+    controls ``write`` had to leave alone. ``kept_count`` counts the keys of the artist's that ``write`` bent the curves to.
     """
 
     curves: tuple[tuple[Target, KeyedCurve], ...]
+    dense: DenseTake
     first_frame: int
     last_frame: int
+    sound_hash: str
     model_title: str
     provider: str
     warnings: tuple[str, ...] = ()
+    kept_count: int = 0
 
     @property
     def key_count(self) -> int:
@@ -123,9 +173,10 @@ class Take:
 
     def summary(self, character: str) -> str:
         """One line on what was done."""
+        kept = f", {self.kept_count} edited ones kept" if self.kept_count else ""
         return (
             f"'{character}' animated from frame {self.first_frame} to {self.last_frame}: "
-            f"{len(self.curves)} controls, {self.key_count} keyframes ({self.provider}, {self.model_title})"
+            f"{len(self.curves)} controls, {self.key_count} keyframes{kept} ({self.provider}, {self.model_title})"
         )
 
 
@@ -137,14 +188,16 @@ def animate_character(
     settings: AnimateSettings | None = None,
     on_progress: Progress | None = None,
     is_cancelled: CancelCheck | None = None,
+    scope: Scope | None = None,
 ) -> Take:
     """Animate a character from a sound and give what was written.
 
     The character's mapping is used where it has one; else the model's channels are matched by name, and what was matched is
-    stored on the character. ``on_progress`` is called with 0..1. Raises VoxrigError for what the user can put right and
+    stored on the character, as is the take. ``scope`` limits what is written and says what becomes of the artist's own keys,
+    which are kept by default. ``on_progress`` is called with 0..1. Raises VoxrigError for what the user can put right and
     Cancelled soon after ``is_cancelled`` answers True; then nothing has changed.
     """
-    job = gather(scene, character_object, sound, model_folder, settings or AnimateSettings())
+    job = gather(scene, character_object, sound, model_folder, settings or AnimateSettings(), scope or Scope())
     take = compute(job, on_progress, is_cancelled)
     return write(scene, job, take)
 
@@ -155,10 +208,17 @@ def gather(
     sound: SoundFile | SoundStrip,
     model_folder: str | Path,
     settings: AnimateSettings,
+    scope: Scope | None = None,
+    mapping: Mapping | None = None,
+    take: str = "",
 ) -> Job:
-    """Read from Blender what the work needs. Main thread; changes nothing; raises VoxrigError."""
+    """Read from Blender what the work needs. Main thread; changes nothing; raises VoxrigError.
+
+    ``mapping`` is the character's own unless another one is given; ``take`` names a take of its list to make again.
+    """
     package = read_description(model_folder)
-    mapping = read_mapping(character_object)
+    scope = scope or Scope()
+    mapping = active_mapping(character_object) if mapping is None else mapping
     is_new_mapping = not mapping.links
     if is_new_mapping:
         mapping = match_channels(character_object, package).mapping
@@ -188,7 +248,22 @@ def gather(
         fps,
         Path(model_folder),
         settings,
+        sound,
+        scope,
+        _targets_in(scope.regions, mapping, package),
+        take,
     )
+
+
+def _targets_in(regions: tuple[str, ...], mapping: Mapping, package: ModelPackage) -> frozenset[Target] | None:
+    """The targets that channels of the regions drive, or None for all. Raises RigError where there are none."""
+    if not regions:
+        return None
+    channels = {channel.name for channel in package.channels if channel.region in regions}
+    targets = frozenset(link.target for link in mapping.links if link.enabled and link.channel in channels)
+    if not targets:
+        raise RigError(f"No control of the character follows the {' or the '.join(regions)}; choose other regions")
+    return targets
 
 
 def find_strip(scene: bpy.types.Scene, name: str) -> Any:
@@ -225,7 +300,39 @@ def compute(job: Job, on_progress: Progress | None = None, is_cancelled: CancelC
         if on_progress is not None:
             on_progress(fraction)
 
+    heard = listen(job, advance, is_cancelled)
+    advance(0.8)
+    take = shape(job, heard)
+    advance(1.0)
+    return take
+
+
+_heard: OrderedDict[tuple[object, ...], Heard] = OrderedDict()
+_hearing = threading.Lock()
+
+
+def recall(job: Job) -> Heard | None:
+    """What the model made of the job's sound, if this session still knows; no model runs. Raises nothing."""
+    try:
+        key = _hearing_key(job)
+    except OSError:
+        return None
+    with _hearing:
+        return _heard.get(key)
+
+
+def forget_heard() -> None:
+    """Forget what models made of sounds: the next take runs the model again."""
+    with _hearing:
+        _heard.clear()
+
+
+def listen(job: Job, advance: Progress, is_cancelled: CancelCheck | None = None) -> Heard:
+    """The channels of the job's sound: remembered, or from the model."""
     advance(0.0)
+    known = recall(job)
+    if known is not None:
+        return known
     model = _open(job.model_folder, job.settings)
     package = model.package
     advance(0.05)
@@ -244,19 +351,54 @@ def compute(job: Job, on_progress: Progress | None = None, is_cancelled: CancelC
         on_progress=lambda fraction: advance(0.2 + 0.6 * fraction),
         is_cancelled=is_cancelled,
     )
-    advance(0.8)
-    curves = _perform(curves, job.settings, package)
+    content = job.sound if isinstance(job.sound, bytes) else Path(job.sound).read_bytes()
+    sound_hash = hashlib.sha256(content).hexdigest()
+    heard = Heard(curves, package, waveform.duration_seconds, sound_hash, model.provider, model.warning)
+    with _hearing:
+        _heard[_hearing_key(job)] = heard
+        while len(_heard) > _HEARD_TAKES:
+            _heard.popitem(last=False)
+    return heard
+
+
+def _hearing_key(job: Job) -> tuple[object, ...]:
+    """All that the channels of a sound depend on. Raises OSError for a file that is gone."""
+    sound: object
+    if isinstance(job.sound, bytes):
+        sound = hashlib.sha256(job.sound).digest()
+    else:
+        status = Path(job.sound).stat()
+        sound = (job.sound, status.st_mtime_ns, status.st_size)
+    emotion = tuple(sorted((name, weight) for name, weight in job.settings.emotion.items() if weight))
+    return (*_model_key(job.model_folder, job.settings), sound, job.offset_seconds, job.duration_seconds, emotion)
+
+
+def shape(job: Job, heard: Heard) -> Take:
+    """From channels to keys, with the artist's settings. Raises AudioError when the scope lies outside the sound."""
+    package = heard.package
+    curves = _perform(heard.curves, job.settings, package)
     first_frame = math.ceil(job.start_frame - 1e-6)
     # The frame on which the sound ends, but at least the one on which it starts.
-    last_frame = max(first_frame, math.floor(job.start_frame + waveform.duration_seconds * job.frames_per_second + 1e-6))
-    sampled = _sample_at_frames(curves, job, first_frame, last_frame)
-    advance(0.85)
+    last_frame = max(first_frame, math.floor(job.start_frame + heard.duration_seconds * job.frames_per_second + 1e-6))
+    scope = job.scope
+    first = first_frame if scope.first_frame is None else max(first_frame, scope.first_frame)
+    last = last_frame if scope.last_frame is None else min(last_frame, scope.last_frame)
+    if first > last:
+        raise AudioError(
+            f"The frames {scope.first_frame} to {scope.last_frame} lie outside the sound, which plays from {first_frame} "
+            f"to {last_frame}; choose a range inside it"
+        )
+    sampled = _sample_at_frames(curves, job, first, last)
     targets = apply_mapping(job.mapping, sampled)
-    frames = np.arange(first_frame, last_frame + 1, dtype=np.float64)
-    keyed = reduce_to_keys(frames, targets.values, _tolerances(job, package, targets.targets))
-    advance(1.0)
-    warnings = () if model.warning is None else (model.warning,)
-    return Take(tuple(zip(targets.targets, keyed)), first_frame, last_frame, package.title, model.provider, warnings)
+    columns = [i for i, target in enumerate(targets.targets) if job.targets is None or target in job.targets]
+    chosen = tuple(targets.targets[i] for i in columns)
+    frames = np.arange(first, last + 1, dtype=np.float64)
+    values = targets.values[:, columns]
+    tolerances = _tolerances(job, package, chosen)
+    keyed = tuple(reduce_to_keys(frames, values, tolerances))
+    dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed)
+    warnings = () if heard.warning is None else (heard.warning,)
+    return Take(tuple(zip(chosen, keyed)), dense, first, last, heard.sound_hash, package.title, heard.provider, warnings)
 
 
 def _sample_at_frames(curves: ChannelCurves, job: Job, first_frame: int, last_frame: int) -> ChannelCurves:
@@ -318,13 +460,18 @@ _opening = threading.Lock()
 def _open(folder: Path, settings: AnimateSettings) -> Session:
     """The model, checked and ready; the last one stays open, because opening takes longer than a short line of speech."""
     with _opening:
-        stamps = tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(folder.glob("*")))
-        key = (folder, stamps, settings.provider, settings.threads)
+        key = _model_key(folder, settings)
         if key not in _opened:
             opened = open_session(load_package(folder), settings.provider, settings.threads)
             _opened.clear()
             _opened[key] = opened
         return _opened[key]
+
+
+def _model_key(folder: Path, settings: AnimateSettings) -> tuple[object, ...]:
+    """All that an open model depends on: its files, and where it runs."""
+    stamps = tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(folder.glob("*")))
+    return folder, stamps, settings.provider, settings.threads
 
 
 def write(scene: bpy.types.Scene, job: Job, take: Take) -> Take:
@@ -339,16 +486,97 @@ def write(scene: bpy.types.Scene, job: Job, take: Take) -> Take:
     if job.is_new_mapping:
         for target in job.mapping.targets():
             find_owner(target)
-    report = actions.write_target_curves(take.curves, take.first_frame, take.last_frame, action_name=f"{job.character} Voice")
+    report = write_take(
+        take.dense,
+        fade_frames=job.scope.fade_frames,
+        pin_reach=max(2.0, _PIN_SECONDS * job.frames_per_second),
+        replace_edited=job.scope.replace_edited,
+        action_name=f"{job.character} Voice",
+    )
     if job.is_new_mapping:
         store_mapping(character_object, job.mapping)
+    take = replace(take, curves=report.curves, kept_count=report.kept_count)
+    about = f"{job.sound_name}, {take.first_frame} to {take.last_frame}"
+    if job.scope.regions:
+        about += f", {', '.join(job.scope.regions)}"
+    store_take(character_object, job.take, write_record(job, take), about)
     if not report.skipped:
         return take
     skipped = {target for target, _reason in report.skipped}
     first = report.skipped[0][1]
     more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
-    curves = tuple((target, curve) for target, curve in take.curves if target not in skipped)
-    return replace(take, curves=curves, warnings=(*take.warnings, f"Left alone: {first}{more}"))
+    return replace(take, warnings=(*take.warnings, f"Left alone: {first}{more}"))
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Takes as they are stored on a character
+
+_RECORD_VERSION = 1
+
+
+def write_record(job: Job, take: Take) -> str:
+    """All that a take was made from, as text that ``read_record`` understands."""
+    settings = {name: value for name, value in asdict(job.settings).items() if name not in _OF_THIS_MACHINE}
+    choice = {"kind": "strip" if isinstance(job.choice, SoundStrip) else "file", **asdict(job.choice)}
+    record = {
+        "version": _RECORD_VERSION,
+        "sound": choice,
+        "sound_sha256": take.sound_hash,
+        "model": job.model_folder.name,
+        "model_folder": str(job.model_folder),
+        "settings": settings,
+        "scope": asdict(job.scope),
+        "mapping": json.loads(to_json(job.mapping)),
+        "first_frame": take.first_frame,
+        "last_frame": take.last_frame,
+    }
+    return json.dumps(record, ensure_ascii=False)
+
+
+# Where a take is computed is no part of it.
+_OF_THIS_MACHINE = ("provider", "threads")
+
+
+@dataclass(frozen=True)
+class TakeRecord:
+    """What a stored take was made from; ``sound_hash`` is the sha256 of the sound at that time."""
+
+    sound: SoundFile | SoundStrip
+    sound_hash: str
+    model_folder: Path
+    settings: AnimateSettings
+    scope: Scope
+    mapping: Mapping
+    first_frame: int
+    last_frame: int
+
+
+def read_record(text: str) -> TakeRecord:
+    """A stored take. Raises RigError for one that is damaged or was made by a later Voxrig."""
+    try:
+        data = json.loads(text)
+        if data["version"] != _RECORD_VERSION:
+            raise RigError(f"The take was made by another Voxrig (version {data['version']} of takes); update Voxrig")
+        sound = dict(data["sound"])
+        kind = {"strip": SoundStrip, "file": SoundFile}[sound.pop("kind")]
+        bundled = {folder.name: folder for folder in bundled_packages()}
+        folder = Path(data["model_folder"])
+        scope = data["scope"]
+        return TakeRecord(
+            kind(**sound),
+            data["sound_sha256"],
+            folder if folder.is_dir() else bundled.get(data["model"], folder),
+            AnimateSettings(**{name: value for name, value in data["settings"].items() if name in _SETTING_NAMES}),
+            Scope(**{**scope, "regions": tuple(scope["regions"])}),
+            from_json(json.dumps(data["mapping"])),
+            int(data["first_frame"]),
+            int(data["last_frame"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise RigError("The stored take is damaged; animate again and remove it from the list") from None
+
+
+_SETTING_NAMES = {item.name for item in fields(AnimateSettings)}
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -388,36 +616,27 @@ def gather_from_scene(scene: bpy.types.Scene) -> Job:
     model = chosen_model(settings)
     if model is None:
         raise ModelError("No model is chosen; choose one under Model")
-    return gather(scene, settings.character, read_sound_choice(scene), model.folder, read_animate_settings(scene))
+    scope = Scope(replace_edited=settings.replace_edited)
+    return gather(scene, settings.character, read_sound_choice(scene), model.folder, read_animate_settings(scene), scope)
 
 
-class VOXRIG_OT_animate_from_audio(VoxrigOperator):
-    """Listen to the sound and write sparse keyframes on the character's mapped controls.
-    Keyframes of other controls, and those outside the sound, stay as they are"""
-
-    bl_idname = "voxrig.animate_from_audio"
-    bl_label = "Animate from Audio"
-    bl_options = {"REGISTER", "UNDO"}
+class GeneratingOperator(VoxrigOperator):
+    """Base of operators that run the model: at once for scripts, in the background with progress and Esc in a window."""
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """What is still to be chosen, in the order of the panel."""
-        settings = scene_settings(context.scene)
+        """Grey while another run goes on."""
         if session.run is not None:
             return f"'{session.run.character}' is being animated: wait, or press Esc to stop"
-        if settings.character is None:
-            return "Choose a character first: a mesh with shape keys or an armature"
-        if settings.sound_source == "FILE" and not settings.sound_file:
-            return "Choose a sound file first"
-        if settings.sound_source == "STRIP" and not settings.strip:
-            return "Choose a sound strip of the sequencer first"
-        if settings.model == OTHER_FOLDER and not settings.model_folder:
-            return "Choose the folder of a model first"
         return None
+
+    def gather(self, scene: bpy.types.Scene) -> Job:
+        """What to compute. Raises VoxrigError."""
+        raise NotImplementedError
 
     def run(self, context: Any) -> None:
         """All three steps at once, for scripts, tests and redo."""
-        job = gather_from_scene(context.scene)
+        job = self.gather(context.scene)
         self.finish(context.scene, job, compute(job))
 
     def invoke(self, context: Any, event: bpy.types.Event) -> Any:
@@ -433,7 +652,7 @@ class VOXRIG_OT_animate_from_audio(VoxrigOperator):
         return {"RUNNING_MODAL"}
 
     def _start(self, scene: bpy.types.Scene) -> None:
-        job = gather_from_scene(scene)
+        job = self.gather(scene)
         self._scene_name = scene.name
         self._work = Work(job)
         session.run = self._work.state
@@ -480,6 +699,36 @@ class VOXRIG_OT_animate_from_audio(VoxrigOperator):
         session.run = None
         context.window_manager.event_timer_remove(self._timer)
         redraw_panel(context)
+
+
+class VOXRIG_OT_animate_from_audio(GeneratingOperator):
+    """Listen to the sound and write sparse keyframes on the character's mapped controls.
+    Keyframes that you made or changed, those of other controls and those outside the sound stay as they are"""
+
+    bl_idname = "voxrig.animate_from_audio"
+    bl_label = "Animate from Audio"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """What is still to be chosen, in the order of the panel."""
+        settings = scene_settings(context.scene)
+        reason = super().disabled_reason(context)
+        if reason is not None:
+            return reason
+        if settings.character is None:
+            return "Choose a character first: a mesh with shape keys or an armature"
+        if settings.sound_source == "FILE" and not settings.sound_file:
+            return "Choose a sound file first"
+        if settings.sound_source == "STRIP" and not settings.strip:
+            return "Choose a sound strip of the sequencer first"
+        if settings.model == OTHER_FOLDER and not settings.model_folder:
+            return "Choose the folder of a model first"
+        return None
+
+    def gather(self, scene: bpy.types.Scene) -> Job:
+        """What the scene's settings say."""
+        return gather_from_scene(scene)
 
 
 class VOXRIG_OT_stop(VoxrigOperator):
@@ -531,4 +780,10 @@ class Work(threading.Thread):
 
 
 CLASSES = (VOXRIG_OT_animate_from_audio, VOXRIG_OT_stop)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+
+
+def unregister() -> None:
+    """Unregister the operators and let go of memory."""
+    _unregister_classes()
+    forget_heard()

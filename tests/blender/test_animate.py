@@ -296,11 +296,12 @@ def test_the_worker_stops_soon_and_raises_its_errors_where_they_are_shown(
 
 
 def test_cancelling_at_any_step_changes_nothing(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
-    from voxrig.operators.animate import AnimateSettings, SoundFile, animate_character
+    from voxrig.operators.animate import AnimateSettings, SoundFile, animate_character, forget_heard
 
     before = fingerprint()
     asked = 0
     for last in range(1, 6):
+        forget_heard()
         asked = 0
 
         def is_cancelled(limit: int = last) -> bool:

@@ -22,7 +22,7 @@ class Layout:
     def _part(self, **_looks: Any) -> Layout:
         return Layout(self.drawn)
 
-    row = column = split = _part
+    row = column = split = grid_flow = _part
 
     def separator(self) -> None:
         pass
@@ -56,10 +56,10 @@ class Layout:
 
 def draw_all() -> list[str]:
     """Draw every panel of the tab; the properties, operators and texts drawn."""
-    from voxrig.panels import main, mapping
+    from voxrig.panels import main, mapping, takes
 
     layout = Layout()
-    for panel in (*main.CLASSES, *mapping.CLASSES):
+    for panel in (*main.CLASSES, *mapping.CLASSES, *takes.CLASSES):
         if issubclass(panel, bpy.types.Panel):
             panel.draw(SimpleNamespace(layout=layout), bpy.context)
     return layout.drawn
@@ -113,6 +113,17 @@ def test_a_model_with_emotions_offers_their_sliders(scene: Any, face: Any, model
     assert VOXRIG_PT_emotion.poll(bpy.context)
     assert [emotion.name for emotion in shown_emotions(scene.voxrig)] == ["joy", "anger"]
     assert draw_all().count("weight") == 2
+
+
+def test_takes_are_listed_once_there_are_any(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
+    settings = scene.voxrig
+    settings.character, settings.sound_file, settings.model_folder = face, str(voice), str(model_folder)
+    settings.model = "FOLDER"
+    assert "No take yet" in draw_all() and "voxrig.retake" not in draw_all()
+    bpy.ops.voxrig.animate_from_audio()
+    drawn = draw_all()
+    for name in ("voice.wav, 1 to 49", "voxrig.update_take", "retake_first", "retake_regions", "voxrig.retake"):
+        assert name in drawn
 
 
 def test_the_provider_that_ran_is_shown(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:

@@ -31,7 +31,7 @@ def registered_names() -> dict[str, Any]:
         "operators": set(dir(bpy.ops.voxrig)),
         "owners": {
             owner.__name__
-            for owner in (bpy.types.Scene, bpy.types.Object, bpy.types.WindowManager)
+            for owner in (bpy.types.Scene, bpy.types.Object, bpy.types.Action, bpy.types.WindowManager)
             if "voxrig" in owner.bl_rna.properties
         },
         "handlers": handlers,
@@ -51,7 +51,7 @@ def test_registering_three_times_leaves_nothing_behind() -> None:
         assert registered_names() == before
         seen.append(during)
     assert seen[0] == seen[1] == seen[2]
-    assert seen[0]["owners"] == {"Scene", "Object", "WindowManager"}
+    assert seen[0]["owners"] == {"Scene", "Object", "Action", "WindowManager"}
     assert {"animate_from_audio", "match_channels", "save_mapping", "load_mapping"} <= seen[0]["operators"]
     assert "VOXRIG_PT_main" in seen[0]["types"]
     assert seen[0]["handlers"] == before["handlers"]
@@ -76,8 +76,8 @@ def test_every_button_and_property_explains_itself() -> None:
         for name in dir(bpy.ops.voxrig):
             operator = getattr(bpy.ops.voxrig, name).get_rna_type()
             assert operator.description and not operator.description.endswith("."), name
-            assert operator.name == operator.name.title().replace(" From ", " from "), name
-        for group in (properties.VOXRIG_PG_scene, properties.VOXRIG_PG_link, properties.VOXRIG_AP_preferences):
+            assert operator.name == operator.name.title().replace(" From ", " from ").replace("'S ", "'s "), name
+        for group in (cls for cls in properties.CLASSES if cls is not properties.VOXRIG_PG_character):
             for prop in group.bl_rna.properties:
                 if prop.identifier in ("rna_type", "name", "bl_idname", "model_name"):
                     continue

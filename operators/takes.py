@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes: generate again for a range or some face parts, update a take from what it was made from, and the list of takes."""
+
+from dataclasses import replace
+from typing import Any
+
+import bpy
+
+from ..animation.channels import REGIONS
+from ..animation.mapping import Mapping
+from ..blender import rigs, takes
+from ..errors import ModelError, RigError
+from ..properties import (
+    VOXRIG_PG_take,
+    active_take,
+    character_settings,
+    chosen_model,
+    preferences,
+    read_mapping,
+    scene_settings,
+)
+from .animate import (
+    AnimateSettings,
+    CancelCheck,
+    GeneratingOperator,
+    Job,
+    Progress,
+    Scope,
+    SoundStrip,
+    Take,
+    TakeRecord,
+    compute,
+    gather,
+    read_animate_settings,
+    read_record,
+    write,
+)
+from .base import VoxrigOperator
+
+
+def retake(
+    scene: bpy.types.Scene,
+    character_object: bpy.types.Object,
+    scope: Scope,
+    settings: AnimateSettings | None = None,
+    take_name: str = "",
+    on_progress: Progress | None = None,
+    is_cancelled: CancelCheck | None = None,
+) -> Take:
+    """Generate again, within ``scope`` only, from the sound and model of a take of the character (the chosen one by default).
+
+    ``settings`` are the take's own unless others are given. Keys outside the range, of other face parts and those that the
+    artist made or changed stay exactly as they are. The retake is added to the character's takes. Raises VoxrigError and
+    Cancelled as ``animate_character`` does.
+    """
+    record = read_record(find_take(character_object, take_name).record)
+    job = gather(
+        scene,
+        character_object,
+        record.sound,
+        record.model_folder,
+        settings or _on_this_machine(record.settings),
+        scope,
+    )
+    return write(scene, job, compute(job, on_progress, is_cancelled))
+
+
+def update_take(
+    scene: bpy.types.Scene,
+    character_object: bpy.types.Object,
+    take_name: str = "",
+    on_progress: Progress | None = None,
+    is_cancelled: CancelCheck | None = None,
+) -> Take:
+    """Generate a take of the character (the chosen one by default) again from everything that is stored with it.
+
+    A sound that has changed since is used as it is now, with a warning. Raises VoxrigError and Cancelled as
+    ``animate_character`` does.
+    """
+    job, record = gather_update(scene, character_object, find_take(character_object, take_name))
+    take = write(scene, job, compute(job, on_progress, is_cancelled))
+    return warn_of_changes(take, record)
+
+
+def gather_update(scene: bpy.types.Scene, character_object: bpy.types.Object, stored: VOXRIG_PG_take) -> tuple[Job, TakeRecord]:
+    """What to compute to make a stored take again, and its record. Raises VoxrigError."""
+    record = read_record(stored.record)
+    job = gather(
+        scene,
+        character_object,
+        record.sound,
+        record.model_folder,
+        _on_this_machine(record.settings),
+        record.scope,
+        _mapping_of(record, character_object),
+        stored.name,
+    )
+    return job, record
+
+
+def warn_of_changes(take: Take, record: TakeRecord) -> Take:
+    """The take with a warning where its sound is no longer the one that the stored take was made from."""
+    if take.sound_hash == record.sound_hash:
+        return take
+    name = record.sound.name if isinstance(record.sound, SoundStrip) else record.sound.path
+    return replace(take, warnings=(*take.warnings, f"The sound '{name}' has changed since this take was made"))
+
+
+def find_take(character_object: bpy.types.Object, name: str = "") -> VOXRIG_PG_take:
+    """A stored take by its name, or the chosen one. Raises RigError."""
+    group = character_settings(character_object)
+    stored = group.takes.get(name) if name else active_take(character_object)
+    if stored is None:
+        raise RigError(f"'{character_object.name}' has no {'take ' + repr(name) if name else 'take yet'}; animate it first")
+    return stored
+
+
+def _on_this_machine(settings: AnimateSettings) -> AnimateSettings:
+    """Stored settings with today's place to compute."""
+    chosen = preferences()
+    return replace(settings, provider=chosen.provider, threads=chosen.threads)
+
+
+def _mapping_of(record: TakeRecord, character_object: bpy.types.Object) -> Mapping:
+    """The take's mapping, or the character's own where targets of the take have been renamed or removed."""
+    try:
+        for target in record.mapping.targets():
+            rigs.resolve(target)
+    except RigError:
+        return read_mapping(character_object)
+    return record.mapping
+
+
+class TakeOperator(VoxrigOperator):
+    """Base of operators on the chosen take."""
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """Grey without a take."""
+        return _lacks_take(context)
+
+
+def _lacks_take(context: Any) -> str | None:
+    character_object = scene_settings(context.scene).character
+    if character_object is None:
+        return "Choose a character first: a mesh with shape keys or an armature"
+    if active_take(character_object) is None:
+        return "There is no take yet: press Animate from Audio first"
+    return None
+
+
+class VOXRIG_OT_retake(GeneratingOperator):
+    """Generate again with the sliders as they are now, but only in the range and the face parts chosen below.
+    All other keyframes stay as they are, and so do those that you made or changed"""
+
+    bl_idname = "voxrig.retake"
+    bl_label = "Retake"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """Grey without a take and while another run goes on."""
+        return super().disabled_reason(context) or _lacks_take(context)
+
+    def gather(self, scene: bpy.types.Scene) -> Job:
+        """The chosen take's sound with the scene's model and sliders, within the scene's range."""
+        settings = scene_settings(scene)
+        record = read_record(find_take(settings.character).record)
+        model = chosen_model(settings)
+        if model is None:
+            raise ModelError("No model is chosen; choose one under Model")
+        if settings.retake_first > settings.retake_last:
+            raise RigError("The range of the retake ends before it begins; set its first frame before its last one")
+        scope = Scope(
+            settings.retake_first,
+            settings.retake_last,
+            tuple(region for region in REGIONS if region.upper() in settings.retake_regions),
+            settings.retake_fade,
+            settings.replace_edited,
+        )
+        return gather(scene, settings.character, record.sound, model.folder, read_animate_settings(scene), scope)
+
+
+class VOXRIG_OT_update_take(GeneratingOperator):
+    """Generate the chosen take again from the sound, model and settings that are stored with it.
+    Choose another take and update it to compare the two"""
+
+    bl_idname = "voxrig.update_take"
+    bl_label = "Update Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """Grey without a take and while another run goes on."""
+        return super().disabled_reason(context) or _lacks_take(context)
+
+    def gather(self, scene: bpy.types.Scene) -> Job:
+        """What is stored with the take."""
+        character_object = scene_settings(scene).character
+        job, self._record = gather_update(scene, character_object, find_take(character_object))
+        return job
+
+    def finish(self, scene: bpy.types.Scene, job: Job, take: Take) -> None:
+        """Also say when the sound has changed."""
+        super().finish(scene, job, warn_of_changes(take, self._record))
+
+
+class VOXRIG_OT_remove_take(TakeOperator):
+    """Remove the chosen take from the list. Its keyframes stay"""
+
+    bl_idname = "voxrig.remove_take"
+    bl_label = "Remove Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def run(self, context: Any) -> None:
+        """Remove the take; the one before it becomes the chosen one."""
+        group = character_settings(scene_settings(context.scene).character)
+        group.takes.remove(group.active_take)
+        group.active_take = max(0, min(group.active_take, len(group.takes) - 1))
+
+
+class VOXRIG_OT_select_edited_keys(TakeOperator):
+    """Select the keyframes on the character's controls that you made or changed since they were generated.
+    These are the ones that takes keep and bend to"""
+
+    bl_idname = "voxrig.select_edited_keys"
+    bl_label = "Select Edited Keys"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def run(self, context: Any) -> None:
+        """Select them and say how many there are."""
+        mapping = read_mapping(scene_settings(context.scene).character)
+        count = takes.select_artist_keys(mapping.targets())
+        self.report({"INFO"}, f"{count} edited keyframes")
+
+
+class VOXRIG_OT_retake_range(TakeOperator):
+    """Take the range from the timeline's preview range, or from the whole chosen take where there is none"""
+
+    bl_idname = "voxrig.retake_range"
+    bl_label = "Range from Timeline"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def run(self, context: Any) -> None:
+        """Set the range of the next retake."""
+        scene = context.scene
+        settings = scene_settings(scene)
+        if scene.use_preview_range:
+            first, last = scene.frame_preview_start, scene.frame_preview_end
+        else:
+            record = read_record(find_take(settings.character).record)
+            first, last = record.first_frame, record.last_frame
+        settings.retake_first, settings.retake_last = first, last
+
+
+CLASSES = (
+    VOXRIG_OT_retake,
+    VOXRIG_OT_update_take,
+    VOXRIG_OT_remove_take,
+    VOXRIG_OT_select_edited_keys,
+    VOXRIG_OT_retake_range,
+)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]

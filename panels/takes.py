@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The takes of a character: the list, and generating again for a range and some face parts."""
+
+from typing import Any
+
+import bpy
+
+from ..properties import active_take, character_settings, scene_settings
+from .main import VoxrigPanel
+
+
+class VOXRIG_UL_takes(bpy.types.UIList):
+    """The takes of a character."""
+
+    bl_idname = "VOXRIG_UL_takes"
+
+    def draw_item(
+        self,
+        context: Any,
+        layout: Any,
+        data: Any,
+        item: Any,
+        icon: Any,
+        active_data: Any,
+        active_property: str | None,
+        index: int | None = 0,
+        flt_flag: int | None = 0,
+    ) -> None:
+        """One row: a name to change, and what the take covers."""
+        row = layout.row()
+        row.prop(item, "title", text="", emboss=False)
+        about = row.row()
+        about.active = False
+        about.label(text=item.about)
+
+
+class VOXRIG_PT_takes(VoxrigPanel):
+    """The list of takes and the range of the next retake."""
+
+    bl_idname = "VOXRIG_PT_takes"
+    bl_label = "Takes"
+    bl_parent_id = "VOXRIG_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Any) -> None:
+        """Draw the list, then the retake."""
+        settings = scene_settings(context.scene)
+        layout: Any = self.layout
+        layout.prop(settings, "replace_edited")
+        if settings.character is None or active_take(settings.character) is None:
+            layout.label(text="No take yet", icon="INFO")
+            return
+        group = character_settings(settings.character)
+        row = layout.row()
+        row.template_list("VOXRIG_UL_takes", "", group, "takes", group, "active_take", rows=3)
+        column = row.column(align=True)
+        column.operator("voxrig.remove_take", text="", icon="REMOVE")
+        column.operator("voxrig.select_edited_keys", text="", icon="RESTRICT_SELECT_OFF")
+        layout.operator("voxrig.update_take", icon="FILE_REFRESH")
+
+        column = layout.column()
+        row = column.row(align=True)
+        row.prop(settings, "retake_first", text="From")
+        row.prop(settings, "retake_last", text="To")
+        row.operator("voxrig.retake_range", text="", icon="PREVIEW_RANGE")
+        regions = column.grid_flow(columns=4, align=True)
+        regions.prop(settings, "retake_regions")
+        column.prop(settings, "retake_fade")
+        column.operator("voxrig.retake", icon="RECOVER_LAST")
+
+
+CLASSES = (VOXRIG_UL_takes, VOXRIG_PT_takes)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]

@@ -1,0 +1,490 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes: a retake changes its range and regions and nothing else, no key of the artist's is lost, undo takes it all back."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bpy
+import model_packages
+import numpy as np
+import pytest
+from file_state import fingerprint
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from test_animate import animate, choose, evaluate, reported
+from voxrig.errors import AudioError, ModelError, RigError
+
+pytestmark = pytest.mark.usefixtures("registered")
+
+CHANNELS = model_packages.CHANNELS
+REGIONS = {"jawOpen": "jaw", "mouthPucker": "lips", "mouthSmileLeft": "lips", "browInnerUp": "brows"}
+
+
+def path_of(channel: str) -> str:
+    return f'key_blocks["{channel}"].value'
+
+
+def all_keys(owner: Any) -> dict[str, dict[float, bytes]]:
+    """Every key of a data-block, all that RNA knows of it, by F-Curve and frame."""
+    from voxrig.blender import actions, compat
+
+    found: dict[str, dict[float, bytes]] = {}
+    for curve in compat.curves_of(owner) or ():
+        arrays = actions._read_keys(curve.keyframe_points)
+        count = len(curve.keyframe_points)
+        rows = [b"".join(array.reshape(count, -1)[i].tobytes() for array in arrays.values()) for i in range(count)]
+        found[curve.data_path] = dict(zip(arrays["co"][0::2].tolist(), rows))
+    return found
+
+
+def edit_key(owner: Any, channel: str, frame: float, value: float, *, new_frame: float | None = None) -> float:
+    """What the artist does in the Graph Editor: drag the key nearest to a frame. Gives the frame it has then."""
+    from voxrig.blender import compat
+
+    curve = compat.curves_of(owner).find(path_of(channel))
+    key = min(curve.keyframe_points, key=lambda key: abs(key.co[0] - frame))
+    key.co_ui = (key.co[0] if new_frame is None else new_frame, value)
+    moved = float(key.co[0])
+    curve.update()
+    return moved
+
+
+def retake(
+    scene: Any,
+    face: Any,
+    first: int,
+    last: int,
+    *,
+    regions: tuple[str, ...] = (),
+    fade: float = 4.0,
+    replace: bool = False,
+    **changes: Any,
+) -> Any:
+    from voxrig.operators.animate import AnimateSettings, Scope
+    from voxrig.operators.takes import retake as function
+
+    scope = Scope(first, last, regions, fade, replace)
+    return function(scene, face, scope, AnimateSettings(provider="CPU", **changes))
+
+
+# Retake
+
+
+def test_a_retake_changes_its_range_and_regions_only(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
+    animate(scene, face, voice, model_folder)
+    keys = face.data.shape_keys
+    before = all_keys(keys)
+    shown = {channel: evaluate(keys, channel, np.arange(1, 50)) for channel in CHANNELS}
+    take = retake(scene, face, 15, 30, regions=("lips",), strength=0.0)
+    after = all_keys(keys)
+    assert (take.first_frame, take.last_frame) == (15, 30)
+    for channel in CHANNELS:
+        old, new = before[path_of(channel)], after[path_of(channel)]
+        if REGIONS[channel] != "lips":
+            assert new == old
+            continue
+        outside = {frame: key for frame, key in old.items() if not 15 <= frame <= 30}
+        assert {frame: key for frame, key in new.items() if not 15 <= frame <= 30} == outside
+        now = evaluate(keys, channel, np.arange(1, 50))
+        assert np.abs(now[19:25]).max() < 0.011
+        # Where the retake begins and ends it is where the curve was, and goes on from there without a jump.
+        assert now[14] == pytest.approx(shown[channel][14], abs=1e-3) and now[29] == pytest.approx(shown[channel][29], abs=1e-3)
+        assert np.abs(now[:14] - shown[channel][:14]).max() < 0.08
+        assert np.abs(now[30:] - shown[channel][30:]).max() < 0.08
+
+
+def test_a_retake_with_the_same_settings_changes_what_is_shown_hardly(
+    scene: Any, face: Any, voice: Path, model_folder: Path
+) -> None:
+    animate(scene, face, voice, model_folder)
+    keys = face.data.shape_keys
+    shown = {channel: evaluate(keys, channel, np.arange(1, 50)) for channel in CHANNELS}
+    retake(scene, face, 10, 35)
+    for channel in CHANNELS:
+        assert np.abs(evaluate(keys, channel, np.arange(1, 50)) - shown[channel]).max() < 0.04
+
+
+def test_a_retake_outside_the_sound_or_of_nothing_is_refused(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
+    with pytest.raises(RigError, match="has no take yet"):
+        retake(scene, face, 1, 10)
+    animate(scene, face, voice, model_folder)
+    before = fingerprint()
+    with pytest.raises(AudioError, match="300 to 400 lie outside the sound, which plays from 1 to 49"):
+        retake(scene, face, 300, 400)
+    with pytest.raises(RigError, match="follows the tongue"):
+        retake(scene, face, 1, 10, regions=("tongue",))
+    with pytest.raises(ModelError, match="rage"):
+        retake(scene, face, 1, 10, emotion={"rage": 1.0})
+    assert fingerprint() == before and len(face.voxrig.takes) == 1
+
+
+# The artist's keys
+
+
+def test_moved_and_added_keys_are_kept_and_the_curve_bends_to_them(
+    scene: Any, face: Any, voice: Path, model_folder: Path
+) -> None:
+    animate(scene, face, voice, model_folder)
+    keys = face.data.shape_keys
+    moved = edit_key(keys, "jawOpen", 20, 0.95)
+    keys.key_blocks["jawOpen"].value = 0.05
+    keys.key_blocks["jawOpen"].keyframe_insert("value", frame=33)
+    before = all_keys(keys)[path_of("jawOpen")]
+    untouched = evaluate(keys, "mouthPucker", np.arange(1, 50))
+    take = animate(scene, face, voice, model_folder)
+    assert take.kept_count == 2 and "2 edited ones kept" in take.summary("Face")
+    after = all_keys(keys)[path_of("jawOpen")]
+    for frame in (moved, 33.0):
+        assert after[frame] == before[frame]
+    shown = evaluate(keys, "jawOpen", np.arange(1, 50))
+    assert shown[round(moved) - 1] == pytest.approx(0.95, abs=1e-5) and shown[32] == pytest.approx(0.05, abs=1e-5)
+    np.testing.assert_array_equal(evaluate(keys, "mouthPucker", np.arange(1, 50)), untouched)
+    # Bending is the same every time: keys that stay are not taken for generated ones later.
+    assert animate(scene, face, voice, model_folder).kept_count == 2
+    assert all_keys(keys)[path_of("jawOpen")] == after
+
+
+def test_replace_edited_replaces(scene: Any, make_face: Any, voice: Path, model_folder: Path) -> None:
+    from voxrig.operators.animate import AnimateSettings, Scope, SoundFile, animate_character
+
+    edited, plain = make_face("Edited"), make_face("Plain")
+    for face in (edited, plain):
+        animate(scene, face, voice, model_folder)
+    edit_key(edited.data.shape_keys, "jawOpen", 20, 0.95)
+    sound = SoundFile(str(voice), 1.0)
+    take = animate_character(
+        scene, edited, sound, model_folder, AnimateSettings(provider="CPU"), scope=Scope(replace_edited=True)
+    )
+    assert take.kept_count == 0
+    made, wanted = all_keys(edited.data.shape_keys), all_keys(plain.data.shape_keys)
+    assert made == wanted
+
+
+def test_a_key_claimed_by_its_type_is_kept(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
+    from voxrig.blender import compat
+
+    animate(scene, face, voice, model_folder)
+    curve = compat.curves_of(face.data.shape_keys).find(path_of("browInnerUp"))
+    curve.keyframe_points[3].type = "KEYFRAME"
+    frame = curve.keyframe_points[3].co[0]
+    before = all_keys(face.data.shape_keys)[path_of("browInnerUp")][frame]
+    take = animate(scene, face, voice, model_folder, strength=0.2)
+    assert take.kept_count == 1
+    assert all_keys(face.data.shape_keys)[path_of("browInnerUp")][frame] == before
+
+
+def test_a_key_inserted_between_generated_ones_claims_only_itself(
+    scene: Any, face: Any, voice: Path, model_folder: Path
+) -> None:
+    animate(scene, face, voice, model_folder, tolerance=0.1)
+    keys = face.data.shape_keys
+    frames = sorted(all_keys(keys)[path_of("jawOpen")])
+    free = next(frame for frame in range(10, 40) if frame not in frames)
+    keys.key_blocks["jawOpen"].value = 0.7
+    keys.key_blocks["jawOpen"].keyframe_insert("value", frame=free)
+    assert animate(scene, face, voice, model_folder).kept_count == 1
+
+
+def test_edited_keys_can_be_selected(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
+    from voxrig.blender import compat
+
+    choose(scene, face, voice, model_folder)
+    bpy.ops.voxrig.animate_from_audio()
+    moved = edit_key(face.data.shape_keys, "jawOpen", 20, 0.95)
+    assert bpy.ops.voxrig.select_edited_keys() == {"FINISHED"}
+    chosen = [
+        (curve.data_path, key.co[0])
+        for curve in compat.curves_of(face.data.shape_keys)
+        for key in curve.keyframe_points
+        if key.select_control_point
+    ]
+    assert chosen == [(path_of("jawOpen"), moved)]
+
+
+def test_a_copied_character_keeps_its_edits(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
+    animate(scene, face, voice, model_folder)
+    keys = face.data.shape_keys
+    edit_key(keys, "jawOpen", 20, 0.95)
+    copied = keys.animation_data.action.copy()
+    slot = getattr(keys.animation_data, "action_slot", None)
+    keys.animation_data.action = copied
+    if slot is not None:
+        keys.animation_data.action_slot = next(s for s in copied.slots if s.handle == slot.handle)
+    assert animate(scene, face, voice, model_folder).kept_count == 1
+
+
+# The list of takes
+
+
+def test_a_take_is_updated_from_what_it_was_made_from(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
+    from voxrig.operators.takes import update_take
+
+    animate(
+        scene, face, voice, model_folder, start_frame=5, strength=0.5, emotion={"joy": 0.5}, region_strengths={"brows": 2.0}
+    )
+    keys = face.data.shape_keys
+    first = all_keys(keys)
+    animate(scene, face, voice, model_folder, start_frame=5)
+    assert all_keys(keys) != first
+    assert [take.title for take in face.voxrig.takes] == ["Take 1", "Take 2"]
+    assert face.voxrig.takes[0].about == "voice.wav, 5 to 53"
+    update_take(scene, face, "1")
+    assert all_keys(keys) == first
+    assert len(face.voxrig.takes) == 2 and face.voxrig.active_take == 0
+    record = json.loads(face.voxrig.takes[0].record)
+    assert record["settings"]["strength"] == 0.5 and record["settings"]["emotion"] == {"joy": 0.5}
+    assert record["model"] == model_folder.name and len(record["sound_sha256"]) == 64
+
+
+def test_a_changed_sound_is_said(scene: Any, face: Any, voice: Path, model_folder: Path, tmp_path: Path) -> None:
+    import soundfile
+    from voxrig.operators.takes import update_take
+
+    path = tmp_path / "line.wav"
+    soundfile.write(path, model_packages.noise(1.0), model_packages.SAMPLE_RATE)
+    animate(scene, face, path, model_folder)
+    assert not update_take(scene, face).warnings
+    soundfile.write(path, model_packages.noise(1.5, seed=9), model_packages.SAMPLE_RATE)
+    take = update_take(scene, face)
+    assert any("has changed since" in warning for warning in take.warnings) and take.last_frame == 37
+    assert not update_take(scene, face).warnings
+
+
+def test_buttons_do_what_the_functions_do(scene: Any, make_face: Any, voice: Path, model_folder: Path) -> None:
+    first, second = make_face("First"), make_face("Second")
+    settings_of = choose(scene, first, voice, model_folder)
+    bpy.ops.voxrig.animate_from_audio()
+    animate(scene, second, voice, model_folder)
+    settings_of.retake_first, settings_of.retake_last, settings_of.retake_fade = 12, 30, 3
+    settings_of.retake_regions = {"LIPS", "BROWS"}
+    settings_of.strength = 0.25
+    assert bpy.ops.voxrig.retake() == {"FINISHED"}
+    retake(scene, second, 12, 30, regions=("lips", "brows"), fade=3, strength=0.25)
+    assert all_keys(first.data.shape_keys) == all_keys(second.data.shape_keys)
+    assert [take.about for take in first.voxrig.takes] == ["voice.wav, 1 to 49", "voice.wav, 12 to 30, lips, brows"]
+    first.voxrig.active_take = 0
+    assert bpy.ops.voxrig.update_take() == {"FINISHED"}
+    assert bpy.ops.voxrig.remove_take() == {"FINISHED"}
+    assert [take.title for take in first.voxrig.takes] == ["Take 2"]
+    scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 7, 19
+    bpy.ops.voxrig.retake_range()
+    assert (settings_of.retake_first, settings_of.retake_last) == (7, 19)
+    scene.use_preview_range = False
+    bpy.ops.voxrig.retake_range()
+    assert (settings_of.retake_first, settings_of.retake_last) == (12, 30)
+    settings_of.retake_first = 40
+    assert "ends before it begins" in reported(lambda: bpy.ops.voxrig.retake())
+
+
+def test_a_damaged_take_is_refused(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
+    from voxrig.operators.takes import update_take
+
+    animate(scene, face, voice, model_folder)
+    good = face.voxrig.takes[0].record
+    for text in ("", "{", "[]", '{"version": 1}'):
+        face.voxrig.takes[0].record = text
+        with pytest.raises(RigError, match="damaged"):
+            update_take(scene, face)
+    face.voxrig.takes[0].record = good.replace('"version": 1', '"version": 99', 1)
+    with pytest.raises(RigError, match="version 99"):
+        update_take(scene, face)
+
+
+def test_takes_and_fingerprints_survive_a_file(scene: Any, face: Any, voice: Path, model_folder: Path, tmp_path: Path) -> None:
+    from voxrig.operators.takes import update_take
+
+    animate(scene, face, voice, model_folder)
+    edit_key(face.data.shape_keys, "jawOpen", 20, 0.95)
+    path = str(tmp_path / "scene.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    face = bpy.data.objects["Face"]
+    assert update_take(bpy.context.scene, face).kept_count == 1
+
+
+# Anything in any order
+
+
+def artist_keys(owner: Any) -> dict[tuple[str, float], bytes]:
+    return {(path, frame): key for path, keys in all_keys(owner).items() for frame, key in keys.items()}
+
+
+class Session(RuleBasedStateMachine):
+    """An artist who edits, retakes, updates, undoes and redoes in any order. What is theirs is remembered here by hand, not by
+    asking Voxrig, and every key that was theirs must be there, byte for byte, after anything that Voxrig does."""
+
+    voice: Path
+    model_folder: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+        bpy.context.scene.render.fps = 24
+        mesh = bpy.data.meshes.new("Face")
+        mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
+        face = bpy.data.objects.new("Face", mesh)
+        bpy.context.scene.collection.objects.link(face)
+        face.shape_key_add(name="Basis")
+        for name in ("jawOpen", "mouthPucker", "browInnerUp"):
+            face.shape_key_add(name=name, from_mix=False)
+        choose(bpy.context.scene, face, self.voice, self.model_folder)
+        self.theirs: set[tuple[str, float]] = set()
+        self.history: list[tuple[set[tuple[str, float]], dict[tuple[str, float], bytes]]] = []
+        self.now = -1
+
+    @property
+    def keys(self) -> Any:
+        return bpy.data.objects["Face"].data.shape_keys
+
+    def done(self, message: str) -> None:
+        """As in the window: everything one does is an undo step."""
+        bpy.ops.ed.undo_push(message=message)
+        del self.history[self.now + 1 :]
+        self.history.append((set(self.theirs), artist_keys(self.keys)))
+        self.now = len(self.history) - 1
+
+    def ours(self, call: Callable[[], Any], may_change: Callable[[str, float], bool]) -> None:
+        """Let Voxrig work; check that nothing but what may change did."""
+        before = artist_keys(self.keys)
+        call()
+        after = artist_keys(self.keys)
+        for place, key in before.items():
+            if place in self.theirs or not may_change(*place):
+                assert after.get(place) == key, place
+        for place in after:
+            assert place in before or may_change(*place), place
+
+    @initialize()
+    def first_take(self) -> None:
+        bpy.ops.ed.undo_push(message="Start")
+        bpy.ops.voxrig.animate_from_audio()
+        self.done("Animate")
+
+    @rule(
+        channel=st.sampled_from(["jawOpen", "mouthPucker", "browInnerUp"]),
+        frame=st.one_of(st.integers(-5, 60), st.floats(1, 49, width=32)),
+        value=st.floats(0, 1, width=32),
+    )
+    def insert(self, channel: str, frame: float, value: float) -> None:
+        from voxrig.blender import compat
+
+        curve = compat.curves_of(self.keys).find(path_of(channel))
+        key = curve.keyframe_points.insert(frame, value)
+        key.type = "KEYFRAME"
+        # After update() the reference is to memory that is gone.
+        at = float(key.co[0])
+        curve.update()
+        self.theirs.add((path_of(channel), at))
+        self.done("Insert")
+
+    @rule(
+        channel=st.sampled_from(["jawOpen", "mouthPucker", "browInnerUp"]),
+        index=st.integers(0, 1000),
+        by=st.sampled_from([-0.4, -0.02, 0.0, 0.02, 0.3]),
+        value=st.floats(1 / 64, 1, width=32),
+    )
+    def move(self, channel: str, index: int, by: float, value: float) -> None:
+        from voxrig.blender import compat
+
+        curve = compat.curves_of(self.keys).find(path_of(channel))
+        key = curve.keyframe_points[index % len(curve.keyframe_points)]
+        old = float(key.co[0])
+        others = np.array([other.co[0] for other in curve.keyframe_points if other.co[0] != old])
+        if abs(key.co[1] - value) < 1e-3 or np.abs(others - (old + by)).min(initial=1.0) < 0.02:
+            return
+        key.co_ui = (old + by, value)
+        new = float(key.co[0])
+        curve.update()
+        self.theirs.discard((path_of(channel), old))
+        self.theirs.add((path_of(channel), new))
+        self.done("Move")
+
+    @precondition(lambda self: self.theirs)
+    @rule(index=st.integers(0, 1000))
+    def delete(self, index: int) -> None:
+        from voxrig.blender import compat
+
+        path, frame = sorted(self.theirs)[index % len(self.theirs)]
+        curve = compat.curves_of(self.keys).find(path)
+        if len(curve.keyframe_points) > 1:
+            curve.keyframe_points.remove(next(key for key in curve.keyframe_points if key.co[0] == frame))
+            self.theirs.discard((path, frame))
+            self.done("Delete")
+
+    @rule(
+        first=st.integers(-3, 55),
+        length=st.integers(0, 60),
+        regions=st.sets(st.sampled_from(["JAW", "LIPS", "BROWS"])),
+        fade=st.sampled_from([0.0, 1.0, 4.0, 20.0]),
+        strength=st.sampled_from([0.0, 0.5, 1.0, 2.0]),
+        tolerance=st.sampled_from([0.0, 0.01, 0.2]),
+    )
+    def retake(self, first: int, length: int, regions: set[str], fade: float, strength: float, tolerance: float) -> None:
+        chosen = bpy.context.scene.voxrig
+        chosen.retake_first, chosen.retake_last, chosen.retake_regions = first, first + length, regions
+        chosen.retake_fade, chosen.strength, chosen.tolerance = fade, strength, tolerance
+        low, high = max(first, 1), min(first + length, 49)
+        if low > high:
+            with pytest.raises(RuntimeError, match="outside the sound"):
+                self.ours(bpy.ops.voxrig.retake, lambda _path, _frame: False)
+            return
+        inside = {path_of(channel) for channel in REGIONS if not regions or REGIONS[channel].upper() in regions}
+        self.ours(bpy.ops.voxrig.retake, lambda path, frame: path in inside and low - 0.01 <= frame <= high + 0.01)
+        self.done("Retake")
+
+    @rule(index=st.integers(0, 1000))
+    def update(self, index: int) -> None:
+        takes = bpy.data.objects["Face"].voxrig
+        takes.active_take = index % len(takes.takes)
+        self.ours(bpy.ops.voxrig.update_take, lambda _path, frame: 0.99 <= frame <= 49.01)
+        self.done("Update")
+
+    @rule(strength=st.sampled_from([0.3, 1.0]))
+    def animate(self, strength: float) -> None:
+        bpy.context.scene.voxrig.strength = strength
+        self.ours(bpy.ops.voxrig.animate_from_audio, lambda _path, frame: 0.99 <= frame <= 49.01)
+        self.done("Animate")
+
+    @precondition(lambda self: self.now > 0)
+    @rule()
+    def undo(self) -> None:
+        bpy.ops.ed.undo()
+        self.now -= 1
+        self.theirs = set(self.history[self.now][0])
+
+    @precondition(lambda self: self.now < len(self.history) - 1)
+    @rule()
+    def redo(self) -> None:
+        bpy.ops.ed.redo()
+        self.now += 1
+        self.theirs = set(self.history[self.now][0])
+
+    @invariant()
+    def no_key_of_the_artist_is_lost(self) -> None:
+        if self.now < 0:
+            return
+        present = artist_keys(self.keys)
+        assert self.theirs <= present.keys()
+        assert present == self.history[self.now][1]
+
+
+def test_no_key_of_the_artist_is_ever_lost(registered: None, voice: Path, model_folder: Path) -> None:
+    Session.voice, Session.model_folder = voice, model_folder
+    # VOXRIG_SEQUENCES=200 for the long run.
+    run_state_machine_as_test(
+        Session,
+        settings=settings(
+            max_examples=int(os.environ.get("VOXRIG_SEQUENCES", "12")),
+            stateful_step_count=12,
+            deadline=None,
+            database=None,
+            derandomize="VOXRIG_SEQUENCES" not in os.environ,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
