@@ -411,7 +411,7 @@ def tongue() -> Part:
     part.shapes = {name: move * (0.93 * share if name == "jawOpen" else share) for name, move in moves.items()}
     tip = smooth_step(along, 0.75, 0.0)
     part.shapes["tongueOut"] = np.stack(
-        [-0.12 * points[:, 0] * tip, -3.1 * tip, 0.42 * np.sin(np.pi * np.clip(tip * 0.9, 0, 1)) - 0.35 * tip**3], axis=-1
+        [-0.12 * points[:, 0] * tip, -3.1 * tip, 0.95 * smooth_step(tip, 0.0, 0.5) - 0.55 * tip**3], axis=-1
     )
     lift = smooth_step(along, 0.5, 0.0)
     part.shapes["tongueTipUp"] = np.stack([0.0 * lift, 0.10 * lift, 0.78 * lift], axis=-1)
