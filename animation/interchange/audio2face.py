@@ -5,8 +5,8 @@ CSV: an index column, 'timeCode' in seconds and 'blendShapes.<Name>' columns. JS
 'weightMat' [time][channel].
 
 ARKit's 'mouthClose' closes the lips 'independent of jaw position' (Apple, ARFaceAnchor.BlendShapeLocation.mouthClose): it is
-added to an open jaw. Audio2Face's shape of that name contains the open jaw already, which is why NVIDIA's plugin brings a
-MetaHuman pose mapping of its own, mh_arkit_mapping_pose_A2F (docs.nvidia.com/ace/ace-unreal-plugin). With J and C the two
+added to an open jaw. Audio2Face's shape of that name contains the open jaw already; NVIDIA's plugin brings a MetaHuman
+pose mapping of its own, mh_arkit_mapping_pose_A2F (docs.nvidia.com/ace/ace-unreal-plugin). With J and C the two
 ARKit shapes, Audio2Face's face is j J + c (C + J) = (j + c) J + c C: reading adds 'mouthClose' to 'jawOpen', writing takes
 it away. Files of other programs in these layouts may mean ARKit's; then say so with ``jaw_in_mouth_close=False``.
 """
