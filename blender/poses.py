@@ -19,6 +19,9 @@ _SAME = 1e-5
 
 Pose = dict[Target, float]
 
+# Seconds between two looks at whether a preview can still be seen.
+_LOOK_EVERY = 0.3
+
 
 def list_pose_targets(character: rigs.Character) -> list[Target]:
     """All that an artist may pose a character with: its free controls, and the free transforms of its bones."""
@@ -143,8 +146,9 @@ def is_previewing() -> bool:
 def show_preview(pose: Table[Target, float], on_end: Callable[[], None] | None = None) -> None:
     """Show values until ``end_preview``; what an earlier call showed and this one does not goes back at once.
 
-    The preview also ends by itself before the frame changes, before saving, rendering, undo and redo, and when another file
-    is opened. ``on_end`` is called then. Raises RigError, before anything changes, for a target that is gone or linked.
+    The preview also ends by itself before the frame changes, before saving, rendering, undo and redo, when another file is
+    opened, and when no window shows the Voxrig tab any more. ``on_end`` is called then. Raises RigError, before anything
+    changes, for a target that is gone or linked.
     """
     added = read_pose([target for target in pose if target not in _before])
     left = {target: value for target, value in _before.items() if target not in pose}
@@ -158,6 +162,8 @@ def show_preview(pose: Table[Target, float], on_end: Callable[[], None] | None =
     for handlers in _ending_handlers():
         if _end_by_handler not in handlers:
             handlers.append(_end_by_handler)
+    if not bpy.app.background and not bpy.app.timers.is_registered(_end_when_left):
+        bpy.app.timers.register(_end_when_left, first_interval=_LOOK_EVERY)
 
 
 def end_preview() -> None:
@@ -180,6 +186,27 @@ def _set_what_is_left(pose: Pose) -> None:
             set_pose({target: value})
         except RigError:
             continue
+
+
+def _end_when_left() -> float | None:
+    """End the preview once its tab is out of sight; asks again as long as it is not."""
+    if not _before:
+        return None
+    if _is_tab_shown():
+        return _LOOK_EVERY
+    end_preview()
+    return None
+
+
+def _is_tab_shown() -> bool:
+    context: Any = bpy.context
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type != "VIEW_3D" or not area.spaces.active.show_region_ui:
+                continue
+            if any(region.type == "UI" and region.active_panel_category == "Voxrig" for region in area.regions):
+                return True
+    return False
 
 
 def _ending_handlers() -> list[Any]:

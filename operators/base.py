@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 
+from ..blender import poses
 from ..errors import Cancelled, VoxrigError
 
 
@@ -33,6 +34,8 @@ class VoxrigOperator(bpy.types.Operator):
 
     def execute(self, context: Any) -> Any:
         """Run to the end; an error of the user's kind is reported once and changes nothing."""
+        # What a preview shows must be neither stored nor taken for the artist's pose.
+        poses.end_preview()
         return self.guard(self.run, context)
 
     def guard(self, work: Any, *arguments: Any) -> Any:

@@ -208,7 +208,7 @@ class VOXRIG_OT_return_to_neutral(CharacterOperator):
     """Put every free control and bone of the character into the neutral pose, without keying"""
 
     bl_idname = "voxrig.return_to_neutral"
-    bl_label = "Return to Neutral"
+    bl_label = "Restore Neutral Pose"
     bl_options = {"REGISTER", "UNDO"}
 
     def run(self, context: Any) -> None:

@@ -9,13 +9,15 @@ from typing import Any
 
 import bpy
 
-from ..animation.mapping import Link, Mapping, from_json, to_json
+from ..animation.mapping import Link, Mapping, Target, from_json, to_json
 from ..animation.recognition import UNSURE, choose_mouth
 from ..blender import rigs
+from ..blender.targets import limits_of, rest_of
 from ..errors import ModelError, RigError
 from ..inference.package import ModelPackage, read_description
 from ..properties import (
     character_settings,
+    check_editable,
     chosen_model,
     fill_link,
     find_owner,
@@ -154,6 +156,7 @@ class VOXRIG_OT_add_link(CharacterOperator):
     def run(self, context: Any) -> None:
         """Append an empty link on the character itself and make it active."""
         character_object = scene_settings(context.scene).character
+        check_editable(character_object)
         group = character_settings(character_object)
         link = group.links.add()
         link.owner = character_object
@@ -170,9 +173,18 @@ class VOXRIG_OT_remove_link(LinkOperator):
 
     def run(self, context: Any) -> None:
         """Remove the active link; the next one becomes active."""
-        group = character_settings(scene_settings(context.scene).character)
+        character_object = scene_settings(context.scene).character
+        check_editable(character_object)
+        group = character_settings(character_object)
         group.links.remove(group.active_link)
         group.active_link = max(0, min(group.active_link, len(group.links) - 1))
+
+
+def list_all_targets(character_object: bpy.types.Object) -> list[tuple[str, Target]]:
+    """What a link can drive, label and target: the character's controls first, then the free transforms of its bones."""
+    character = find_character(character_object)
+    controls = [(label, target) for label, target, _limits in rigs.list_targets(character)]
+    return controls + rigs.list_bone_transforms(character)
 
 
 _target_items: list[tuple[str, str, str]] = []
@@ -182,10 +194,8 @@ def _list_target_items(_operator: Any, context: Any) -> list[tuple[str, str, str
     # Blender keeps no reference to the texts of a dynamic enum, so the list has to live on here.
     character_object = scene_settings(context.scene).character if context else None
     if character_object is not None:
-        found = rigs.list_targets(find_character(character_object))
-        _target_items[:] = [
-            (str(i), label, f"{target.id_name}: {target.data_path}") for i, (label, target, _range) in enumerate(found)
-        ]
+        found = list_all_targets(character_object)
+        _target_items[:] = [(str(i), label, f"{target.id_name}: {target.data_path}") for i, (label, target) in enumerate(found)]
     return _target_items
 
 
@@ -207,11 +217,13 @@ class VOXRIG_OT_choose_target(LinkOperator):
     def run(self, context: Any) -> None:
         """Point the active link at the chosen control, with the control's own limits."""
         character_object = scene_settings(context.scene).character
-        found = rigs.list_targets(find_character(character_object))
-        _label, target, (minimum, maximum) = found[int(self.target)]
+        check_editable(character_object)
+        _label, target = list_all_targets(character_object)[int(self.target)]
         group = character_settings(character_object)
         stored = group.links[group.active_link]
-        link = Link(stored.channel, target, stored.gain, stored.offset, minimum, maximum, stored.enabled)
+        low, high = limits_of(target)
+        rest = rest_of(target)
+        link = Link(stored.channel, target, stored.gain, stored.offset, low, high, stored.enabled, rest, stored.ease)
         fill_link(stored, link, find_owner(target))
 
 

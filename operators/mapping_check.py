@@ -117,14 +117,14 @@ def propose_repairs(character_object: bpy.types.Object) -> tuple[list[Repair], l
     for i in broken:
         stored = stored_links[i]
         wanted = Target("KEY" if stored.id_type == "KEY" else "", "", stored.data_path, stored.array_index)
-        name, kind = _name_and_kind(wanted)
+        names, kind = _names_and_kind(wanted)
         for target in candidates:
-            other, other_kind = _name_and_kind(target)
+            others, other_kind = _names_and_kind(target)
             if other_kind != kind or (stored.channel, target.data_path, target.array_index) in used:
                 continue
-            likeness = _likeness(name, other)
+            likeness = _likeness(names, others)
             if likeness >= _CLOSE:
-                offers.append(Repair(i, stored.channel, name, target, likeness))
+                offers.append(Repair(i, stored.channel, " ".join(names), target, likeness))
     # The best pairs first; each link and each target once.
     chosen: dict[int, Repair] = {}
     taken: set[Target] = set()
@@ -136,24 +136,27 @@ def propose_repairs(character_object: bpy.types.Object) -> tuple[list[Repair], l
     return [chosen[i] for i in sorted(chosen)], rest
 
 
-def _name_and_kind(target: Target) -> tuple[str, tuple[str, int]]:
-    """What names are compared, and what two targets must have in common for that to make sense."""
+def _names_and_kind(target: Target) -> tuple[list[str], tuple[str, int]]:
+    """The names that are compared, the most telling one first, and what two targets must have in common for that."""
     match = _TRANSFORM.search(target.data_path)
     names = re.findall(r'\["((?:[^"\\]|\\.)*)"\]', target.data_path)
     if match:
-        return " ".join(names), (match.group(2), target.array_index)
-    kind = "KEY" if target.id_type == "KEY" else "BONE" if target.data_path.startswith("pose.") else "PROPERTY"
-    # The name of the property says more than that of the bone it is on.
-    return " ".join(reversed(names)), (kind, 0)
+        return names, (match.group(2), target.array_index)
+    # The name of a property says more than that of the bone it is on.
+    return names[::-1], ("KEY" if target.id_type == "KEY" else f"property of {len(names)} names", 0)
 
 
-def _likeness(first: str, second: str) -> float:
+def _likeness(first: list[str], second: list[str]) -> float:
     """0..1 by common letters without case and separators; names of two different sides have nothing in common."""
-    plain = [normalise_name(name) for name in (first, second)]
-    sides = {name[-2:] for name in plain if name.endswith((".l", ".r"))}
-    if sides == {".l", ".r"}:
-        return 0.0
-    return difflib.SequenceMatcher(None, plain[0], plain[1], autojunk=False).ratio()
+    total = weights = 0.0
+    for i, (one, other) in enumerate(zip(first, second)):
+        plain = [normalise_name(name) for name in (one, other)]
+        if {name[-2:] for name in plain} == {".l", ".r"}:
+            return 0.0
+        weight = 0.25**i
+        total += weight * difflib.SequenceMatcher(None, plain[0], plain[1], autojunk=False).ratio()
+        weights += weight
+    return total / weights if weights else 0.0
 
 
 def repair_links(character_object: bpy.types.Object, repairs: list[Repair] | None = None) -> tuple[list[Repair], list[str]]:
