@@ -315,7 +315,7 @@ _SIDES = {"l": "l", "left": "l", "lft": "l", "lf": "l", "r": "r", "right": "r", 
 # Words that say what a thing is for the software, not what it does to the face.
 _NOISE = frozenset(
     "ctrl ctl control expression expressions exp facs bs jnt cbs arkit ar kit blendshape blend shape shapes key morph target "
-    "head face facial fac fcl the cc g gen genesis mesh geo value prop div sk pose fix".split()
+    "head face facial fac fcl the cc g gen genesis mesh geo value prop div sk pose fix vrc".split()
 )
 # Other words for the same thing, word by word.
 _SAME = {
@@ -330,7 +330,7 @@ _SAME = {
     "shut": "close", "closed": "close", "together": "close", "seal": "close", "closes": "close", "toward": "close",
     "opened": "open", "drop": "open", "dropped": "open",
     "grin": "smile", "smiling": "smile", "smirk": "smile",
-    "frowning": "frown", "visemes": "viseme", "vis": "viseme", "vi": "viseme", "vrc": "viseme", "phoneme": "viseme",
+    "frowning": "frown", "visemes": "viseme", "vis": "viseme", "vi": "viseme", "phoneme": "viseme",
     "phonemes": "viseme", "phon": "viseme",
     "puffed": "puff", "blow": "puff", "inflate": "puff", "puffy": "puff", "balloon": "puff",
     "bottom": "lower", "bot": "lower", "btm": "lower", "low": "lower", "lwr": "lower", "dn": "down",

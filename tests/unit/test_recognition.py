@@ -122,6 +122,8 @@ def test_families_with_many_shapes_are_mostly_understood_without_their_preset() 
         ("Jaw_Drop", "jawOpen"),
         ("eyebrow_outer_raise_L", "browOuterUpLeft"),
         ("cheeks_blow", "cheekPuff"),
+        ("vrc.blink_left", "eyeBlinkLeft"),
+        ("V_PP", "viseme_PP"),
     ],
 )
 def test_words_that_mean_the_same(name: str, channel: str) -> None:
