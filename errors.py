@@ -26,5 +26,9 @@ class InterchangeError(VoxrigError):
     """A file of curves is damaged, in none of the known formats, or cannot be written."""
 
 
+class ShowError(VoxrigError):
+    """Collected shots are damaged, do not go together or hold nothing to learn from."""
+
+
 class Cancelled(Exception):
     """The user stopped a long piece of work; nothing was changed. Not an error: nobody reports it."""
