@@ -69,7 +69,8 @@ class VOXRIG_UL_links(bpy.types.UIList):
         row.active = item.enabled
         row.prop(item, "enabled", text="")
         row.label(text=item.channel or "No channel", icon=_ICONS[status])
-        row.label(text=describe_link_target(item))
+        # In a narrow sidebar nothing is said twice.
+        row.label(text=describe_link_target(item).removesuffix(f" {item.channel}"))
         row.prop(item, "solo", text="", icon="SOLO_ON" if item.solo else "SOLO_OFF", emboss=False)
 
     def draw_filter(self, context: Any, layout: Any) -> None:
@@ -155,7 +156,7 @@ class VOXRIG_PT_mapping(VoxrigPanel):
         mapped, total = count_mapped(settings)
         if mapped < total:
             row = layout.row(align=True)
-            row.label(text=f"{total - mapped} channels missing", icon=_ICONS["MISSING"])
+            row.label(text=f"{total - mapped} missing", icon=_ICONS["MISSING"])
             row.operator("voxrig.add_missing_links", text="Add Missing")
         row = layout.row(align=True)
         if session.swept:

@@ -24,6 +24,8 @@ def head(scene: Any, make_face: Callable[..., Any], make_rig: Callable[..., Any]
     head, teeth = make_face("Head", ("jawOpen", "mouthSmileLeft")), make_face("Teeth", ("jawOpen",))
     for item in (head, teeth):
         item.modifiers.new("Armature", "ARMATURE").object = rig
+        for block in item.data.shape_keys.key_blocks:
+            block.value = 0.0  # new shape keys of Blender 5.2 are at 1
     jaw = Target("OBJECT", "Rig", 'pose.bones["jaw"].scale', 1)
     scene.voxrig.character, scene.voxrig.model, scene.voxrig.model_folder = head, "FOLDER", str(model_folder)
     from voxrig.properties import store_mapping
