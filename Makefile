@@ -82,7 +82,7 @@ benchmark: .venv/.ready ## Speed and memory of inference, key writing and regist
 rigs: .venv/.ready ## How well rigs are recognised, as a table; with further lists: make rigs DATA=../shared/data
 	$(PY) -m voxrig.tools.rigs $(if $(DATA),--data "$(DATA)")
 
-.PHONY: corpus train export scores
+.PHONY: corpus train export scores learn
 corpus: .venv-training/.ready ## Training data: make corpus DATA=<folder>; cached in .cache/training, goes on where it stopped
 	@$(need_data)
 	$(TRAINING_PY) -m voxrig.training.prepare --data "$(DATA)"
@@ -96,6 +96,10 @@ export: .venv-training/.ready ## Write what was trained into models/speech
 scores: .venv-training/.ready ## Score the bundled model: make scores DATA=<folder of the development sets>
 	@$(need_data)
 	$(TRAINING_PY) -m voxrig.training.evaluate --data "$(DATA)"
+
+learn: .venv/.ready ## Learn the rigs of the data by Fit and score them: make learn DATA=<folder>
+	@$(need_data)
+	$(PY) -m voxrig.training.learn --data "$(DATA)"
 
 need_data = [ -n "$(DATA)" ] || { echo "Say where the data is: make $@ DATA=../shared/data" >&2; exit 1; }
 

@@ -61,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     subcommands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_curves(subcommands)
     _add_convert(subcommands)
+    _add_fit(subcommands)
     _add_animate(subcommands)
     return parser
 
@@ -230,6 +231,60 @@ def run_convert(arguments: argparse.Namespace) -> int:
     print(
         f"{source} ({imported.format}) -> {output} ({file_format}): "
         f"{len(curves.names)} channels, {curves.frame_count} frames at {curves.frame_rate:g} a second"
+    )
+    return EXIT_DONE
+
+
+def _add_fit(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subcommands.add_parser(
+        "fit",
+        help="learn a show from its collected shots, as a model of its own",
+        description="Learn the controls of a rig from shots that were collected into a dataset folder, on top of what a "
+        "model hears, and write a model package that loads like any other. The more shots the better; with one alone the "
+        "check on unseen animation is made on pieces of it.",
+    )
+    parser.add_argument("dataset", metavar="DATASET", help="folder with the collected shots")
+    parser.add_argument("-o", "--output", required=True, metavar="PACKAGE", help="folder of the model package to write")
+    parser.add_argument("--title", metavar="TEXT", help="name of the model in lists (default: the folder's)")
+    parser.add_argument("--model", metavar="FOLDER", help="model to build on: a folder, or the name of a bundled one")
+    parser.add_argument(
+        "--provider",
+        choices=("auto", "cuda", "cpu"),
+        default="auto",
+        type=str.lower,
+        help="where the model runs (default: auto)",
+    )
+    parser.set_defaults(run=run_fit)
+
+
+def run_fit(arguments: argparse.Namespace) -> int:
+    """``voxrig fit``: nothing is written unless all of it was learned."""
+    import time
+
+    from .inference.fit import fit_show, write_fit
+    from .inference.package import load_package
+    from .inference.session import open_session
+    from .inference.show import read_show
+
+    output = Path(cast("str", arguments.output))
+    if output.is_dir() and {path.name for path in output.iterdir()} - {"model.json", "model.onnx"}:
+        raise CommandError(f"--output {output} already holds other files; give a new folder or that of a model package")
+    show = read_show(cast("str", arguments.dataset))
+    for sentence in show.warnings:
+        _complain(sentence)
+    session = open_session(load_package(find_model(cast("str | None", arguments.model))), arguments.provider.upper())
+    started = time.perf_counter()
+    fit = fit_show(session, show, on_progress=_progress_printer(show.rig))
+    if session.warning is not None:
+        _complain(session.warning)
+    package = write_fit(fit, session.package, output, title=cast("str | None", arguments.title))
+    for control, r in zip(fit.controls, fit.held_out):
+        print(f"  {control.name}: r {r:.2f}" if r == r else f"  {control.name}: moves in too few shots to be checked")
+    if show.still:
+        print(f"left out, never moves: {', '.join(show.still)}")
+    print(
+        f"{package.folder}: {len(fit.controls)} controls of '{show.rig}' from {fit.minutes:.1f} minutes in {len(show.shots)} "
+        f"shots, mean r on unseen parts {fit.mean_held_out:.2f} ({time.perf_counter() - started:.0f} s)"
     )
     return EXIT_DONE
 

@@ -64,7 +64,9 @@ class Shot:
         values = np.array(self.values, np.float32)
         if values.ndim != 2 or values.shape[1] != len(self.controls):
             raise ValueError(f"values are {values.shape}, not [time, {len(self.controls)}]")
-        emotion = np.zeros((len(values), 0), np.float32) if self.emotion is None else np.array(self.emotion, np.float32)
+        emotion = np.zeros((len(values), 0), np.float32)
+        if self.emotions:
+            emotion = np.array(emotion if self.emotion is None else self.emotion, np.float32)
         if emotion.shape != (len(values), len(self.emotions)):
             raise ValueError(f"emotion is {emotion.shape}, not [{len(values)}, {len(self.emotions)}]")
         if not self.controls:

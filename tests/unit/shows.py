@@ -46,13 +46,21 @@ def make_linear_shot(
     weight: Callable[[int], float] = lambda row: 0.0,
 ) -> Shot:
     """A shot at the model's 50 frames a second whose controls are, by a known rule, what the model hears of the sound: jaw
-    the second feature 0.1 s before, lip corner the difference of two features now, moved by the emotion."""
+    the second feature around 0.1 s before, lip corner the difference of two features around now, moved by the emotion.
+
+    'Around' is a smooth window: muscles are no faster, and the noise that is heard here changes with every row.
+    """
     sound = Waveform(noise(seconds, seed=seed), SAMPLE_RATE)
-    early = 5
-    padded = Waveform(np.pad(sound.samples, (early * HOP, 0)), SAMPLE_RATE)
+    margin, early = 30, 5
+    window = np.hanning(17)
+    window /= window.sum()
+    padded = Waveform(np.pad(sound.samples, margin * HOP), SAMPLE_RATE)
     heard = generate_outputs(session, padded, outputs=("features",))["features"]
-    weights = np.array([[weight(row)] for row in range(len(heard) - early)], np.float32)[:, : len(emotions)]
-    jaw = 0.3 + 0.5 * heard[:-early, 1]
-    corner = heard[early:, 0] - 0.5 * heard[early:, 3] + (0.8 * weights[:, 0] if emotions else 0.0)
-    values = np.stack([jaw, corner, np.full(len(jaw), 0.25, np.float32)], axis=1)
+    smooth = np.stack([np.convolve(column, window, "same") for column in heard.T], axis=1)
+    rows = len(heard) - 2 * margin
+    before, now = smooth[margin - early : margin - early + rows], smooth[margin : margin + rows]
+    weights = np.array([[weight(row)] for row in range(rows)], np.float32)[:, : len(emotions)]
+    jaw = 0.3 + 0.5 * before[:, 1]
+    corner = now[:, 0] - 0.5 * now[:, 3] + (0.8 * weights[:, 0] if emotions else 0.0)
+    values = np.stack([jaw, corner, np.full(rows, 0.25)], axis=1)
     return Shot(name, "hero", CONTROLS, values, 50.0, sound, emotions=emotions, emotion=weights if emotions else None)
