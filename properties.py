@@ -9,6 +9,7 @@ run in progress is no property: it ends with the session and has no place in a f
 # pyright: reportInvalidTypeForm=false
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,10 @@ class Session:
     run: Run | None = None
     provider: str | None = None
     warned: set[str] = field(default_factory=set)
+    # What follows a slider: set by operators/takes.py, which nothing here may import.
+    on_slider: Callable[[Any], None] | None = None
+    on_emotion: Callable[[Any], None] | None = None
+    trouble: str = ""
     preview: float = 0.0
     swept: str = ""
 
@@ -76,6 +81,7 @@ class ModelEntry:
     emotions: tuple[str, ...] = ()
     regions: dict[str, str] = field(default_factory=dict)
     maxima: dict[str, float] = field(default_factory=dict)
+    lead_seconds: float = 0.0
 
 
 @functools.cache
@@ -99,7 +105,9 @@ def read_model_entry(folder: str) -> ModelEntry:
     description = f"Version {package.version}, {len(channels)} channels at {package.frame_rate:g} frames a second"
     regions = {channel.name: channel.region for channel in package.channels}
     maxima = {channel.name: channel.maximum for channel in package.channels}
-    return ModelEntry(package.name, package.title, description, path, channels, package.emotions, regions, maxima)
+    return ModelEntry(
+        package.name, package.title, description, path, channels, package.emotions, regions, maxima, package.lead_seconds
+    )
 
 
 def shown_provider() -> str:
@@ -175,6 +183,25 @@ def _find_channels(_link: "VOXRIG_PG_link", context: Any, _text: str) -> list[st
     return [name for name, _group in model.channels] if model else []
 
 
+def _slider_moved(group: "VOXRIG_PG_scene", _context: Any) -> None:
+    if session.on_slider is not None:
+        session.on_slider(group.id_data)
+
+
+def _emotion_moved(group: "VOXRIG_PG_emotion", _context: Any) -> None:
+    if session.on_emotion is not None:
+        session.on_emotion(group.id_data)
+
+
+def _get_lead(group: "VOXRIG_PG_scene") -> float:
+    model = chosen_model(group)
+    return group.own_lead if group.has_own_lead or model is None else 1000.0 * model.lead_seconds
+
+
+def _set_lead(group: "VOXRIG_PG_scene", value: float) -> None:
+    group.own_lead, group.has_own_lead = value, True
+
+
 def _strength(name: str, what: str) -> Any:
     return bpy.props.FloatProperty(
         name=name,
@@ -184,6 +211,7 @@ def _strength(name: str, what: str) -> Any:
         max=4.0,
         soft_max=2.0,
         subtype="FACTOR",
+        update=_slider_moved,
         options=set(),
     )
 
@@ -418,11 +446,11 @@ class VOXRIG_PG_emotion(bpy.types.PropertyGroup):
 
     weight: bpy.props.FloatProperty(
         name="Weight",
-        description="How much of this emotion the face shows over the whole sound. 0 leaves it to the voice",
+        description="How much of this emotion the face shows. 0 leaves it to the voice. Keyframe it to let it come and go",
         min=0.0,
         max=1.0,
         subtype="FACTOR",
-        options=set(),
+        update=_emotion_moved,
     )
 
 
@@ -499,6 +527,53 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         precision=3,
         subtype="TIME_ABSOLUTE",
         unit="TIME_ABSOLUTE",
+        update=_slider_moved,
+        options=set(),
+    )
+    lead: bpy.props.FloatProperty(
+        name="Lead",
+        description="Milliseconds by which the face runs ahead of the sound. The model has a default of its own",
+        get=_get_lead,
+        set=_set_lead,
+        min=-500.0,
+        max=500.0,
+        soft_min=-100.0,
+        soft_max=200.0,
+        step=500,
+        precision=0,
+        update=_slider_moved,
+        options=set(),
+    )
+    own_lead: bpy.props.FloatProperty(name="Own Lead", description="Lead that was set by hand", options={"HIDDEN"})
+    has_own_lead: bpy.props.BoolProperty(
+        name="Has Own Lead", description="Whether the lead was set by hand", options={"HIDDEN"}
+    )
+    eyelids: bpy.props.FloatProperty(
+        name="Eyelids",
+        description="How far the lids hang throughout: above 0 sleepy, below 0 wide awake",
+        min=-1.0,
+        max=1.0,
+        soft_min=-0.5,
+        soft_max=0.5,
+        subtype="FACTOR",
+        update=_slider_moved,
+        options=set(),
+    )
+    jaw_rest: bpy.props.FloatProperty(
+        name="Jaw Rest",
+        description="How far the jaw hangs open throughout, lips and all. Below 0 it stays higher",
+        min=-1.0,
+        max=1.0,
+        soft_min=-0.3,
+        soft_max=0.3,
+        subtype="FACTOR",
+        update=_slider_moved,
+        options=set(),
+    )
+    live_update: bpy.props.BoolProperty(
+        name="Live Update",
+        description="Whether the chosen take follows the sliders at once. Emotions follow in the background",
+        default=True,
         options=set(),
     )
     tolerance: bpy.props.FloatProperty(
@@ -511,6 +586,7 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         soft_max=0.1,
         step=1,
         precision=3,
+        update=_slider_moved,
         options=set(),
     )
     replace_edited: bpy.props.BoolProperty(
@@ -902,3 +978,4 @@ def unregister() -> None:
     session.run = None
     session.provider = None
     session.warned.clear()
+    session.trouble = ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import zlib
 
 import numpy as np
@@ -44,18 +45,21 @@ def key_rows(curve: KeyedCurve, interpolation: int = BEZIER) -> Rows:
 def pack_rows(rows: Rows) -> str:
     """Rows as text for a property of Blender's; ``unpack_rows`` gives them back exactly."""
     # By column, neighbouring numbers resemble each other and pack well.
-    return base64.b85encode(zlib.compress(np.ascontiguousarray(rows.T, "<f4").tobytes(), 1)).decode("ascii")
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(rows.T, "<f4").tobytes(), 1)).decode("ascii")
 
 
+@functools.lru_cache(maxsize=1024)
 def unpack_rows(text: str) -> Rows:
-    """Rows out of ``pack_rows``' text. What is damaged or empty gives no rows: every key then counts as the artist's."""
+    """Rows out of ``pack_rows``' text, read-only. What is damaged or empty gives none: every key then counts as the artist's."""
     try:
-        data = zlib.decompress(base64.b85decode(text)) if text else b""
+        data = zlib.decompress(base64.b64decode(text, validate=True)) if text else b""
     except (ValueError, zlib.error, binascii.Error):
         data = b""
     if len(data) % (4 * _WIDTH):
         data = b""
-    return np.ascontiguousarray(np.frombuffer(data, "<f4").reshape(_WIDTH, -1).T).astype(np.float32)
+    rows = np.ascontiguousarray(np.frombuffer(data, "<f4").reshape(_WIDTH, -1).T).astype(np.float32)
+    rows.flags.writeable = False
+    return rows
 
 
 def replace_rows(rows: Rows, fresh: Rows, first_frame: float, last_frame: float) -> Rows:
@@ -75,6 +79,8 @@ def find_artist_keys(present: Rows, generated: Rows) -> NDArray[np.bool_]:
     count = present.shape[0]
     if count == 0 or generated.shape[0] == 0:
         return np.ones(count, bool)
+    if np.array_equal(present, generated):
+        return np.zeros(count, bool)
     now = present.astype(np.float64)
     nearest = _nearest(generated[:, 0].astype(np.float64), now[:, 0])
     then = generated[nearest].astype(np.float64)
@@ -128,10 +134,10 @@ def bend_to_pins(frames: ArrayLike, values: ArrayLike, pin_frames: ArrayLike, pi
     pins, heights = np.asarray(pin_frames, np.float64), np.asarray(pin_values, np.float64)
     base = np.asarray(values, np.float64)
     bent = base.copy()
-    for i, (pin, height) in enumerate(zip(pins, heights)):
-        before = max(pin - reach, x[0] if i == 0 else pins[i - 1])
-        after = min(pin + reach, x[-1] if i == pins.size - 1 else pins[i + 1])
-        part = slice(int(np.searchsorted(x, before)), int(np.searchsorted(x, after, side="right")))
+    for i, (pin, height) in enumerate(zip(pins.tolist(), heights.tolist())):
+        before = max(pin - reach, float(x[0] if i == 0 else pins[i - 1]))
+        after = min(pin + reach, float(x[-1] if i == pins.size - 1 else pins[i + 1]))
+        part = slice(int(x.searchsorted(before)), int(x.searchsorted(after, side="right")))
         here = x[part]
         # Nearer than Blender tells keys apart there is no room for a bend.
         rising = _smooth_step((here - before) / (pin - before)) if pin - before > SAME_FRAME else (here >= pin).astype(float)

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import math
+
 import bpy
+
+from . import compat
 
 
 def frames_per_second(scene: bpy.types.Scene) -> float:
@@ -19,3 +23,17 @@ def frame_of_seconds(scene: bpy.types.Scene, seconds: float, start_frame: float 
 def seconds_of_frame(scene: bpy.types.Scene, frame: float, start_frame: float = 0.0) -> float:
     """How many seconds ``frame`` lies after ``start_frame``."""
     return (frame - start_frame) / frames_per_second(scene)
+
+
+def sample_animated(scene: bpy.types.Scene, data_path: str, minimum: float, maximum: float) -> tuple[tuple[float, float], ...]:
+    """(frame, value) of a property of the scene on every frame from its first to its last key, held within limits.
+
+    Empty where it is not animated.
+    """
+    fcurves = compat.curves_of(scene)
+    fcurve = fcurves.find(data_path) if fcurves is not None else None
+    if fcurve is None or fcurve.mute or not len(fcurve.keyframe_points):
+        return ()
+    first, last = fcurve.range()
+    frames = range(math.floor(first), math.ceil(last) + 1)
+    return tuple((float(frame), min(max(fcurve.evaluate(frame), minimum), maximum)) for frame in frames)

@@ -32,7 +32,7 @@ from ..animation.retake import (
 from . import actions, compat, rigs
 
 # Blender's numbers for the key types that generated keys never have: an artist who sets one claims the key.
-_CLAIMED_TYPES = (0, 4)  # KEYFRAME, MOVING_HOLD
+_KEYFRAME, _MOVING_HOLD = 0, 4
 # The slope of a curve beside a seam is measured over this many frames.
 _SLOPE_FRAMES = 0.05
 
@@ -88,10 +88,11 @@ def write_take(
     bent: dict[Target, NDArray[np.float64]] = {}
     outer: dict[Target, tuple[tuple[float, float] | None, tuple[float, float] | None]] = {}
     for column, target in enumerate(take.targets):
-        fcurve = _find_curve(target)
+        owner = rigs.resolve(target).owner
+        fcurve = _find_curve(owner, target)
         if fcurve is None or not len(fcurve.keyframe_points):
             continue
-        present = read_present(target)
+        present = _read_present(owner, target, fcurve)
         inside = present.inside(first, last)
         values = take.values[:, column].astype(np.float64)
         if fade_frames > 0:
@@ -157,7 +158,10 @@ def _seam(fcurve: Any, frame: float, neighbour: float, direction: float) -> tupl
 def read_present(target: Target) -> PresentKeys:
     """The keys on a target's F-Curve and whose they are; none where there is no F-Curve. Raises RigError for a lost target."""
     owner = rigs.resolve(target).owner
-    fcurve = _find_curve(target)
+    return _read_present(owner, target, _find_curve(owner, target))
+
+
+def _read_present(owner: Any, target: Target, fcurve: Any | None) -> PresentKeys:
     count = 0 if fcurve is None else len(fcurve.keyframe_points)
     rows = np.zeros((count, 7), np.float32)
     if fcurve is None or count == 0:
@@ -171,7 +175,7 @@ def read_present(target: Target) -> PresentKeys:
     points.foreach_get("interpolation", kinds)
     rows[:, 6] = kinds
     points.foreach_get("type", kinds)
-    is_artists = find_artist_keys(rows, _remembered(owner, target)) | np.isin(kinds, _CLAIMED_TYPES)
+    is_artists = find_artist_keys(rows, _remembered(owner, target)) | (kinds == _KEYFRAME) | (kinds == _MOVING_HOLD)
     return PresentKeys(rows, is_artists)
 
 
@@ -188,10 +192,11 @@ def select_artist_keys(targets: Sequence[Target]) -> int:
     """Select the artist's keys on the targets' F-Curves and nothing else there; returns how many."""
     count = 0
     for target in targets:
-        fcurve = _find_curve(target)
+        owner = rigs.resolve(target).owner
+        fcurve = _find_curve(owner, target)
         if fcurve is None or not len(fcurve.keyframe_points):
             continue
-        chosen = read_present(target).is_artists
+        chosen = _read_present(owner, target, fcurve).is_artists
         for name in ("select_control_point", "select_left_handle", "select_right_handle"):
             fcurve.keyframe_points.foreach_set(name, chosen)
         fcurve.select = bool(chosen.any())
@@ -223,7 +228,6 @@ def _store_name(owner: Any, target: Target) -> str:
     return f"{compat.slot_handle(owner)} {target.data_path} {target.array_index}"
 
 
-def _find_curve(target: Target) -> Any | None:
-    owner = rigs.resolve(target).owner
+def _find_curve(owner: Any, target: Target) -> Any | None:
     fcurves = compat.curves_of(owner)
     return None if fcurves is None else fcurves.find(target.data_path, index=target.array_index)

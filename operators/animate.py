@@ -6,12 +6,13 @@ no Blender and may run anywhere, ``write`` puts the keyframes in. Nothing change
 ``write`` fail is checked first.
 """
 
+import functools
 import hashlib
 import json
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 from ..animation.curves import ChannelCurves
 from ..animation.keys import KeyedCurve, reduce_to_keys
@@ -31,7 +33,7 @@ from ..blender import scene as scenes
 from ..blender.takes import DenseTake, write_take
 from ..errors import AudioError, Cancelled, ModelError, RigError
 from ..inference.audio import read_sound
-from ..inference.generate import generate_curves
+from ..inference.generate import count_frames, generate_curves
 from ..inference.package import ModelPackage, bundled_packages, load_package, read_description
 from ..inference.session import Session, open_session
 from ..properties import (
@@ -51,6 +53,7 @@ from ..properties import (
 from .base import VoxrigOperator, redraw_panel
 from .mapping import match_channels
 
+Emotion = float | Sequence[tuple[float, float]]
 Progress = Callable[[float], None]
 CancelCheck = Callable[[], bool]
 
@@ -81,7 +84,9 @@ class AnimateSettings:
 
     Strengths are factors with 1 as the model hears it; ``region_strengths`` are by face part. ``smoothing_seconds`` is a
     half-life. ``tolerance`` is the largest distance from the dense curve at any frame, as a share of each channel's range.
-    ``emotion`` gives weights 0..1 by name. ``provider`` is 'AUTO', 'CUDA' or 'CPU'; ``threads`` is for the CPU.
+    ``emotion`` gives weights 0..1 by name: one for the whole sound, or (frame, weight) points that are joined by straight
+    lines. ``gains`` and ``offsets`` are by channel and come last. ``lead_seconds`` is how far the face runs ahead of the
+    sound, None for the model's own. ``provider`` is 'AUTO', 'CUDA' or 'CPU'; ``threads`` is for the CPU.
     """
 
     strength: float = 1.0
@@ -90,7 +95,10 @@ class AnimateSettings:
     region_strengths: Table[str, float] = field(default_factory=dict)
     smoothing_seconds: float = 0.0
     tolerance: float = 0.01
-    emotion: Table[str, float] = field(default_factory=dict)
+    emotion: Table[str, Emotion] = field(default_factory=dict)
+    gains: Table[str, float] = field(default_factory=dict)
+    offsets: Table[str, float] = field(default_factory=dict)
+    lead_seconds: float | None = None
     provider: str = "AUTO"
     threads: int | None = None
 
@@ -347,7 +355,7 @@ def listen(job: Job, advance: Progress, is_cancelled: CancelCheck | None = None)
     curves = generate_curves(
         model,
         waveform,
-        _emotion_weights(job.settings.emotion, package),
+        _emotion_weights(job, package, count_frames(waveform, package)),
         on_progress=lambda fraction: advance(0.2 + 0.6 * fraction),
         is_cancelled=is_cancelled,
     )
@@ -369,14 +377,28 @@ def _hearing_key(job: Job) -> tuple[object, ...]:
     else:
         status = Path(job.sound).stat()
         sound = (job.sound, status.st_mtime_ns, status.st_size)
-    emotion = tuple(sorted((name, weight) for name, weight in job.settings.emotion.items() if weight))
-    return (*_model_key(job.model_folder, job.settings), sound, job.offset_seconds, job.duration_seconds, emotion)
+    points = {name: emotion_points(emotion) for name, emotion in job.settings.emotion.items()}
+    emotion = tuple(sorted((name, track) for name, track in points.items() if any(weight for _frame, weight in track)))
+    # Where the sound lies matters only to emotions that change on the way.
+    moves = any(len(track) > 1 for _name, track in emotion)
+    place = (job.start_frame, job.frames_per_second) if moves else ()
+    return (*_model_key(job.model_folder, job.settings), sound, job.offset_seconds, job.duration_seconds, emotion, place)
+
+
+def emotion_points(emotion: Emotion) -> tuple[tuple[float, float], ...]:
+    """An emotion as (frame, weight) points; one weight for the whole sound is one point."""
+    if isinstance(emotion, (int, float)):
+        return ((0.0, float(emotion)),)
+    return tuple(sorted((float(frame), float(weight)) for frame, weight in emotion))
 
 
 def shape(job: Job, heard: Heard) -> Take:
     """From channels to keys, with the artist's settings. Raises AudioError when the scope lies outside the sound."""
     package = heard.package
-    curves = _perform(heard.curves, job.settings, package)
+    heard_curves = heard.curves
+    if job.settings.lead_seconds is not None:
+        heard_curves = replace(heard_curves, start_seconds=-job.settings.lead_seconds)
+    curves = _perform(heard_curves, job.settings, package)
     first_frame = math.ceil(job.start_frame - 1e-6)
     # The frame on which the sound ends, but at least the one on which it starts.
     last_frame = max(first_frame, math.floor(job.start_frame + heard.duration_seconds * job.frames_per_second + 1e-6))
@@ -423,6 +445,8 @@ def _perform(curves: ChannelCurves, settings: AnimateSettings, package: ModelPac
         lip_strength=settings.lip_strength,
         smoothing_seconds=settings.smoothing_seconds,
         region_strengths=settings.region_strengths,
+        gains=settings.gains,
+        offsets=settings.offsets,
     )
     regions = {channel.name: channel.region for channel in package.channels}
     rest = {channel.name: channel.rest for channel in package.channels if channel.rest}
@@ -440,17 +464,26 @@ def _tolerances(job: Job, package: ModelPackage, targets: tuple[Target, ...]) ->
     return [found.get(target, job.settings.tolerance) for target in targets]
 
 
-def _emotion_weights(emotion: Table[str, float], package: ModelPackage) -> list[float] | None:
-    """Weights in the model's order, or None. Raises ModelError for an emotion it does not know."""
-    for name, weight in emotion.items():
+def _emotion_weights(job: Job, package: ModelPackage, rows: int) -> NDArray[np.float32] | None:
+    """Weights in the model's order, ``[emotion]`` or ``[row, emotion]``, or None. Raises ModelError for unknown emotions."""
+    tracks = {name: emotion_points(emotion) for name, emotion in job.settings.emotion.items()}
+    for name, track in tracks.items():
         if name not in package.emotions:
             known = ", ".join(package.emotions) or "none"
             raise ModelError(f"Model '{package.title}' knows no emotion '{name}' (it knows: {known}); choose one of its own")
-        if not 0.0 <= weight <= 1.0:
-            raise ModelError(f"The emotion '{name}' has the weight {weight:g}; give it one from 0 to 1")
-    if not any(emotion.values()):
+        for _frame, weight in track:
+            if not 0.0 <= weight <= 1.0:
+                raise ModelError(f"The emotion '{name}' has the weight {weight:g}; give it one from 0 to 1")
+    if not any(weight for track in tracks.values() for _frame, weight in track):
         return None
-    return [float(emotion.get(name, 0.0)) for name in package.emotions]
+    moves = any(len(track) > 1 for track in tracks.values())
+    at = job.start_frame + np.arange(rows if moves else 1) * (job.frames_per_second / package.frame_rate)
+    weights = np.zeros((at.size, len(package.emotions)), np.float32)
+    for name, track in tracks.items():
+        if track:
+            frames, values = zip(*track)
+            weights[:, package.emotions.index(name)] = np.interp(at, frames, values)
+    return weights if moves else weights[0]
 
 
 _opened: dict[tuple[object, ...], Session] = {}
@@ -526,11 +559,16 @@ def write_record(job: Job, take: Take) -> str:
         "model_folder": str(job.model_folder),
         "settings": settings,
         "scope": asdict(job.scope),
-        "mapping": json.loads(to_json(job.mapping)),
+        "mapping": _mapping_data(job.mapping),
         "first_frame": take.first_frame,
         "last_frame": take.last_frame,
     }
     return json.dumps(record, ensure_ascii=False)
+
+
+@functools.lru_cache(maxsize=8)
+def _mapping_data(mapping: Mapping) -> Any:
+    return json.loads(to_json(mapping))
 
 
 # Where a take is computed is no part of it.
@@ -602,10 +640,25 @@ def read_animate_settings(scene: bpy.types.Scene) -> AnimateSettings:
         region_strengths={region: getattr(settings, f"{region}_strength") for region in REGION_STRENGTHS},
         smoothing_seconds=settings.smoothing,
         tolerance=settings.tolerance,
-        emotion={emotion.name: emotion.weight for emotion in shown_emotions(settings)},
+        emotion={emotion.name: read_emotion(scene, emotion) for emotion in shown_emotions(settings)},
+        offsets={
+            name: offset
+            for names, offset in ((_EYELIDS, settings.eyelids), (("jawOpen",), settings.jaw_rest))
+            for name in names
+            if offset
+        },
+        lead_seconds=settings.own_lead / 1000.0 if settings.has_own_lead else None,
         provider=chosen.provider,
         threads=chosen.threads,
     )
+
+
+_EYELIDS = ("eyeBlinkLeft", "eyeBlinkRight")
+
+
+def read_emotion(scene: bpy.types.Scene, slider: Any) -> Emotion:
+    """An emotion's weight, or where its slider is animated (frame, weight) points on every frame from first to last key."""
+    return scenes.sample_animated(scene, slider.path_from_id("weight"), 0.0, 1.0) or float(slider.weight)
 
 
 def gather_from_scene(scene: bpy.types.Scene) -> Job:

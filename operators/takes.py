@@ -9,7 +9,7 @@ import bpy
 from ..animation.channels import REGIONS
 from ..animation.mapping import Mapping
 from ..blender import rigs, takes
-from ..errors import ModelError, RigError
+from ..errors import Cancelled, ModelError, RigError, VoxrigError
 from ..properties import (
     VOXRIG_PG_take,
     active_take,
@@ -18,6 +18,7 @@ from ..properties import (
     preferences,
     read_mapping,
     scene_settings,
+    session,
 )
 from .animate import (
     AnimateSettings,
@@ -29,13 +30,17 @@ from .animate import (
     SoundStrip,
     Take,
     TakeRecord,
+    Work,
     compute,
     gather,
     read_animate_settings,
     read_record,
+    read_sound_choice,
+    recall,
+    shape,
     write,
 )
-from .base import VoxrigOperator
+from .base import VoxrigOperator, redraw_panel
 
 
 def retake(
@@ -80,6 +85,129 @@ def update_take(
     job, record = gather_update(scene, character_object, find_take(character_object, take_name))
     take = write(scene, job, compute(job, on_progress, is_cancelled))
     return warn_of_changes(take, record)
+
+
+def apply_settings(
+    scene: bpy.types.Scene,
+    character_object: bpy.types.Object,
+    settings: AnimateSettings,
+    take_name: str = "",
+    on_progress: Progress | None = None,
+    is_cancelled: CancelCheck | None = None,
+) -> Take:
+    """Give a take of the character (the chosen one by default) other settings, in its place.
+
+    The model only runs when its emotion has changed or this session has not heard the take yet. Raises VoxrigError and
+    Cancelled as ``animate_character`` does.
+    """
+    stored = find_take(character_object, take_name)
+    job = gather_settings(scene, character_object, stored, read_record(stored.record), settings)
+    return write(scene, job, compute(job, on_progress, is_cancelled))
+
+
+def gather_settings(
+    scene: bpy.types.Scene,
+    character_object: bpy.types.Object,
+    stored: VOXRIG_PG_take,
+    record: TakeRecord,
+    settings: AnimateSettings,
+) -> Job:
+    """What to compute to give a stored take other settings. Raises VoxrigError."""
+    mapping = _mapping_of(record, character_object)
+    return gather(scene, character_object, record.sound, record.model_folder, settings, record.scope, mapping, stored.name)
+
+
+def gather_live(scene: bpy.types.Scene) -> Job | None:
+    """What to compute so that the chosen take follows the sliders, or None when it is not theirs.
+
+    It is theirs while the scene still names its sound and model. Raises VoxrigError.
+    """
+    settings = scene_settings(scene)
+    stored = active_take(settings.character)
+    model = chosen_model(settings)
+    if not settings.live_update or session.run is not None or stored is None or model is None:
+        return None
+    record = read_record(stored.record)
+    if record.sound != read_sound_choice(scene) or record.model_folder != model.folder:
+        return None
+    return gather_settings(scene, settings.character, stored, record, read_animate_settings(scene))
+
+
+def follow_sliders(scene: bpy.types.Scene) -> None:
+    """Apply the sliders to the chosen take from what is remembered of it; no model runs. Trouble is shown below them."""
+    session.trouble = ""
+    try:
+        job = gather_live(scene)
+        heard = recall(job) if job is not None else None
+        if job is not None and heard is not None:
+            write(scene, job, shape(job, heard))
+    except VoxrigError as error:
+        session.trouble = str(error)
+
+
+# An emotion slider is at rest after this many seconds; then the model runs.
+_REST_SECONDS = 0.4
+_POLL_SECONDS = 0.1
+
+
+def follow_emotion(scene: bpy.types.Scene) -> None:
+    """Run the model in the background once the emotion sliders rest. Scripts call ``apply_settings`` instead."""
+    if bpy.app.background:
+        return
+    if bpy.app.timers.is_registered(_start_emotion):
+        bpy.app.timers.unregister(_start_emotion)
+    _feeling.scene = scene.name
+    bpy.app.timers.register(_start_emotion, first_interval=_REST_SECONDS)
+
+
+class _Feeling:
+    """The emotion that is being generated."""
+
+    scene: str = ""
+    work: Work | None = None
+
+
+_feeling = _Feeling()
+
+
+def _start_emotion() -> float | None:
+    if session.run is not None:
+        return _REST_SECONDS
+    scene = bpy.data.scenes.get(_feeling.scene)
+    if scene is None:
+        return None
+    session.trouble = ""
+    try:
+        job = gather_live(scene)
+    except VoxrigError as error:
+        session.trouble = str(error)
+        return None
+    if job is not None:
+        _feeling.work = Work(job)
+        session.run = _feeling.work.state
+        _feeling.work.start()
+        bpy.app.timers.register(_finish_emotion, first_interval=_POLL_SECONDS)
+    return None
+
+
+def _finish_emotion() -> float | None:
+    work = _feeling.work
+    redraw_panel(bpy.context)
+    if work is None:
+        return None
+    if work.is_alive():
+        return _POLL_SECONDS
+    _feeling.work = session.run = None
+    scene = bpy.data.scenes.get(_feeling.scene)
+    try:
+        if scene is not None:
+            write(scene, work.job, work.result())
+            bpy.ops.ed.undo_push(message="Emotion")
+    except VoxrigError as error:
+        session.trouble = str(error)
+    except Cancelled:
+        pass
+    return None
 
 
 def gather_update(scene: bpy.types.Scene, character_object: bpy.types.Object, stored: VOXRIG_PG_take) -> tuple[Job, TakeRecord]:
@@ -260,4 +388,19 @@ CLASSES = (
     VOXRIG_OT_select_edited_keys,
     VOXRIG_OT_retake_range,
 )
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+
+
+def register() -> None:
+    """Register the operators and let takes follow the sliders."""
+    _register_classes()
+    session.on_slider, session.on_emotion = follow_sliders, follow_emotion
+
+
+def unregister() -> None:
+    """Take back what ``register`` did, and any timer that still waits."""
+    session.on_slider = session.on_emotion = None
+    for timer in (_start_emotion, _finish_emotion):
+        if bpy.app.timers.is_registered(timer):
+            bpy.app.timers.unregister(timer)
+    _unregister_classes()

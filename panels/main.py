@@ -117,6 +117,13 @@ class VOXRIG_PT_performance(VoxrigPanel):
         column.prop(settings, "jaw_strength")
         column.prop(settings, "lips_strength")
         layout.prop(settings, "smoothing")
+        layout.prop(settings, "lead")
+        column = layout.column(align=True)
+        column.prop(settings, "eyelids")
+        column.prop(settings, "jaw_rest")
+        layout.prop(settings, "live_update")
+        if session.trouble:
+            _draw_hint(layout.column(), session.trouble, "ERROR")
 
 
 class VOXRIG_PT_emotion(VoxrigPanel):
@@ -133,10 +140,9 @@ class VOXRIG_PT_emotion(VoxrigPanel):
         return bool(shown_emotions(scene_settings(context.scene)))
 
     def draw(self, context: Any) -> None:
-        """Draw one slider per emotion."""
+        """Draw one slider per emotion, with the dot that keyframes it."""
         layout: Any = self.layout
         layout.use_property_split = True
-        layout.use_property_decorate = False
         column = layout.column(align=True)
         for emotion in shown_emotions(scene_settings(context.scene)):
             column.prop(emotion, "weight", text=emotion.name.title())

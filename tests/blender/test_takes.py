@@ -259,6 +259,7 @@ def test_a_changed_sound_is_said(scene: Any, face: Any, voice: Path, model_folde
 def test_buttons_do_what_the_functions_do(scene: Any, make_face: Any, voice: Path, model_folder: Path) -> None:
     first, second = make_face("First"), make_face("Second")
     settings_of = choose(scene, first, voice, model_folder)
+    settings_of.live_update = False
     bpy.ops.voxrig.animate_from_audio()
     animate(scene, second, voice, model_folder)
     settings_of.retake_first, settings_of.retake_last, settings_of.retake_fade = 12, 30, 3
@@ -308,6 +309,91 @@ def test_takes_and_fingerprints_survive_a_file(scene: Any, face: Any, voice: Pat
     assert update_take(bpy.context.scene, face).kept_count == 1
 
 
+# Sliders
+
+
+def test_sliders_apply_at_once_and_as_a_new_take_would(
+    scene: Any, make_face: Any, voice: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from voxrig.operators import animate as module
+
+    first, second = make_face("First"), make_face("Second")
+    settings_of = choose(scene, first, voice, model_folder)
+    bpy.ops.voxrig.animate_from_audio()
+    wanted: dict[str, Any] = {
+        "strength": 0.8,
+        "jaw_strength": 1.5,
+        "smoothing_seconds": 0.05,
+        "tolerance": 0.02,
+        "lead_seconds": 0.06,
+        "region_strengths": {"brows": 0.5},
+        "offsets": {"jawOpen": 0.1},
+    }
+    animate(scene, second, voice, model_folder, **wanted)
+    monkeypatch.setattr(module, "generate_curves", None)  # no slider may run the model
+    monkeypatch.setattr(module, "read_sound", None)
+    settings_of.strength, settings_of.jaw_strength, settings_of.smoothing, settings_of.tolerance = 0.8, 1.5, 0.05, 0.02
+    settings_of.brows_strength, settings_of.lead, settings_of.jaw_rest = 0.5, 60.0, 0.1
+    assert settings_of.lead == 60.0
+    for channel in CHANNELS:
+        np.testing.assert_allclose(
+            evaluate(first.data.shape_keys, channel, np.arange(1, 50)),
+            evaluate(second.data.shape_keys, channel, np.arange(1, 50)),
+            atol=1e-3,
+        )
+    assert len(first.voxrig.takes) == 1
+    assert json.loads(first.voxrig.takes[0].record)["settings"]["lead_seconds"] == pytest.approx(0.06)
+    made = all_keys(first.data.shape_keys)
+    settings_of.live_update = False
+    settings_of.strength = 0.1
+    assert all_keys(first.data.shape_keys) == made
+
+
+def test_sliders_leave_a_take_of_another_sound_alone(
+    scene: Any, face: Any, voice: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    settings_of = choose(scene, face, voice, model_folder)
+    bpy.ops.voxrig.animate_from_audio()
+    before = all_keys(face.data.shape_keys)
+    settings_of.sound_file = str(tmp_path / "next_line.wav")
+    settings_of.strength = 0.1
+    assert all_keys(face.data.shape_keys) == before
+
+
+def test_a_slider_that_cannot_be_followed_says_why(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
+    from voxrig.properties import session
+
+    settings_of = choose(scene, face, voice, model_folder)
+    bpy.ops.voxrig.animate_from_audio()
+    face.shape_key_clear()
+    settings_of.strength = 0.5
+    assert session.trouble
+    settings_of.live_update = False
+    settings_of.strength = 0.6
+    assert not session.trouble
+
+
+def test_a_keyed_emotion_comes_and_goes(scene: Any, make_face: Any, voice: Path, model_folder: Path) -> None:
+    from voxrig.operators.animate import read_emotion
+
+    scene.render.fps = 50
+    first, second, plain = make_face("First"), make_face("Second"), make_face("Plain")
+    settings_of = choose(scene, first, voice, model_folder)
+    for frame, weight in ((1, 0.0), (50, 0.0), (60, 1.0), (110, 1.0)):
+        settings_of.emotions["joy"].weight = weight
+        settings_of.emotions["joy"].keyframe_insert("weight", frame=frame)
+    bpy.ops.voxrig.animate_from_audio()
+    points = read_emotion(scene, settings_of.emotions["joy"])
+    assert len(points) == 110 and points[0] == (1.0, 0.0) and points[-1][1] == pytest.approx(1.0)
+    animate(scene, second, voice, model_folder, emotion={"joy": points})
+    animate(scene, plain, voice, model_folder)
+    assert all_keys(first.data.shape_keys) == all_keys(second.data.shape_keys)
+    shown = [evaluate(face.data.shape_keys, "jawOpen", np.arange(1, 100)) for face in (first, plain)]
+    assert np.abs(shown[0] - shown[1])[60:].max() > 0.03  # three times the tolerance
+    with pytest.raises(ModelError, match="weight 2"):
+        animate(scene, plain, voice, model_folder, emotion={"joy": [(1, 0.0), (5, 2.0)]})
+
+
 # Anything in any order
 
 
@@ -333,7 +419,7 @@ class Session(RuleBasedStateMachine):
         face.shape_key_add(name="Basis")
         for name in ("jawOpen", "mouthPucker", "browInnerUp"):
             face.shape_key_add(name=name, from_mix=False)
-        choose(bpy.context.scene, face, self.voice, self.model_folder)
+        choose(bpy.context.scene, face, self.voice, self.model_folder).live_update = False
         self.theirs: set[tuple[str, float]] = set()
         self.history: list[tuple[set[tuple[str, float]], dict[tuple[str, float], bytes]]] = []
         self.now = -1
@@ -450,6 +536,15 @@ class Session(RuleBasedStateMachine):
         bpy.context.scene.voxrig.strength = strength
         self.ours(bpy.ops.voxrig.animate_from_audio, lambda _path, frame: 0.99 <= frame <= 49.01)
         self.done("Animate")
+
+    @rule(strength=st.sampled_from([0.4, 1.6]), smoothing=st.sampled_from([0.0, 0.1]))
+    def slide(self, strength: float, smoothing: float) -> None:
+        chosen = bpy.context.scene.voxrig
+        chosen.live_update = True
+        self.ours(lambda: setattr(chosen, "strength", strength), lambda _path, frame: 0.99 <= frame <= 49.01)
+        self.ours(lambda: setattr(chosen, "smoothing", smoothing), lambda _path, frame: 0.99 <= frame <= 49.01)
+        chosen.live_update = False
+        self.done("Slide")
 
     @precondition(lambda self: self.now > 0)
     @rule()
