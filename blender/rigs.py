@@ -222,9 +222,10 @@ def _driven(owner: Any) -> set[tuple[str, int]]:
 def resolve(target: Target) -> ResolvedTarget:
     """Find a target in the file. Raises RigError when it is gone, is linked and not overridden, or is not a number."""
     owner = _find_owner(target)
-    name = control_name(target)
     if owner is None:
-        raise RigError(f'"{target.id_name}" with the control "{name}" is no longer in the file; map the character again.')
+        raise RigError(
+            f'"{target.id_name}" with the control "{control_name(target)}" is no longer in the file; map the character again.'
+        )
     if owner.library is not None and target.id_type == "KEY":
         # Blender overrides a character's objects by itself, but not their meshes, to which shape keys belong.
         raise RigError(
@@ -243,14 +244,14 @@ def resolve(target: Target) -> ResolvedTarget:
     try:
         value = owner.path_resolve(target.data_path)
     except ValueError:
-        raise RigError(f'"{owner.name}" no longer has the control "{name}"; map the character again.') from None
+        raise RigError(f'"{owner.name}" no longer has the control "{control_name(target)}"; map the character again.') from None
     if not isinstance(value, (int, float)):
         try:
             value = value[target.array_index]
         except (IndexError, KeyError, TypeError):
             value = None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise RigError(f'"{name}" of "{owner.name}" is not a number that can be animated; map another control.')
+        raise RigError(f'"{control_name(target)}" of "{owner.name}" is not a number that can be animated; map another control.')
     return ResolvedTarget(owner, float(value))
 
 

@@ -172,14 +172,16 @@ def explain_obstacle(owner: Any, target: Target) -> str:
     Drivers, locks of transforms, rotations of another mode than the bone's, locations of connected bones. Locked F-Curves are
     for ``actions`` to see.
     """
-    name = rigs.control_name(target)
-    control = f'"{name}" of "{owner.name}"'
-    if rigs.driver_of(owner, target) is not None:
+    is_driven = rigs.driver_of(owner, target) is not None
+    match = _TRANSFORM.search(target.data_path)
+    if not is_driven and match is None:
+        return ""
+    control = f'"{rigs.control_name(target)}" of "{owner.name}"'
+    if is_driven:
         source = find_driver_source(owner, target)
         if source is not None:
             return f"{control} is controlled by a driver; map {describe_target(source)}, which drives it."
         return f"{control} is controlled by a driver; map the property that drives it."
-    match = _TRANSFORM.search(target.data_path)
     if match is None:
         return ""
     try:

@@ -150,6 +150,8 @@ class CalibrateOperator(CharacterOperator):
             return_to_neutral=self.return_to_neutral,
         )
         self.report({"INFO"}, f"'{channel}' drives {len(links)} values of this pose")
+        if model is not None and channel not in model.maxima:
+            self.report({"WARNING"}, f"{model.title} has no channel '{channel}': the pose waits for a model that has it")
 
 
 class VOXRIG_OT_calibrate(CalibrateOperator):
