@@ -381,6 +381,12 @@ class VOXRIG_PG_take(bpy.types.PropertyGroup):
         options={"HIDDEN"},
         override={"LIBRARY_OVERRIDABLE"},
     )
+    density: bpy.props.StringProperty(
+        name="Density",
+        description="Keyframes a second and the largest distance from the curves that they stand for",
+        options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
 
 
 class VOXRIG_PG_character(bpy.types.PropertyGroup):
@@ -586,6 +592,35 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         soft_max=0.1,
         step=1,
         precision=3,
+        update=_slider_moved,
+        options=set(),
+    )
+    keys: bpy.props.EnumProperty(
+        name="Keys",
+        description="Where keyframes are set",
+        items=[
+            ("SPARSE", "Sparse", "As few as the tolerance allows, on extremes and closures"),
+            ("EVERY", "Every Frame", "One on each frame: exactly the model's curves"),
+            ("STEP", "Every Nth Frame", "On twos, on threes, or any other step"),
+            ("POSES", "Poses", "Held poses on closures and wide vowels, for blocking"),
+        ],
+        update=_slider_moved,
+        options=set(),
+    )
+    key_step: bpy.props.IntProperty(
+        name="Step",
+        description="Frames from one keyframe to the next: 2 is on twos",
+        default=2,
+        min=1,
+        soft_max=8,
+        update=_slider_moved,
+        options=set(),
+    )
+    key_phase: bpy.props.IntProperty(
+        name="Phase",
+        description="Frame from which the steps are counted",
+        min=0,
+        soft_max=8,
         update=_slider_moved,
         options=set(),
     )
@@ -869,7 +904,7 @@ def fill_link(stored: VOXRIG_PG_link, link: Link, owner: Any) -> None:
     stored.confidence = link.confidence
 
 
-def store_take(character_object: bpy.types.Object, name: str, record: str, about: str) -> str:
+def store_take(character_object: bpy.types.Object, name: str, record: str, about: str, density: str) -> str:
     """Note a take on its character: in the place of the take ``name``, or as a new one. Gives its name, which is unique."""
     group = character_settings(character_object)
     index = group.takes.find(name) if name else -1
@@ -880,7 +915,7 @@ def store_take(character_object: bpy.types.Object, name: str, record: str, about
         take.title = f"Take {number}"
         index = len(group.takes) - 1
     take = group.takes[index]
-    take.record, take.about = record, about
+    take.record, take.about, take.density = record, about, density
     group.active_take = index
     return take.name
 

@@ -50,7 +50,7 @@ def pack_rows(rows: Rows) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def unpack_rows(text: str) -> Rows:
-    """Rows out of ``pack_rows``' text, read-only. What is damaged or empty gives none: every key then counts as the artist's."""
+    """Rows out of ``pack_rows``' text, read-only. What is damaged or empty gives none: all keys then count as the artist's."""
     try:
         data = zlib.decompress(base64.b64decode(text, validate=True)) if text else b""
     except (ValueError, zlib.error, binascii.Error):
@@ -137,7 +137,7 @@ def bend_to_pins(frames: ArrayLike, values: ArrayLike, pin_frames: ArrayLike, pi
     for i, (pin, height) in enumerate(zip(pins.tolist(), heights.tolist())):
         before = max(pin - reach, float(x[0] if i == 0 else pins[i - 1]))
         after = min(pin + reach, float(x[-1] if i == pins.size - 1 else pins[i + 1]))
-        part = slice(int(x.searchsorted(before)), int(x.searchsorted(after, side="right")))
+        part = slice(*np.searchsorted(x, np.array([before, np.nextafter(after, np.inf)])).tolist())
         here = x[part]
         # Nearer than Blender tells keys apart there is no room for a bend.
         rising = _smooth_step((here - before) / (pin - before)) if pin - before > SAME_FRAME else (here >= pin).astype(float)

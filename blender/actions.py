@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from ..animation.keys import KeyedCurve
 from ..animation.mapping import Target
+from ..animation.placing import Placing
 from ..errors import RigError
 from . import compat, rigs
 from .targets import explain_obstacle
 
 # Blender takes keys that are closer than this for one key (BEZT_BINARYSEARCH_THRESH in its fcurve.cc).
 _SAME_FRAME = 0.01
-_BEZIER = 2
+_EXTREME, _BREAKDOWN = 1, 2
 _FREE, _ALIGNED = 0, 3
 # Everything that RNA knows of a key.
 _KEY_FLOATS = (("co", 2), ("handle_left", 2), ("handle_right", 2), ("back", 1), ("amplitude", 1), ("period", 1))
@@ -43,11 +44,12 @@ def write_target_curves(
     *,
     action_name: str = "",
     kept: Mapping[Target, NDArray[Any]] | None = None,
+    placing: Placing | None = None,
 ) -> WriteReport:
     """Replace the keys between ``first_frame`` and ``last_frame`` (both included) of each target's F-Curve.
 
     Keys outside the range, those on ``kept`` frames of their target, other F-Curves and their handles stay exactly as they
-    are. Owners without an Action get a new one
+    are. ``placing`` says how the keys interpolate and which are extremes or breakdowns. Owners without an Action get a new one
     (``action_name``, or the owner's name): one for all of them where Actions have slots, else one each. Targets with a
     driver, and F-Curves that are locked, muted or baked, are skipped and reported. Everything is checked before the first
     change: RigError for a target that is gone or linked and when nothing is left to write, ValueError for keys outside the
@@ -83,7 +85,9 @@ def write_target_curves(
             if fcurve is None:
                 fcurve = fcurves.new(target.data_path, index=target.array_index)
                 _put_in_bone_group(fcurve, groups, target)
-            _replace_keys(fcurve, _generated_keys(keyed[target]), first_frame, last_frame, (kept or {}).get(target))
+            _replace_keys(
+                fcurve, _generated_keys(keyed[target], placing or Placing()), first_frame, last_frame, (kept or {}).get(target)
+            )
             written.append(target)
     return WriteReport(tuple(written), sum(len(keyed[target]) for target in written), tuple(skipped))
 
@@ -158,18 +162,21 @@ def _put_in_bone_group(fcurve: Any, groups: Any, target: Target) -> None:
         fcurve.group = groups.get(name) or groups.new(name)
 
 
-def _generated_keys(curve: KeyedCurve) -> dict[str, NDArray[Any]]:
+def _generated_keys(curve: KeyedCurve, placing: Placing) -> dict[str, NDArray[Any]]:
     """A keyed curve as the arrays that Blender takes, ``[key * width]`` each."""
     count = len(curve)
     handle_type = _handle_types(curve)
+    kind = np.full(count, compat.generated_key_type(), np.uint8)
+    kind[np.isin(curve.frames, placing.breakdowns)] = _BREAKDOWN
+    kind[np.isin(curve.frames, placing.extremes)] = _EXTREME
     return {
         "co": np.stack([curve.frames, curve.values], axis=1).ravel(),
         "handle_left": curve.left.ravel(),
         "handle_right": curve.right.ravel(),
-        "interpolation": np.full(count, _BEZIER, np.uint8),
+        "interpolation": np.full(count, placing.interpolation, np.uint8),
         "handle_left_type": handle_type,
         "handle_right_type": handle_type,
-        "type": np.full(count, compat.generated_key_type(), np.uint8),
+        "type": kind,
     }
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..animation.keys import KeyedCurve, reduce_to_keys
+from ..animation.keys import KeyedCurve
 from ..animation.mapping import Target
+from ..animation.placing import Placing, place_keys
 from ..animation.retake import (
     SAME_FRAME,
     Rows,
@@ -58,6 +59,7 @@ class DenseTake:
     values: NDArray[np.float32]
     tolerances: tuple[float, ...]
     keyed: tuple[KeyedCurve, ...]
+    placing: Placing = Placing()
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,15 @@ def write_take(
     # Where the artist has set every key of the range there is nothing left to write.
     given = [(target, curve) for target, curve in curves.items() if len(curve)]
     report = actions.write_target_curves(
-        given, first, last, action_name=action_name, kept={target: rows[:, 0] for target, rows in pins.items()}
+        given,
+        first,
+        last,
+        action_name=action_name,
+        kept={target: rows[:, 0] for target, rows in pins.items()},
+        placing=take.placing,
     )
     for target in report.written:
-        remember(target, key_rows(curves[target]), first, last)
+        remember(target, key_rows(curves[target], take.placing.interpolation), first, last)
     written = set(report.written)
     return TakeReport(
         tuple((target, curve) for target, curve in given if target in written),
@@ -137,13 +144,13 @@ def _reduce_bent(
     together = [target for target in bent if target not in pins]
     if together:
         values = np.stack([bent[target] for target in together], axis=1)
-        fitted = reduce_to_keys(take.frames, values, [tolerances[target] for target in together])
+        fitted = place_keys(take.frames, values, [tolerances[target] for target in together], take.placing)
         curves.update(zip(together, fitted))
     for target, rows in pins.items():
         frames, values = with_pin_frames(take.frames, bent[target], rows[:, 0])
         values = bend_to_pins(frames, values, rows[:, 0], rows[:, 1], pin_reach)
         on_pin = np.abs(frames[:, None] - rows[None, :, 0]).min(axis=1) <= SAME_FRAME
-        curve = reduce_to_keys(frames, values[:, None], tolerances[target], required=on_pin)[0]
+        curve = place_keys(frames, values[:, None], tolerances[target], take.placing, required=on_pin)[0]
         curves[target] = without_frames(curve, rows[:, 0])
     return curves
 

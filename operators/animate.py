@@ -23,10 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..animation.curves import ChannelCurves
-from ..animation.keys import KeyedCurve, reduce_to_keys
+from ..animation.keys import KeyedCurve, largest_errors
 from ..animation.lips import GAP_CENTIMETRES, sealed_frames
 from ..animation.mapping import Mapping, Target, apply_mapping, from_json, to_json
 from ..animation.performance import Performance, apply_performance
+from ..animation.placing import Placing, find_poses, place_keys
+from ..animation.retake import CONSTANT
 from ..animation.timing import resample_to_frames
 from ..blender import rigs, sounds
 from ..blender import scene as scenes
@@ -84,6 +86,7 @@ class AnimateSettings:
 
     Strengths are factors with 1 as the model hears it; ``region_strengths`` are by face part. ``smoothing_seconds`` is a
     half-life. ``tolerance`` is the largest distance from the dense curve at any frame, as a share of each channel's range.
+    ``keys`` is one of animation.placing.MODES; ``key_step`` and ``key_phase`` are for 'STEP'.
     ``emotion`` gives weights 0..1 by name: one for the whole sound, or (frame, weight) points that are joined by straight
     lines. ``gains`` and ``offsets`` are by channel and come last. ``lead_seconds`` is how far the face runs ahead of the
     sound, None for the model's own. ``provider`` is 'AUTO', 'CUDA' or 'CPU'; ``threads`` is for the CPU.
@@ -95,6 +98,9 @@ class AnimateSettings:
     region_strengths: Table[str, float] = field(default_factory=dict)
     smoothing_seconds: float = 0.0
     tolerance: float = 0.01
+    keys: str = "SPARSE"
+    key_step: int = 2
+    key_phase: int = 0
     emotion: Table[str, Emotion] = field(default_factory=dict)
     gains: Table[str, float] = field(default_factory=dict)
     offsets: Table[str, float] = field(default_factory=dict)
@@ -168,6 +174,7 @@ class Take:
     dense: DenseTake
     first_frame: int
     last_frame: int
+    frames_per_second: float
     sound_hash: str
     model_title: str
     provider: str
@@ -178,6 +185,15 @@ class Take:
     def key_count(self) -> int:
         """Keyframes over all targets."""
         return sum(len(curve) for _target, curve in self.curves)
+
+    def density(self) -> str:
+        """How dense the keys are, and by how much they miss the curves that they stand for, at any frame of any control."""
+        seconds = len(self.dense.frames) / self.frames_per_second
+        rate = sum(len(curve) for curve in self.dense.keyed) / max(len(self.dense.keyed), 1) / seconds
+        error = largest_errors(self.dense.keyed, self.dense.frames, self.dense.values).max(initial=0.0)
+        if self.dense.placing.interpolation == CONSTANT:
+            return f"{rate:.1f} poses/s, held"
+        return f"{rate:.1f} keys/s per control, largest error {error:.3f}"
 
     def summary(self, character: str) -> str:
         """One line on what was done."""
@@ -417,10 +433,30 @@ def shape(job: Job, heard: Heard) -> Take:
     frames = np.arange(first, last + 1, dtype=np.float64)
     values = targets.values[:, columns]
     tolerances = _tolerances(job, package, chosen)
-    keyed = tuple(reduce_to_keys(frames, values, tolerances))
-    dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed)
+    placing = _placing(job.settings, sampled, frames)
+    keyed = tuple(place_keys(frames, values, tolerances, placing))
+    dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed, placing)
     warnings = () if heard.warning is None else (heard.warning,)
-    return Take(tuple(zip(chosen, keyed)), dense, first, last, heard.sound_hash, package.title, heard.provider, warnings)
+    return Take(
+        tuple(zip(chosen, keyed)),
+        dense,
+        first,
+        last,
+        job.frames_per_second,
+        heard.sound_hash,
+        package.title,
+        heard.provider,
+        warnings,
+    )
+
+
+def _placing(settings: AnimateSettings, sampled: ChannelCurves, frames: NDArray[np.float64]) -> Placing:
+    """The artist's choice of keys, with the frames of closures and of the vowels' apexes."""
+    closures, apexes = (), ()
+    if "jawOpen" in sampled.names:
+        sealed = sealed_frames(sampled.values, sampled.names)
+        closures, apexes = find_poses(frames, sampled.channel("jawOpen"), sealed)
+    return Placing(settings.keys, settings.key_step, settings.key_phase, closures, apexes)
 
 
 def _sample_at_frames(curves: ChannelCurves, job: Job, first_frame: int, last_frame: int) -> ChannelCurves:
@@ -532,7 +568,7 @@ def write(scene: bpy.types.Scene, job: Job, take: Take) -> Take:
     about = f"{job.sound_name}, {take.first_frame} to {take.last_frame}"
     if job.scope.regions:
         about += f", {', '.join(job.scope.regions)}"
-    store_take(character_object, job.take, write_record(job, take), about)
+    store_take(character_object, job.take, write_record(job, take), about, take.density())
     if not report.skipped:
         return take
     skipped = {target for target, _reason in report.skipped}
@@ -640,6 +676,9 @@ def read_animate_settings(scene: bpy.types.Scene) -> AnimateSettings:
         region_strengths={region: getattr(settings, f"{region}_strength") for region in REGION_STRENGTHS},
         smoothing_seconds=settings.smoothing,
         tolerance=settings.tolerance,
+        keys=settings.keys,
+        key_step=settings.key_step,
+        key_phase=settings.key_phase,
         emotion={emotion.name: read_emotion(scene, emotion) for emotion in shown_emotions(settings)},
         offsets={
             name: offset

@@ -8,6 +8,7 @@ import bpy
 from ..properties import (
     OTHER_FOLDER,
     REGION_STRENGTHS,
+    active_take,
     character_settings,
     chosen_model,
     count_mapped,
@@ -176,11 +177,21 @@ class VOXRIG_PT_keys(VoxrigPanel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Any) -> None:
-        """Draw the tolerance."""
+        """Draw how keys are placed, and what that gave."""
         layout: Any = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        layout.prop(scene_settings(context.scene), "tolerance")
+        settings = scene_settings(context.scene)
+        layout.prop(settings, "keys")
+        if settings.keys == "SPARSE":
+            layout.prop(settings, "tolerance")
+        elif settings.keys == "STEP":
+            column = layout.column(align=True)
+            column.prop(settings, "key_step")
+            column.prop(settings, "key_phase")
+        take = active_take(settings.character)
+        if take is not None:
+            _draw_hint(layout.column(), take.density, "NONE")
 
 
 CLASSES = (VOXRIG_PT_main, VOXRIG_PT_performance, VOXRIG_PT_emotion, VOXRIG_PT_regions, VOXRIG_PT_keys)

@@ -394,6 +394,29 @@ def test_a_keyed_emotion_comes_and_goes(scene: Any, make_face: Any, voice: Path,
         animate(scene, plain, voice, model_folder, emotion={"joy": [(1, 0.0), (5, 2.0)]})
 
 
+@pytest.mark.parametrize(("mode", "interpolation"), [("EVERY", "BEZIER"), ("STEP", "BEZIER"), ("POSES", "CONSTANT")])
+def test_keys_are_placed_as_chosen_and_keep_edits(
+    scene: Any, face: Any, voice: Path, model_folder: Path, mode: str, interpolation: str
+) -> None:
+    from voxrig.blender import compat
+
+    animate(scene, face, voice, model_folder, keys=mode, key_step=3, key_phase=1)
+    curve = compat.curves_of(face.data.shape_keys).find(path_of("jawOpen"))
+    frames = [key.co[0] for key in curve.keyframe_points]
+    if mode == "EVERY":
+        assert frames == list(range(1, 50))
+    if mode == "STEP":
+        assert frames == list(range(1, 50, 3))
+    assert {key.interpolation for key in curve.keyframe_points} == {interpolation}
+    assert {key.type for key in curve.keyframe_points} <= {"GENERATED", "JITTER", "EXTREME", "BREAKDOWN"}
+    assert "/s" in face.voxrig.takes[0].density
+    keyed = all_keys(face.data.shape_keys)
+    assert animate(scene, face, voice, model_folder, keys=mode, key_step=3, key_phase=1).kept_count == 0
+    assert all_keys(face.data.shape_keys) == keyed
+    edit_key(face.data.shape_keys, "jawOpen", 20, 0.95)
+    assert animate(scene, face, voice, model_folder, keys=mode, key_step=3, key_phase=1).kept_count == 1
+
+
 # Anything in any order
 
 

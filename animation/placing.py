@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where keys go: few of them, on every frame, on every second frame, or only on the poses of speech."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .keys import KeyedCurve, reduce_to_keys
+from .retake import BEZIER, CONSTANT
+
+MODES = ("SPARSE", "EVERY", "STEP", "POSES")
+# A jaw that opens less than this share of its largest opening beyond its surroundings says nothing that needs a pose.
+_APEX_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class Placing:
+    """How keys are placed.
+
+    'SPARSE' sets as few as the tolerance allows, 'EVERY' one on each frame, 'STEP' one on every ``step``-th frame counted
+    from ``phase`` (on twos: step 2), 'POSES' holds the face from one of ``pose_frames`` to the next. ``extremes`` and
+    ``breakdowns`` are frames on which a key shows as what it is in the dope sheet. Raises ValueError for another mode or step.
+    """
+
+    mode: str = "SPARSE"
+    step: int = 2
+    phase: int = 0
+    extremes: tuple[float, ...] = ()
+    breakdowns: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ValueError(f"keys are placed by {', '.join(MODES)}, not {self.mode}")
+        if self.step < 1:
+            raise ValueError(f"a step of {self.step} frames is not positive")
+
+    @property
+    def interpolation(self) -> int:
+        """Blender's number for the interpolation of the keys."""
+        return CONSTANT if self.mode == "POSES" else BEZIER
+
+    def frames_among(self, frames: ArrayLike) -> NDArray[np.bool_]:
+        """Which of ``frames`` may carry keys, bool ``[time]``; first and last always do."""
+        x = np.asarray(frames, np.float64)
+        if self.mode == "STEP":
+            chosen = np.mod(np.rint(x) - self.phase, self.step) == 0
+        elif self.mode == "POSES":
+            chosen = np.isin(x, self.extremes + self.breakdowns)
+        else:
+            chosen = np.ones(x.size, bool)
+        chosen[[0, -1]] = True
+        return chosen
+
+
+def place_keys(
+    frames: ArrayLike,
+    values: ArrayLike,
+    tolerance: float | Sequence[float],
+    placing: Placing,
+    *,
+    required: NDArray[np.bool_] | None = None,
+) -> list[KeyedCurve]:
+    """Dense curves ``[time, channel]`` as keys; ``required`` (bool ``[time]``) marks frames that must become keys.
+
+    Only 'SPARSE' keeps to the tolerance at every frame; the others pass through the curve on each of their frames.
+    """
+    x, y = np.asarray(frames, np.float64), np.asarray(values)
+    if placing.mode == "SPARSE":
+        return reduce_to_keys(x, y, tolerance, required=required)
+    chosen = placing.frames_among(x)
+    if required is not None:
+        chosen |= required
+    return reduce_to_keys(x[chosen], y[chosen], tolerance, required=np.ones(int(chosen.sum()), bool))
+
+
+def find_poses(frames: ArrayLike, jaw: ArrayLike, sealed: ArrayLike) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The frames of closures (the middle of each stretch of ``sealed``, bool ``[time]``) and of the vowels' apexes.
+
+    An apex is a maximum of the ``jaw``'s opening ``[time]`` that stands out from the lows on both sides.
+    """
+    x, opening = np.asarray(frames, np.float64), np.asarray(jaw, np.float64)
+    closed = np.concatenate([[False], np.asarray(sealed, bool), [False]])
+    first = np.flatnonzero(closed[1:] & ~closed[:-1])
+    last = np.flatnonzero(~closed[1:] & closed[:-1]) - 1
+    closures = tuple(x[(first + last) // 2].tolist())
+    height = _APEX_SHARE * float(np.ptp(opening)) if opening.size else 0.0
+    apexes: list[float] = []
+    low, best = np.inf, -1
+    for i, value in enumerate(opening.tolist()):
+        if best >= 0 and value > opening[best]:
+            best = i
+        elif best >= 0 and opening[best] - value > height:
+            apexes.append(float(x[best]))
+            low, best = value, -1
+        low = min(low, value)
+        if best < 0 and height > 0 and value - low > height:
+            best = i
+    return closures, tuple(apexes)
