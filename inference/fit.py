@@ -267,6 +267,8 @@ def write_fit(
         trunk_graph = trunk.graph_path.read_bytes()
     except OSError as error:
         raise ModelError(f"{trunk.graph_path} cannot be read ({error.strerror}); install the model again") from None
+    if hashlib.sha256(trunk_graph).hexdigest() != trunk.graph_sha256:
+        raise ModelError(f"Model '{trunk.name}' was changed since the fit on it began; fit it again")
     width = trunk.feature_width + len(trunk.phones)
     if width != len(fit.mean):
         raise ModelError(f"Model '{trunk.name}' gives {width} values a frame, the fit needs {len(fit.mean)}; fit it again")

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from model_packages import FEATURE_WIDTH, PHONES, SAMPLE_RATE, noise, write_package
+from model_packages import FEATURE_WIDTH, PHONES, SAMPLE_RATE, build_graph, noise, write_package
 from shows import CONTROLS, make_linear_shot, make_shot
 from voxrig import cli
 from voxrig.errors import Cancelled, ModelError, ShowError
@@ -185,6 +185,14 @@ def test_a_fit_of_another_model_is_refused(session, fit, tmp_path):
     other: Fit = replace(fit, mean=fit.mean[:-1])
     with pytest.raises(ModelError, match="fit it again"):
         write_fit(other, session.package, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_trunk_that_was_replaced_meanwhile_is_refused(fit, tmp_path):
+    trunk = load_package(write_package(tmp_path / "small"))
+    write_package(tmp_path / "small", graph=build_graph(seed=6))
+    with pytest.raises(ModelError, match="was changed since the fit"):
+        write_fit(fit, trunk, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
