@@ -68,9 +68,11 @@ class VOXRIG_UL_links(bpy.types.UIList):
         row = layout.row(align=True)
         row.active = item.enabled
         row.prop(item, "enabled", text="")
-        row.label(text=item.channel or "No channel", icon=_ICONS[status])
+        row.label(text="", icon=_ICONS[status])
+        names = row.split(factor=0.62, align=True)
+        names.label(text=item.channel or "No channel")
         # In a narrow sidebar nothing is said twice.
-        row.label(text=describe_link_target(item).removesuffix(f" {item.channel}"))
+        names.label(text=describe_link_target(item).removesuffix(f" {item.channel}"))
         row.prop(item, "solo", text="", icon="SOLO_ON" if item.solo else "SOLO_OFF", emboss=False)
 
     def draw_filter(self, context: Any, layout: Any) -> None:
@@ -163,7 +165,7 @@ class VOXRIG_PT_mapping(VoxrigPanel):
             row.label(text=f"{session.swept}, Esc stops", icon="PLAY")
         else:
             row.operator("voxrig.test_sweep", icon="PLAY")
-        row.operator("voxrig.repair_links", icon="LINKED")
+            row.operator("voxrig.repair_links", icon="LINKED")
 
 
 class VOXRIG_PT_link(VoxrigPanel):
