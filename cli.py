@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from .animation.channels import REGIONS
 from .errors import ModelError, VoxrigError
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ EXIT_DONE = 0
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 
+# Those of animation.placing, which would import numpy for every --help.
+KEY_MODES = ("SPARSE", "EVERY", "STEP", "POSES")
 CURVE_FORMATS = ("csv", "npz")
 
 
@@ -317,6 +320,32 @@ def _add_animate(subcommands: argparse._SubParsersAction[argparse.ArgumentParser
         default=0.01,
         help="largest distance of the curves from the model, as a share of each channel's range (default: 0.01)",
     )
+    parser.add_argument(
+        "--lead",
+        type=_number(-500.0, 500.0),
+        metavar="MILLISECONDS",
+        help="how far the face runs ahead of the sound (default: the model's own)",
+    )
+    parser.add_argument(
+        "--keys",
+        choices=KEY_MODES,
+        default="SPARSE",
+        type=str.upper,
+        help="sparse: as few as the tolerance allows (default); every: each frame; step: every Nth; poses: held poses",
+    )
+    parser.add_argument("--key-step", type=int, default=2, metavar="FRAMES", help="for --keys step (default: 2)")
+    parser.add_argument("--key-phase", type=int, default=0, metavar="FRAME", help="where --keys step counts from (default: 0)")
+    parser.add_argument("--first", type=int, metavar="FRAME", help="first frame that may change (default: the sound's)")
+    parser.add_argument("--last", type=int, metavar="FRAME", help="last frame that may change (default: the sound's)")
+    parser.add_argument(
+        "--region", action="append", default=[], choices=REGIONS, help="face part that may change; may be given several times"
+    )
+    parser.add_argument(
+        "--fade", type=_number(0.0, 100.0), default=0.0, metavar="FRAMES", help="length of the fades at --first and --last"
+    )
+    parser.add_argument(
+        "--replace-edited", action="store_true", help="also replace keyframes that were made or changed by hand"
+    )
     parser.add_argument("--output", required=True, metavar="FILE", help=".blend file to write")
     add_model_arguments(parser)
     parser.set_defaults(run=run_animate)
@@ -363,9 +392,11 @@ def _animate_file(arguments: argparse.Namespace, model_folder: Path, output: Pat
     import bpy
 
     from .inference.package import read_description
-    from .operators.animate import AnimateSettings, SoundFile, SoundStrip, animate_character
+    from .operators.animate import AnimateSettings, Scope, SoundFile, SoundStrip, animate_character
     from .operators.mapping import load_mapping
 
+    if arguments.key_step < 1:
+        raise CommandError(f"--key-step {arguments.key_step}: give a number of frames from 1")
     blend = cast("str | None", arguments.blend)
     if blend is not None:
         if not Path(blend).is_file():
@@ -398,10 +429,15 @@ def _animate_file(arguments: argparse.Namespace, model_folder: Path, output: Pat
             lip_strength=arguments.lips,
             smoothing_seconds=arguments.smoothing,
             tolerance=arguments.tolerance,
+            keys=arguments.keys,
+            key_step=arguments.key_step,
+            key_phase=arguments.key_phase,
+            lead_seconds=None if arguments.lead is None else arguments.lead / 1000.0,
             emotion=dict(zip(package.emotions, emotion or ())),
             provider=cast("str", arguments.provider).upper(),
         ),
         _progress_printer(name),
+        scope=Scope(arguments.first, arguments.last, tuple(arguments.region), arguments.fade, arguments.replace_edited),
     )
     for sentence in take.warnings:
         _complain(sentence)

@@ -417,6 +417,29 @@ def test_keys_are_placed_as_chosen_and_keep_edits(
     assert animate(scene, face, voice, model_folder, keys=mode, key_step=3, key_phase=1).kept_count == 1
 
 
+def test_the_command_line_retakes(scene: Any, face: Any, voice: Path, model_folder: Path, tmp_path: Path) -> None:
+    from voxrig import cli
+    from voxrig.animation.placing import MODES
+    from voxrig.operators.animate import AnimateSettings, Scope, SoundFile, animate_character
+
+    assert cli.KEY_MODES == MODES
+    animate(scene, face, voice, model_folder)
+    edit_key(face.data.shape_keys, "mouthPucker", 20, 0.95)
+    source, output = tmp_path / "scene.blend", tmp_path / "out.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(source), copy=True)
+    settings_of = AnimateSettings(provider="CPU", strength=0.5, keys="STEP", key_step=2, key_phase=1, lead_seconds=0.04)
+    scope = Scope(10, 30, ("lips",), 3.0)
+    animate_character(scene, face, SoundFile(str(voice), 1.0), model_folder, settings_of, scope=scope)
+    wanted = all_keys(face.data.shape_keys)
+    words = f"--blend {source} --character Face --audio {voice} --model {model_folder} --provider cpu --output {output} "
+    words += "--strength 0.5 --keys step --key-phase 1 --lead 40 --first 10 --last 30 --region lips --fade 3"
+    assert cli.main(["animate", *words.split()]) == 0
+    bpy.ops.wm.open_mainfile(filepath=str(output))
+    face = bpy.data.objects["Face"]
+    assert all_keys(face.data.shape_keys) == wanted
+    assert face.voxrig.takes[-1].about == "voice.wav, 10 to 30, lips"
+
+
 # Anything in any order
 
 
