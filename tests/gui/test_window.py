@@ -55,6 +55,19 @@ def test_mishaps_change_nothing_and_leave_the_panel_usable(real_blender: RealBle
     assert "Traceback" not in seen["printed"]
 
 
+def test_a_mapping_is_looked_at_without_keying(real_blender: RealBlender) -> None:
+    seen = real_blender.play("mapping", str(real_blender.inside / "scene.blend"))
+    assert seen["links"] > 40
+    assert seen["preview_is_on"] and seen["preview"] == 1.0
+    assert seen["previewed"] != seen["rest"]
+    assert seen["after_leaving"] == seen["rest"] and seen["preview_after_leaving"] == 0.0
+    assert seen["swept"] != seen["rest"] and seen["after_sweep"] == seen["rest"]
+    assert seen["calibrated"] == ['key_blocks["mouthPucker"].value']
+    assert seen["after_calibrating"] == seen["rest"]
+    assert seen["keys"] == 0
+    assert "Traceback" not in seen["printed"]
+
+
 def write_long_sound(path: Path) -> None:
     """Half an hour of soft noise at 16 kHz: long enough to be stopped on any machine."""
     noise = np.random.default_rng(7).integers(-2000, 2000, 16_000, dtype=np.int16).tobytes()
