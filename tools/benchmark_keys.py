@@ -71,7 +71,7 @@ class KeyTimes:
 
 
 def benchmark_key_writing(
-    channel_count: int = 52, frame_count: int = 36_000, fps: float = 60.0, inserted_keys: int = 2000
+    channel_count: int = 52, frame_count: int = 36_000, fps: float = 60.0, inserted_keys: int = 12_000
 ) -> KeyTimes:
     """Time reducing and writing keys; the open file is replaced by an empty one."""
     values = speech_like(frame_count, channel_count, fps)
