@@ -71,6 +71,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Which model runs, where, and with which emotion: the same for every subcommand that generates."""
+    _add_model_choice(parser)
+    parser.add_argument(
+        "--emotion",
+        action="append",
+        default=[],
+        metavar="NAME=WEIGHT",
+        help="an emotion of the model with its weight 0..1, such as joy=0.5; may be given several times",
+    )
+
+
+def _add_model_choice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="FOLDER", help="folder of a model package, or the name of a bundled one")
     parser.add_argument(
         "--provider",
@@ -78,13 +89,6 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         type=str.lower,
         help="where the model runs (default: auto)",
-    )
-    parser.add_argument(
-        "--emotion",
-        action="append",
-        default=[],
-        metavar="NAME=WEIGHT",
-        help="an emotion of the model with its weight 0..1, such as joy=0.5; may be given several times",
     )
 
 
@@ -249,14 +253,7 @@ def _add_fit(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("dataset", metavar="DATASET", help="folder with the collected shots")
     parser.add_argument("-o", "--output", required=True, metavar="PACKAGE", help="folder of the model package to write")
     parser.add_argument("--title", metavar="TEXT", help="name of the model in lists (default: the folder's)")
-    parser.add_argument("--model", metavar="FOLDER", help="model to build on: a folder, or the name of a bundled one")
-    parser.add_argument(
-        "--provider",
-        choices=("auto", "cuda", "cpu"),
-        default="auto",
-        type=str.lower,
-        help="where the model runs (default: auto)",
-    )
+    _add_model_choice(parser)
     parser.set_defaults(run=run_fit)
 
 

@@ -149,7 +149,7 @@ class CalibrateOperator(CharacterOperator):
             frame=self.frame,
             return_to_neutral=self.return_to_neutral,
         )
-        self.report({"INFO"}, f"'{channel}' drives {len(links)} values of this pose")
+        self.report({"INFO"}, f"'{channel}' is now this pose ({len(links)} control{'s' if len(links) != 1 else ''})")
         if model is not None and channel not in model.maxima:
             self.report({"WARNING"}, f"{model.title} has no channel '{channel}': the pose waits for a model that has it")
 
