@@ -14,16 +14,16 @@ from torch import Tensor
 
 from ..animation.channels import face_channels
 from .augmentation import NoiseBank, augment
-from .corpora import SAMPLE_RATE, Clip, load_corpus
+from .corpora import Clip, load_corpus
 from .network import FRAME_RATE, HOP, mel_filters
 from .targets import TargetStore
 
 SECONDS = 4.0
 _ROWS = round(SECONDS * FRAME_RATE)
 _SHORTEST = 10
-SPEED_RANGE = (0.85, 1.18)
 DOUBTFUL_ALIGNMENT = -32.0
 """Mean aligner score per frame below which the text and the sound hardly agree."""
+SPEED_RANGE = (0.85, 1.18)
 WARP_RANGE = (0.86, 1.16)
 """Speed and vocal tract: the ranges that keep synthesised and real voices human (formants .86 to 1.2)."""
 
@@ -43,14 +43,6 @@ class Batch:
 def learned_channels() -> list[int]:
     """Columns of the face channels that speech moves by itself; the rest only moves with emotion."""
     return [column for column, channel in enumerate(face_channels()) if channel.group != "expression"]
-
-
-@dataclass(frozen=True)
-class CorpusWeight:
-    """How often a corpus is drawn against its hours: ``share`` times hours."""
-
-    name: str
-    share: float
 
 
 class TrainingSet(torch.utils.data.IterableDataset):
@@ -130,8 +122,3 @@ def loader(training_set: TrainingSet, workers: int) -> Iterator[Batch]:
     return iter(
         torch.utils.data.DataLoader(training_set, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
     )
-
-
-def development_seconds(clips: list[Clip]) -> float:
-    """Length of some clips together."""
-    return sum(clip.length for clip in clips) / SAMPLE_RATE

@@ -9,7 +9,7 @@ expression rules of ``animation/expression.py`` as tensor operations.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -112,7 +112,7 @@ class DilatedBlock(nn.Module):
         return value + self.mix(self.dropout(torch.relu(self.norm(self.spread(value)))))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Prediction:
     """What the network says about every frame; all ``[batch, frame, ...]``."""
 
@@ -120,7 +120,6 @@ class Prediction:
     phone_logits: Tensor
     contact_logits: Tensor
     channels: Tensor
-    extra: dict[str, Tensor] = field(default_factory=dict)
 
 
 class SpeechNetwork(nn.Module):

@@ -20,24 +20,15 @@ from numpy.typing import NDArray
 from ..animation import articulation, lips
 from ..animation.channels import face_channel_names
 from ..animation.phones import PHONE_INDEX, PHONES
-from .corpora import SAMPLE_RATE, Clip, Corpus
+from .baselines import loudness_db
+from .corpora import Clip, Corpus
 from .network import FRAME_RATE, HOP
 
 SEALED_GAP_CENTIMETRES = 0.02
-CONTACTS = ("lips sealed", "lower lip on upper teeth")
+LOUDNESS_SECONDS = 0.05
+"""The window with which the rules were calibrated."""
 _PARTS = ("phones", "contacts", "channels")
 _LABIODENTALS = (PHONE_INDEX["F"], PHONE_INDEX["V"])
-
-
-def loudness_db(samples: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
-    """Root mean square in 50 ms around every frame ``[rows]``, in dB of full scale, not below -90."""
-    power = np.square(samples)
-    total = np.concatenate(([0.0], np.cumsum(power, dtype=np.float64)))
-    centre = np.arange(rows) * HOP
-    reach = SAMPLE_RATE // 40
-    first, last = np.clip(centre - reach, 0, len(power)), np.clip(centre + reach, 0, len(power))
-    mean = (total[last] - total[first]) / np.maximum(last - first, 1)
-    return (10.0 * np.log10(np.maximum(mean, 1e-9))).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -54,15 +45,14 @@ def clip_targets(clip: Clip) -> ClipTargets:
     samples = clip.samples()
     rows = max(1, len(samples) // HOP)
     phones = clip.phones
-    curves = articulation.articulate(
-        phones, FRAME_RATE, rows / FRAME_RATE, loudness_db=loudness_db(samples, rows), pitch_hz=None
-    ).select(face_channel_names())
-    values = curves.values[:rows]
+    level = loudness_db(samples, FRAME_RATE, LOUDNESS_SECONDS)[:rows].astype(np.float32)
+    curves = articulation.articulate(phones, FRAME_RATE, rows / FRAME_RATE, loudness_db=level, pitch_hz=None)
+    values = curves.select(face_channel_names()).values[:rows]
     ends = np.array([phone.end for phone in phones])
     at = np.minimum(np.searchsorted(ends, np.arange(rows) / FRAME_RATE, side="right"), len(phones) - 1)
     index = np.array([PHONE_INDEX[phone.phone] for phone in phones], dtype=np.int16)[at]
-    gap = lips.lip_gap(values, curves.names)
-    labiodental = np.isin(index, _LABIODENTALS) & (lips.lower_lip_height(values, curves.names) >= -0.15)
+    gap = lips.lip_gap(values, face_channel_names())
+    labiodental = np.isin(index, _LABIODENTALS) & (lips.lower_lip_height(values, face_channel_names()) >= -0.15)
     # A closed mouth in a pause is rest, not a contact that speech makes.
     sealed = (gap < SEALED_GAP_CENTIMETRES) & (index != 0) & ~labiodental
     return ClipTargets(index, np.stack([sealed, labiodental], axis=1).astype(np.uint8), values.astype(np.float16))
