@@ -6,15 +6,12 @@ no Blender and may run anywhere, ``write`` puts the keyframes in. Nothing change
 ``write`` fail is checked first.
 """
 
-import functools
 import hashlib
-import json
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from collections.abc import Mapping as Table
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +22,7 @@ from numpy.typing import NDArray
 from ..animation.curves import ChannelCurves
 from ..animation.keys import KeyedCurve, largest_errors
 from ..animation.lips import GAP_CENTIMETRES, sealed_frames
-from ..animation.mapping import Mapping, Target, apply_mapping, from_json, to_json
+from ..animation.mapping import Mapping, Target, apply_mapping
 from ..animation.performance import Performance, apply_performance
 from ..animation.placing import Placing, find_poses, place_keys
 from ..animation.retake import CONSTANT
@@ -36,7 +33,7 @@ from ..blender.takes import DenseTake, write_take
 from ..errors import AudioError, Cancelled, ModelError, RigError
 from ..inference.audio import read_sound
 from ..inference.generate import count_frames, generate_curves
-from ..inference.package import ModelPackage, bundled_packages, load_package, read_description
+from ..inference.package import ModelPackage, load_package, read_description
 from ..inference.session import Session, open_session
 from ..properties import (
     OTHER_FOLDER,
@@ -54,8 +51,8 @@ from ..properties import (
 )
 from .base import VoxrigOperator, redraw_panel
 from .mapping import match_channels
+from .take_records import AnimateSettings, Emotion, Scope, SoundFile, SoundStrip, TakeRecord, write_record
 
-Emotion = float | Sequence[tuple[float, float]]
 Progress = Callable[[float], None]
 CancelCheck = Callable[[], bool]
 
@@ -63,66 +60,6 @@ CancelCheck = Callable[[], bool]
 _PIN_SECONDS = 0.16
 # Takes whose channels are kept, so that sliders need no model. Ten minutes of sound are 7 MB.
 _HEARD_TAKES = 8
-
-
-@dataclass(frozen=True)
-class SoundFile:
-    """A sound on disk; its first sample plays at ``start_frame``."""
-
-    path: str
-    start_frame: float = 1.0
-
-
-@dataclass(frozen=True)
-class SoundStrip:
-    """A sound strip of the scene's sequencer, by name; its place and trim decide what is animated where."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class AnimateSettings:
-    """How the sound becomes keyframes.
-
-    Strengths are factors with 1 as the model hears it; ``region_strengths`` are by face part. ``smoothing_seconds`` is a
-    half-life. ``tolerance`` is the largest distance from the dense curve at any frame, as a share of each channel's range.
-    ``keys`` is one of animation.placing.MODES; ``key_step`` and ``key_phase`` are for 'STEP'.
-    ``emotion`` gives weights 0..1 by name: one for the whole sound, or (frame, weight) points that are joined by straight
-    lines. ``gains`` and ``offsets`` are by channel and come last. ``lead_seconds`` is how far the face runs ahead of the
-    sound, None for the model's own. ``provider`` is 'AUTO', 'CUDA' or 'CPU'; ``threads`` is for the CPU.
-    """
-
-    strength: float = 1.0
-    jaw_strength: float = 1.0
-    lip_strength: float = 1.0
-    region_strengths: Table[str, float] = field(default_factory=dict)
-    smoothing_seconds: float = 0.0
-    tolerance: float = 0.01
-    keys: str = "SPARSE"
-    key_step: int = 2
-    key_phase: int = 0
-    emotion: Table[str, Emotion] = field(default_factory=dict)
-    gains: Table[str, float] = field(default_factory=dict)
-    offsets: Table[str, float] = field(default_factory=dict)
-    lead_seconds: float | None = None
-    provider: str = "AUTO"
-    threads: int | None = None
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What of a character a take may change.
-
-    ``first_frame`` to ``last_frame`` (both included, None for as far as the sound goes) and ``regions`` (none for all face
-    parts); at the seams it fades over ``fade_frames``. Keys that the artist made or changed since they were generated stay,
-    and the take bends to them, unless ``replace_edited``.
-    """
-
-    first_frame: int | None = None
-    last_frame: int | None = None
-    regions: tuple[str, ...] = ()
-    fade_frames: float = 0.0
-    replace_edited: bool = False
 
 
 @dataclass(frozen=True)
@@ -568,89 +505,16 @@ def write(scene: bpy.types.Scene, job: Job, take: Take) -> Take:
     about = f"{job.sound_name}, {take.first_frame} to {take.last_frame}"
     if job.scope.regions:
         about += f", {', '.join(job.scope.regions)}"
-    store_take(character_object, job.take, write_record(job, take), about, take.density())
+    record = TakeRecord(
+        job.choice, take.sound_hash, job.model_folder, job.settings, job.scope, job.mapping, take.first_frame, take.last_frame
+    )
+    store_take(character_object, job.take, write_record(record), about, take.density())
     if not report.skipped:
         return take
     skipped = {target for target, _reason in report.skipped}
     first = report.skipped[0][1]
     more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
     return replace(take, warnings=(*take.warnings, f"Left alone: {first}{more}"))
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# Takes as they are stored on a character
-
-_RECORD_VERSION = 1
-
-
-def write_record(job: Job, take: Take) -> str:
-    """All that a take was made from, as text that ``read_record`` understands."""
-    settings = {name: value for name, value in asdict(job.settings).items() if name not in _OF_THIS_MACHINE}
-    choice = {"kind": "strip" if isinstance(job.choice, SoundStrip) else "file", **asdict(job.choice)}
-    record = {
-        "version": _RECORD_VERSION,
-        "sound": choice,
-        "sound_sha256": take.sound_hash,
-        "model": job.model_folder.name,
-        "model_folder": str(job.model_folder),
-        "settings": settings,
-        "scope": asdict(job.scope),
-        "mapping": _mapping_data(job.mapping),
-        "first_frame": take.first_frame,
-        "last_frame": take.last_frame,
-    }
-    return json.dumps(record, ensure_ascii=False)
-
-
-@functools.lru_cache(maxsize=8)
-def _mapping_data(mapping: Mapping) -> Any:
-    return json.loads(to_json(mapping))
-
-
-# Where a take is computed is no part of it.
-_OF_THIS_MACHINE = ("provider", "threads")
-
-
-@dataclass(frozen=True)
-class TakeRecord:
-    """What a stored take was made from; ``sound_hash`` is the sha256 of the sound at that time."""
-
-    sound: SoundFile | SoundStrip
-    sound_hash: str
-    model_folder: Path
-    settings: AnimateSettings
-    scope: Scope
-    mapping: Mapping
-    first_frame: int
-    last_frame: int
-
-
-def read_record(text: str) -> TakeRecord:
-    """A stored take. Raises RigError for one that is damaged or was made by a later Voxrig."""
-    try:
-        data = json.loads(text)
-        if data["version"] != _RECORD_VERSION:
-            raise RigError(f"The take was made by another Voxrig (version {data['version']} of takes); update Voxrig")
-        sound = dict(data["sound"])
-        kind = {"strip": SoundStrip, "file": SoundFile}[sound.pop("kind")]
-        bundled = {folder.name: folder for folder in bundled_packages()}
-        folder = Path(data["model_folder"])
-        scope = data["scope"]
-        return TakeRecord(
-            kind(**sound),
-            data["sound_sha256"],
-            folder if folder.is_dir() else bundled.get(data["model"], folder),
-            AnimateSettings(**{name: value for name, value in data["settings"].items() if name in _SETTING_NAMES}),
-            Scope(**{**scope, "regions": tuple(scope["regions"])}),
-            from_json(json.dumps(data["mapping"])),
-            int(data["first_frame"]),
-            int(data["last_frame"]),
-        )
-    except (KeyError, TypeError, ValueError):
-        raise RigError("The stored take is damaged; animate again and remove it from the list") from None
-
-
-_SETTING_NAMES = {item.name for item in fields(AnimateSettings)}
 
 
 # ---------------------------------------------------------------------------------------------------------------

@@ -21,26 +21,22 @@ from ..properties import (
     session,
 )
 from .animate import (
-    AnimateSettings,
     CancelCheck,
     GeneratingOperator,
     Job,
     Progress,
-    Scope,
-    SoundStrip,
     Take,
-    TakeRecord,
     Work,
     compute,
     gather,
     read_animate_settings,
-    read_record,
     read_sound_choice,
     recall,
     shape,
     write,
 )
 from .base import VoxrigOperator, redraw_panel
+from .take_records import AnimateSettings, Scope, SoundStrip, TakeRecord, read_record
 
 
 def retake(

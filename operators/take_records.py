@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a take is made from: its sound, settings and scope, and the text that stores them on a character."""
+
+import functools
+import json
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..animation.mapping import Mapping, from_json, to_json
+from ..errors import RigError
+from ..inference.package import bundled_packages
+
+Emotion = float | Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class SoundFile:
+    """A sound on disk; its first sample plays at ``start_frame``."""
+
+    path: str
+    start_frame: float = 1.0
+
+
+@dataclass(frozen=True)
+class SoundStrip:
+    """A sound strip of the scene's sequencer, by name; its place and trim decide what is animated where."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class AnimateSettings:
+    """How the sound becomes keyframes.
+
+    Strengths are factors with 1 as the model hears it; ``region_strengths`` are by face part. ``smoothing_seconds`` is a
+    half-life. ``tolerance`` is the largest distance from the dense curve at any frame, as a share of each channel's range.
+    ``keys`` is one of animation.placing.MODES; ``key_step`` and ``key_phase`` are for 'STEP'.
+    ``emotion`` gives weights 0..1 by name: one for the whole sound, or (frame, weight) points that are joined by straight
+    lines. ``gains`` and ``offsets`` are by channel and come last. ``lead_seconds`` is how far the face runs ahead of the
+    sound, None for the model's own. ``provider`` is 'AUTO', 'CUDA' or 'CPU'; ``threads`` is for the CPU.
+    """
+
+    strength: float = 1.0
+    jaw_strength: float = 1.0
+    lip_strength: float = 1.0
+    region_strengths: Table[str, float] = field(default_factory=dict)
+    smoothing_seconds: float = 0.0
+    tolerance: float = 0.01
+    keys: str = "SPARSE"
+    key_step: int = 2
+    key_phase: int = 0
+    emotion: Table[str, Emotion] = field(default_factory=dict)
+    gains: Table[str, float] = field(default_factory=dict)
+    offsets: Table[str, float] = field(default_factory=dict)
+    lead_seconds: float | None = None
+    provider: str = "AUTO"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What of a character a take may change.
+
+    ``first_frame`` to ``last_frame`` (both included, None for as far as the sound goes) and ``regions`` (none for all face
+    parts); at the seams it fades over ``fade_frames``. Keys that the artist made or changed since they were generated stay,
+    and the take bends to them, unless ``replace_edited``.
+    """
+
+    first_frame: int | None = None
+    last_frame: int | None = None
+    regions: tuple[str, ...] = ()
+    fade_frames: float = 0.0
+    replace_edited: bool = False
+
+
+@dataclass(frozen=True)
+class TakeRecord:
+    """What a stored take was made from; ``sound_hash`` is the sha256 of the sound at that time."""
+
+    sound: SoundFile | SoundStrip
+    sound_hash: str
+    model_folder: Path
+    settings: AnimateSettings
+    scope: Scope
+    mapping: Mapping
+    first_frame: int
+    last_frame: int
+
+
+_RECORD_VERSION = 1
+# Where a take is computed is no part of it.
+_OF_THIS_MACHINE = ("provider", "threads")
+_SETTING_NAMES = {item.name for item in fields(AnimateSettings)}
+
+
+def write_record(record: TakeRecord) -> str:
+    """All that a take was made from, as text that ``read_record`` understands."""
+    settings = {name: value for name, value in asdict(record.settings).items() if name not in _OF_THIS_MACHINE}
+    sound = {"kind": "strip" if isinstance(record.sound, SoundStrip) else "file", **asdict(record.sound)}
+    data = {
+        "version": _RECORD_VERSION,
+        "sound": sound,
+        "sound_sha256": record.sound_hash,
+        "model": record.model_folder.name,
+        "model_folder": str(record.model_folder),
+        "settings": settings,
+        "scope": asdict(record.scope),
+        "mapping": _mapping_data(record.mapping),
+        "first_frame": record.first_frame,
+        "last_frame": record.last_frame,
+    }
+    return json.dumps(data, ensure_ascii=False)
+
+
+@functools.lru_cache(maxsize=8)
+def _mapping_data(mapping: Mapping) -> Any:
+    return json.loads(to_json(mapping))
+
+
+def read_record(text: str) -> TakeRecord:
+    """A stored take. Raises RigError for one that is damaged or was made by a later Voxrig."""
+    try:
+        data = json.loads(text)
+        if data["version"] != _RECORD_VERSION:
+            raise RigError(f"The take was made by another Voxrig (version {data['version']} of takes); update Voxrig")
+        sound = dict(data["sound"])
+        kind = {"strip": SoundStrip, "file": SoundFile}[sound.pop("kind")]
+        bundled = {folder.name: folder for folder in bundled_packages()}
+        folder = Path(data["model_folder"])
+        scope = data["scope"]
+        return TakeRecord(
+            kind(**sound),
+            data["sound_sha256"],
+            folder if folder.is_dir() else bundled.get(data["model"], folder),
+            AnimateSettings(**{name: value for name, value in data["settings"].items() if name in _SETTING_NAMES}),
+            Scope(**{**scope, "regions": tuple(scope["regions"])}),
+            from_json(json.dumps(data["mapping"])),
+            int(data["first_frame"]),
+            int(data["last_frame"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise RigError("The stored take is damaged; animate again and remove it from the list") from None
