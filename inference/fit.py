@@ -18,7 +18,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from ..animation.channels import Channel
 from ..animation.curves import ChannelCurves
+from ..animation.mapping import Target
 from ..animation.timing import resample_to_frames
 from ..errors import Cancelled, ModelError, ShowError
 from .audio import Resampler, Waveform
@@ -77,7 +78,8 @@ class Fit:
     ``[control, input, lag]`` and ``bias`` ``[control]`` turn inputs (components, emotions, their products) into controls.
 
     ``held_out`` is r of each control on shots left out (nan where it does not move in them); ``ridges`` what each region
-    got; ``folds`` into how many parts the show was divided and whether by 'shots' or by 'time'.
+    got; ``folds`` into how many parts the show was divided and whether by 'shots' or by 'time'; ``targets`` which value of
+    the rig a control is.
     """
 
     controls: tuple[Channel, ...]
@@ -91,6 +93,7 @@ class Fit:
     held_out: tuple[float, ...]
     ridges: dict[str, float]
     folds: tuple[int, str]
+    targets: dict[str, Target] = field(default_factory=dict[str, Target])
 
     @property
     def reach_frames(self) -> int:
@@ -162,10 +165,11 @@ def fit_show(
         if on_progress is not None:
             on_progress(0.7 * index / len(show.shots))
         shots.append(hear_shot(session, shot, show.controls, show.emotions, is_cancelled))
-    return fit_heard(
+    fit = fit_heard(
         shots, show.controls, session.package.frame_rate,
         emotions=show.emotions, rig=show.rig, on_progress=on_progress, is_cancelled=is_cancelled,
     )  # fmt: skip
+    return replace(fit, targets=show.targets)
 
 
 def fit_heard(
@@ -488,6 +492,7 @@ def _describe(fit: Fit, trunk: ModelPackage, folder: Path, graph: bytes, title: 
         "phones": list(trunk.phones),
         "features": {"width": trunk.feature_width},
         "graph": {"file": "model.onnx", "sha256": hashlib.sha256(graph).hexdigest()},
+        "targets": {name: asdict(target) for name, target in fit.targets.items()},
         "training": {
             "corpora": corpora,
             "hours": round(trunk.training.hours + hours, 4),

@@ -11,13 +11,14 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from ..animation.channels import REGIONS, Channel
+from ..animation.mapping import Target
 from ..errors import ModelError
 from .session import first_line, import_onnxruntime
 
@@ -59,6 +60,7 @@ class ModelPackage:
     ``features`` ``[1, frames, feature_width]`` and, where ``phones`` is not empty, ``phones``
     ``[1, frames, phones]``; frames = samples / hop. A frame hears ``context_before_seconds`` of sound before it and
     ``context_after_seconds`` after it. Row i of the outputs shows the instant i * hop / sample_rate - lead_seconds.
+    A model that was learned on a rig says in ``targets`` which value of the rig each channel is; it needs no mapping.
     """
 
     folder: Path
@@ -78,6 +80,7 @@ class ModelPackage:
     graph_file: str
     graph_sha256: str
     training: TrainingRecord
+    targets: dict[str, Target] = field(default_factory=dict[str, Target])
 
     @property
     def hop(self) -> int:
@@ -159,6 +162,9 @@ class _Fields:
         if key not in self._values:
             raise self.wrong(key, "is missing")
         return self._values[key]
+
+    def has(self, key: str) -> bool:
+        return key in self._values
 
     def text(self, key: str) -> str:
         value = self.get(key)
@@ -254,6 +260,7 @@ def _parse(folder: Path, fields: _Fields) -> ModelPackage:
         graph_file=graph_file,
         graph_sha256=sha256,
         training=_parse_training(fields.child("training")),
+        targets=_parse_targets(fields),
     )
 
 
@@ -271,6 +278,21 @@ def _parse_channels(fields: _Fields) -> tuple[Channel, ...]:
         raise fields.wrong("channels", "is empty")
     fields.unique("channels", tuple(channel.name for channel in channels))
     return tuple(channels)
+
+
+def _parse_targets(fields: _Fields) -> dict[str, Target]:
+    if not fields.has("targets"):
+        return {}
+    names = {entry.text("name") for entry in fields.children("channels")}
+    targets = fields.child("targets")
+    found: dict[str, Target] = {}
+    for name in fields.mapping("targets"):
+        if name not in names:
+            raise targets.wrong(name, "is no channel of the model")
+        entry = targets.child(name)
+        kind, block, path = entry.text("id_type"), entry.text("id_name"), entry.text("data_path")
+        found[name] = Target(kind, block, path, entry.integer("array_index", 0))
+    return found
 
 
 def _parse_training(fields: _Fields) -> TrainingRecord:

@@ -15,8 +15,8 @@ import math
 import os
 import re
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..animation.channels import REGIONS, Channel
+from ..animation.mapping import Target
 from ..errors import ShowError
 from .audio import Waveform
 
@@ -42,8 +43,9 @@ class Shot:
     """One animated shot: row i of ``values`` float32 ``[time, control]`` is the instant i / ``frame_rate`` in seconds;
     sample 0 of ``waveform`` is the instant ``sound_start_seconds``.
 
-    ``controls`` are described as a model's channels are; a control without limits has infinite ones. ``emotion`` is float32
-    ``[time, emotion]`` in 0..1. Raises ShowError for what nothing can be learned from: no sound, values that are not
+    ``controls`` are described as a model's channels are; a control without limits has infinite ones. ``targets`` say by name
+    which value of the rig a control is, where that is known. ``emotion`` is float32 ``[time, emotion]`` in 0..1. ``origin``
+    is a digest of what the shot was collected from and how. Raises ShowError for what nothing can be learned from: no sound, values that are not
     numbers, less than a second of animation with sound; ValueError when shapes do not fit.
     """
 
@@ -59,6 +61,8 @@ class Shot:
     first_frame: float = 1.0
     blend_file: str = ""
     sound_file: str = ""
+    targets: Mapping[str, Target] = field(default_factory=dict[str, Target])
+    origin: str = ""
 
     def __post_init__(self) -> None:
         values = np.array(self.values, np.float32)
@@ -154,6 +158,20 @@ class Show:
         """Animation with sound, over all shots."""
         return sum(shot.common_seconds for shot in self.shots) / 60.0
 
+    @property
+    def targets(self) -> dict[str, Target]:
+        """Which value of the rig each moving control is, by name, where the last shot to say so knows it."""
+        known = {name: target for shot in self.shots for name, target in shot.targets.items()}
+        return {control.name: known[control.name] for control in self.controls if control.name in known}
+
+    def of_regions(self, regions: Sequence[str]) -> Show:
+        """The show with only the controls of these face parts. Raises ShowError where none of them moves."""
+        controls = tuple(control for control in self.controls if control.region in regions)
+        if not controls:
+            moving = ", ".join(dict.fromkeys(control.region for control in self.controls))
+            raise ShowError(f"No control of the {' or the '.join(regions)} moves in the shots; choose among {moving}")
+        return replace(self, controls=controls)
+
 
 def gather_show(shots: Sequence[Shot]) -> Show:
     """Check that ``shots`` go together and find what moves in them.
@@ -238,7 +256,7 @@ def write_shot(folder: str | Path, shot: Shot) -> Path:
         description.unlink(missing_ok=True)
         partial = arrays.with_suffix(".partial")
         with partial.open("wb") as file:
-            np.savez(file, values=shot.values, sound=shot.waveform.samples, emotion=shot.emotion_weights)
+            np.savez_compressed(file, values=shot.values, sound=shot.waveform.samples, emotion=shot.emotion_weights)
         digest = hashlib.sha256(partial.read_bytes()).hexdigest()
         os.replace(partial, arrays)
         text = json.dumps(_describe(shot, digest), indent=1, ensure_ascii=False) + "\n"
@@ -268,9 +286,11 @@ def _describe(shot: Shot, digest: str) -> dict[str, Any]:
             "start_seconds": shot.sound_start_seconds,
         },
         "emotions": list(shot.emotions),
+        "origin": shot.origin,
         "controls": [
             {**vars(control), "minimum": limit(control.minimum), "maximum": limit(control.maximum)} for control in shot.controls
         ],
+        "targets": {name: asdict(target) for name, target in shot.targets.items()},
         "arrays": {"file": f"{shot.name}.npz", "sha256": digest},
     }
 
@@ -316,12 +336,14 @@ def read_shot(path: str | Path) -> Shot:
             first_frame=float(description["first_frame"]),
             blend_file=str(description["blend_file"]),
             sound_file=str(description["sound"]["file"]),
+            targets={str(name): Target(**target) for name, target in description.get("targets", {}).items()},
+            origin=str(description.get("origin", "")),
         )
     except OSError as error:
         raise damaged(f"{Path(error.filename or path).name}: {error.strerror}") from None
     except KeyError as error:
         raise damaged(f"{error.args[0]} is missing") from None
-    except (ValueError, TypeError, RecursionError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile) as error:
         raise damaged(str(error).splitlines()[0] if str(error) else type(error).__name__) from None
 
 
