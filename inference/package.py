@@ -18,6 +18,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..animation.channels import REGIONS, Channel
+from ..animation.expression import apply_expression, load_expressions, voice_energy
 from ..animation.mapping import Target
 from ..errors import ModelError
 from .session import first_line, import_onnxruntime
@@ -28,6 +29,7 @@ FORMAT = 1
 GROUPS = ("face", "viseme", "expression")
 
 _TRIAL_FRAMES = 8
+_SAME_EXPRESSION = 1e-4
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class ModelPackage:
     ``[1, frames, phones]``; frames = samples / hop. A frame hears ``context_before_seconds`` of sound before it and
     ``context_after_seconds`` after it. Row i of the outputs shows the instant i * hop / sample_rate - lead_seconds.
     A model that was learned on a rig says in ``targets`` which value of the rig each channel is; it needs no mapping.
+    With ``expression_rules`` the graph ends in ``animation.expression.apply_expression``, so that emotions may as well be put
+    on its neutral channels later, without running it again.
     """
 
     folder: Path
@@ -81,6 +85,7 @@ class ModelPackage:
     graph_sha256: str
     training: TrainingRecord
     targets: dict[str, Target] = field(default_factory=dict[str, Target])
+    expression_rules: bool = False
 
     @property
     def hop(self) -> int:
@@ -180,6 +185,12 @@ class _Fields:
             raise self.wrong(key, f"is {value}, not between {minimum:g} and {maximum:g}")
         return float(value)
 
+    def flag(self, key: str) -> bool:
+        value = self._values.get(key, False)
+        if not isinstance(value, bool):
+            raise self.wrong(key, f"is {value!r}, not true or false")
+        return value
+
     def integer(self, key: str, minimum: float, maximum: float = math.inf) -> int:
         value = self.number(key, minimum, maximum)
         if value != int(value):
@@ -242,7 +253,7 @@ def _parse(folder: Path, fields: _Fields) -> ModelPackage:
     sha256 = graph.text("sha256").lower()
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
         raise graph.wrong("sha256", "is not 64 hexadecimal digits")
-    return ModelPackage(
+    package = ModelPackage(
         folder=folder,
         name=fields.text("name"),
         title=fields.text("title"),
@@ -261,7 +272,12 @@ def _parse(folder: Path, fields: _Fields) -> ModelPackage:
         graph_sha256=sha256,
         training=_parse_training(fields.child("training")),
         targets=_parse_targets(fields),
+        expression_rules=fields.flag("expression_rules"),
     )
+    rules = load_expressions() if package.expression_rules else None
+    if rules is not None and (rules.names != package.channel_names or rules.emotions != package.emotions):
+        raise fields.wrong("expression_rules", "goes with other channels or emotions than this Voxrig has")
+    return package
 
 
 def _parse_channels(fields: _Fields) -> tuple[Channel, ...]:
@@ -369,6 +385,20 @@ def _check_graph(package: ModelPackage) -> None:
                 f"{_TRIAL_FRAMES} frames of {package.hop} samples give the graph's output '{name}' the shape "
                 f"{list(array.shape)}, model.json means {list(expected)}",
             )
+    if package.expression_rules:
+        _check_expression(package, graph, feeds)
+
+
+def _check_expression(package: ModelPackage, graph: Any, feeds: dict[str, np.ndarray[Any, Any]]) -> None:
+    """Compare what the graph makes of a mixed emotion with what the rules make of its neutral channels."""
+    samples = np.sin(np.arange(_TRIAL_FRAMES * package.hop, dtype=np.float32))
+    weights = np.linspace(0.1, 0.9, len(package.emotions), dtype=np.float32)
+    emotion = np.broadcast_to(weights, (1, _TRIAL_FRAMES, weights.size)).copy()
+    neutral = graph.run(["channels"], feeds | {"waveform": samples[None]})[0][0]
+    moved = graph.run(["channels"], feeds | {"waveform": samples[None], "emotion": emotion})[0][0]
+    energy = voice_energy(samples, package.sample_rate, package.frame_rate)
+    if np.abs(moved - apply_expression(neutral, emotion[0], energy)).max() > _SAME_EXPRESSION:
+        raise _disagreement(package, "its graph has other expression rules than this Voxrig")
 
 
 def _check_declared(package: ModelPackage, kind: str, expected: dict[str, list[int | None]], found: list[Any]) -> None:
