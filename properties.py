@@ -161,7 +161,8 @@ def offer_emotions(settings: "VOXRIG_PG_scene") -> None:
 # Property groups
 
 
-def _is_character(_group: "VOXRIG_PG_scene", candidate: bpy.types.Object) -> bool:
+def is_character(candidate: bpy.types.Object) -> bool:
+    """Whether an object can be chosen as a character."""
     return candidate.type in {"MESH", "ARMATURE"}
 
 
@@ -467,7 +468,7 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         name="Character",
         description="Mesh with shape keys or armature with face controls. What hangs on it or is deformed by it belongs to it",
         type=bpy.types.Object,
-        poll=_is_character,
+        poll=lambda _group, candidate: is_character(candidate),
         update=_set_character,
     )
     sound_source: bpy.props.EnumProperty(
@@ -653,6 +654,18 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         soft_max=20.0,
         step=100,
         precision=1,
+        options=set(),
+    )
+    show_folder: bpy.props.StringProperty(
+        name="Show",
+        description="Folder that shots are collected into, and that a model of the show is learned from",
+        subtype="DIR_PATH",
+        options=set(),
+    )
+    collect_everything: bpy.props.BoolProperty(
+        name="All Controls",
+        description="Also collect controls that are not mapped and name no part of the face",
+        default=False,
         options=set(),
     )
 

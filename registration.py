@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 
 from . import properties
-from .operators import animate, calibrate, mapping, mapping_check, mapping_edit, preview, takes
+from .operators import animate, calibrate, collect, drop, mapping, mapping_check, mapping_edit, preview, takes
 from .panels import main
 from .panels import mapping as mapping_panel
 from .panels import takes as takes_panel
@@ -20,6 +20,8 @@ MODULES = (
     preview,
     animate,
     takes,
+    drop,
+    collect,
     main,
     mapping_panel,
     takes_panel,

@@ -6,6 +6,7 @@ no Blender and may run anywhere, ``write`` puts the keyframes in. Nothing change
 ``write`` fail is checked first.
 """
 
+import functools
 import hashlib
 import math
 import threading
@@ -20,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..animation.curves import ChannelCurves
+from ..animation.emotions import Emotion, emotion_points, emotion_weights
+from ..animation.expression import apply_expression, voice_energy
 from ..animation.keys import KeyedCurve, largest_errors
 from ..animation.lips import GAP_CENTIMETRES, sealed_frames
 from ..animation.mapping import Mapping, Target, apply_mapping
@@ -51,7 +54,8 @@ from ..properties import (
 )
 from .base import VoxrigOperator, redraw_panel
 from .mapping import match_channels
-from .take_records import AnimateSettings, Emotion, Scope, SoundFile, SoundStrip, TakeRecord, write_record
+from .redo import RedoSettings
+from .take_records import AnimateSettings, Scope, SoundFile, SoundStrip, TakeRecord, write_record
 
 Progress = Callable[[float], None]
 CancelCheck = Callable[[], bool]
@@ -89,9 +93,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Heard:
-    """What the model made of a sound, before any of the artist's sliders; ``sound_hash`` is the sha256 of the sound."""
+    """What the model made of a sound, before any of the artist's sliders; ``sound_hash`` is the sha256 of the sound.
+
+    ``energy`` ``[time]`` is how loud the voice is where emotions are still to be put on the curves by ``feel``, else None.
+    """
 
     curves: ChannelCurves
+    energy: NDArray[np.float32] | None
     package: ModelPackage
     duration_seconds: float
     sound_hash: str
@@ -177,7 +185,8 @@ def gather(
 
     ``mapping`` is the character's own unless another one is given; ``take`` names a take of its list to make again.
     """
-    package = read_description(model_folder)
+    package = describe_package(model_folder)
+    check_emotion(settings, package)
     scope = scope or Scope()
     mapping = active_mapping(character_object) if mapping is None else mapping
     is_new_mapping = not mapping.links
@@ -225,6 +234,20 @@ def _targets_in(regions: tuple[str, ...], mapping: Mapping, package: ModelPackag
     if not targets:
         raise RigError(f"No control of the character follows the {' or the '.join(regions)}; choose other regions")
     return targets
+
+
+def describe_package(folder: str | Path) -> ModelPackage:
+    """What ``model.json`` says, read again only when the file has changed. Raises ModelError."""
+    try:
+        status = (Path(folder) / "model.json").stat()
+    except OSError:
+        return read_description(folder)
+    return _read_description(Path(folder), status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=16)
+def _read_description(folder: Path, _changed: int, _size: int) -> ModelPackage:
+    return read_description(folder)
 
 
 def find_strip(scene: bpy.types.Scene, name: str) -> Any:
@@ -305,16 +328,21 @@ def listen(job: Job, advance: Progress, is_cancelled: CancelCheck | None = None)
         fallback_decoder=sounds.decode_with_blender,
     )
     advance(0.2)
+    rows = count_frames(waveform, package)
+    energy = None
+    if package.expression_rules:
+        padded = np.pad(waveform.samples, (0, rows * package.hop - waveform.samples.size))
+        energy = voice_energy(padded, package.sample_rate, package.frame_rate)
     curves = generate_curves(
         model,
         waveform,
-        _emotion_weights(job, package, count_frames(waveform, package)),
+        None if package.expression_rules else _emotion_of_rows(job, package, rows),
         on_progress=lambda fraction: advance(0.2 + 0.6 * fraction),
         is_cancelled=is_cancelled,
     )
     content = job.sound if isinstance(job.sound, bytes) else Path(job.sound).read_bytes()
     sound_hash = hashlib.sha256(content).hexdigest()
-    heard = Heard(curves, package, waveform.duration_seconds, sound_hash, model.provider, model.warning)
+    heard = Heard(curves, energy, package, waveform.duration_seconds, sound_hash, model.provider, model.warning)
     with _hearing:
         _heard[_hearing_key(job)] = heard
         while len(_heard) > _HEARD_TAKES:
@@ -330,25 +358,30 @@ def _hearing_key(job: Job) -> tuple[object, ...]:
     else:
         status = Path(job.sound).stat()
         sound = (job.sound, status.st_mtime_ns, status.st_size)
-    points = {name: emotion_points(emotion) for name, emotion in job.settings.emotion.items()}
-    emotion = tuple(sorted((name, track) for name, track in points.items() if any(weight for _frame, weight in track)))
+    heard = (*_model_key(job.model_folder, job.settings), sound, job.offset_seconds, job.duration_seconds)
+    settings = job.settings
+    if describe_package(job.model_folder).expression_rules or not _has_emotion(settings):
+        return heard
+    emotion = tuple(sorted((name, emotion_points(emotion)) for name, emotion in settings.emotion.items()))
+    limits = emotion_points(settings.emotion_intensity), settings.emotion_first, settings.emotion_last, settings.emotion_fade
     # Where the sound lies matters only to emotions that change on the way.
-    moves = any(len(track) > 1 for _name, track in emotion)
-    place = (job.start_frame, job.frames_per_second) if moves else ()
-    return (*_model_key(job.model_folder, job.settings), sound, job.offset_seconds, job.duration_seconds, emotion, place)
+    place = (job.start_frame, job.frames_per_second) if _emotion_moves(settings) else ()
+    return (*heard, emotion, limits, place)
 
 
-def emotion_points(emotion: Emotion) -> tuple[tuple[float, float], ...]:
-    """An emotion as (frame, weight) points; one weight for the whole sound is one point."""
-    if isinstance(emotion, (int, float)):
-        return ((0.0, float(emotion)),)
-    return tuple(sorted((float(frame), float(weight)) for frame, weight in emotion))
+def feel(heard: Heard, job: Job) -> ChannelCurves:
+    """The channels with the job's emotions, where the model has not put them there itself. Raises ModelError."""
+    if heard.energy is None or not _has_emotion(job.settings):
+        return heard.curves
+    weights = _emotion_of_rows(job, heard.package, heard.curves.frame_count)
+    weights = np.broadcast_to(weights, (heard.curves.frame_count, weights.shape[-1]))
+    return heard.curves.with_values(apply_expression(heard.curves.values, weights, heard.energy))
 
 
 def shape(job: Job, heard: Heard) -> Take:
     """From channels to keys, with the artist's settings. Raises AudioError when the scope lies outside the sound."""
     package = heard.package
-    heard_curves = heard.curves
+    heard_curves = feel(heard, job)
     if job.settings.lead_seconds is not None:
         heard_curves = replace(heard_curves, start_seconds=-job.settings.lead_seconds)
     curves = _perform(heard_curves, job.settings, package)
@@ -414,10 +447,13 @@ def _perform(curves: ChannelCurves, settings: AnimateSettings, package: ModelPac
     """The curves with the artist's strengths and smoothing."""
     performance = Performance(
         strength=settings.strength,
+        articulation=settings.articulation,
         jaw_strength=settings.jaw_strength,
         lip_strength=settings.lip_strength,
         smoothing_seconds=settings.smoothing_seconds,
         region_strengths=settings.region_strengths,
+        region_smoothing=settings.region_smoothing,
+        region_offsets=settings.region_offsets,
         gains=settings.gains,
         offsets=settings.offsets,
     )
@@ -437,26 +473,44 @@ def _tolerances(job: Job, package: ModelPackage, targets: tuple[Target, ...]) ->
     return [found.get(target, job.settings.tolerance) for target in targets]
 
 
-def _emotion_weights(job: Job, package: ModelPackage, rows: int) -> NDArray[np.float32] | None:
-    """Weights in the model's order, ``[emotion]`` or ``[row, emotion]``, or None. Raises ModelError for unknown emotions."""
-    tracks = {name: emotion_points(emotion) for name, emotion in job.settings.emotion.items()}
-    for name, track in tracks.items():
-        if name not in package.emotions:
+def _has_emotion(settings: AnimateSettings) -> bool:
+    return any(weight for emotion in settings.emotion.values() for _frame, weight in emotion_points(emotion))
+
+
+def _emotion_moves(settings: AnimateSettings) -> bool:
+    tracks = (*settings.emotion.values(), settings.emotion_intensity)
+    has_range = settings.emotion_first is not None or settings.emotion_last is not None
+    return has_range or any(len(emotion_points(track)) > 1 for track in tracks)
+
+
+def _emotion_of_rows(job: Job, package: ModelPackage, rows: int) -> NDArray[np.float32] | None:
+    """Weights in the model's order, ``[emotion]`` or ``[row, emotion]``, or None for none at all."""
+    settings = job.settings
+    if not _has_emotion(settings):
+        return None
+    moves = _emotion_moves(settings)
+    weights = emotion_weights(
+        settings.emotion,
+        package.emotions,
+        job.start_frame + np.arange(rows if moves else 1) * (job.frames_per_second / package.frame_rate),
+        intensity=settings.emotion_intensity,
+        first_frame=settings.emotion_first,
+        last_frame=settings.emotion_last,
+        fade_frames=settings.emotion_fade,
+    )
+    return weights if moves else weights[0]
+
+
+def check_emotion(settings: AnimateSettings, package: ModelPackage) -> None:
+    """Raise ModelError for an emotion that the model does not know, and for weights outside 0..1."""
+    for name, emotion in (*settings.emotion.items(), ("", settings.emotion_intensity)):
+        if name and name not in package.emotions:
             known = ", ".join(package.emotions) or "none"
             raise ModelError(f"Model '{package.title}' knows no emotion '{name}' (it knows: {known}); choose one of its own")
-        for _frame, weight in track:
+        for _frame, weight in emotion_points(emotion):
             if not 0.0 <= weight <= 1.0:
-                raise ModelError(f"The emotion '{name}' has the weight {weight:g}; give it one from 0 to 1")
-    if not any(weight for track in tracks.values() for _frame, weight in track):
-        return None
-    moves = any(len(track) > 1 for track in tracks.values())
-    at = job.start_frame + np.arange(rows if moves else 1) * (job.frames_per_second / package.frame_rate)
-    weights = np.zeros((at.size, len(package.emotions)), np.float32)
-    for name, track in tracks.items():
-        if track:
-            frames, values = zip(*track)
-            weights[:, package.emotions.index(name)] = np.interp(at, frames, values)
-    return weights if moves else weights[0]
+                what = f"The emotion '{name}' has the weight" if name else "The intensity of the emotions is"
+                raise ModelError(f"{what} {weight:g}; give it one from 0 to 1")
 
 
 _opened: dict[tuple[object, ...], Session] = {}
@@ -564,16 +618,22 @@ def read_emotion(scene: bpy.types.Scene, slider: Any) -> Emotion:
     return scenes.sample_animated(scene, slider.path_from_id("weight"), 0.0, 1.0) or float(slider.weight)
 
 
-def gather_from_scene(scene: bpy.types.Scene) -> Job:
-    """Gather with what the scene's settings say. Raises VoxrigError."""
+def gather_from_scene(
+    scene: bpy.types.Scene,
+    character_object: bpy.types.Object | None = None,
+    sound: SoundFile | SoundStrip | None = None,
+) -> Job:
+    """Gather with what the scene's settings say, but for a character or a sound that is given. Raises VoxrigError."""
     settings = scene_settings(scene)
-    if settings.character is None:
+    character_object = character_object or settings.character
+    if character_object is None:
         raise RigError("No character is chosen; choose a mesh with shape keys or an armature under Character")
     model = chosen_model(settings)
     if model is None:
         raise ModelError("No model is chosen; choose one under Model")
     scope = Scope(replace_edited=settings.replace_edited)
-    return gather(scene, settings.character, read_sound_choice(scene), model.folder, read_animate_settings(scene), scope)
+    sound = sound or read_sound_choice(scene)
+    return gather(scene, character_object, sound, model.folder, read_animate_settings(scene), scope)
 
 
 class GeneratingOperator(VoxrigOperator):
@@ -657,7 +717,7 @@ class GeneratingOperator(VoxrigOperator):
         redraw_panel(context)
 
 
-class VOXRIG_OT_animate_from_audio(GeneratingOperator):
+class VOXRIG_OT_animate_from_audio(RedoSettings, GeneratingOperator):
     """Listen to the sound and write sparse keyframes on the character's mapped controls.
     Keyframes that you made or changed, those of other controls and those outside the sound stay as they are"""
 

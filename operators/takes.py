@@ -36,6 +36,7 @@ from .animate import (
     write,
 )
 from .base import VoxrigOperator, redraw_panel
+from .redo import SLIDERS, RedoSettings, as_operator_properties
 from .take_records import AnimateSettings, Scope, SoundStrip, TakeRecord, read_record
 
 
@@ -273,13 +274,18 @@ def _lacks_take(context: Any) -> str | None:
     return None
 
 
-class VOXRIG_OT_retake(GeneratingOperator):
+_RETAKE_RANGE = ("retake_first", "retake_last", "retake_regions", "retake_fade")
+
+
+class VOXRIG_OT_retake(RedoSettings, GeneratingOperator):
     """Generate again with the sliders as they are now, but only in the range and the face parts chosen below.
     All other keyframes stay as they are, and so do those that you made or changed"""
 
     bl_idname = "voxrig.retake"
     bl_label = "Retake"
     bl_options = {"REGISTER", "UNDO"}
+    redo = (*_RETAKE_RANGE, *SLIDERS)
+    __annotations__ = as_operator_properties(_RETAKE_RANGE)
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:

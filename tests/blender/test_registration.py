@@ -12,7 +12,9 @@ import bpy
 import voxrig
 
 ROOT = Path(__file__).resolve().parents[2]
-BASES = (bpy.types.PropertyGroup, bpy.types.Operator, bpy.types.Panel, bpy.types.UIList, bpy.types.AddonPreferences)
+BASES = tuple(
+    getattr(bpy.types, name) for name in ("PropertyGroup", "Operator", "Panel", "UIList", "AddonPreferences", "FileHandler")
+)
 
 
 def registered_names() -> dict[str, Any]:

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A sound file dropped onto the 3D View animates the character."""
+
+from typing import Any
+
+import bpy
+
+from ..properties import is_character, scene_settings
+from .animate import GeneratingOperator, Job, Take, gather_from_scene
+from .redo import RedoSettings
+from .take_records import SoundFile
+
+# What libsndfile reads, and with Blender's own decoder behind it also what films are made of.
+SOUND_FILES = ".wav;.flac;.ogg;.opus;.mp3;.aif;.aiff;.m4a;.mp4;.mov"
+
+
+def dropped_on(context: Any) -> bpy.types.Object | None:
+    """The character that a dropped sound is for: the chosen one, or else the active object where it can be one."""
+    chosen = scene_settings(context.scene).character
+    if chosen is not None:
+        return chosen
+    active = context.view_layer.objects.active
+    return active if active is not None and is_character(active) else None
+
+
+class VOXRIG_OT_animate_from_file(RedoSettings, GeneratingOperator):
+    """Listen to a sound file and write sparse keyframes on the character's mapped controls, from the start frame on.
+    Without a chosen character the active object becomes it"""
+
+    bl_idname = "voxrig.animate_from_file"
+    bl_label = "Animate from Audio"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+
+    filepath: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Sound File", description="Recording of one voice", subtype="FILE_PATH", options={"SKIP_SAVE", "HIDDEN"}
+    )
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """Grey without a character and while another run goes on."""
+        reason = super().disabled_reason(context)
+        if reason is None and dropped_on(context) is None:
+            return "Choose a character first: a mesh with shape keys or an armature"
+        return reason
+
+    def gather(self, scene: bpy.types.Scene) -> Job:
+        """The scene's settings with this sound."""
+        start_frame = float(scene_settings(scene).start_frame)
+        return gather_from_scene(scene, dropped_on(bpy.context), SoundFile(self.filepath, start_frame))
+
+    def finish(self, scene: bpy.types.Scene, job: Job, take: Take) -> None:
+        """Write, and show in the panel what was animated from what."""
+        super().finish(scene, job, take)
+        settings: Any = scene_settings(scene)
+        settings.character = scene.objects[job.character]
+        settings.sound_source, settings.sound_file = "FILE", self.filepath
+
+
+class VOXRIG_FH_sound(bpy.types.FileHandler):
+    """Offers Animate from Audio for sounds that are dropped onto the 3D View."""
+
+    bl_idname = "VOXRIG_FH_sound"
+    bl_label = "Animate from Audio"
+    bl_import_operator = VOXRIG_OT_animate_from_file.bl_idname
+    bl_file_extensions = SOUND_FILES
+
+    @classmethod
+    def poll_drop(cls, context: Any) -> bool:
+        """On the 3D View, with a character to animate."""
+        return context.area is not None and context.area.type == "VIEW_3D" and VOXRIG_OT_animate_from_file.poll(context)
+
+
+CLASSES = (VOXRIG_OT_animate_from_file, VOXRIG_FH_sound)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
