@@ -13,10 +13,7 @@ The result is a complete model package: trunk and head in one graph.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import os
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -33,7 +30,7 @@ from ..errors import Cancelled, ModelError, ShowError
 from .audio import Resampler, Waveform
 from .generate import generate_outputs
 from .graphs import Head, replace_head
-from .package import ModelPackage, load_package
+from .package import ModelPackage, package_name, show_corpus, write_package
 from .session import Session
 from .show import Shot, Show
 
@@ -120,17 +117,28 @@ def hear_shot(
     are fitted on what the trunk hears of silence, as the finished model hears it.
     """
     package = session.package
-    waveform = _at_rate(shot.waveform, package.sample_rate)
-    margin = math.ceil(KNOT_SECONDS[-1] * package.frame_rate)
-    padded = Waveform(np.pad(waveform.samples, margin * package.hop), package.sample_rate)
     outputs = ("features", "phones") if package.phones else ("features",)
-    made = generate_outputs(session, padded, outputs=outputs, is_cancelled=is_cancelled)
+    made = generate_outputs(
+        session, padded_sound(shot, package.sample_rate, package.frame_rate), outputs=outputs, is_cancelled=is_cancelled
+    )
     heard = np.concatenate([made[name] for name in outputs], axis=1)
-    first_seconds = shot.sound_start_seconds - margin / package.frame_rate
+    return lay_out_shot(shot, heard, controls, emotions, package.frame_rate)
+
+
+def padded_sound(shot: Shot, sample_rate: int, frame_rate: float) -> Waveform:
+    """A shot's sound at ``sample_rate`` with the reach of the lags, in whole rows of silence, before and after it."""
+    samples = _at_rate(shot.waveform, sample_rate).samples
+    return Waveform(np.pad(samples, _margin_rows(frame_rate) * round(sample_rate / frame_rate)), sample_rate)
+
+
+def lay_out_shot(shot: Shot, heard: Array, controls: Sequence[Channel], emotions: Sequence[str], frame_rate: float) -> Heard:
+    """What was ``heard`` ``[time, width]`` of :func:`padded_sound`, with the shot's animation on the same rows."""
+    margin = _margin_rows(frame_rate)
+    first_seconds = shot.sound_start_seconds - margin / frame_rate
     columns = [shot.control_names.index(control.name) for control in controls]
     curves = ChannelCurves(tuple(control.name for control in controls), shot.frame_rate, shot.values[:, columns])
-    shown = resample_to_frames(curves, package.frame_rate, first_seconds, frame_count=len(heard)).values
-    seconds = first_seconds + np.arange(len(heard)) / package.frame_rate
+    shown = resample_to_frames(curves, frame_rate, first_seconds, frame_count=len(heard)).values
+    seconds = first_seconds + np.arange(len(heard)) / frame_rate
     usable = (seconds >= -1e-6) & (seconds <= (len(shot.values) - 1) / shot.frame_rate + 1e-6)
     usable[:margin] = usable[len(usable) - margin :] = False
     emotion = np.zeros((len(heard), len(emotions)), np.float32)
@@ -139,6 +147,10 @@ def hear_shot(
         if name in shot.emotions:
             emotion[:, column] = shot.emotion_weights[rows, shot.emotions.index(name)]
     return Heard(heard, shown, emotion, usable)
+
+
+def _margin_rows(frame_rate: float) -> int:
+    return math.ceil(KNOT_SECONDS[-1] * frame_rate)
 
 
 def _at_rate(waveform: Waveform, sample_rate: int) -> Waveform:
@@ -277,18 +289,7 @@ def write_fit(
     if width != len(fit.mean):
         raise ModelError(f"Model '{trunk.name}' gives {width} values a frame, the fit needs {len(fit.mean)}; fit it again")
     graph = _assemble(fit, trunk, trunk_graph)
-    description = _describe(fit, trunk, folder, graph, title, licence)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / "model.partial"
-        partial.write_bytes(graph)
-        (folder / "model.json").unlink(missing_ok=True)
-        os.replace(partial, folder / "model.onnx")
-        partial.write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(partial, folder / "model.json")
-    except OSError as error:
-        raise ModelError(f"{folder} cannot be written ({error.strerror}); choose another folder") from None
-    return load_package(folder)
+    return write_package(folder, graph, _describe(fit, trunk, folder, title, licence))
 
 
 def lag_hats(frame_rate: float) -> NDArray[np.float64]:
@@ -468,15 +469,15 @@ def _assemble(fit: Fit, trunk: ModelPackage, trunk_graph: bytes) -> bytes:
     return replace_head(trunk_graph, list(outputs)[1:], head, emotion, outputs)
 
 
-def _describe(fit: Fit, trunk: ModelPackage, folder: Path, graph: bytes, title: str | None, licence: str) -> dict[str, Any]:
+def _describe(fit: Fit, trunk: ModelPackage, folder: Path, title: str | None, licence: str) -> dict[str, Any]:
     reach = fit.reach_frames / trunk.frame_rate
     hours = round(fit.minutes / 60.0, 4)
     corpora = [vars(corpus) for corpus in trunk.training.corpora]
-    corpora.append({"name": f"shots of {fit.rig or 'a rig'}", "licence": licence, "hours": hours, "source": "the show's own"})
+    corpora.append(show_corpus(fit.rig, licence, hours))
     held_out = {control.name: round(r, 3) if math.isfinite(r) else None for control, r in zip(fit.controls, fit.held_out)}
     return {
         "format": 1,
-        "name": re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-") or "show",
+        "name": package_name(folder),
         "title": title or folder.name or "Show",
         "version": "1.0.0",
         "licence": licence,
@@ -491,7 +492,6 @@ def _describe(fit: Fit, trunk: ModelPackage, folder: Path, graph: bytes, title: 
         "emotions": list(fit.emotions),
         "phones": list(trunk.phones),
         "features": {"width": trunk.feature_width},
-        "graph": {"file": "model.onnx", "sha256": hashlib.sha256(graph).hexdigest()},
         "targets": {name: asdict(target) for name, target in fit.targets.items()},
         "training": {
             "corpora": corpora,

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +66,8 @@ class ModelPackage:
     ``context_after_seconds`` after it. Row i of the outputs shows the instant i * hop / sample_rate - lead_seconds.
     A model that was learned on a rig says in ``targets`` which value of the rig each channel is; it needs no mapping.
     With ``expression_rules`` the graph ends in ``animation.expression.apply_expression``, so that emotions may as well be put
-    on its neutral channels later, without running it again.
+    on its neutral channels later, without running it again. Where ``key_regions`` is not empty, ``keys``
+    ``[1, frames, key_regions]`` says how likely the show's animators would set a key of that region at that frame, 0..1.
     """
 
     folder: Path
@@ -86,6 +89,7 @@ class ModelPackage:
     training: TrainingRecord
     targets: dict[str, Target] = field(default_factory=dict[str, Target])
     expression_rules: bool = False
+    key_regions: tuple[str, ...] = ()
 
     @property
     def hop(self) -> int:
@@ -107,6 +111,8 @@ class ModelPackage:
         widths = {"channels": len(self.channels), "features": self.feature_width}
         if self.phones:
             widths["phones"] = len(self.phones)
+        if self.key_regions:
+            widths["keys"] = len(self.key_regions)
         return widths
 
 
@@ -116,6 +122,22 @@ def bundled_packages() -> list[Path]:
 
 
 _MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
+
+
+def find_model(name: str | None) -> Path:
+    """The folder of a model package: as given, else a bundled one by name, else the first that is bundled."""
+    bundled = bundled_packages()
+    if name is None:
+        if not bundled:
+            raise ModelError("No model is bundled with this Voxrig; give the folder of one with --model")
+        return next((folder for folder in bundled if folder.name == "speech"), bundled[0])
+    if os.path.isdir(name):
+        return Path(name)
+    for folder in bundled:
+        if folder.name == name:
+            return folder
+    names = ", ".join(folder.name for folder in bundled) or "none"
+    raise ModelError(f"There is no folder {name} and no bundled model of that name (there are: {names})")
 
 
 def read_description(folder: str | Path) -> ModelPackage:
@@ -148,6 +170,36 @@ def load_package(folder: str | Path) -> ModelPackage:
     _check_hash(package)
     _check_graph(package)
     return package
+
+
+def write_package(folder: str | Path, graph: bytes, description: dict[str, Any]) -> ModelPackage:
+    """Write a ``graph`` and its ``description`` (all of model.json but what says which graph it is) and load the package.
+
+    The files appear only when both are whole. Raises ModelError when the folder cannot be written.
+    """
+    folder = Path(folder)
+    description = description | {"graph": {"file": "model.onnx", "sha256": hashlib.sha256(graph).hexdigest()}}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / "model.partial"
+        partial.write_bytes(graph)
+        (folder / "model.json").unlink(missing_ok=True)
+        os.replace(partial, folder / "model.onnx")
+        partial.write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(partial, folder / "model.json")
+    except OSError as error:
+        raise ModelError(f"{folder} cannot be written ({error.strerror}); choose another folder") from None
+    return load_package(folder)
+
+
+def package_name(folder: Path) -> str:
+    """The name of a package that is written into ``folder``: lower case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-") or "show"
+
+
+def show_corpus(rig: str, licence: str, hours: float) -> dict[str, Any]:
+    """A show's shots as a corpus of a package's training record."""
+    return {"name": f"shots of {rig or 'a rig'}", "licence": licence, "hours": hours, "source": "the show's own"}
 
 
 class _Fields:
@@ -273,6 +325,7 @@ def _parse(folder: Path, fields: _Fields) -> ModelPackage:
         training=_parse_training(fields.child("training")),
         targets=_parse_targets(fields),
         expression_rules=fields.flag("expression_rules"),
+        key_regions=fields.texts("key_regions") if fields.has("key_regions") else (),
     )
     rules = load_expressions() if package.expression_rules else None
     if rules is not None and (rules.names != package.channel_names or rules.emotions != package.emotions):
