@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from .animation.channels import REGIONS
-from .errors import ModelError, VoxrigError
+from .errors import VoxrigError
 
 if TYPE_CHECKING:
     import bpy
 
     from .inference.package import ModelPackage
+    from .operators.take_records import SoundChoice
 
 EXIT_DONE = 0
 EXIT_FAILED = 2
@@ -64,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     subcommands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_curves(subcommands)
     _add_convert(subcommands)
+    _add_collect(subcommands)
     _add_fit(subcommands)
     _add_animate(subcommands)
     return parser
@@ -90,24 +92,6 @@ def _add_model_choice(parser: argparse.ArgumentParser) -> None:
         type=str.lower,
         help="where the model runs (default: auto)",
     )
-
-
-def find_model(name: str | None) -> Path:
-    """The folder of a model package: as given, else a bundled one by name, else the first that is bundled."""
-    from .inference.package import bundled_packages
-
-    bundled = bundled_packages()
-    if name is None:
-        if not bundled:
-            raise ModelError("No model is bundled with this Voxrig; give the folder of one with --model")
-        return next((folder for folder in bundled if folder.name == "speech"), bundled[0])
-    if os.path.isdir(name):
-        return Path(name)
-    for folder in bundled:
-        if folder.name == name:
-            return folder
-    names = ", ".join(folder.name for folder in bundled) or "none"
-    raise ModelError(f"There is no folder {name} and no bundled model of that name (there are: {names})")
 
 
 def parse_emotions(assignments: Sequence[str], package: ModelPackage) -> list[float] | None:
@@ -159,7 +143,7 @@ def run_curves(arguments: argparse.Namespace) -> int:
     from .animation.interchange import write_curves
     from .inference.audio import read_sound
     from .inference.generate import generate_curves
-    from .inference.package import load_package
+    from .inference.package import find_model, load_package
     from .inference.session import open_session
 
     package = load_package(find_model(cast("str | None", arguments.model)))
@@ -242,6 +226,117 @@ def run_convert(arguments: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
+def _add_collect(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subcommands.add_parser(
+        "collect",
+        help="collect animated shots into a dataset folder to learn a show from",
+        description="Sample a character's animated controls and the sound of every shot, a .blend file each, and write a "
+        "report on what was collected. What is already there and has not changed is left, so a stopped run goes on; a file "
+        "that cannot be used does not stop the rest. Inside Blender (blender --background shot.blend --command voxrig "
+        "collect ...) without files: the file that Blender has loaded.",
+    )
+    parser.add_argument("blends", nargs="*", metavar="BLEND", help=".blend files, or folders that are searched for them")
+    parser.add_argument("--character", required=True, metavar="OBJECT", help="mesh or armature of the character")
+    parser.add_argument("-o", "--output", required=True, metavar="DATASET", help="folder of the shots, made if missing")
+    parser.add_argument("--scene", metavar="NAME", help="scene of the files (default: their active one)")
+    parser.add_argument("--audio", metavar="SOUND", help="sound file, or a folder with one named like each .blend")
+    parser.add_argument("--start-frame", type=float, metavar="FRAME", help="where --audio begins (default: the first frame)")
+    parser.add_argument(
+        "--strip", action="append", default=[], metavar="NAME", help="sound strip to use; several are mixed (default: all)"
+    )
+    parser.add_argument("--first", type=int, metavar="FRAME", help="first frame of the shots (default: the scene's)")
+    parser.add_argument("--last", type=int, metavar="FRAME", help="last frame of the shots (default: the scene's)")
+    parser.add_argument(
+        "--emotion", action="append", default=[], metavar="NAME[=WEIGHT]", help="emotion of the shots where no marker says it"
+    )
+    parser.add_argument("--all-controls", action="store_true", help="also controls that name no part of the face")
+    parser.add_argument("--again", action="store_true", help="collect again what has not changed")
+    parser.set_defaults(run=run_collect)
+
+
+def run_collect(arguments: argparse.Namespace) -> int:
+    """``voxrig collect``: every shot that can be used is written; each that cannot is one line and exit code 2."""
+    files = find_blends(cast("list[str]", arguments.blends))
+    return _with_extension("collect", lambda: _collect_files(arguments, files))
+
+
+def find_blends(places: Sequence[str]) -> list[Path]:
+    """The .blend files that are meant, folders searched to the bottom. Raises CommandError for a place without any."""
+    files: list[Path] = []
+    for place in map(Path, places):
+        found = sorted(place.rglob("*.blend")) if place.is_dir() else [place] if place.is_file() else []
+        if not found:
+            raise CommandError(f"there is no .blend file at {place}")
+        files += [file.absolute() for file in found]
+    return list(dict.fromkeys(files))
+
+
+def parse_labels(assignments: Sequence[str]) -> dict[str, float]:
+    """Emotions of one's own, with a weight of 1 where none is given. Raises CommandError."""
+    weights: dict[str, float] = {}
+    for assignment in assignments:
+        name, separator, text = assignment.partition("=")
+        try:
+            weight = float(text) if separator else 1.0
+        except ValueError:
+            weight = -1.0
+        if not name.strip() or not 0.0 <= weight <= 1.0:
+            raise CommandError(f"--emotion {assignment}: write NAME=WEIGHT with a weight from 0 to 1")
+        weights[name.strip().lower()] = weight
+    return weights
+
+
+def _collect_files(arguments: argparse.Namespace, files: list[Path]) -> int:
+    import bpy
+
+    from .inference.show import write_shot
+    from .inference.show_page import write_report
+    from .operators.collect import CollectSettings, collect_shot, digest_origin, find_sound, is_collected, name_shots
+
+    if not files and not bpy.data.filepath:
+        raise CommandError("no file is loaded; name .blend files or a folder of them")
+    folder = Path(cast("str", arguments.output))
+    loaded = Path(bpy.data.filepath)
+    audio = cast("str | None", arguments.audio)
+    failures = 0
+    for file, name in name_shots(files or [loaded]).items():
+        try:
+            settings = CollectSettings(
+                arguments.first,
+                arguments.last,
+                None if audio is None else find_sound(Path(audio).absolute(), file),
+                arguments.start_frame,
+                tuple(arguments.strip),
+                parse_labels(arguments.emotion),
+                arguments.all_controls,
+            )
+            origin = digest_origin(file, arguments.character, settings)
+            if not arguments.again and is_collected(folder, name, origin):
+                print(f"{name}: unchanged")
+                continue
+            if files:
+                _open_blend(file)
+            scene = _find_scene(cast("str | None", arguments.scene))
+            character = _find_object(scene, cast("str", arguments.character))
+            collected = collect_shot(scene, character, name, settings, _progress_printer(name), origin=origin)
+            write_shot(folder, collected.shot)
+        except VoxrigError as error:
+            _complain(f"{name}: {error}")
+            failures += 1
+            continue
+        for sentence in collected.warnings:
+            _complain(sentence)
+        shot = collected.shot
+        print(f"{name}: {shot.common_seconds:.1f} s with sound, {len(shot.controls)} controls")
+    report = write_report(folder)
+    for sentence in report.quality.all_problems:
+        _complain(sentence)
+    if report.quality.show.still:
+        print(f"never move, left out: {', '.join(report.quality.show.still)}")
+    print(f"{report.path}: {report.summary()}")
+    return EXIT_FAILED if failures else EXIT_DONE
+
+
 def _add_fit(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subcommands.add_parser(
         "fit",
@@ -262,7 +357,7 @@ def run_fit(arguments: argparse.Namespace) -> int:
     import time
 
     from .inference.fit import fit_show, write_fit
-    from .inference.package import load_package
+    from .inference.package import find_model, load_package
     from .inference.session import open_session
     from .inference.show import read_show
 
@@ -303,7 +398,8 @@ def _add_animate(subcommands: argparse._SubParsersAction[argparse.ArgumentParser
     sound = parser.add_mutually_exclusive_group(required=True)
     sound.add_argument("--audio", metavar="SOUND", help="sound file; what Blender can play, it can read")
     sound.add_argument("--strip", metavar="NAME", help="sound strip of the scene's sequencer, with its own place and trim")
-    parser.add_argument("--start-frame", type=float, default=1.0, metavar="FRAME", help="where --audio begins (default: 1)")
+    sound.add_argument("--curves", metavar="FILE", help="curves instead of a sound and a model; any that convert reads")
+    parser.add_argument("--start-frame", type=float, default=1.0, metavar="FRAME", help="where the sound begins (default: 1)")
     parser.add_argument("--mapping", metavar="FILE", help="JSON file saved by Save Mapping (default: the character's own)")
     parser.add_argument("--strength", type=_number(0.0, 4.0), default=1.0, help="movement of the whole face (default: 1)")
     parser.add_argument("--jaw", type=_number(0.0, 4.0), default=1.0, help="movement of the jaw (default: 1)")
@@ -367,20 +463,29 @@ def run_animate(arguments: argparse.Namespace) -> int:
         raise CommandError(f"--output {output.name} does not end in .blend")
     if not output.parent.is_dir():
         raise CommandError(f"there is no folder {output.parent} for --output; make it first")
+    from .inference.package import find_model
+
     model_folder = find_model(cast("str | None", arguments.model))
+    return _with_extension("animate", lambda: _animate_file(arguments, model_folder, output))
+
+
+def _with_extension(command: str, work: Callable[[], int]) -> int:
+    """Do what needs Blender and Voxrig in it."""
     try:
         import bpy
     except ImportError:
-        raise CommandError("animate needs Blender: run it inside Blender, or with a Python that has the module bpy") from None
+        raise CommandError(
+            f"{command} needs Blender: run it inside Blender, or with a Python that has the module bpy"
+        ) from None
     if hasattr(bpy.types.Scene, "voxrig"):
-        return _animate_file(arguments, model_folder, output)
+        return work()
 
     # Outside Blender nobody has enabled the extension; what is left registered would outlive Python itself.
     from . import registration
 
     registration.register()
     try:
-        return _animate_file(arguments, model_folder, output)
+        return work()
     finally:
         registration.unregister()
 
@@ -389,36 +494,26 @@ def _animate_file(arguments: argparse.Namespace, model_folder: Path, output: Pat
     import bpy
 
     from .inference.package import read_description
-    from .operators.animate import AnimateSettings, Scope, SoundFile, SoundStrip, animate_character
+    from .operators.animate import AnimateSettings, Scope, animate_character
     from .operators.mapping import load_mapping
 
     if arguments.key_step < 1:
         raise CommandError(f"--key-step {arguments.key_step}: give a number of frames from 1")
     blend = cast("str | None", arguments.blend)
     if blend is not None:
-        if not Path(blend).is_file():
-            raise CommandError(f"there is no file {blend}")
-        try:
-            bpy.ops.wm.open_mainfile(filepath=str(Path(blend).absolute()), load_ui=False)
-        except RuntimeError:
-            raise CommandError(f"{blend} is not a file that this Blender can open") from None
+        _open_blend(Path(blend))
     elif not bpy.data.filepath:
         raise CommandError("no file is loaded; name one with --blend")
     scene = _find_scene(cast("str | None", arguments.scene))
     name = cast("str", arguments.character)
-    character = scene.objects.get(name)
-    if character is None:
-        candidates = ", ".join(item.name for item in scene.objects if item.type in ("MESH", "ARMATURE")) or "none"
-        raise CommandError(f"scene '{scene.name}' has no object '{name}' (meshes and armatures: {candidates})")
+    character = _find_object(scene, name)
     if arguments.mapping is not None:
         load_mapping(character, cast("str", arguments.mapping))
     emotion = parse_emotions(cast("list[str]", arguments.emotion), package := read_description(model_folder))
     take = animate_character(
         scene,
         character,
-        SoundStrip(arguments.strip)
-        if arguments.strip is not None
-        else SoundFile(_absolute(arguments.audio), arguments.start_frame),
+        _sound_choice(arguments),
         model_folder,
         AnimateSettings(
             strength=arguments.strength,
@@ -444,6 +539,35 @@ def _animate_file(arguments: argparse.Namespace, model_folder: Path, output: Pat
         raise CommandError(f"{output} cannot be written ({error}); choose another place") from None
     print(f"{output}: {take.summary(name)}")
     return EXIT_DONE
+
+
+def _sound_choice(arguments: argparse.Namespace) -> SoundChoice:
+    from .operators.take_records import CurvesFile, SoundFile, SoundStrip
+
+    if arguments.strip is not None:
+        return SoundStrip(arguments.strip)
+    if arguments.curves is not None:
+        return CurvesFile(_absolute(arguments.curves), arguments.start_frame)
+    return SoundFile(_absolute(arguments.audio), arguments.start_frame)
+
+
+def _open_blend(file: Path) -> None:
+    import bpy
+
+    if not file.is_file():
+        raise CommandError(f"there is no file {file}")
+    try:
+        bpy.ops.wm.open_mainfile(filepath=str(file.absolute()), load_ui=False)
+    except RuntimeError:
+        raise CommandError(f"{file} is not a file that this Blender can open") from None
+
+
+def _find_object(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
+    character = scene.objects.get(name)
+    if character is None:
+        candidates = ", ".join(item.name for item in scene.objects if item.type in ("MESH", "ARMATURE")) or "none"
+        raise CommandError(f"scene '{scene.name}' has no object '{name}' (meshes and armatures: {candidates})")
+    return character
 
 
 def _find_scene(name: str | None) -> bpy.types.Scene:

@@ -9,6 +9,7 @@ run in progress is no property: it ends with the session and has no place in a f
 # pyright: reportInvalidTypeForm=false
 
 import functools
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 from .animation.channels import REGIONS
 from .animation.curves import ChannelCurves
 from .animation.mapping import Link, Mapping, Target, apply_mapping
+from .animation.overview import Overview
 from .blender import poses, rigs, sounds
 from .blender.targets import explain_obstacle
 from .errors import ModelError, RigError
@@ -57,6 +59,16 @@ class Session:
     trouble: str = ""
     preview: float = 0.0
     swept: str = ""
+    # What the waveform strip draws, by the take's record; None for a take that cannot be drawn. Undo brings takes back.
+    overviews: OrderedDict[str, Overview | None] = field(default_factory=OrderedDict)
+    on_unseen_take: Callable[[Any], None] | None = None
+
+    def remember_overview(self, record: str, overview: Overview | None) -> None:
+        """Keep what is drawn of a take; the oldest of many is forgotten."""
+        self.overviews[record] = overview
+        self.overviews.move_to_end(record)
+        while len(self.overviews) > 16:
+            self.overviews.popitem(last=False)
 
 
 session = Session()
@@ -184,12 +196,12 @@ def _find_channels(_link: "VOXRIG_PG_link", context: Any, _text: str) -> list[st
     return [name for name, _group in model.channels] if model else []
 
 
-def _slider_moved(group: "VOXRIG_PG_scene", _context: Any) -> None:
+def _slider_moved(group: Any, _context: Any) -> None:
     if session.on_slider is not None:
         session.on_slider(group.id_data)
 
 
-def _emotion_moved(group: "VOXRIG_PG_emotion", _context: Any) -> None:
+def _emotion_moved(group: Any, _context: Any) -> None:
     if session.on_emotion is not None:
         session.on_emotion(group.id_data)
 
@@ -211,6 +223,34 @@ def _strength(name: str, what: str) -> Any:
         min=0.0,
         max=4.0,
         soft_max=2.0,
+        subtype="FACTOR",
+        update=_slider_moved,
+        options=set(),
+    )
+
+
+def _smoothing(what: str) -> Any:
+    return bpy.props.FloatProperty(
+        name="Smoothing",
+        description=f"Half-life in milliseconds by which the {what} move more softly than the rest of the face",
+        min=0.0,
+        max=1000.0,
+        soft_max=200.0,
+        step=500,
+        precision=0,
+        update=_slider_moved,
+        options=set(),
+    )
+
+
+def _offset(name: str, what: str) -> Any:
+    return bpy.props.FloatProperty(
+        name=name,
+        description=what,
+        min=-1.0,
+        max=1.0,
+        soft_min=-0.5,
+        soft_max=0.5,
         subtype="FACTOR",
         update=_slider_moved,
         options=set(),
@@ -461,6 +501,36 @@ class VOXRIG_PG_emotion(bpy.types.PropertyGroup):
     )
 
 
+class VOXRIG_PG_channel(bpy.types.PropertyGroup):
+    """A multiplier and an offset for one channel of the model."""
+
+    channel: bpy.props.StringProperty(
+        name="Channel",
+        description="Channel of the model, such as 'mouthSmileLeft'",
+        search=_find_channels,
+        update=_slider_moved,
+        options=set(),
+    )
+    gain: bpy.props.FloatProperty(
+        name="Multiplier",
+        description="How much of the channel is shown: 1 as it is, 0 nothing, below 0 the other way round. "
+        "Taken literally: too little of 'mouthClose' opens closed lips",
+        default=1.0,
+        soft_min=0.0,
+        soft_max=2.0,
+        update=_slider_moved,
+        options=set(),
+    )
+    offset: bpy.props.FloatProperty(
+        name="Offset",
+        description="Added to the channel throughout, such as 0.1 of a smile on one side",
+        soft_min=-1.0,
+        soft_max=1.0,
+        update=_slider_moved,
+        options=set(),
+    )
+
+
 class VOXRIG_PG_scene(bpy.types.PropertyGroup):
     """What to animate from which sound with which model, and how."""
 
@@ -477,12 +547,19 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         items=[
             ("FILE", "File", "A sound or video file on disk, starting at a frame you choose"),
             ("STRIP", "Strip", "A sound strip of the Video Sequencer, with its own start and trim"),
+            ("CURVES", "Curves File", "Curves from another program instead of a sound and a model, such as Live Link Face"),
         ],
         options=set(),
     )
     sound_file: bpy.props.StringProperty(
         name="Sound File",
         description="Recording of one voice: wav, flac, ogg, mp3, or anything else that Blender can play",
+        subtype="FILE_PATH",
+        options=set(),
+    )
+    curves_file: bpy.props.StringProperty(
+        name="Curves File",
+        description="Curves of Live Link Face, Audio2Face, Rhubarb, MediaPipe or Voxrig; what the file is, its content says",
         subtype="FILE_PATH",
         options=set(),
     )
@@ -493,7 +570,7 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         options=set(),
     )
     start_frame: bpy.props.IntProperty(
-        name="Start Frame", description="Frame at which the sound file begins", default=1, options=set()
+        name="Start Frame", description="Frame at which the sound or the curves begin", default=1, options=set()
     )
     model: bpy.props.EnumProperty(
         name="Model",
@@ -514,7 +591,40 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
     emotions: bpy.props.CollectionProperty(
         name="Emotions", description="How much of each emotion the face shows", type=VOXRIG_PG_emotion
     )
+    emotion_intensity: bpy.props.FloatProperty(
+        name="Intensity",
+        description="How much of the whole mix of emotions the face shows. Keyframe it to let the mix come and go",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        update=_emotion_moved,
+    )
+    use_emotion_range: bpy.props.BoolProperty(
+        name="Limit to Range",
+        description="Show the emotions only between two frames; before and after them the face is neutral",
+        update=_emotion_moved,
+        options=set(),
+    )
+    emotion_first: bpy.props.IntProperty(
+        name="First Frame", description="Frame where the emotions begin", default=1, update=_emotion_moved, options=set()
+    )
+    emotion_last: bpy.props.IntProperty(
+        name="Last Frame", description="Frame where the emotions end", default=50, update=_emotion_moved, options=set()
+    )
+    emotion_fade: bpy.props.FloatProperty(
+        name="Cross-Fade",
+        description="Frames over which the emotions come and go, half of them on each side of the range's ends",
+        default=12.0,
+        min=0.0,
+        soft_max=50.0,
+        step=100,
+        precision=1,
+        update=_emotion_moved,
+        options=set(),
+    )
     strength: _strength("Strength", "How much the whole face moves")
+    articulation: _strength("Articulation", "How clearly jaw, lips and tongue speak, from a mumble to every sound shown")
     jaw_strength: _strength("Jaw", "How far the jaw opens. Low for a mumble, high for shouting")
     lips_strength: _strength("Lips", "How clearly the lips shape vowels and consonants")
     tongue_strength: _strength("Tongue", "How much the tongue moves")
@@ -555,32 +665,37 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
     has_own_lead: bpy.props.BoolProperty(
         name="Has Own Lead", description="Whether the lead was set by hand", options={"HIDDEN"}
     )
-    eyelids: bpy.props.FloatProperty(
-        name="Eyelids",
-        description="How far the lids hang throughout: above 0 sleepy, below 0 wide awake",
-        min=-1.0,
-        max=1.0,
-        soft_min=-0.5,
-        soft_max=0.5,
-        subtype="FACTOR",
-        update=_slider_moved,
-        options=set(),
+    jaw_smoothing: _smoothing("jaw")
+    lips_smoothing: _smoothing("lips")
+    tongue_smoothing: _smoothing("tongue")
+    cheeks_smoothing: _smoothing("cheeks")
+    nose_smoothing: _smoothing("nose")
+    brows_smoothing: _smoothing("brows")
+    eyes_smoothing: _smoothing("eyes and lids")
+    head_smoothing: _smoothing("head")
+    jaw_offset: _offset("Jaw Rest", "How far the jaw hangs open throughout. Below 0 it stays higher. Lips still close")
+    lips_offset: _offset("Lip Rest", "How far the lips are parted throughout. Below 0 they press. Lips still close")
+    tongue_offset: _offset("Tongue Rest", "How far the tongue is out throughout")
+    cheeks_offset: _offset("Cheek Rest", "How far the cheeks are raised throughout")
+    nose_offset: _offset("Nose Rest", "How far the nose is wrinkled throughout")
+    brows_offset: _offset("Brow Rest", "How high the brows are throughout. Below 0 they frown")
+    eyes_offset: _offset("Eyelids", "How far the lids hang throughout: above 0 sleepy, below 0 wide awake")
+    head_offset: _offset("Head Rest", "How far the head nods throughout, for models that move the head")
+    channels: bpy.props.CollectionProperty(
+        name="Channels", description="Channels with a multiplier and an offset of their own", type=VOXRIG_PG_channel
     )
-    jaw_rest: bpy.props.FloatProperty(
-        name="Jaw Rest",
-        description="How far the jaw hangs open throughout, lips and all. Below 0 it stays higher",
-        min=-1.0,
-        max=1.0,
-        soft_min=-0.3,
-        soft_max=0.3,
-        subtype="FACTOR",
-        update=_slider_moved,
-        options=set(),
-    )
+    active_channel: bpy.props.IntProperty(name="Active Channel", options={"HIDDEN"})
     live_update: bpy.props.BoolProperty(
         name="Live Update",
         description="Whether the chosen take follows the sliders at once. Emotions follow in the background",
         default=True,
+        options=set(),
+    )
+    show_waveform: bpy.props.BoolProperty(
+        name="Show Waveform",
+        description="Draw the chosen take's sound, jaw, lips and where they close over the lower edge of the 3D View, and under "
+        "the keyframes of the Timeline, Dope Sheet and Graph Editor",
+        default=False,
         options=set(),
     )
     tolerance: bpy.props.FloatProperty(
@@ -671,7 +786,7 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
 
 
 REGION_STRENGTHS = ("tongue", "cheeks", "nose", "brows", "eyes", "head")
-"""Face parts with a strength of their own in the Regions panel; jaw and lips stand above it."""
+"""Face parts whose strength is only in the Regions panel; those of jaw and lips are axes of the articulation."""
 
 
 class VOXRIG_AP_preferences(bpy.types.AddonPreferences):
@@ -995,6 +1110,7 @@ CLASSES = (
     VOXRIG_PG_character,
     VOXRIG_PG_window,
     VOXRIG_PG_emotion,
+    VOXRIG_PG_channel,
     VOXRIG_PG_scene,
     VOXRIG_AP_preferences,
 )

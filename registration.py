@@ -6,8 +6,8 @@ from typing import Any
 import bpy
 
 from . import properties
-from .operators import animate, calibrate, collect, drop, mapping, mapping_check, mapping_edit, preview, takes
-from .panels import main
+from .operators import animate, calibrate, collect, drop, mapping, mapping_check, mapping_edit, overview, preview, takes
+from .panels import main, waveform
 from .panels import mapping as mapping_panel
 from .panels import takes as takes_panel
 
@@ -20,11 +20,13 @@ MODULES = (
     preview,
     animate,
     takes,
+    overview,
     drop,
     collect,
     main,
     mapping_panel,
     takes_panel,
+    waveform,
 )
 
 _commands: list[Any] = []

@@ -45,8 +45,8 @@ class Shot:
 
     ``controls`` are described as a model's channels are; a control without limits has infinite ones. ``targets`` say by name
     which value of the rig a control is, where that is known. ``emotion`` is float32 ``[time, emotion]`` in 0..1. ``origin``
-    is a digest of what the shot was collected from and how. Raises ShowError for what nothing can be learned from: no sound, values that are not
-    numbers, less than a second of animation with sound; ValueError when shapes do not fit.
+    is a digest of what the shot was collected from, and how. Raises ShowError for what nothing can be learned from: no
+    sound, values that are not numbers, less than a second of animation with sound; ValueError when shapes do not fit.
     """
 
     name: str
@@ -347,12 +347,17 @@ def read_shot(path: str | Path) -> Shot:
         raise damaged(str(error).splitlines()[0] if str(error) else type(error).__name__) from None
 
 
-def read_show(folder: str | Path) -> Show:
-    """Read a dataset folder. Raises ShowError, naming the first shot that cannot be used."""
+def list_shots(folder: str | Path) -> list[Path]:
+    """The jsons of a dataset folder's shots, by name. Raises ShowError where there is none."""
     folder = Path(folder)
     if not folder.is_dir():
         raise ShowError(f"There is no folder {folder}; give the folder that the shots were collected into")
     paths = sorted(folder.glob("*.json"))
     if not paths:
         raise ShowError(f"There is no shot in {folder}; collect some first")
-    return gather_show([read_shot(path) for path in paths])
+    return paths
+
+
+def read_show(folder: str | Path) -> Show:
+    """Read a dataset folder. Raises ShowError, naming the first shot that cannot be used."""
+    return gather_show([read_shot(path) for path in list_shots(folder)])
