@@ -44,6 +44,7 @@ class Run:
     character: str
     progress: float = 0.0
     cancelled: bool = False
+    doing: str = "animated"
 
 
 @dataclass

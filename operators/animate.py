@@ -20,12 +20,14 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..animation.channels import REGIONS
 from ..animation.curves import ChannelCurves
 from ..animation.emotions import Emotion, emotion_points, emotion_weights
 from ..animation.expression import apply_expression, voice_energy
 from ..animation.keys import KeyedCurve, largest_errors
 from ..animation.lips import GAP_CENTIMETRES, sealed_frames
 from ..animation.mapping import Mapping, Target, apply_mapping
+from ..animation.overview import Overview, find_peaks, make_overview
 from ..animation.performance import Performance, apply_performance
 from ..animation.placing import Placing, find_poses, place_keys
 from ..animation.retake import CONSTANT
@@ -36,6 +38,7 @@ from ..blender.takes import DenseTake, write_take
 from ..errors import AudioError, Cancelled, ModelError, RigError
 from ..inference.audio import read_sound
 from ..inference.generate import count_frames, generate_curves
+from ..inference.imported import read_imported
 from ..inference.package import ModelPackage, load_package, read_description
 from ..inference.session import Session, open_session
 from ..properties import (
@@ -52,10 +55,12 @@ from ..properties import (
     store_mapping,
     store_take,
 )
-from .base import VoxrigOperator, redraw_panel
+from .background import BackgroundOperator, Work
+from .base import VoxrigOperator
+from .learned import map_learned, split_by_region, warn_of_missing
 from .mapping import match_channels
 from .redo import RedoSettings
-from .take_records import AnimateSettings, Scope, SoundFile, SoundStrip, TakeRecord, write_record
+from .take_records import AnimateSettings, CurvesFile, Scope, SoundChoice, SoundFile, SoundStrip, TakeRecord, write_record
 
 Progress = Callable[[float], None]
 CancelCheck = Callable[[], bool]
@@ -71,7 +76,8 @@ class Job:
     """Everything that ``compute`` needs, with no reference into Blender's data.
 
     ``targets`` are the only ones that may be written, or None for all; ``choice`` is the sound as it was chosen; ``take`` is
-    the take of the character's list that is made again, or '' for a new one.
+    the take of the character's list that is made again, or '' for a new one. ``others`` are the parts of the take that other
+    models make, each for its own targets.
     """
 
     character: str
@@ -85,10 +91,12 @@ class Job:
     frames_per_second: float
     model_folder: Path
     settings: AnimateSettings
-    choice: "SoundFile | SoundStrip"
+    choice: SoundChoice
     scope: Scope = Scope()
     targets: frozenset[Target] | None = None
     take: str = ""
+    others: "tuple[Job, ...]" = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,7 @@ class Heard:
     """What the model made of a sound, before any of the artist's sliders; ``sound_hash`` is the sha256 of the sound.
 
     ``energy`` ``[time]`` is how loud the voice is where emotions are still to be put on the curves by ``feel``, else None.
+    ``peaks`` are for animation.overview.
     """
 
     curves: ChannelCurves
@@ -105,6 +114,7 @@ class Heard:
     sound_hash: str
     provider: str
     warning: str | None
+    peaks: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,7 @@ class Take:
     sound_hash: str
     model_title: str
     provider: str
+    overview: Overview
     warnings: tuple[str, ...] = ()
     kept_count: int = 0
 
@@ -152,7 +163,7 @@ class Take:
 def animate_character(
     scene: bpy.types.Scene,
     character_object: bpy.types.Object,
-    sound: SoundFile | SoundStrip,
+    sound: SoundChoice,
     model_folder: str | Path,
     settings: AnimateSettings | None = None,
     on_progress: Progress | None = None,
@@ -174,7 +185,7 @@ def animate_character(
 def gather(
     scene: bpy.types.Scene,
     character_object: bpy.types.Object,
-    sound: SoundFile | SoundStrip,
+    sound: SoundChoice,
     model_folder: str | Path,
     settings: AnimateSettings,
     scope: Scope | None = None,
@@ -186,9 +197,13 @@ def gather(
     ``mapping`` is the character's own unless another one is given; ``take`` names a take of its list to make again.
     """
     package = describe_package(model_folder)
-    check_emotion(settings, package)
+    check_emotion(settings, package, *(describe_package(chosen.folder) for chosen in settings.region_models))
+    if isinstance(sound, CurvesFile):
+        package = read_imported(bpy.path.abspath(sound.path), package).package
     scope = scope or Scope()
-    mapping = active_mapping(character_object) if mapping is None else mapping
+    missing: tuple[str, ...] = ()
+    if mapping is None:
+        mapping, missing = map_package(character_object, package)
     is_new_mapping = not mapping.links
     if is_new_mapping:
         mapping = match_channels(character_object, package).mapping
@@ -206,7 +221,7 @@ def gather(
         source = bpy.path.abspath(sound.path)
         start_frame, offset_seconds, duration_seconds = sound.start_frame, 0.0, None
         sound_name = Path(source).name
-    return Job(
+    job = Job(
         character_object.name,
         mapping,
         is_new_mapping,
@@ -220,9 +235,19 @@ def gather(
         settings,
         sound,
         scope,
-        _targets_in(scope.regions, mapping, package),
+        None if settings.region_models else _targets_in(scope.regions, mapping, package),
         take,
+        warnings=warn_of_missing(character_object.name, package, missing),
     )
+    return split_by_region(job, package, lambda theirs: map_package(character_object, theirs), _targets_in)
+
+
+def map_package(character_object: bpy.types.Object, package: ModelPackage) -> tuple[Mapping, tuple[str, ...]]:
+    """The mapping that a model uses on a character, and what the character lacks of the controls that it was learned on.
+
+    A learned model drives its own controls; for others it is the character's mapping, which may be empty. Raises RigError.
+    """
+    return map_learned(character_object, package) if package.targets else (active_mapping(character_object), ())
 
 
 def _targets_in(regions: tuple[str, ...], mapping: Mapping, package: ModelPackage) -> frozenset[Target] | None:
@@ -284,11 +309,46 @@ def compute(job: Job, on_progress: Progress | None = None, is_cancelled: CancelC
         if on_progress is not None:
             on_progress(fraction)
 
-    heard = listen(job, advance, is_cancelled)
-    advance(0.8)
-    take = shape(job, heard)
-    advance(1.0)
-    return take
+    parts = _parts_of(job)
+    takes: list[Take] = []
+    for number, part in enumerate(parts):
+        heard = listen(part, lambda fraction, number=number: advance((number + fraction) / len(parts)), is_cancelled)
+        takes.append(shape(part, heard))
+        advance((number + 1) / len(parts))
+    return merge_takes(takes)
+
+
+def recall_take(job: Job) -> Take | None:
+    """The take, if this session still knows what every model of it makes of the sound; no model runs."""
+    parts = _parts_of(job)
+    known = [(part, heard) for part in parts if (heard := recall(part)) is not None]
+    return merge_takes([shape(part, heard) for part, heard in known]) if len(known) == len(parts) else None
+
+
+def _parts_of(job: Job) -> list[Job]:
+    """The job and its others, without those that have nothing to write."""
+    return [part for part in (job, *job.others) if part.targets is None or part.targets]
+
+
+def merge_takes(takes: list[Take]) -> Take:
+    """One take of several on the same frames, each with targets of its own; the first says how keys are placed."""
+    first = takes[0]
+    if len(takes) == 1:
+        return first
+    dense = replace(
+        first.dense,
+        targets=tuple(target for take in takes for target in take.dense.targets),
+        values=np.concatenate([take.dense.values for take in takes], axis=1),
+        tolerances=tuple(tolerance for take in takes for tolerance in take.dense.tolerances),
+        keyed=tuple(curve for take in takes for curve in take.dense.keyed),
+    )
+    return replace(
+        first,
+        curves=tuple(zip(dense.targets, dense.keyed)),
+        dense=dense,
+        model_title=" + ".join(dict.fromkeys(take.model_title for take in takes)),
+        warnings=tuple(dict.fromkeys(warning for take in takes for warning in take.warnings)),
+    )
 
 
 _heard: OrderedDict[tuple[object, ...], Heard] = OrderedDict()
@@ -299,7 +359,7 @@ def recall(job: Job) -> Heard | None:
     """What the model made of the job's sound, if this session still knows; no model runs. Raises nothing."""
     try:
         key = _hearing_key(job)
-    except OSError:
+    except (OSError, ModelError):
         return None
     with _hearing:
         return _heard.get(key)
@@ -317,6 +377,8 @@ def listen(job: Job, advance: Progress, is_cancelled: CancelCheck | None = None)
     known = recall(job)
     if known is not None:
         return known
+    if isinstance(job.choice, CurvesFile):
+        return _hear_imported(job)
     model = _open(job.model_folder, job.settings)
     package = model.package
     advance(0.05)
@@ -340,9 +402,10 @@ def listen(job: Job, advance: Progress, is_cancelled: CancelCheck | None = None)
         on_progress=lambda fraction: advance(0.2 + 0.6 * fraction),
         is_cancelled=is_cancelled,
     )
+    peaks = find_peaks(waveform.samples, waveform.sample_rate)
     content = job.sound if isinstance(job.sound, bytes) else Path(job.sound).read_bytes()
     sound_hash = hashlib.sha256(content).hexdigest()
-    heard = Heard(curves, energy, package, waveform.duration_seconds, sound_hash, model.provider, model.warning)
+    heard = Heard(curves, energy, package, waveform.duration_seconds, sound_hash, model.provider, model.warning, peaks)
     with _hearing:
         _heard[_hearing_key(job)] = heard
         while len(_heard) > _HEARD_TAKES:
@@ -350,8 +413,18 @@ def listen(job: Job, advance: Progress, is_cancelled: CancelCheck | None = None)
     return heard
 
 
+def _hear_imported(job: Job) -> Heard:
+    """The curves of a file, as if a model had made them. Raises InterchangeError."""
+    path = Path(str(job.sound))
+    imported = read_imported(path, describe_package(job.model_folder))
+    content = hashlib.sha256(path.read_bytes()).hexdigest()
+    warning = "; ".join(imported.warnings) or None
+    package, seconds = imported.package, imported.duration_seconds
+    return Heard(imported.curves, None, package, seconds, content, "from file", warning, np.zeros(0, np.float32))
+
+
 def _hearing_key(job: Job) -> tuple[object, ...]:
-    """All that the channels of a sound depend on. Raises OSError for a file that is gone."""
+    """All that the channels of a sound depend on. Raises OSError for a file that is gone, ModelError for such a model."""
     sound: object
     if isinstance(job.sound, bytes):
         sound = hashlib.sha256(job.sound).digest()
@@ -406,7 +479,7 @@ def shape(job: Job, heard: Heard) -> Take:
     placing = _placing(job.settings, sampled, frames)
     keyed = tuple(place_keys(frames, values, tolerances, placing))
     dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed, placing)
-    warnings = () if heard.warning is None else (heard.warning,)
+    warnings = job.warnings if heard.warning is None else (*job.warnings, heard.warning)
     return Take(
         tuple(zip(chosen, keyed)),
         dense,
@@ -416,6 +489,7 @@ def shape(job: Job, heard: Heard) -> Take:
         heard.sound_hash,
         package.title,
         heard.provider,
+        make_overview(curves, heard.peaks, job.start_frame, job.frames_per_second),
         warnings,
     )
 
@@ -501,10 +575,10 @@ def _emotion_of_rows(job: Job, package: ModelPackage, rows: int) -> NDArray[np.f
     return weights if moves else weights[0]
 
 
-def check_emotion(settings: AnimateSettings, package: ModelPackage) -> None:
-    """Raise ModelError for an emotion that the model does not know, and for weights outside 0..1."""
+def check_emotion(settings: AnimateSettings, package: ModelPackage, *others: ModelPackage) -> None:
+    """Raise ModelError for an emotion that no model knows, and for weights outside 0..1."""
     for name, emotion in (*settings.emotion.items(), ("", settings.emotion_intensity)):
-        if name and name not in package.emotions:
+        if name and not any(name in one.emotions for one in (package, *others)):
             known = ", ".join(package.emotions) or "none"
             raise ModelError(f"Model '{package.title}' knows no emotion '{name}' (it knows: {known}); choose one of its own")
         for _frame, weight in emotion_points(emotion):
@@ -562,7 +636,9 @@ def write(scene: bpy.types.Scene, job: Job, take: Take) -> Take:
     record = TakeRecord(
         job.choice, take.sound_hash, job.model_folder, job.settings, job.scope, job.mapping, take.first_frame, take.last_frame
     )
-    store_take(character_object, job.take, write_record(record), about, take.density())
+    stored = write_record(record)
+    store_take(character_object, job.take, stored, about, take.density())
+    session.remember_overview(stored, take.overview)
     if not report.skipped:
         return take
     skipped = {target for target, _reason in report.skipped}
@@ -575,11 +651,13 @@ def write(scene: bpy.types.Scene, job: Job, take: Take) -> Take:
 # The same from the scene's settings
 
 
-def read_sound_choice(scene: bpy.types.Scene) -> SoundFile | SoundStrip:
+def read_sound_choice(scene: bpy.types.Scene) -> SoundChoice:
     """The sound that the scene's settings name."""
     settings = scene_settings(scene)
     if settings.sound_source == "STRIP":
         return SoundStrip(settings.strip)
+    if settings.sound_source == "CURVES":
+        return CurvesFile(settings.curves_file, float(settings.start_frame))
     return SoundFile(settings.sound_file, float(settings.start_frame))
 
 
@@ -589,39 +667,44 @@ def read_animate_settings(scene: bpy.types.Scene) -> AnimateSettings:
     chosen = preferences()
     return AnimateSettings(
         strength=settings.strength,
+        articulation=settings.articulation,
         jaw_strength=settings.jaw_strength,
         lip_strength=settings.lips_strength,
         region_strengths={region: getattr(settings, f"{region}_strength") for region in REGION_STRENGTHS},
         smoothing_seconds=settings.smoothing,
+        region_smoothing=_moved({region: getattr(settings, f"{region}_smoothing") / 1000.0 for region in REGIONS}),
+        region_offsets=_moved({region: getattr(settings, f"{region}_offset") for region in REGIONS}),
         tolerance=settings.tolerance,
         keys=settings.keys,
         key_step=settings.key_step,
         key_phase=settings.key_phase,
         emotion={emotion.name: read_emotion(scene, emotion) for emotion in shown_emotions(settings)},
-        offsets={
-            name: offset
-            for names, offset in ((_EYELIDS, settings.eyelids), (("jawOpen",), settings.jaw_rest))
-            for name in names
-            if offset
-        },
+        emotion_intensity=read_emotion(scene, settings, "emotion_intensity"),
+        emotion_first=float(settings.emotion_first) if settings.use_emotion_range else None,
+        emotion_last=float(settings.emotion_last) if settings.use_emotion_range else None,
+        emotion_fade=settings.emotion_fade if settings.use_emotion_range else 0.0,
+        gains={item.channel: item.gain for item in settings.channels if item.gain != 1.0},
+        offsets=_moved({item.channel: item.offset for item in settings.channels}),
         lead_seconds=settings.own_lead / 1000.0 if settings.has_own_lead else None,
         provider=chosen.provider,
         threads=chosen.threads,
     )
 
 
-_EYELIDS = ("eyeBlinkLeft", "eyeBlinkRight")
+def _moved(offsets: dict[str, float]) -> dict[str, float]:
+    """Those that are not where they do nothing."""
+    return {name: offset for name, offset in offsets.items() if offset}
 
 
-def read_emotion(scene: bpy.types.Scene, slider: Any) -> Emotion:
-    """An emotion's weight, or where its slider is animated (frame, weight) points on every frame from first to last key."""
-    return scenes.sample_animated(scene, slider.path_from_id("weight"), 0.0, 1.0) or float(slider.weight)
+def read_emotion(scene: bpy.types.Scene, holder: Any, name: str = "weight") -> Emotion:
+    """An emotion's weight (or another slider), or where it is animated (frame, weight) on every frame from first to last key."""
+    return scenes.sample_animated(scene, holder.path_from_id(name), 0.0, 1.0) or float(getattr(holder, name))
 
 
 def gather_from_scene(
     scene: bpy.types.Scene,
     character_object: bpy.types.Object | None = None,
-    sound: SoundFile | SoundStrip | None = None,
+    sound: SoundChoice | None = None,
 ) -> Job:
     """Gather with what the scene's settings say, but for a character or a sound that is given. Raises VoxrigError."""
     settings = scene_settings(scene)
@@ -636,64 +719,16 @@ def gather_from_scene(
     return gather(scene, character_object, sound, model.folder, read_animate_settings(scene), scope)
 
 
-class GeneratingOperator(VoxrigOperator):
-    """Base of operators that run the model: at once for scripts, in the background with progress and Esc in a window."""
-
-    @classmethod
-    def disabled_reason(cls, context: Any) -> str | None:
-        """Grey while another run goes on."""
-        if session.run is not None:
-            return f"'{session.run.character}' is being animated: wait, or press Esc to stop"
-        return None
+class GeneratingOperator(BackgroundOperator):
+    """Base of operators that run the model."""
 
     def gather(self, scene: bpy.types.Scene) -> Job:
         """What to compute. Raises VoxrigError."""
         raise NotImplementedError
 
-    def run(self, context: Any) -> None:
-        """All three steps at once, for scripts, tests and redo."""
-        job = self.gather(context.scene)
-        self.finish(context.scene, job, compute(job))
-
-    def invoke(self, context: Any, event: bpy.types.Event) -> Any:
-        """Gather now, compute in a thread, write when it is done."""
-        if bpy.app.background:
-            return self.execute(context)
-        outcome = self.guard(self._start, context.scene)
-        if outcome != {"FINISHED"}:
-            return outcome
-        self._timer = context.window_manager.event_timer_add(0.1, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        redraw_panel(context)
-        return {"RUNNING_MODAL"}
-
-    def _start(self, scene: bpy.types.Scene) -> None:
-        job = self.gather(scene)
-        self._scene_name = scene.name
-        self._work = Work(job)
-        session.run = self._work.state
-        self._work.start()
-
-    def modal(self, context: Any, event: bpy.types.Event) -> Any:
-        """Show progress; Esc stops; everything else goes on as if nothing ran."""
-        if event.type == "ESC" and event.value == "PRESS":
-            self._work.state.cancelled = True
-            return {"RUNNING_MODAL"}
-        if event.type != "TIMER":
-            return {"PASS_THROUGH"}
-        redraw_panel(context)
-        if self._work.is_alive():
-            return {"PASS_THROUGH"}
-        self._end(context)
-        return self.guard(self._write)
-
-    def _write(self) -> None:
-        take = self._work.result()
-        # Undo and redo while the work ran may have replaced the scene that it was started from.
-        scene = bpy.data.scenes.get(self._scene_name)
-        if scene is None:
-            raise RigError(f"The scene '{self._scene_name}' is gone; animate again from another one")
-        self.finish(scene, self._work.job, take)
+    def start(self, job: Job) -> Work[Job, Take]:
+        """The work on a take."""
+        return start_take(job)
 
     def finish(self, scene: bpy.types.Scene, job: Job, take: Take) -> None:
         """Write and say what was done."""
@@ -706,15 +741,10 @@ class GeneratingOperator(VoxrigOperator):
         session.warned.update(take.warnings)
         self.report({"INFO"}, take.summary(job.character))
 
-    def cancel(self, context: Any) -> None:
-        """Blender closes the window or opens another file: stop without writing."""
-        self._work.state.cancelled = True
-        self._end(context)
 
-    def _end(self, context: Any) -> None:
-        session.run = None
-        context.window_manager.event_timer_remove(self._timer)
-        redraw_panel(context)
+def start_take(job: Job) -> Work[Job, Take]:
+    """``compute`` for a thread, not yet begun."""
+    return Work(job, Run(job.character), compute)
 
 
 class VOXRIG_OT_animate_from_audio(RedoSettings, GeneratingOperator):
@@ -736,6 +766,8 @@ class VOXRIG_OT_animate_from_audio(RedoSettings, GeneratingOperator):
             return "Choose a character first: a mesh with shape keys or an armature"
         if settings.sound_source == "FILE" and not settings.sound_file:
             return "Choose a sound file first"
+        if settings.sound_source == "CURVES" and not settings.curves_file:
+            return "Choose a file of curves first"
         if settings.sound_source == "STRIP" and not settings.strip:
             return "Choose a sound strip of the sequencer first"
         if settings.model == OTHER_FOLDER and not settings.model_folder:
@@ -763,36 +795,6 @@ class VOXRIG_OT_stop(VoxrigOperator):
         """Ask the run in progress to stop; its own operator ends it."""
         if session.run is not None:
             session.run.cancelled = True
-
-
-class Work(threading.Thread):
-    """``compute`` in a thread of its own. ``result`` gives its take once it has ended, or raises what it raised."""
-
-    def __init__(self, job: Job) -> None:
-        super().__init__(name="Voxrig", daemon=True)
-        self.job = job
-        self.state = Run(job.character)
-        self._take: Take | None = None
-        self._error: BaseException | None = None
-
-    def run(self) -> None:
-        """The thread's work."""
-
-        def show(fraction: float) -> None:
-            self.state.progress = fraction
-
-        try:
-            self._take = compute(self.job, show, lambda: self.state.cancelled)
-        except BaseException as error:  # raised again on the main thread, by ``result``
-            self._error = error
-
-    def result(self) -> Take:
-        """The take. Raises what ``compute`` raised, or Cancelled when it was stopped too late to notice."""
-        if self._error is not None:
-            raise self._error
-        if self.state.cancelled or self._take is None:
-            raise Cancelled
-        return self._take
 
 
 CLASSES = (VOXRIG_OT_animate_from_audio, VOXRIG_OT_stop)

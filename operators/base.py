@@ -4,6 +4,7 @@
 Contexts are ``Any`` here and in the panels: the stubs of Blender's API take the members of a context for methods.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import bpy
@@ -52,10 +53,21 @@ class VoxrigOperator(bpy.types.Operator):
 
 def redraw_panel(context: Any) -> None:
     """Redraw the sidebars that show the Voxrig tab, and nothing else of the window."""
+    for region in _regions(context, {"VIEW_3D"}):
+        if region.type == "UI" and region.active_panel_category == "Voxrig":
+            region.tag_redraw()
+
+
+def redraw_animation_editors(context: Any) -> None:
+    """Redraw the editors that the waveform strip is drawn in."""
+    for region in _regions(context, {"VIEW_3D", "DOPESHEET_EDITOR", "GRAPH_EDITOR"}):
+        if region.type == "WINDOW":
+            region.tag_redraw()
+
+
+def _regions(context: Any, area_types: set[str]) -> Iterator[Any]:
     for window in context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type != "VIEW_3D":
-                continue
-            for region in area.regions:
-                if region.type == "UI" and region.active_panel_category == "Voxrig":
-                    region.tag_redraw()
+            if area.type in area_types:
+                for region in area.regions:
+                    yield region

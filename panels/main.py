@@ -50,6 +50,9 @@ class VOXRIG_PT_main(VoxrigPanel):
         if settings.sound_source == "FILE":
             column.prop(settings, "sound_file", text=" ")
             column.prop(settings, "start_frame")
+        elif settings.sound_source == "CURVES":
+            column.prop(settings, "curves_file", text=" ")
+            column.prop(settings, "start_frame")
         else:
             column.prop(settings, "strip", text=" ", icon="SEQUENCE")
 
@@ -120,9 +123,12 @@ class VOXRIG_PT_performance(VoxrigPanel):
         layout.prop(settings, "smoothing")
         layout.prop(settings, "lead")
         column = layout.column(align=True)
-        column.prop(settings, "eyelids")
-        column.prop(settings, "jaw_rest")
-        layout.prop(settings, "live_update")
+        column.prop(settings, "eyes_offset")
+        column.prop(settings, "jaw_offset")
+        column.prop(settings, "lips_offset")
+        column = layout.column(align=True)
+        column.prop(settings, "live_update")
+        column.prop(settings, "show_waveform")
         if session.trouble:
             _draw_hint(layout.column(), session.trouble, "ERROR")
 

@@ -43,7 +43,8 @@ LAYERS = {
     "blender": layer("errors animation", f"numpy bmesh {BLENDER}", lazy="aud"),
     "properties": layer("errors animation blender inference", f"numpy {BLENDER}"),
     "operators": layer("errors animation inference blender properties", f"numpy {BLENDER}"),
-    "panels": layer("properties blender", BLENDER),
+    # Panels draw; the waveform strip draws arrays that are at hand.
+    "panels": layer("animation properties blender", f"numpy blf gpu gpu_extras {BLENDER}"),
     "registration": layer("properties operators panels blender cli", "bpy"),
     "cli": layer("errors animation inference blender operators properties registration", "numpy", lazy="bpy"),
     "training": Layer(frozenset({"errors", "animation", "inference"}), ANYTHING),

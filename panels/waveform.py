@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The waveform strip: the sound, jaw, lips and seals of the chosen take, over the lower edge of the 3D View and under the
+keys of the Dope Sheet, Timeline and Graph Editor. Draws arrays that are at hand, and nothing without a window."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import blf
+import bpy
+import gpu
+import numpy as np
+from gpu_extras.batch import batch_for_shader
+
+from ..animation.overview import Overview, Track
+from ..properties import active_take, scene_settings, session
+
+HEIGHT = 64
+"""Of the strip, in pixels at a resolution scale of 1; in a low editor it takes a third of the height."""
+WINDOW_SECONDS = 4.0
+"""The 3D View shows this much of the sound, with the playhead in the middle."""
+BACKGROUND = (0.08, 0.08, 0.08, 0.55)
+PLAYHEAD = (1.0, 1.0, 1.0, 0.8)
+TRACKS = (
+    # What it is called, its field of Overview, whether it is a line (else filled), colour
+    ("Sound", "peaks", False, (0.45, 0.62, 0.85, 0.55)),
+    ("Lips Closed", "seals", False, (0.95, 0.25, 0.30, 0.80)),
+    ("Jaw", "jaw", True, (1.0, 0.72, 0.25, 1.0)),
+    ("Lips Apart", "lips", True, (0.55, 0.90, 0.55, 1.0)),
+    ("Rounding", "rounding", True, (0.85, 0.55, 1.0, 1.0)),
+)
+EDITORS = ("SpaceView3D", "SpaceDopeSheetEditor", "SpaceGraphEditor")
+
+_handlers: list[tuple[Any, Any]] = []
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """An overview on the graphics card: a batch for each of TRACKS."""
+
+    overview: Overview
+    shader: Any
+    batches: tuple[Any, ...]
+
+
+_drawings: list[Drawing] = []
+"""The one that was drawn last, so that nothing is built while it stays the same."""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Where the strip lies in a region: ``left`` to ``right`` show ``first_frame`` to ``last_frame``, in pixels."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+    first_frame: float
+    last_frame: float
+
+    @property
+    def pixels_per_frame(self) -> float:
+        """How wide one frame is."""
+        return (self.right - self.left) / (self.last_frame - self.first_frame)
+
+
+def draw_in_editor() -> None:
+    """Blender calls this for every region of EDITORS that it redraws."""
+    context: Any = bpy.context
+    settings = scene_settings(context.scene)
+    if not settings.show_waveform:
+        return
+    take = active_take(settings.character)
+    if take is None:
+        return
+    if take.record not in session.overviews:
+        if session.on_unseen_take is not None:
+            session.on_unseen_take(context.scene)
+        return
+    overview = session.overviews[take.record]
+    strip = place_strip(context)
+    if overview is not None and strip is not None:
+        draw_strip(overview, strip)
+        if context.area.type == "VIEW_3D":
+            _draw_rectangle(_upload(overview).shader, *_playhead(strip, context.scene.frame_current_final), PLAYHEAD)
+            _draw_legend(strip)
+
+
+def place_strip(context: Any) -> Strip | None:
+    """Where the strip goes in the region that is drawn; None where there is no room."""
+    region, scale = context.region, context.preferences.system.ui_scale
+    left, right, bottom = 0.0, float(region.width), 0.0
+    if context.area.type == "VIEW_3D":
+        for other in context.area.regions:
+            if other.type in ("TOOLS", "UI") and other.width > 1 and other.x < region.x + region.width:
+                if other.alignment == "LEFT":
+                    left = max(left, other.x + other.width - region.x)
+                elif other.alignment == "RIGHT":
+                    right = min(right, other.x - region.x)
+            elif other.type in ("ASSET_SHELF", "ASSET_SHELF_HEADER") and other.height > 1:
+                bottom = max(bottom, other.y + other.height - region.y)
+        half = 0.5 * WINDOW_SECONDS * context.scene.render.fps / context.scene.render.fps_base
+        first, last = context.scene.frame_current_final - half, context.scene.frame_current_final + half
+    else:
+        first, last = (region.view2d.region_to_view(x, 0)[0] for x in (left, right))
+    height = min(HEIGHT * scale, region.height / 3.0)
+    if right - left < 100 or height < 8 or last <= first:
+        return None
+    return Strip(left, right, bottom, bottom + height, first, last)
+
+
+def draw_strip(overview: Overview, strip: Strip) -> None:
+    """Draw an overview into the region's pixels."""
+    drawing = _upload(overview)
+    gpu.state.blend_set("ALPHA")
+    _draw_rectangle(drawing.shader, strip.left, strip.bottom, strip.right, strip.top, BACKGROUND)
+    for (_name, field, is_line, colour), batch in zip(TRACKS, drawing.batches):
+        track: Track = getattr(overview, field)
+        first, count = visible_rows(track, strip.first_frame, strip.last_frame)
+        if count < 2:
+            continue
+        with gpu.matrix.push_pop():
+            gpu.matrix.translate((strip.left, strip.bottom))
+            gpu.matrix.scale((strip.pixels_per_frame, strip.top - strip.bottom))
+            gpu.matrix.translate((track.first - strip.first_frame, 0.0))
+            gpu.matrix.scale((track.step, 1.0))
+            drawing.shader.uniform_float("color", colour)
+            per_row = 1 if is_line else 2
+            batch.draw_range(drawing.shader, elem_start=first * per_row, elem_count=count * per_row)
+    gpu.state.blend_set("NONE")
+
+
+def visible_rows(track: Track, first_frame: float, last_frame: float) -> tuple[int, int]:
+    """The rows of a track within two frames, as the first and how many."""
+    first = max(0, math.ceil((first_frame - track.first) / track.step))
+    last = min(len(track.values) - 1, math.floor((last_frame - track.first) / track.step))
+    return first, max(0, last - first + 1)
+
+
+def _upload(overview: Overview) -> Drawing:
+    if _drawings and _drawings[0].overview is overview:
+        return _drawings[0]
+    shader = gpu.shader.from_builtin("UNIFORM_COLOR")
+    batches = tuple(_make_batch(shader, field, getattr(overview, field), is_line) for _name, field, is_line, _c in TRACKS)
+    _drawings[:] = [Drawing(overview, shader, batches)]
+    return _drawings[0]
+
+
+def _make_batch(shader: Any, field: str, track: Track, is_line: bool) -> Any:
+    rows = np.arange(len(track.values), dtype=np.float32)
+    if is_line:
+        return batch_for_shader(shader, "LINE_STRIP", {"pos": np.stack([rows, track.values], axis=1)})
+    # The waveform grows to both sides of the middle, seals are a band on the ground.
+    low, high = (0.5 - 0.5 * track.values, 0.5 + 0.5 * track.values) if field == "peaks" else (0.0 * rows, 0.15 * track.values)
+    points = np.stack([np.repeat(rows, 2), np.stack([low, high], axis=1).ravel()], axis=1)
+    return batch_for_shader(shader, "TRI_STRIP", {"pos": points.astype(np.float32)})
+
+
+def _playhead(strip: Strip, frame: float) -> tuple[float, float, float, float]:
+    x = strip.left + (frame - strip.first_frame) * strip.pixels_per_frame
+    return x - 0.5, strip.bottom, x + 0.5, strip.top
+
+
+def _draw_rectangle(shader: Any, left: float, bottom: float, right: float, top: float, colour: Any) -> None:
+    corners = [(left, bottom), (right, bottom), (left, top), (right, top)]
+    shader.bind()
+    shader.uniform_float("color", colour)
+    batch_for_shader(shader, "TRI_STRIP", {"pos": corners}).draw(shader)
+
+
+def _draw_legend(strip: Strip) -> None:
+    """The names of the tracks in their colours, above the strip."""
+    scale = bpy.context.preferences.system.ui_scale
+    x = strip.left + 8 * scale
+    blf.size(0, 11 * scale)
+    for name, _field, _is_line, colour in TRACKS:
+        text = bpy.app.translations.pgettext_iface(name)
+        blf.color(0, *colour[:3], 1.0)
+        blf.position(0, x, strip.top + 4 * scale, 0)
+        blf.draw(0, text)
+        x += blf.dimensions(0, text)[0] + 12 * scale
+
+
+def register() -> None:
+    """Draw in EDITORS from now on; without a window there is nothing to draw in."""
+    if bpy.app.background:
+        return
+    for name in EDITORS:
+        space = getattr(bpy.types, name)
+        _handlers.append((space, space.draw_handler_add(draw_in_editor, (), "WINDOW", "POST_PIXEL")))
+
+
+def unregister() -> None:
+    """Draw no more, and let go of the graphics card's memory."""
+    while _handlers:
+        space, handler = _handlers.pop()
+        space.draw_handler_remove(handler, "WINDOW")
+    _drawings.clear()
