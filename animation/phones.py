@@ -20,6 +20,11 @@ PHONE_INDEX: dict[str, int] = {phone: index for index, phone in enumerate(PHONES
 
 VOWELS: frozenset[str] = frozenset(("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"))
 
+TONGUE_CONSONANTS: frozenset[str] = frozenset(
+    ("T", "D", "K", "G", "N", "NG", "S", "Z", "SH", "ZH", "CH", "JH", "L", "R", "TH", "DH", "HH")
+)
+"""Made without the lips, which stay where the neighbours have them."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimedPhone:

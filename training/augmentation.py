@@ -152,7 +152,7 @@ def room_response(random: np.random.Generator) -> Samples:
     tail[1:] += float(random.uniform(0.0, 0.8)) * tail[:-1]
     begin = int(random.uniform(0.001, 0.008) * SAMPLE_RATE)
     tail[:begin] = 0.0
-    ratio_db = float(random.uniform(-2.0, 15.0))
+    ratio_db = float(random.uniform(-6.0, 13.0))
     tail *= 10 ** (-ratio_db / 20) / max(float(np.sqrt(np.sum(tail * tail))), 1e-9)
     for at in random.integers(16, max(17, min(count, 800)), size=int(random.integers(0, 6))):
         tail[at] += float(random.uniform(-0.4, 0.4))
@@ -289,7 +289,7 @@ def augment(samples: Samples, random: np.random.Generator, bank: NoiseBank) -> S
     loudness = active_power(sound)
     speaks = loudness > 1e-9
     if not plain and speaks:
-        equalise, room = random.random() < 0.6, random.random() < 0.35
+        equalise, room = random.random() < 0.6, random.random() < 0.45
         if equalise or room:
             response = room_response(random) if room else None
             if room and bank.rooms and random.random() < 0.2:
@@ -302,7 +302,7 @@ def augment(samples: Samples, random: np.random.Generator, bank: NoiseBank) -> S
                 spectrum *= _equaliser(np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE), random)
             sound = np.fft.irfft(spectrum, size)[:count].astype(np.float32)
             loudness = active_power(sound)
-        if random.random() < 0.65:
+        if random.random() < 0.7:
             # Mostly quiet noise; 10 dB and worse now and then.
             decibels = float(random.uniform(3.0, 20.0) if random.random() < 0.55 else random.uniform(20.0, 45.0))
             noise = draw_noise(count, random, bank)
@@ -310,9 +310,9 @@ def augment(samples: Samples, random: np.random.Generator, bank: NoiseBank) -> S
                 noise = 0.7 * noise + 0.7 * draw_noise(count, random, bank)
             sound = sound + noise * np.float32(np.sqrt(loudness) * 10 ** (-decibels / 20))
         line = random.random()
-        if line < 0.12:
+        if line < 0.15:
             sound = telephone_band(sound, random)
-        elif line < 0.17:
+        elif line < 0.2:
             sound = mu_law(sound)
         if random.random() < 0.06:
             limit = float(random.uniform(0.15, 0.7)) * max(float(np.max(np.abs(sound))), 1e-6)

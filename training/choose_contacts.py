@@ -22,7 +22,7 @@ from .export import load_network
 from .measures import measure_contacts, ratio
 from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules
 
-SEALS = ((2.0, 3.0), (0.6, 0.9), (0.5, 0.8), (0.4, 0.8), (0.4, 0.7), (0.3, 0.7), (0.25, 0.6), (0.2, 0.5))
+SEALS = ((2.0, 3.0), (0.3, 0.6), (0.2, 0.5), (0.15, 0.4), (0.12, 0.38), (0.1, 0.35), (0.08, 0.3), (0.05, 0.2))
 """(threshold, certain) to try; the first one never closes: the network alone."""
 
 
@@ -43,12 +43,13 @@ def main() -> None:
         with torch.no_grad():
             prediction = network(torch.from_numpy(sound)[None])
         rows = slice(reach // HOP, -(reach // HOP))
-        heard.append((prediction.channels[:, rows], prediction.contact_logits[:, rows], clip.phones))
+        phones = torch.softmax(prediction.phone_logits[:, rows], dim=-1)
+        heard.append((prediction.channels[:, rows], prediction.contact_logits[:, rows], phones, clip.phones))
     for threshold, certain in SEALS:
         rules = ContactRules(names, (threshold, threshold), (certain, certain))
         tallies = defaultdict(list)
-        for channels, logits, phones in heard:
-            values = rules(channels, logits)[0].numpy()
+        for channels, logits, probabilities, phones in heard:
+            values = rules(channels, logits, probabilities)[0].numpy()
             for name, tally in measure_contacts(ChannelCurves(tuple(names), FRAME_RATE, values), phones).items():
                 tallies[name].append(tally)
         shown = ("closure_recall", "false_closure", "sealed_tongue", "labiodental_recall", "false_labiodental")

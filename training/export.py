@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write a model package from a training run: ``python -m voxrig.training.export --run DIR --output models/speech``.
 
-The graph is the averaged network, the contact rules and the expression rules in one; ``model.json`` describes it and
+The graph is the averaged network with the contact, rest and expression rules in one; ``model.json`` describes it and
 keeps its training record. Exporting the same checkpoint twice gives the same bytes. ``--weights FILE`` also writes the
 averaged weights in half precision, from which ``train --from-weights`` goes on.
 """
@@ -24,10 +24,10 @@ from ..animation.expression import load_expressions
 from ..animation.phones import PHONES
 from .batches import learned_channels
 from .expression_rules import ExpressionRules
-from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, NetworkSize, SpeechNetwork
+from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, NetworkSize, RestRules, SpeechNetwork
 
-CONTACT_THRESHOLD = (0.4, 0.12)
-CONTACT_CERTAIN = (0.7, 0.4)
+CONTACT_THRESHOLD = (0.12, 0.12)
+CONTACT_CERTAIN = (0.38, 0.4)
 """Lips sealed, lower lip on teeth: where evidence begins to count and where it is believed in full."""
 
 VERSION = "1.0.0"
@@ -43,6 +43,7 @@ class SpeechModel(nn.Module):
         learned = learned_channels()
         names = face_channel_names()
         self.contacts = ContactRules([names[column] for column in learned], CONTACT_THRESHOLD, CONTACT_CERTAIN)
+        self.rest = RestRules([face_channels()[column].rest for column in learned])
         scatter = torch.zeros(len(learned), len(names))
         scatter[torch.arange(len(learned)), torch.tensor(learned)] = 1.0
         self.register_buffer("scatter", scatter)
@@ -52,9 +53,10 @@ class SpeechModel(nn.Module):
 
     def forward(self, waveform: Tensor, emotion: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         prediction = self.network(waveform)
-        neutral = self.contacts(prediction.channels, prediction.contact_logits) @ self.scatter
-        neutral = torch.minimum(torch.maximum(neutral, self.minimum), self.maximum)
         phones = torch.softmax(prediction.phone_logits, dim=-1)
+        moved = self.contacts(prediction.channels, prediction.contact_logits, phones)
+        neutral = self.rest(moved, phones) @ self.scatter
+        neutral = torch.minimum(torch.maximum(neutral, self.minimum), self.maximum)
         channels = self.expression(neutral, emotion, waveform)
         return channels, prediction.features, phones
 
@@ -87,11 +89,12 @@ def export(checkpoint: Path, folder: Path, scores: dict[str, Any]) -> None:
     """Write ``model.onnx`` and ``model.json`` into ``folder``."""
     network, state = load_network(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
-    write_graph(SpeechModel(network), folder / "model.onnx")
+    model = SpeechModel(network)
+    write_graph(model, folder / "model.onnx")
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
     )
-    context = round(network.context_seconds, 3)
+    context = round(network.context_seconds + model.rest.context_seconds, 3)
     description = {
         "format": 1,
         "name": "speech",
@@ -104,6 +107,7 @@ def export(checkpoint: Path, folder: Path, scores: dict[str, Any]) -> None:
         "lead_seconds": 0.0,
         "channels": [vars(channel) for channel in face_channels()],
         "emotions": list(load_expressions().emotions),
+        "expression_rules": True,
         "phones": list(PHONES),
         "features": {"width": network.size.width},
         "graph": {"file": "model.onnx", "sha256": hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()},

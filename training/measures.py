@@ -39,11 +39,10 @@ from numpy.typing import NDArray
 
 from ..animation import lips
 from ..animation.curves import ChannelCurves
-from ..animation.phones import VOWELS, TimedPhone
+from ..animation.phones import TONGUE_CONSONANTS, VOWELS, TimedPhone
 
 BILABIALS = frozenset(("P", "B", "M"))
 LABIODENTALS = frozenset(("F", "V"))
-TONGUE_CONSONANTS = frozenset(("T", "D", "K", "G", "N", "NG", "S", "Z", "SH", "ZH", "CH", "JH", "L", "R", "TH", "DH", "HH"))
 
 GRID_SECONDS = 0.005
 CONTACT_SECONDS = 0.04

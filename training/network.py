@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..animation import lips
+from ..animation.phones import PHONES, TONGUE_CONSONANTS, VOWELS
 
 SAMPLE_RATE = 16_000
 HOP = 320
@@ -163,12 +164,19 @@ class SpeechNetwork(nn.Module):
 class ContactRules(nn.Module):
     """Makes likely contacts real: seals the lips for p, b, m and lifts the lower lip to the teeth for f, v.
 
-    A network that regresses channels averages over what it is unsure of and leaves the lips ajar; phone evidence at a
-    low threshold closes them (VisemeNet snaps its labials likewise, Zhou et al. 2018). The evidence is the contact
-    probability, mapped from ``threshold``..``certain`` to 0..1. The lips then move along 'mouthClose' by just what the
-    formulas of ``animation/lips.py`` ask for, and channels that would part them give way.
-    ``[batch, frame, learned]`` in and out.
+    A network that regresses channels averages over what it is unsure of: lips stay ajar in a doubtful m, and all but
+    close in a mumbled vowel. Phone evidence at a low threshold closes them (VisemeNet snaps its labials likewise, Zhou et
+    al. 2018), and parts them. The evidence of a seal is the contact probability less ``VOWEL_DOUBT`` times that of a
+    vowel, mapped from ``threshold``..``certain`` to 0..1, so that a seal ends where its vowel begins; where a vowel or a
+    tongue sound is likely and no seal is, the lips are at least ``APART_CENTIMETRES`` apart. All moves go along
+    'mouthClose' by just what the formulas of ``animation/lips.py`` ask for, but a lip on the teeth stays there and the
+    upper lip parts; channels that would part a seal give way. ``[batch, frame, learned]`` in and out.
     """
+
+    VOWEL_DOUBT = 0.6
+    APART_CENTIMETRES = 0.2
+    APART_LIKELY = (0.4, 0.7)
+    """Probability of a vowel or tongue sound from which the lips begin to part, and at which they are apart."""
 
     def __init__(self, names: list[str], threshold: tuple[float, float], certain: tuple[float, float]) -> None:
         super().__init__()
@@ -178,13 +186,22 @@ class ContactRules(nn.Module):
                 values = np.array([values.get(name, 0.0) for name in names])
             return torch.tensor(values, dtype=torch.float32)
 
+        def phones(kind: frozenset[str]) -> Tensor:
+            return torch.tensor([[float(phone in kind)] for phone in PHONES])
+
         self.register_buffer("gap", column(lips.channel_weights(lips.GAP_CENTIMETRES, names))[:, None])
         self.register_buffer("height", column(lips.channel_weights(lips.LOWER_LIP_CENTIMETRES, names))[:, None])
         self.register_buffer("close", column({"mouthClose": 1.0}))
+        upper = ("mouthUpperUpLeft", "mouthUpperUpRight")
+        self.register_buffer(
+            "upper_up", column({name: 1.0 / sum(lips.GAP_CENTIMETRES[lip] for lip in upper) for name in upper})
+        )
         part = {"mouthLowerDownLeft": 0.9, "mouthLowerDownRight": 0.9, "mouthUpperUpLeft": 0.9, "mouthUpperUpRight": 0.9}
         self.register_buffer("sealed_keeps", 1.0 - column(part | {"mouthFunnel": 0.6, "mouthShrugUpper": 0.9}))
         teeth = {"mouthLowerDownLeft": 0.9, "mouthLowerDownRight": 0.9, "mouthFunnel": 0.8}
         self.register_buffer("teeth_keeps", 1.0 - column(teeth))
+        self.register_buffer("vowels", phones(VOWELS))
+        self.register_buffer("open_sounds", phones(VOWELS | TONGUE_CONSONANTS))
         self.register_buffer("threshold", torch.tensor(threshold))
         self.register_buffer("span", torch.tensor(certain) - torch.tensor(threshold))
         self.margin = 0.05
@@ -192,16 +209,58 @@ class ContactRules(nn.Module):
         self.gap_per_close = -lips.GAP_CENTIMETRES["mouthClose"]
         self.height_per_close = lips.LOWER_LIP_CENTIMETRES["mouthClose"]
 
-    def forward(self, channels: Tensor, contact_logits: Tensor) -> Tensor:
+    def forward(self, channels: Tensor, contact_logits: Tensor, phones: Tensor) -> Tensor:
+        """``phones`` are probabilities ``[batch, frame, phone]``."""
         likely = torch.sigmoid(contact_logits)
+        seal_likely = likely[..., :1] - self.VOWEL_DOUBT * (phones @ self.vowels)
         # Teeth meet the lip for a moment only: the most likely of three frames. A seal that was spread so would reach
         # into its vowels (measured: twice the false closures at the same recall).
         teeth_likely = functional.max_pool1d(likely[..., 1:].transpose(1, 2), 3, stride=1, padding=1).transpose(1, 2)
-        sure = ((torch.cat([likely[..., :1], teeth_likely], dim=2) - self.threshold) / self.span).clamp(0.0, 1.0)
+        sure = ((torch.cat([seal_likely, teeth_likely], dim=2) - self.threshold) / self.span).clamp(0.0, 1.0)
         sealed, teeth = sure[..., :1], sure[..., 1:]
         channels = channels * (1.0 - teeth * (1.0 - self.teeth_keeps))
         lift = (self.lip_height - channels @ self.height).clamp(min=0.0) / self.height_per_close
         channels = channels + teeth * lift * self.close
+
+        begin, end = self.APART_LIKELY
+        apart = ((phones @ self.open_sounds - begin) / (end - begin)).clamp(0.0, 1.0) * (1.0 - sealed)
+        short = (self.APART_CENTIMETRES * apart - channels @ self.gap).clamp(min=0.0)
+        channels = channels - short * (1.0 - teeth) / self.gap_per_close * self.close + short * teeth * self.upper_up
+
         channels = channels * (1.0 - sealed * (1.0 - self.sealed_keeps))
         lift = (channels @ self.gap + self.margin).clamp(min=0.0) / self.gap_per_close
         return channels + sealed * lift * self.close
+
+
+class RestRules(nn.Module):
+    """The face rests where nobody speaks: noise and music move a regression a little, and a still face must not twitch.
+
+    Channels go to ``rest`` where speech (all phones but silence) is never likely for 0.1 s on end within 0.4 s to either
+    side; the lips' way into a pause and out of it is left as it is. ``[batch, frame, learned]`` in and out.
+    """
+
+    SPEAKS = (0.4, 0.7)
+    """Mean probability of speech below which the face rests, and from which it moves."""
+    SUSTAINED, NEAR, SOFT = 5, 41, 9
+    """Frames: speech is averaged over the first, the most of the second counts, the third rounds the edges."""
+
+    def __init__(self, rest: list[float]) -> None:
+        super().__init__()
+        self.register_buffer("rest", torch.tensor(rest))
+
+    @property
+    def context_seconds(self) -> float:
+        """How far to each side of a frame the phones matter."""
+        return (self.SUSTAINED // 2 + self.NEAR // 2 + self.SOFT // 2) / FRAME_RATE
+
+    def forward(self, channels: Tensor, phones: Tensor) -> Tensor:
+        """``phones`` are probabilities ``[batch, frame, phone]``, silence first."""
+
+        def mean(value: Tensor, frames: int) -> Tensor:
+            return functional.avg_pool1d(value, frames, stride=1, padding=frames // 2, count_include_pad=False)
+
+        speech = mean(1.0 - phones[..., :1].transpose(1, 2), self.SUSTAINED)
+        speech = functional.max_pool1d(speech, self.NEAR, stride=1, padding=self.NEAR // 2)
+        begin, end = self.SPEAKS
+        moves = mean(((speech - begin) / (end - begin)).clamp(0.0, 1.0), self.SOFT).transpose(1, 2)
+        return self.rest + (channels - self.rest) * moves

@@ -28,8 +28,16 @@ from .batches import Batch, TrainingSet, learned_channels, loader
 from .corpora import training_record
 from .network import NetworkSize, Prediction, SpeechNetwork
 
-CORPUS_WEIGHTS = {"noise_synthetic": 0.6, "noise_speech_commands": 0.7}
-"""How often a corpus is drawn for its hours, where that is not once."""
+CORPUS_WEIGHTS = {
+    "noise_synthetic": 0.8,
+    "noise_speech_commands": 5.0,
+    "synthetic_flite": 0.6,
+    "synthetic_festival": 0.6,
+    "synthetic_revoiced": 0.8,
+    "synthetic_espeak": 0.4,
+    "synthetic_languages": 0.5,
+}
+"""How often a corpus is drawn for its hours, where that is not once: recordings before synthesis, however much of it."""
 
 
 class Losses:

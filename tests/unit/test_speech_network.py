@@ -68,15 +68,64 @@ def test_expression_rules_are_those_of_the_animation_folder() -> None:
     assert np.abs(got[0].numpy() - wanted).max() < 1e-4
 
 
-def test_certain_contacts_seal_the_lips_and_reach_the_teeth() -> None:
-    model = SpeechModel(make_network()).eval()
-    learned = [face_channel_names()[column] for column in learned_channels()]
+def make_open_mouth(learned: list[str]) -> torch.Tensor:
     open_mouth = torch.zeros(1, 6, len(learned))
     for name, value in {"jawOpen": 0.3, "mouthLowerDownLeft": 0.2, "mouthLowerDownRight": 0.2, "mouthFunnel": 0.2}.items():
         open_mouth[..., learned.index(name)] = value
+    return open_mouth
+
+
+def test_certain_contacts_seal_the_lips_and_reach_the_teeth() -> None:
+    model = SpeechModel(make_network()).eval()
+    learned = [face_channel_names()[column] for column in learned_channels()]
+    open_mouth, nobody_knows = make_open_mouth(learned), torch.full((1, 6, len(PHONES)), 1.0 / len(PHONES))
     for contact, check in ((0, lambda v: lips.lip_gap(v, learned).max() < 0.01),
                            (1, lambda v: lips.lower_lip_height(v, learned).min() > lips.TEETH_HEIGHT_CENTIMETRES)):  # fmt: skip
         logits = torch.full((1, 6, 2), -9.0)
-        assert torch.equal(model.contacts(open_mouth, logits), open_mouth)
+        assert torch.equal(model.contacts(open_mouth, logits, nobody_knows), open_mouth)
         logits[..., contact] = 9.0
-        assert check(model.contacts(open_mouth, logits)[0].numpy())
+        assert check(model.contacts(open_mouth, logits, nobody_knows)[0].numpy())
+
+
+@pytest.mark.parametrize(("phone", "parts"), [("AH", True), ("T", True), ("W", False), ("SIL", False)])
+def test_lips_part_for_vowels_and_tongue_sounds_alone(phone: str, parts: bool) -> None:
+    model = SpeechModel(make_network()).eval()
+    learned = [face_channel_names()[column] for column in learned_channels()]
+    closed, phones = torch.zeros(1, 6, len(learned)), torch.zeros(1, 6, len(PHONES))
+    phones[..., PHONES.index(phone)] = 1.0
+    logits = torch.full((1, 6, 2), -9.0)
+    apart = model.contacts.APART_CENTIMETRES if parts else 0.0
+    assert np.allclose(lips.lip_gap(model.contacts(closed, logits, phones)[0].numpy(), learned), apart, atol=1e-5)
+    # A lip on the teeth stays there: only the upper one gives way.
+    logits[..., 1] = 9.0
+    both = model.contacts(make_open_mouth(learned), logits, phones)[0].numpy()
+    assert lips.lower_lip_height(both, learned).min() > lips.TEETH_HEIGHT_CENTIMETRES
+    assert lips.lip_gap(both, learned).min() >= apart - 1e-5
+
+
+def test_a_vowel_ends_a_doubtful_seal() -> None:
+    model = SpeechModel(make_network()).eval()
+    learned = [face_channel_names()[column] for column in learned_channels()]
+    logits = torch.full((1, 6, 2), -9.0)
+    logits[..., 0] = 0.0
+    gaps = []
+    for phone in ("B", "AH"):
+        phones = torch.zeros(1, 6, len(PHONES))
+        phones[..., PHONES.index(phone)] = 1.0
+        gaps.append(lips.lip_gap(model.contacts(make_open_mouth(learned), logits, phones)[0].numpy(), learned).max())
+    assert gaps[0] < 0.01 and gaps[1] > 0.2
+
+
+def test_the_face_rests_where_nobody_speaks_and_nowhere_near_speech() -> None:
+    model = SpeechModel(make_network()).eval()
+    moved, phones = torch.full((1, 120, len(learned_channels())), 0.5), torch.zeros(1, 120, len(PHONES))
+    phones[:, :60, PHONES.index("SIL")] = 1.0
+    phones[:, 60:, PHONES.index("AH")] = 1.0
+    # A frame that sounds like speech is not yet speech.
+    phones[:, 10] = torch.roll(phones[:, 10], 1, dims=-1)
+    given = model.rest(moved, phones)[0]
+    reach = round(model.rest.context_seconds * 50)
+    assert torch.equal(given[: 60 - reach], model.rest.rest.expand(60 - reach, -1))
+    assert torch.allclose(
+        given[60 - model.rest.NEAR // 2 + model.rest.SOFT :], moved[0, 60 - model.rest.NEAR // 2 + model.rest.SOFT :]
+    )
