@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How strongly and how smoothly a take is played: strengths, smoothing, gains and offsets. Closed lips stay closed."""
+"""How strongly and how smoothly a take is played: articulation, strengths, smoothing, offsets. Closed lips stay closed."""
 
 from __future__ import annotations
 
@@ -19,36 +19,66 @@ _FOLLOWS_JAW = frozenset({"mouthClose"})
 # A seal is kept fully where the gap is below the sealed share, and less and less up to this many times that gap, so that
 # keeping it does not put a step into the curve.
 _SEAL_FADE = 2.0
+# What articulation makes more or less of.
+_ARTICULATORS = frozenset({"jaw", "lips", "tongue"})
+
+REGION_OFFSETS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "jaw": (("jawOpen",), ()),
+    "lips": (
+        ("mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight"),
+        ("mouthPressLeft", "mouthPressRight"),
+    ),
+    "tongue": (("tongueOut",), ()),
+    "cheeks": (("cheekSquintLeft", "cheekSquintRight"), ()),
+    "nose": (("noseSneerLeft", "noseSneerRight"), ()),
+    "brows": (("browInnerUp", "browOuterUpLeft", "browOuterUpRight"), ("browDownLeft", "browDownRight")),
+    "eyes": (("eyeBlinkLeft", "eyeBlinkRight"), ("eyeWideLeft", "eyeWideRight")),
+    "head": (("headPitch",), ()),
+}
+"""What an offset of a face part moves: the channels of one above 0 and of one below 0; without the latter, the former go back."""
 
 
 @dataclass(frozen=True)
 class Performance:
     """An artist's settings; the defaults change nothing.
 
-    Strengths scale the distance from rest: ``strength`` all channels, ``jaw_strength`` and ``lip_strength`` the jaw and lips
-    regions, ``region_strengths`` any region by name. ``smoothing_seconds`` is a half-life: a sample that far away counts half.
-    ``gains`` and ``offsets`` by channel name come last and are taken literally.
+    Strengths scale the distance from rest: ``strength`` all channels, ``articulation`` jaw, lips and tongue (below 1 mumbles,
+    above 1 over-articulates), ``jaw_strength`` and ``lip_strength`` the jaw and lips regions (the two axes of JALI, 0..2),
+    ``region_strengths`` any region by name. ``smoothing_seconds`` is a half-life: a sample that far away counts half;
+    ``region_smoothing`` adds to it for a region. ``region_offsets`` move a region throughout (REGION_OFFSETS) and never open
+    a seal. ``gains`` and ``offsets`` by channel name come last and are taken literally.
     """
 
     strength: float = 1.0
+    articulation: float = 1.0
     jaw_strength: float = 1.0
     lip_strength: float = 1.0
     smoothing_seconds: float = 0.0
     region_strengths: Mapping[str, float] = field(default_factory=dict[str, float])
+    region_smoothing: Mapping[str, float] = field(default_factory=dict[str, float])
+    region_offsets: Mapping[str, float] = field(default_factory=dict[str, float])
     gains: Mapping[str, float] = field(default_factory=dict[str, float])
     offsets: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def __post_init__(self) -> None:
-        numbers = [self.strength, self.jaw_strength, self.lip_strength, self.smoothing_seconds]
-        numbers += [*self.region_strengths.values(), *self.gains.values(), *self.offsets.values()]
+        numbers = [self.strength, self.articulation, self.jaw_strength, self.lip_strength, self.smoothing_seconds]
+        for table in (self.region_strengths, self.region_smoothing, self.region_offsets):
+            numbers += table.values()
+            unknown = sorted(set(table) - set(REGION_OFFSETS))
+            if unknown:
+                raise ValueError(f"there is no face part '{unknown[0]}' (there are: {', '.join(REGION_OFFSETS)})")
+        numbers += [*self.gains.values(), *self.offsets.values()]
         if not all(math.isfinite(number) for number in numbers):
             raise ValueError("strengths, gains, offsets and smoothing must be finite")
-        if self.smoothing_seconds < 0:
-            raise ValueError(f"smoothing of {self.smoothing_seconds} s is negative")
+        for seconds in (self.smoothing_seconds, *self.region_smoothing.values()):
+            if seconds < 0:
+                raise ValueError(f"smoothing of {seconds} s is negative")
 
     def region_strength(self, region: str) -> float:
         """What channels of ``region`` are scaled by."""
         named = {"jaw": self.jaw_strength, "lips": self.lip_strength}.get(region, 1.0)
+        if region in _ARTICULATORS:
+            named *= self.articulation
         return self.strength * named * self.region_strengths.get(region, 1.0)
 
 
@@ -62,23 +92,37 @@ def apply_performance(
     """The curves as the artist wants them played.
 
     ``channel_regions`` names the region of each channel (others only follow ``strength``), ``rest`` the rest values that are
-    not 0. Where the lips were sealed before (``lips.sealed_frames``) strengths and smoothing do not open them: 'mouthClose'
-    is raised, or where there is none 'jawOpen' lowered, by just what is needed.
+    not 0. Where the lips were sealed before (``lips.sealed_frames``) strengths, smoothing and offsets of regions do not open
+    them: 'mouthClose' is raised, or where there is none 'jawOpen' lowered, by just what is needed.
     """
     if performance == Performance():
         return curves
     names = curves.names
-    scale = np.array(
-        [performance.region_strength("jaw" if n in _FOLLOWS_JAW else channel_regions.get(n, "")) for n in names], np.float64
-    )
+    regions = ["jaw" if name in _FOLLOWS_JAW else channel_regions.get(name, "") for name in names]
+    scale = np.array([performance.region_strength(region) for region in regions], np.float64)
     base = np.array([(rest or {}).get(name, 0.0) for name in names], np.float64)
     source = curves.values.astype(np.float64)
     values = base + scale * (source - base)
-    values = smooth(values, performance.smoothing_seconds * curves.frame_rate)
+    half_lives = [performance.smoothing_seconds + performance.region_smoothing.get(region, 0.0) for region in regions]
+    for seconds in set(half_lives) - {0.0}:
+        columns = np.flatnonzero(np.array(half_lives) == seconds)
+        values[:, columns] = smooth(values[:, columns], seconds * curves.frame_rate)
+    for name, offset in _offsets_by_channel(performance.region_offsets).items():
+        if name in names:
+            values[:, names.index(name)] += offset
     values = _keep_seals(values, source, names)
     gains = np.array([performance.gains.get(name, 1.0) for name in names], np.float64)
     offsets = np.array([performance.offsets.get(name, 0.0) for name in names], np.float64)
     return curves.with_values(base + gains * (values - base) + offsets)
+
+
+def _offsets_by_channel(region_offsets: Mapping[str, float]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for region, offset in region_offsets.items():
+        above, below = REGION_OFFSETS[region]
+        found.update((name, abs(offset)) for name in below if offset < 0)
+        found.update((name, offset) for name in above if offset > 0 or not below)
+    return found
 
 
 def smooth(values: NDArray[np.floating[Any]], half_life: float) -> NDArray[np.float64]:

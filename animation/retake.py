@@ -27,6 +27,8 @@ SAME_FRAME = 0.01
 """Blender takes keys that are closer than this for one key (BEZT_BINARYSEARCH_THRESH in its fcurve.cc)."""
 
 _WIDTH = 7
+_PLAIN = "-"
+"""What text begins with that is not compressed; no base64 does."""
 # A key that was moved by less than this was rounded, not moved.
 _ROUNDED_FRAMES = 1e-3
 _ROUNDED_VALUE = 1e-6
@@ -42,17 +44,24 @@ def key_rows(curve: KeyedCurve, interpolation: int = BEZIER) -> Rows:
     return np.column_stack([curve.frames, curve.values, curve.left, curve.right, kind]).astype(np.float32).reshape(-1, _WIDTH)
 
 
-def pack_rows(rows: Rows) -> str:
-    """Rows as text for a property of Blender's; ``unpack_rows`` gives them back exactly."""
+def pack_rows(rows: Rows, *, compress: bool = True) -> str:
+    """Rows as text for a property of Blender's; ``unpack_rows`` gives them back exactly. Text that is soon replaced need not
+    be compressed, which takes most of the time."""
     # By column, neighbouring numbers resemble each other and pack well.
-    return base64.b64encode(zlib.compress(np.ascontiguousarray(rows.T, "<f4").tobytes(), 1)).decode("ascii")
+    data = np.ascontiguousarray(rows.T, "<f4").tobytes()
+    if not compress:
+        return _PLAIN + base64.b64encode(data).decode("ascii")
+    return base64.b64encode(zlib.compress(data, 1)).decode("ascii")
 
 
 @functools.lru_cache(maxsize=1024)
 def unpack_rows(text: str) -> Rows:
     """Rows out of ``pack_rows``' text, read-only. What is damaged or empty gives none: all keys then count as the artist's."""
     try:
-        data = zlib.decompress(base64.b64decode(text, validate=True)) if text else b""
+        if text.startswith(_PLAIN):
+            data = base64.b64decode(text[len(_PLAIN) :], validate=True)
+        else:
+            data = zlib.decompress(base64.b64decode(text, validate=True)) if text else b""
     except (ValueError, zlib.error, binascii.Error):
         data = b""
     if len(data) % (4 * _WIDTH):

@@ -18,7 +18,7 @@ from typing import Any
 
 import bpy
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..animation.channels import REGIONS
 from ..animation.curves import ChannelCurves
@@ -309,7 +309,7 @@ def compute(job: Job, on_progress: Progress | None = None, is_cancelled: CancelC
         if on_progress is not None:
             on_progress(fraction)
 
-    parts = _parts_of(job)
+    parts = parts_of(job)
     takes: list[Take] = []
     for number, part in enumerate(parts):
         heard = listen(part, lambda fraction, number=number: advance((number + fraction) / len(parts)), is_cancelled)
@@ -320,12 +320,12 @@ def compute(job: Job, on_progress: Progress | None = None, is_cancelled: CancelC
 
 def recall_take(job: Job) -> Take | None:
     """The take, if this session still knows what every model of it makes of the sound; no model runs."""
-    parts = _parts_of(job)
+    parts = parts_of(job)
     known = [(part, heard) for part in parts if (heard := recall(part)) is not None]
     return merge_takes([shape(part, heard) for part, heard in known]) if len(known) == len(parts) else None
 
 
-def _parts_of(job: Job) -> list[Job]:
+def parts_of(job: Job) -> list[Job]:
     """The job and its others, without those that have nothing to write."""
     return [part for part in (job, *job.others) if part.targets is None or part.targets]
 
@@ -433,7 +433,7 @@ def _hearing_key(job: Job) -> tuple[object, ...]:
         sound = (job.sound, status.st_mtime_ns, status.st_size)
     heard = (*_model_key(job.model_folder, job.settings), sound, job.offset_seconds, job.duration_seconds)
     settings = job.settings
-    if describe_package(job.model_folder).expression_rules or not _has_emotion(settings):
+    if describe_package(job.model_folder).expression_rules or not has_emotion(settings):
         return heard
     emotion = tuple(sorted((name, emotion_points(emotion)) for name, emotion in settings.emotion.items()))
     limits = emotion_points(settings.emotion_intensity), settings.emotion_first, settings.emotion_last, settings.emotion_fade
@@ -444,7 +444,7 @@ def _hearing_key(job: Job) -> tuple[object, ...]:
 
 def feel(heard: Heard, job: Job) -> ChannelCurves:
     """The channels with the job's emotions, where the model has not put them there itself. Raises ModelError."""
-    if heard.energy is None or not _has_emotion(job.settings):
+    if heard.energy is None or not has_emotion(job.settings):
         return heard.curves
     weights = _emotion_of_rows(job, heard.package, heard.curves.frame_count)
     weights = np.broadcast_to(weights, (heard.curves.frame_count, weights.shape[-1]))
@@ -457,25 +457,15 @@ def shape(job: Job, heard: Heard) -> Take:
     heard_curves = feel(heard, job)
     if job.settings.lead_seconds is not None:
         heard_curves = replace(heard_curves, start_seconds=-job.settings.lead_seconds)
-    curves = _perform(heard_curves, job.settings, package)
-    first_frame = math.ceil(job.start_frame - 1e-6)
-    # The frame on which the sound ends, but at least the one on which it starts.
-    last_frame = max(first_frame, math.floor(job.start_frame + heard.duration_seconds * job.frames_per_second + 1e-6))
-    scope = job.scope
-    first = first_frame if scope.first_frame is None else max(first_frame, scope.first_frame)
-    last = last_frame if scope.last_frame is None else min(last_frame, scope.last_frame)
-    if first > last:
-        raise AudioError(
-            f"The frames {scope.first_frame} to {scope.last_frame} lie outside the sound, which plays from {first_frame} "
-            f"to {last_frame}; choose a range inside it"
-        )
-    sampled = _sample_at_frames(curves, job, first, last)
+    curves = perform(heard_curves, job.settings, package)
+    first, last = frame_range(job, heard)
+    sampled = sample_at_frames(curves, job, first, last)
     targets = apply_mapping(job.mapping, sampled)
     columns = [i for i, target in enumerate(targets.targets) if job.targets is None or target in job.targets]
     chosen = tuple(targets.targets[i] for i in columns)
     frames = np.arange(first, last + 1, dtype=np.float64)
     values = targets.values[:, columns]
-    tolerances = _tolerances(job, package, chosen)
+    tolerances = find_tolerances(job, package, chosen)
     placing = _placing(job.settings, sampled, frames)
     keyed = tuple(place_keys(frames, values, tolerances, placing))
     dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed, placing)
@@ -494,6 +484,22 @@ def shape(job: Job, heard: Heard) -> Take:
     )
 
 
+def frame_range(job: Job, heard: Heard) -> tuple[int, int]:
+    """The first and the last frame of a take. Raises AudioError when the scope lies outside the sound."""
+    first_frame = math.ceil(job.start_frame - 1e-6)
+    # The frame on which the sound ends, but at least the one on which it starts.
+    last_frame = max(first_frame, math.floor(job.start_frame + heard.duration_seconds * job.frames_per_second + 1e-6))
+    scope = job.scope
+    first = first_frame if scope.first_frame is None else max(first_frame, scope.first_frame)
+    last = last_frame if scope.last_frame is None else min(last_frame, scope.last_frame)
+    if first > last:
+        raise AudioError(
+            f"The frames {scope.first_frame} to {scope.last_frame} lie outside the sound, which plays from {first_frame} "
+            f"to {last_frame}; choose a range inside it"
+        )
+    return first, last
+
+
 def _placing(settings: AnimateSettings, sampled: ChannelCurves, frames: NDArray[np.float64]) -> Placing:
     """The artist's choice of keys, with the frames of closures and of the vowels' apexes."""
     closures, apexes = (), ()
@@ -503,7 +509,7 @@ def _placing(settings: AnimateSettings, sampled: ChannelCurves, frames: NDArray[
     return Placing(settings.keys, settings.key_step, settings.key_phase, closures, apexes)
 
 
-def _sample_at_frames(curves: ChannelCurves, job: Job, first_frame: int, last_frame: int) -> ChannelCurves:
+def sample_at_frames(curves: ChannelCurves, job: Job, first_frame: int, last_frame: int) -> ChannelCurves:
     """One row per scene frame; a closure of the lips stays on its nearest frame even when it is shorter than one."""
     closing = [name for name in curves.names if name in GAP_CENTIMETRES]
     sealed = sealed_frames(curves.values, curves.names).astype(np.float64) if "jawOpen" in curves.names else None
@@ -517,7 +523,7 @@ def _sample_at_frames(curves: ChannelCurves, job: Job, first_frame: int, last_fr
     )
 
 
-def _perform(curves: ChannelCurves, settings: AnimateSettings, package: ModelPackage) -> ChannelCurves:
+def perform(curves: ChannelCurves, settings: AnimateSettings, package: ModelPackage) -> ChannelCurves:
     """The curves with the artist's strengths and smoothing."""
     performance = Performance(
         strength=settings.strength,
@@ -536,7 +542,7 @@ def _perform(curves: ChannelCurves, settings: AnimateSettings, package: ModelPac
     return apply_performance(curves, performance, regions, rest=rest)
 
 
-def _tolerances(job: Job, package: ModelPackage, targets: tuple[Target, ...]) -> list[float]:
+def find_tolerances(job: Job, package: ModelPackage, targets: tuple[Target, ...]) -> list[float]:
     """The tolerance of each target in its own unit: that of its strictest channel."""
     ranges = {channel.name: channel.maximum - channel.minimum for channel in package.channels}
     found: dict[Target, float] = {}
@@ -547,7 +553,7 @@ def _tolerances(job: Job, package: ModelPackage, targets: tuple[Target, ...]) ->
     return [found.get(target, job.settings.tolerance) for target in targets]
 
 
-def _has_emotion(settings: AnimateSettings) -> bool:
+def has_emotion(settings: AnimateSettings) -> bool:
     return any(weight for emotion in settings.emotion.values() for _frame, weight in emotion_points(emotion))
 
 
@@ -560,19 +566,25 @@ def _emotion_moves(settings: AnimateSettings) -> bool:
 def _emotion_of_rows(job: Job, package: ModelPackage, rows: int) -> NDArray[np.float32] | None:
     """Weights in the model's order, ``[emotion]`` or ``[row, emotion]``, or None for none at all."""
     settings = job.settings
-    if not _has_emotion(settings):
+    if not has_emotion(settings):
         return None
     moves = _emotion_moves(settings)
-    weights = emotion_weights(
+    frames = job.start_frame + np.arange(rows if moves else 1) * (job.frames_per_second / package.frame_rate)
+    weights = emotion_at(settings, package, frames)
+    return weights if moves else weights[0]
+
+
+def emotion_at(settings: AnimateSettings, package: ModelPackage, frames: ArrayLike) -> NDArray[np.float32]:
+    """Weights in the model's order at scene frames, ``[frame, emotion]``."""
+    return emotion_weights(
         settings.emotion,
         package.emotions,
-        job.start_frame + np.arange(rows if moves else 1) * (job.frames_per_second / package.frame_rate),
+        frames,
         intensity=settings.emotion_intensity,
         first_frame=settings.emotion_first,
         last_frame=settings.emotion_last,
         fade_frames=settings.emotion_fade,
     )
-    return weights if moves else weights[0]
 
 
 def check_emotion(settings: AnimateSettings, package: ModelPackage, *others: ModelPackage) -> None:

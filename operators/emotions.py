@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Emotion presets: mixes of the emotion sliders that ship or that the user saved, for every file of theirs."""
+
+# pyright: reportInvalidTypeForm=false
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..animation.emotions import EmotionPreset, bundled_emotion_presets, preset_from_json, preset_to_json
+from ..errors import VoxrigError
+from ..properties import PACKAGE, offer_emotions, scene_settings, session, shown_emotions
+from .base import VoxrigOperator
+
+
+def emotion_presets() -> dict[str, EmotionPreset]:
+    """All presets by name: those that ship, then the user's, which may replace them. Damaged files are left out."""
+    found = {preset.name: preset for preset in bundled_emotion_presets()}
+    for file in sorted(_user_folder().glob("*.json")):
+        try:
+            preset = preset_from_json(file.read_text(encoding="utf-8"))
+        except (VoxrigError, OSError, UnicodeDecodeError):
+            continue
+        found[preset.name] = preset
+    return found
+
+
+def find_emotion_preset(name: str) -> EmotionPreset:
+    """A preset by its name. Raises VoxrigError."""
+    presets = emotion_presets()
+    if name not in presets:
+        raise VoxrigError(f"There is no emotion preset '{name}'; there are: {', '.join(presets)}")
+    return presets[name]
+
+
+def apply_emotion_preset(scene: bpy.types.Scene, name: str) -> None:
+    """Set the emotion sliders of a scene to a preset; emotions that it does not name go to 0. The chosen take follows.
+
+    Sliders with keyframes keep them, and these win again at the next frame. Raises VoxrigError, changing nothing, for an
+    unknown preset and one of which the scene's model has no emotion.
+    """
+    preset = find_emotion_preset(name)
+    settings = scene_settings(scene)
+    offer_emotions(settings)
+    sliders = shown_emotions(settings)
+    if not any(slider.name in preset.weights for slider in sliders):
+        raise VoxrigError(
+            f"The model has none of the emotions of '{name}' ({', '.join(preset.weights)}); choose another preset"
+        )
+    follow, session.on_emotion = session.on_emotion, None
+    try:
+        for slider in sliders:
+            slider.weight = preset.weights.get(slider.name, 0.0)
+    finally:
+        session.on_emotion = follow
+    if follow is not None:
+        follow(scene)
+
+
+def save_emotion_preset(scene: bpy.types.Scene, name: str) -> EmotionPreset:
+    """Save the emotion sliders of a scene, those above 0, for this and all other files. Raises VoxrigError.
+
+    An older preset of the user's of that name is replaced; one that ships is hidden until this one is removed.
+    """
+    name = name.strip()
+    if not name:
+        raise VoxrigError("The emotion preset has no name; give it one")
+    weights = {slider.name: round(slider.weight, 4) for slider in shown_emotions(scene_settings(scene)) if slider.weight > 0.0}
+    if not weights:
+        raise VoxrigError("All emotions are at 0; move a slider before you save the mix")
+    preset = EmotionPreset(name, weights)
+    try:
+        _user_folder(create=True).joinpath(_file_name(name)).write_text(preset_to_json(preset), encoding="utf-8")
+    except OSError as error:
+        raise VoxrigError(f"The emotion preset cannot be saved ({error.strerror}); check Blender's user folder") from None
+    return preset
+
+
+def remove_emotion_preset(name: str) -> None:
+    """Remove a preset that the user saved. Raises VoxrigError for one that ships or does not exist."""
+    for file in _user_folder().glob("*.json"):
+        try:
+            is_it = preset_from_json(file.read_text(encoding="utf-8")).name == name
+        except (VoxrigError, OSError, UnicodeDecodeError):
+            continue
+        if is_it:
+            file.unlink()
+            return
+    find_emotion_preset(name)
+    raise VoxrigError(f"The emotion preset '{name}' ships with Voxrig and cannot be removed")
+
+
+def _user_folder(*, create: bool = False) -> Path:
+    """Where the user's presets are; it outlives files and updates of the extension."""
+    if PACKAGE.startswith("bl_ext."):
+        return Path(bpy.utils.extension_path_user(PACKAGE, path="emotions", create=create))
+    # Not installed as an extension: from a checkout.
+    return Path(bpy.utils.user_resource("DATAFILES", path="voxrig/emotions", create=create))
+
+
+def _file_name(name: str) -> str:
+    """A name that every file system takes; what makes two names differ is kept in their hash."""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40]
+    return f"{plain}_{hashlib.sha256(name.encode()).hexdigest()[:6]}.json"
+
+
+class VOXRIG_OT_apply_emotion_preset(VoxrigOperator):
+    """Set the emotion sliders to a saved mix. The chosen take follows"""
+
+    bl_idname = "voxrig.apply_emotion_preset"
+    bl_label = "Apply Emotion Preset"
+    bl_options = {"REGISTER", "UNDO"}
+
+    preset: bpy.props.StringProperty(name="Preset", description="Name of the preset", options={"SKIP_SAVE"})
+
+    def run(self, context: Any) -> None:
+        """Apply it."""
+        apply_emotion_preset(context.scene, self.preset)
+
+
+class VOXRIG_OT_save_emotion_preset(VoxrigOperator):
+    """Save the mix of the emotion sliders under a name, for this and all other files"""
+
+    bl_idname = "voxrig.save_emotion_preset"
+    bl_label = "Save Emotion Preset"
+    bl_options = {"REGISTER"}
+
+    preset: bpy.props.StringProperty(name="Name", description="What to call the mix", options={"SKIP_SAVE"})
+
+    def invoke(self, context: Any, event: bpy.types.Event) -> Any:
+        """Ask for the name."""
+        return context.window_manager.invoke_props_dialog(self)
+
+    def run(self, context: Any) -> None:
+        """Save it."""
+        preset = save_emotion_preset(context.scene, self.preset)
+        self.report({"INFO"}, f"Emotion preset '{preset.name}' saved")
+
+
+class VOXRIG_OT_remove_emotion_preset(VoxrigOperator):
+    """Remove a mix that you saved. Those that ship with Voxrig stay"""
+
+    bl_idname = "voxrig.remove_emotion_preset"
+    bl_label = "Remove Emotion Preset"
+    bl_options = {"REGISTER"}
+
+    preset: bpy.props.StringProperty(name="Preset", description="Name of the preset", options={"SKIP_SAVE"})
+
+    def run(self, context: Any) -> None:
+        """Remove it."""
+        remove_emotion_preset(self.preset)
+        self.report({"INFO"}, f"Emotion preset '{self.preset}' removed")
+
+
+CLASSES = (VOXRIG_OT_apply_emotion_preset, VOXRIG_OT_save_emotion_preset, VOXRIG_OT_remove_emotion_preset)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
