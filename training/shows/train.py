@@ -1,0 +1,430 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``voxrig-train RUN.toml``: learn a show and write a model package.
+
+The folder of the run (beside the file, under its name) keeps all that is needed to repeat it: ``config.toml``, ``run.json``
+(versions, seed, digests of the shots and of the trunk), ``log.jsonl`` with a line per round, ``checkpoint.pt`` and, at the
+end, ``package/`` and ``scores.json``. Interrupted at any moment, the same command goes on after the last whole round; as
+all that is random follows from the seed and the round, it ends as if it had never been interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ...errors import ShowError, VoxrigError
+from ...inference.package import ModelPackage, bundled_packages, load_package
+from ...inference.session import open_session
+from ...inference.show import Show, read_show
+from ..measures import pearson
+from ..network import FRAME_RATE
+from ..train import learning_rate, save_checkpoint
+from .audio2rig import Audio2Rig
+from .config import RunConfig, format_config, read_config
+from .data import (
+    Batch,
+    Clip,
+    Ear,
+    Material,
+    Scaling,
+    Split,
+    choose_controls,
+    cut,
+    dataset_digest,
+    draw_batches,
+    make_splits,
+    measure_scaling,
+    prepare,
+)
+from .hearing import MelRows, SpectrumRows
+from .learned import LearnedShow, Member, Record, export
+from .pham import CausalCnnRnn
+from .tian import AttentionBiLstm
+from .windows import ShowNetwork, Task
+
+NETWORKS: dict[str, type[ShowNetwork]] = {"audio2rig": Audio2Rig, "tian": AttentionBiLstm, "pham": CausalCnnRnn}
+
+MOVES = 0.01
+"""A control counts in the score of held-out rows when its standard deviation there is above this share of its range."""
+
+_AVERAGE_ROUNDS = 0.5
+"""Weights are averaged over about so many rounds: what is scored and kept is the average."""
+
+_SCORED_ROWS = 500
+"""Held-out rows that are worked out at once."""
+
+_NOT_COMPARED = ("threads", "device")
+
+Print = Callable[[str], None]
+
+
+@dataclass
+class Progress:
+    """Where a run is: the fold that is learned now, and the best of those that are done.
+
+    ``best`` and each of ``done`` hold 'weights', 'score' (mean r), 'epoch' and 'r' (by control, nan where it does not move).
+    """
+
+    fold: int = 0
+    epoch: int = 0
+    spent_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    network: dict[str, Tensor] | None = None
+    average: dict[str, Tensor] | None = None
+    optimiser: dict[str, Any] | None = None
+    best: dict[str, Any] | None = None
+    done: list[dict[str, Any]] = field(default_factory=list)
+
+
+def run_training(config: RunConfig, folder: Path, say: Print = print) -> ModelPackage:
+    """Train as ``config`` says in the run's ``folder``, going on from its checkpoint, and export.
+
+    Raises VoxrigError for what the user can put right; then everything up to the last whole round is kept.
+    """
+    try:
+        return _run(config, folder, say)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise _out_of_memory(config) from error
+    except RuntimeError as error:
+        if "memory" not in str(error):
+            raise
+        raise _out_of_memory(config) from error
+    except OSError as error:
+        if not str(error.filename or "").startswith(str(folder)):
+            raise
+        raise ShowError(
+            f"{error.filename} cannot be written ({error.strerror}); make room and start the same run again"
+        ) from None
+
+
+def _out_of_memory(config: RunConfig) -> ShowError:
+    return ShowError(
+        f"There is not enough memory for batches of {config.batch} x {config.stretch_seconds:g} s; make batch smaller in a new "
+        "run's file. What this run had learned is kept"
+    )
+
+
+def _run(config: RunConfig, folder: Path, say: Print) -> ModelPackage:
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    device = choose_device(config)
+    show = read_show(config.dataset)
+    controls = choose_controls(show, config.regions)
+    ear = make_ear(config)
+    for warning in show.warnings:
+        say(f"warning: {warning}")
+    _open_run(config, folder, show, ear)
+
+    def hearing(done: int, count: int) -> None:
+        if done % max(1, len(show.shots)) == 0:
+            say(f"hearing {done} of {count} ({len(show.shots)} shots, {config.copies} further copies)")
+
+    material = prepare(show, controls, ear, config.copies, config.seed, folder.parent / "heard", hearing)
+    # What is heard at a border of two parts of one shot is heard from both sides.
+    reach = math.ceil((config.reach_seconds + 0.1) * FRAME_RATE)
+    splits = make_splits(material, config.held_out, config.folds, reach)
+    if len(show.shots) == 1:
+        say(f"warning: '{material.names[0]}' is the only shot, so parts of it are held out, which say little of other shots")
+    say(f"{material.minutes:.1f} minutes in {len(show.shots)} shots, {len(controls)} controls ({', '.join(material.regions)}), "
+        f"{config.network} ({config.hearing}), {len(splits)} x up to {config.epochs} rounds on {device}")  # fmt: skip
+    progress = _read_checkpoint(folder)
+    while progress.fold < len(splits):
+        train_fold(config, folder, material, splits[progress.fold], ear, device, progress, say)
+    return finish(config, folder, show, material, splits, ear, progress, say)
+
+
+def choose_device(config: RunConfig) -> torch.device:
+    """Where to train. Raises ShowError when CUDA is asked for and not to be had."""
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ShowError("PyTorch finds no CUDA device; set device to 'auto' or 'cpu' in the run's file")
+    return torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def make_ear(config: RunConfig) -> Ear:
+    """The way of hearing of a run. Raises ModelError and ShowError."""
+    if config.hearing == "scratch":
+        return Ear((SpectrumRows() if config.network == "pham" else MelRows()).eval(), None)
+    place = Path(config.trunk) if config.trunk else next((path for path in bundled_packages() if path.name == "speech"), None)
+    if place is None:
+        raise ShowError("No speech model is bundled; name the folder of one as trunk in the run's file")
+    return Ear(None, open_session(load_package(place), "CPU", config.threads or None))
+
+
+def _open_run(config: RunConfig, folder: Path, show: Show, ear: Ear) -> None:
+    """Make the run's folder, or check that it was begun with the same settings, shots and trunk."""
+    identity = {"config": config.as_dict(), "dataset": dataset_digest(show), "hearing": ear.digest}
+    path = folder / "run.json"
+    if path.is_file():
+        try:
+            begun = json.loads(path.read_text(encoding="utf-8"))["identity"]
+            before = dict(begun["config"])
+        except (ValueError, KeyError, TypeError):
+            raise ShowError(f"{path} is damaged; choose another run folder, or delete this one to begin again") from None
+        changed = [
+            name for name, value in identity["config"].items() if value != before.get(name) and name not in _NOT_COMPARED
+        ]
+        if changed:
+            raise ShowError(f"{folder} was begun with another {changed[0]} ({before.get(changed[0])!r}); put it back to go on, "
+                            "or choose another run folder")  # fmt: skip
+        for name, about in (("dataset", "the shots in the dataset"), ("hearing", "the trunk")):
+            if begun.get(name) != identity[name]:
+                raise ShowError(f"{about} changed since {folder} was begun; choose another run folder")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.toml").write_text(format_config(config), encoding="utf-8")
+    about = {
+        "identity": identity,
+        "trunk": None if ear.trunk is None else f"{ear.trunk.title} {ear.trunk.version}",
+        "versions": {"voxrig commit": read_commit(), "python": platform.python_version(), "torch": torch.__version__,
+                     "numpy": np.__version__, "onnxruntime": onnxruntime.__version__},
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+    }  # fmt: skip
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def read_commit() -> str:
+    """Voxrig's commit, or 'unknown' outside a checkout."""
+    found = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
+    )
+    return found.stdout.strip() or "unknown"
+
+
+def _read_checkpoint(folder: Path) -> Progress:
+    path = folder / "checkpoint.pt"
+    if not path.is_file():
+        return Progress()
+    try:
+        return Progress(**torch.load(path, map_location="cpu", weights_only=False))
+    except Exception as error:  # torch.load and pickle raise whatever they meet in a damaged file
+        raise ShowError(f"{path} is damaged ({type(error).__name__}); delete it to begin the run again") from None
+
+
+def train_fold(
+    config: RunConfig, folder: Path, material: Material, split: Split, ear: Ear, device: torch.device, progress: Progress,
+    say: Print,
+) -> None:  # fmt: skip
+    """Train one network until it stops, from ``progress`` on, which is brought forward and saved after each round."""
+    scaling = measure_scaling(material, split)
+    torch.manual_seed(config.seed * 1000 + progress.fold)
+    network = build_network(config, ear, material, scaling).to(device)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    if progress.network is not None:
+        network.load_state_dict(progress.network)
+        assert progress.optimiser is not None
+        optimiser.load_state_dict(progress.optimiser)
+        say(f"goes on with part {progress.fold + 1} after round {progress.epoch}")
+    else:
+        progress.average = {name: value.clone() for name, value in network.state_dict().items()}
+    rows = round(config.stretch_seconds * FRAME_RATE)
+    shortest = min(last - first for _, first, last in split.learned)
+    rows = max(2, min(rows, shortest))
+    held_names = ", ".join(dict.fromkeys(material.names[number] for number, _, _ in split.held_out))
+
+    while progress.epoch < config.epochs and not _stopped(progress, config.patience):
+        started, cpu_started = time.monotonic(), time.process_time()
+        seed = [config.seed, progress.fold, progress.epoch]
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        batches = list(draw_batches(material, split, scaling, network.reach, rows, config.batch, np.random.default_rng(seed)))
+        network.train()
+        losses = _train_round(network, optimiser, batches, config, progress, device)
+        average = build_network(config, ear, material, scaling).to(device)
+        average.load_state_dict(progress.average or {})
+        r = score_held_out(Member(average, scaling).to(device).eval(), material, split, device)
+        progress.epoch += 1
+        progress.spent_seconds += time.monotonic() - started
+        progress.cpu_seconds += time.process_time() - cpu_started
+        score = mean_r(r)
+        if progress.best is None or score > progress.best["score"]:
+            weights = {name: value.detach().cpu().clone() for name, value in average.state_dict().items()}
+            progress.best = {"weights": weights, "score": score, "epoch": progress.epoch, "r": r.tolist()}
+        progress.network, progress.optimiser = network.state_dict(), optimiser.state_dict()
+        save_checkpoint(folder / "checkpoint.pt", **vars(progress))
+        line = {"part": progress.fold + 1, "held_out": held_names, "round": progress.epoch,
+                "loss": round(sum(losses.values()), 4),
+                **{name: round(value, 4) for name, value in losses.items()}, "mean_r": round(score, 4),
+                "seconds": round(progress.spent_seconds, 1)}  # fmt: skip
+        with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line, ensure_ascii=False) + "\n")
+        say(f"part {progress.fold + 1}, round {progress.epoch}: loss {line['loss']:.3f}, mean r on {held_names} {score:.3f} "
+            f"({progress.spent_seconds / 60:.1f} min)")  # fmt: skip
+    assert progress.best is not None
+    progress.done.append(progress.best)
+    progress.fold += 1
+    progress.epoch = 0
+    progress.network = progress.average = progress.optimiser = progress.best = None
+    save_checkpoint(folder / "checkpoint.pt", **vars(progress))
+
+
+def build_network(config: RunConfig, ear: Ear, material: Material, scaling: Scaling) -> ShowNetwork:
+    """A network with new weights."""
+    task = Task.of(ear.width, len(material.emotions), material.controls, ear.trunk is None, scaling)
+    return NETWORKS[config.network](config, task)
+
+
+def _stopped(progress: Progress, patience: int) -> bool:
+    return progress.best is not None and progress.epoch - progress.best["epoch"] >= patience
+
+
+def _train_round(
+    network: ShowNetwork, optimiser: torch.optim.Optimizer, batches: list[Batch], config: RunConfig, progress: Progress,
+    device: torch.device,
+) -> dict[str, float]:  # fmt: skip
+    """One round; returns the mean of each term of the loss. Raises ShowError where the loss is no number."""
+    sums: dict[str, float] = {}
+    assert progress.average is not None
+    for number, batch in enumerate(batches):
+        step = progress.epoch * len(batches) + number
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(step, config.epochs * len(batches), config.learning_rate)
+        terms = network.losses(Batch(*(value.to(device) for value in vars(batch).values())))
+        total = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(total):
+            raise ShowError(
+                f"The loss is not a number any more in round {progress.epoch + 1}; make learning_rate smaller in a new file"
+            )
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        keep = min(1.0 - 1.0 / (_AVERAGE_ROUNDS * len(batches) + 1.0), (1 + step) / (4 + step))
+        with torch.no_grad():
+            for name, value in network.state_dict().items():
+                kept = progress.average[name]
+                progress.average[name] = kept.to(device).lerp(value, 1.0 - keep) if value.is_floating_point() else value.clone()
+        for name, value in terms.items():
+            sums[name] = sums.get(name, 0.0) + float(value.detach())
+    return {name: value / len(batches) for name, value in sums.items()}
+
+
+def score_held_out(member: Member, material: Material, split: Split, device: torch.device) -> NDArray[np.float64]:
+    """r of every control over the held-out rows, ``[control]``: the mean over their parts; nan where it moves in none."""
+    found: list[list[float]] = []
+    for number, first, last in split.held_out:
+        clip = material.copies[0][number]
+        shown = clip.shown[first:last]
+        made = predict_rows(member, clip, first, last, device)
+        found.append([
+            pearson(made[:, column], shown[:, column])
+            if shown[:, column].std() > MOVES * (control.maximum - control.minimum) else math.nan
+            for column, control in enumerate(material.controls)
+        ])  # fmt: skip
+    return mean_known(np.array(found))
+
+
+def predict_rows(member: Member, clip: Clip, first: int, last: int, device: torch.device) -> NDArray[np.float32]:
+    """What a network shows in rows of a clip, ``[row, control]``."""
+    parts: list[NDArray[np.float32]] = []
+    reach = member.network.reach
+    with torch.no_grad():
+        for begin in range(first, last, _SCORED_ROWS):
+            end = min(begin + _SCORED_ROWS, last)
+            heard, emotion, _, _ = cut(clip, begin, end, reach)
+            scaled = (torch.from_numpy(heard).to(device) - member.heard_mean) / member.heard_deviation
+            made = member.network(scaled[None], torch.from_numpy(emotion).to(device)[None]).shown[0]
+            parts.append((made * member.shown_deviation + member.shown_mean).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the first axis of what is not nan; nan where all are."""
+    known = np.isfinite(values)
+    return np.where(known.any(axis=0), np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1), math.nan)
+
+
+def mean_r(r: NDArray[np.float64]) -> float:
+    """Mean over the controls that move; 0 where none does."""
+    known = r[np.isfinite(r)]
+    return float(known.mean()) if known.size else 0.0
+
+
+def finish(
+    config: RunConfig,
+    folder: Path,
+    show: Show,
+    material: Material,
+    splits: list[Split],
+    ear: Ear,
+    progress: Progress,
+    say: Print,
+) -> ModelPackage:
+    """Average the networks, export them, measure how long one pass over the shots takes, and write ``scores.json``."""
+    members: list[Member] = []
+    for split, done in zip(splits, progress.done):
+        scaling = measure_scaling(material, split)
+        network = build_network(config, ear, material, scaling)
+        network.load_state_dict(done["weights"])
+        members.append(Member(network, scaling).eval())
+    by_control = mean_known(np.array([done["r"] for done in progress.done], np.float64))
+    scores = {
+        "method": f"train, {config.network}, {config.hearing}",
+        "trunk": None if ear.trunk is None else {"name": ear.trunk.name, "version": ear.trunk.version, "sha256": ear.digest},
+        "held_out_r": {
+            control.name: round(r, 3) if math.isfinite(r) else None
+            for control, r in zip(material.controls, by_control.tolist())
+        },
+        "mean_held_out_r": round(mean_r(by_control), 3),
+        "rounds": [done["epoch"] for done in progress.done],
+        "minutes": {"training": round(progress.spent_seconds / 60, 2), "of one core": round(progress.cpu_seconds / 60, 2)},
+    }
+    learned = LearnedShow(members, material.controls)
+    record = Record(show.rig, material.minutes, material.emotions, show.targets, read_commit(), scores)
+    package = export(folder / "package", learned, material.controls, material.regions, ear, config, record)
+    started = time.monotonic()
+    for clip in material.copies[0]:
+        predict_rows(members[0], clip, clip.first, clip.last, torch.device("cpu"))
+    scores["seconds of one pass of one network"] = round(time.monotonic() - started, 2)
+    (folder / "scores.json").write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    say(f"mean r on held-out shots {scores['mean_held_out_r']:.3f} after {progress.spent_seconds / 60:.1f} min of training; "
+        f"the model is in {package.folder}")  # fmt: skip
+    return package
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="voxrig-train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", type=Path, help="the run's file (TOML)")
+    parser.add_argument("--new", metavar="DATASET", help="write the file for these shots, with every entry and its default")
+    parser.add_argument("--run", type=Path, help="folder of the run (default: beside the file, under its name)")
+    options = parser.parse_args(arguments)
+    try:
+        if options.new is not None:
+            if options.config.exists():
+                raise ShowError(f"{options.config} exists already; choose another name")
+            options.config.parent.mkdir(parents=True, exist_ok=True)
+            options.config.write_text(format_config(RunConfig(dataset=options.new)), encoding="utf-8")
+            print(f"{options.config}: look through it, then run voxrig-train {options.config}")
+            return 0
+        folder = options.run or options.config.with_suffix("")
+        run_training(read_config(options.config), folder.resolve(), lambda line: print(line, flush=True))
+    except VoxrigError as error:
+        print(f"voxrig-train: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("voxrig-train: stopped; the same command goes on after the last whole round", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
