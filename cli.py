@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from .animation.channels import REGIONS
+from .batch.command import add_batch
 from .errors import VoxrigError
 
 if TYPE_CHECKING:
     import bpy
 
     from .inference.package import ModelPackage
-    from .operators.take_records import SoundChoice
+    from .operators.take_records import RegionModel, SoundChoice
 
 EXIT_DONE = 0
 EXIT_FAILED = 2
@@ -68,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_collect(subcommands)
     _add_fit(subcommands)
     _add_animate(subcommands)
+    add_batch(subcommands)
     return parser
 
 
@@ -112,6 +114,21 @@ def parse_emotions(assignments: Sequence[str], package: ModelPackage) -> list[fl
             raise CommandError(f"--emotion {assignment}: write {name}=WEIGHT with a weight from 0 to 1")
         weights[package.emotions.index(name)] = weight
     return weights
+
+
+def parse_region_models(assignments: Sequence[str]) -> tuple[RegionModel, ...]:
+    """Models for face parts. Raises CommandError and ModelError."""
+    from .inference.package import find_model
+    from .operators.take_records import RegionModel
+
+    found: list[RegionModel] = []
+    for assignment in assignments:
+        names, _separator, model = assignment.partition("=")
+        regions = tuple(name.strip() for name in names.split(","))
+        if not model or not set(regions) <= set(REGIONS):
+            raise CommandError(f"--region-model {assignment}: write REGIONS=MODEL with regions of {', '.join(REGIONS)}")
+        found.append(RegionModel(find_model(model), regions))
+    return tuple(found)
 
 
 def _add_curves(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -347,6 +364,9 @@ def _add_fit(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     parser.add_argument("dataset", metavar="DATASET", help="folder with the collected shots")
     parser.add_argument("-o", "--output", required=True, metavar="PACKAGE", help="folder of the model package to write")
+    parser.add_argument(
+        "--region", action="append", default=[], choices=REGIONS, help="face part to learn; may be given several times"
+    )
     parser.add_argument("--title", metavar="TEXT", help="name of the model in lists (default: the folder's)")
     _add_model_choice(parser)
     parser.set_defaults(run=run_fit)
@@ -365,6 +385,8 @@ def run_fit(arguments: argparse.Namespace) -> int:
     if output.is_dir() and {path.name for path in output.iterdir()} - {"model.json", "model.onnx"}:
         raise CommandError(f"--output {output} already holds other files; give a new folder or that of a model package")
     show = read_show(cast("str", arguments.dataset))
+    if arguments.region:
+        show = show.of_regions(arguments.region)
     for sentence in show.warnings:
         _complain(sentence)
     session = open_session(load_package(find_model(cast("str | None", arguments.model))), arguments.provider.upper())
@@ -435,6 +457,13 @@ def _add_animate(subcommands: argparse._SubParsersAction[argparse.ArgumentParser
     )
     parser.add_argument(
         "--fade", type=_number(0.0, 100.0), default=0.0, metavar="FRAMES", help="length of the fades at --first and --last"
+    )
+    parser.add_argument(
+        "--region-model",
+        action="append",
+        default=[],
+        metavar="REGIONS=MODEL",
+        help="a model for face parts of its own, such as lips,jaw=models/hero-lips; may be given several times",
     )
     parser.add_argument(
         "--replace-edited", action="store_true", help="also replace keyframes that were made or changed by hand"
@@ -526,6 +555,7 @@ def _animate_file(arguments: argparse.Namespace, model_folder: Path, output: Pat
             key_phase=arguments.key_phase,
             lead_seconds=None if arguments.lead is None else arguments.lead / 1000.0,
             emotion=dict(zip(package.emotions, emotion or ())),
+            region_models=parse_region_models(arguments.region_model),
             provider=cast("str", arguments.provider).upper(),
         ),
         _progress_printer(name),

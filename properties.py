@@ -54,10 +54,11 @@ class Session:
     run: Run | None = None
     provider: str | None = None
     warned: set[str] = field(default_factory=set)
-    # What follows a slider: set by operators/takes.py, which nothing here may import.
-    on_slider: Callable[[Any], None] | None = None
-    on_emotion: Callable[[Any], None] | None = None
+    # What follows a slider: set by operators/live.py, which nothing here may import.
+    on_slider: Callable[[Any], object] | None = None
+    on_emotion: Callable[[Any], object] | None = None
     trouble: str = ""
+    is_looking: bool = False
     preview: float = 0.0
     swept: str = ""
     # What the waveform strip draws, by the take's record; None for a take that cannot be drawn. Undo brings takes back.
@@ -83,7 +84,8 @@ session = Session()
 class ModelEntry:
     """One model package in the list; ``channels`` are (name, group). What follows is empty for a damaged one.
 
-    ``regions`` are the face parts and ``maxima`` the largest values of the channels, by name.
+    ``regions`` are the face parts and ``maxima`` the largest values of the channels, by name. ``is_learned`` says that it was
+    learned on a rig and drives that rig's own controls.
     """
 
     name: str
@@ -95,6 +97,7 @@ class ModelEntry:
     regions: dict[str, str] = field(default_factory=dict)
     maxima: dict[str, float] = field(default_factory=dict)
     lead_seconds: float = 0.0
+    is_learned: bool = False
 
 
 @functools.cache
@@ -119,7 +122,16 @@ def read_model_entry(folder: str) -> ModelEntry:
     regions = {channel.name: channel.region for channel in package.channels}
     maxima = {channel.name: channel.maximum for channel in package.channels}
     return ModelEntry(
-        package.name, package.title, description, path, channels, package.emotions, regions, maxima, package.lead_seconds
+        package.name,
+        package.title,
+        description,
+        path,
+        channels,
+        package.emotions,
+        regions,
+        maxima,
+        package.lead_seconds,
+        bool(package.targets),
     )
 
 
@@ -145,27 +157,51 @@ def _model_items(extra_folder: str) -> list[tuple[str, str, str, str, int]]:
 
 
 def _get_model(group: "VOXRIG_PG_scene") -> int:
-    items = _model_items(preferences().models_folder)
+    items = _model_items(own_models_folder())
     return next((i for i, item in enumerate(items) if item[0] == group.model_name), len(items) - 1)
 
 
 def _set_model(group: "VOXRIG_PG_scene", value: int) -> None:
-    group.model_name = _model_items(preferences().models_folder)[value][0]
+    group.model_name = _model_items(own_models_folder())[value][0]
     offer_emotions(group)
 
 
 def chosen_model(settings: "VOXRIG_PG_scene") -> ModelEntry | None:
     """The model that the scene asks for, or None while no folder is chosen. Cheap enough to draw with."""
-    for entry in list_models(preferences().models_folder):
-        if entry.name == settings.model_name:
+    entry = find_model_entry(settings.model_name)
+    if entry is None and settings.model_folder:
+        entry = read_model_entry(bpy.path.abspath(settings.model_folder))
+    return entry
+
+
+def find_model_entry(name: str) -> ModelEntry | None:
+    """The model of a name, or in a folder that is given instead of a name; None where there is none."""
+    for entry in list_models(own_models_folder()):
+        if entry.name == name:
             return entry
-    return read_model_entry(bpy.path.abspath(settings.model_folder)) if settings.model_folder else None
+    is_folder = bool(name) and (Path(bpy.path.abspath(name)) / "model.json").is_file()
+    return read_model_entry(bpy.path.abspath(name)) if is_folder else None
+
+
+def default_model() -> ModelEntry | None:
+    """The bundled speech model."""
+    return next((entry for entry in list_models() if entry.name == DEFAULT_MODEL), None)
+
+
+def own_models_folder() -> str:
+    """The folder of one's own models: that of the preferences, else the extension's; '' where it is not installed as one."""
+    chosen = preferences().models_folder
+    if chosen:
+        return chosen
+    try:
+        return bpy.utils.extension_path_user(PACKAGE, path="models")
+    except ValueError:
+        return ""
 
 
 def offer_emotions(settings: "VOXRIG_PG_scene") -> None:
     """Give every emotion of the chosen model a slider; those of other models keep theirs for when they come back."""
-    model = chosen_model(settings)
-    for name in model.emotions if model is not None else ():
+    for name in _emotion_names(settings):
         if name not in settings.emotions:
             settings.emotions.add().name = name
 
@@ -386,11 +422,29 @@ class VOXRIG_PG_link(bpy.types.PropertyGroup):
     )
 
 
+class VOXRIG_PG_hold(bpy.types.PropertyGroup):
+    """A take's hold on one F-Curve between two frames, and the keys that it covers there; its name is the take's mark."""
+
+    owner: bpy.props.StringProperty(name="Owner", description="Data-block that the take animates", options={"HIDDEN"})
+    first: bpy.props.FloatProperty(name="First", description="First frame that the take holds", options={"HIDDEN"})
+    last: bpy.props.FloatProperty(name="Last", description="Last frame that the take holds", options={"HIDDEN"})
+    keys: bpy.props.StringProperty(
+        name="Keys", description="Keyframes that come back when another take is shown", options={"HIDDEN"}
+    )
+    generated: bpy.props.StringProperty(name="Generated", description="Fingerprint of the generated ones", options={"HIDDEN"})
+
+
 class VOXRIG_PG_generated(bpy.types.PropertyGroup):
-    """The keys that were generated on one F-Curve, as blender/takes.py remembers them; its name says which F-Curve."""
+    """What blender/ledger.py remembers of one F-Curve; its name says which."""
 
     keys: bpy.props.StringProperty(
         name="Keys", description="Fingerprint that tells generated keyframes from the artist's", options={"HIDDEN"}
+    )
+    holds: bpy.props.CollectionProperty(
+        name="Holds", description="Takes on the F-Curve, the uppermost last", type=VOXRIG_PG_hold
+    )
+    muted: bpy.props.BoolProperty(
+        name="Muted", description="Whether the F-Curve is muted so that a take in the NLA can be seen", options={"HIDDEN"}
     )
 
 
@@ -411,6 +465,18 @@ class VOXRIG_PG_take(bpy.types.PropertyGroup):
         options={"HIDDEN"},
         override={"LIBRARY_OVERRIDABLE"},
     )
+    mark: bpy.props.StringProperty(
+        name="Mark",
+        description="Name by which Actions know the take; no other take has it",
+        options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    is_shown: bpy.props.BoolProperty(
+        name="Shown",
+        description="Whether the take is what one sees: nothing of it lies beneath another take",
+        options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
     title: bpy.props.StringProperty(
         name="Take",
         description="Name of the take in the list. Change it to whatever you like",
@@ -420,6 +486,12 @@ class VOXRIG_PG_take(bpy.types.PropertyGroup):
     about: bpy.props.StringProperty(
         name="About",
         description="What the take covers",
+        options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    is_draft: bpy.props.BoolProperty(
+        name="Draft",
+        description="Whether the take's keyframes were only moved to follow a slider and are still to be placed anew",
         options={"HIDDEN"},
         override={"LIBRARY_OVERRIDABLE"},
     )
@@ -532,6 +604,30 @@ class VOXRIG_PG_channel(bpy.types.PropertyGroup):
     )
 
 
+def _region_flags(what: str) -> Any:
+    return bpy.props.EnumProperty(
+        name="Regions",
+        description=what,
+        items=[(region.upper(), region.title(), f"Controls of the {region}") for region in REGIONS],
+        options={"ENUM_FLAG"},
+        default=set(),
+    )
+
+
+class VOXRIG_PG_region_model(bpy.types.PropertyGroup):
+    """A further model, for some face parts."""
+
+    model_name: bpy.props.StringProperty(
+        name="Model",
+        description="Name of a model in the list, or the folder of a model package",
+        search=lambda _self, _context, _text: [entry.name for entry in list_models(own_models_folder())],
+        search_options={"SUGGESTION"},
+        update=lambda group, _context: offer_emotions(group.id_data.voxrig),
+        options=set(),
+    )
+    regions: _region_flags("Face parts that this model animates in the place of the chosen one. Hold Shift to choose several")
+
+
 class VOXRIG_PG_scene(bpy.types.PropertyGroup):
     """What to animate from which sound with which model, and how."""
 
@@ -576,7 +672,7 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
     model: bpy.props.EnumProperty(
         name="Model",
         description="Trained model that turns sound into channels. Add a folder of your own models in the preferences",
-        items=lambda _self, _context: _model_items(preferences().models_folder),
+        items=lambda _self, _context: _model_items(own_models_folder()),
         get=_get_model,
         set=_set_model,
         options=set(),
@@ -777,6 +873,19 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         description="Folder that shots are collected into, and that a model of the show is learned from",
         subtype="DIR_PATH",
         options=set(),
+    )
+    learn_title: bpy.props.StringProperty(
+        name="Title", description="Name of the learned model in the list. Empty for the name of the folder", options=set()
+    )
+    learn_folder: bpy.props.StringProperty(
+        name="Save To",
+        description="Folder that the learned model is put into. Empty for the models folder, from where it appears in the list",
+        subtype="DIR_PATH",
+        options=set(),
+    )
+    learn_regions: _region_flags("Face parts whose controls are learned. Hold Shift to choose several, none means all")
+    region_models: bpy.props.CollectionProperty(
+        name="Models by Region", description="Models that animate face parts of their own", type=VOXRIG_PG_region_model
     )
     collect_everything: bpy.props.BoolProperty(
         name="All Controls",
@@ -1033,20 +1142,31 @@ def fill_link(stored: VOXRIG_PG_link, link: Link, owner: Any) -> None:
     stored.confidence = link.confidence
 
 
-def store_take(character_object: bpy.types.Object, name: str, record: str, about: str, density: str) -> str:
-    """Note a take on its character: in the place of the take ``name``, or as a new one. Gives its name, which is unique."""
+def _next_take_number(group: VOXRIG_PG_character) -> int:
+    return 1 + max((int(take.name) for take in group.takes if take.name.isdecimal()), default=0)
+
+
+def next_take_title(group: VOXRIG_PG_character) -> str:
+    """What the next new take of a character will be called."""
+    return f"Take {_next_take_number(group)}"
+
+
+def store_take(
+    character_object: bpy.types.Object, name: str, mark: str, record: str, about: str, density: str
+) -> VOXRIG_PG_take:
+    """Note a take on its character, in the place of the take ``name`` or as a new one, and choose it."""
     group = character_settings(character_object)
     index = group.takes.find(name) if name else -1
     if index < 0:
-        number = 1 + max((int(take.name) for take in group.takes if take.name.isdecimal()), default=0)
+        number, title = _next_take_number(group), next_take_title(group)
         take = group.takes.add()
-        take.name = str(number)
-        take.title = f"Take {number}"
+        take.name, take.title = str(number), title
         index = len(group.takes) - 1
     take = group.takes[index]
-    take.record, take.about, take.density = record, about, density
+    take.mark, take.record, take.about, take.density = mark, record, about, density
+    take.is_draft = False
     group.active_take = index
-    return take.name
+    return take
 
 
 def active_take(character_object: Any) -> VOXRIG_PG_take | None:
@@ -1085,10 +1205,13 @@ def relevant_channels(settings: VOXRIG_PG_scene) -> list[str]:
 
 
 def shown_emotions(settings: VOXRIG_PG_scene) -> list[VOXRIG_PG_emotion]:
-    """The sliders of the chosen model's emotions, in its order."""
-    model = chosen_model(settings)
-    names = model.emotions if model is not None else ()
-    return [settings.emotions[name] for name in names if name in settings.emotions]
+    """The sliders of the emotions of the chosen model and those for face parts, in their order."""
+    return [settings.emotions[name] for name in _emotion_names(settings) if name in settings.emotions]
+
+
+def _emotion_names(settings: VOXRIG_PG_scene) -> list[str]:
+    entries = [chosen_model(settings), *(find_model_entry(chosen.model_name) for chosen in settings.region_models)]
+    return list(dict.fromkeys(name for entry in entries if entry is not None for name in entry.emotions))
 
 
 def count_mapped(settings: VOXRIG_PG_scene) -> tuple[int, int]:
@@ -1105,12 +1228,14 @@ def count_mapped(settings: VOXRIG_PG_scene) -> tuple[int, int]:
 
 CLASSES = (
     VOXRIG_PG_link,
+    VOXRIG_PG_hold,
     VOXRIG_PG_generated,
     VOXRIG_PG_action,
     VOXRIG_PG_take,
     VOXRIG_PG_character,
     VOXRIG_PG_window,
     VOXRIG_PG_emotion,
+    VOXRIG_PG_region_model,
     VOXRIG_PG_channel,
     VOXRIG_PG_scene,
     VOXRIG_AP_preferences,

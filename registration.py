@@ -6,7 +6,23 @@ from typing import Any
 import bpy
 
 from . import properties
-from .operators import animate, calibrate, collect, drop, mapping, mapping_check, mapping_edit, overview, preview, takes
+from .operators import (
+    animate,
+    calibrate,
+    collect,
+    drop,
+    emotions,
+    learn,
+    live,
+    look,
+    mapping,
+    mapping_check,
+    mapping_edit,
+    overview,
+    preview,
+    takes,
+)
+from .panels import learn as learn_panel
 from .panels import main, waveform
 from .panels import mapping as mapping_panel
 from .panels import takes as takes_panel
@@ -20,12 +36,17 @@ MODULES = (
     preview,
     animate,
     takes,
+    live,
+    look,
+    emotions,
     overview,
     drop,
     collect,
+    learn,
     main,
     mapping_panel,
     takes_panel,
+    learn_panel,
     waveform,
 )
 

@@ -19,7 +19,7 @@ from ..animation.mapping import Target
 from ..animation.regions import guess_region
 from ..errors import Cancelled, RigError, ShowError
 from . import rigs
-from .targets import limits_of, rest_of
+from .targets import limits_of, plain_name, rest_of
 
 _UNITS = {"location": "length", "scale": "factor"}
 _MARKER = re.compile(r"emotion\s*[:=]\s*(?P<name>[^\d:=]+?)\s*(?P<weight>[\d.]+)?", re.IGNORECASE)
@@ -48,11 +48,11 @@ def list_controls(character: rigs.Character, mapped: Mapping[Target, str], *, ev
     for label, target, _limits in rigs.list_targets(character):
         if rigs.driver_of(rigs.resolve(target).owner, target) is None:
             name = rigs.control_name(target)
-            found[target] = (_plain(label.removesuffix(f": {name}")), name)
+            found[target] = (plain_name(label.removesuffix(f": {name}")), name)
     for label, target in rigs.list_bone_transforms(character):
-        found[target] = (_plain(target.id_name), label.replace(": ", " "))
+        found[target] = (plain_name(target.id_name), label.replace(": ", " "))
     for target in mapped:
-        found.setdefault(target, (_plain(target.id_name), f"{rigs.control_name(target)} {target.array_index}"))
+        found.setdefault(target, (plain_name(target.id_name), f"{rigs.control_name(target)} {target.array_index}"))
     face = {channel.name: channel.region for channel in face_channels()}
     recognised = rigs.match_channels(character, list(face)).mapping.links
     channel_of = {link.target: link.channel for link in recognised if link.enabled} | dict(mapped)
@@ -88,14 +88,9 @@ def list_controls(character: rigs.Character, mapped: Mapping[Target, str], *, ev
     return ShotControls(tuple(channels), targets, len(found) - len(channels))
 
 
-def _plain(name: str) -> str:
-    """A name without the number that Blender gives to copies."""
-    return re.sub(r"\.\d{3}$", "", name)
-
-
 def rig_name(character: rigs.Character) -> str:
     """What the shots of one rig have in common, whatever number its copy in a file got."""
-    return _plain(character.name)
+    return plain_name(character.name)
 
 
 def _unique_names(found: Mapping[Target, tuple[str, str]]) -> dict[Target, str]:
@@ -109,7 +104,7 @@ def _unique_names(found: Mapping[Target, tuple[str, str]]) -> dict[Target, str]:
         elif long[place, name] == 1:
             names[target] = f"{place}: {name}"
         else:
-            names[target] = f"{target.id_type} {_plain(target.id_name)} {target.data_path} {target.array_index}"
+            names[target] = f"{target.id_type} {plain_name(target.id_name)} {target.data_path} {target.array_index}"
     return names
 
 

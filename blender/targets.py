@@ -267,6 +267,39 @@ def _transform_source(read: Any) -> Target | None:
     return Target(read.id.id_type, read.id.name_full, prefix + name, "XYZ".index(axis))
 
 
+# The same on another rig
+
+
+def find_on(character: rigs.Character, target: Target) -> Target | None:
+    """The control of ``character`` that ``target`` is: the same path on a data-block of the same kind, or None.
+
+    Where several have that path, the one that is named like the target's, whatever number its copy got.
+    """
+    blocks: dict[str, Any] = {}
+    for item in character.objects:
+        for block in (item, item.data, getattr(item.data, "shape_keys", None)):
+            if block is not None and block.id_type == target.id_type:
+                blocks[block.name_full] = block
+    found: list[Target] = []
+    for name in blocks:
+        candidate = Target(target.id_type, name, target.data_path, target.array_index)
+        try:
+            rigs.resolve(candidate)
+        except RigError:
+            continue
+        if name == target.id_name:
+            return candidate
+        found.append(candidate)
+    alike = [candidate for candidate in found if plain_name(candidate.id_name) == plain_name(target.id_name)]
+    chosen = alike or found
+    return chosen[0] if len(chosen) == 1 else None
+
+
+def plain_name(name: str) -> str:
+    """A name without the number that Blender gives to copies."""
+    return re.sub(r"\.\d{3}$", "", name)
+
+
 # The other side
 
 

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import math
 import threading
+import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -34,6 +35,8 @@ from ..animation.retake import CONSTANT
 from ..animation.timing import resample_to_frames
 from ..blender import rigs, sounds
 from ..blender import scene as scenes
+from ..blender.compare import is_shown
+from ..blender.outputs import Output
 from ..blender.takes import DenseTake, write_take
 from ..errors import AudioError, Cancelled, ModelError, RigError
 from ..inference.audio import read_sound
@@ -46,8 +49,11 @@ from ..properties import (
     REGION_STRENGTHS,
     Run,
     active_mapping,
+    character_settings,
     chosen_model,
+    find_model_entry,
     find_owner,
+    next_take_title,
     preferences,
     scene_settings,
     session,
@@ -60,7 +66,17 @@ from .base import VoxrigOperator
 from .learned import map_learned, split_by_region, warn_of_missing
 from .mapping import match_channels
 from .redo import RedoSettings
-from .take_records import AnimateSettings, CurvesFile, Scope, SoundChoice, SoundFile, SoundStrip, TakeRecord, write_record
+from .take_records import (
+    AnimateSettings,
+    CurvesFile,
+    RegionModel,
+    Scope,
+    SoundChoice,
+    SoundFile,
+    SoundStrip,
+    TakeRecord,
+    write_record,
+)
 
 Progress = Callable[[float], None]
 CancelCheck = Callable[[], bool]
@@ -76,7 +92,8 @@ class Job:
     """Everything that ``compute`` needs, with no reference into Blender's data.
 
     ``targets`` are the only ones that may be written, or None for all; ``choice`` is the sound as it was chosen; ``take`` is
-    the take of the character's list that is made again, or '' for a new one. ``others`` are the parts of the take that other
+    the take of the character's list that is made again, or '' for a new one, which goes where the take marked ``beside`` is.
+    ``others`` are the parts of the take that other
     models make, each for its own targets.
     """
 
@@ -95,6 +112,7 @@ class Job:
     scope: Scope = Scope()
     targets: frozenset[Target] | None = None
     take: str = ""
+    beside: str = ""
     others: "tuple[Job, ...]" = ()
     warnings: tuple[str, ...] = ()
 
@@ -191,10 +209,12 @@ def gather(
     scope: Scope | None = None,
     mapping: Mapping | None = None,
     take: str = "",
+    beside: str = "",
 ) -> Job:
     """Read from Blender what the work needs. Main thread; changes nothing; raises VoxrigError.
 
-    ``mapping`` is the character's own unless another one is given; ``take`` names a take of its list to make again.
+    ``mapping`` is the character's own unless another one is given; ``take`` names a take of its list to make again, and
+    ``beside`` is the mark of one that a new take goes to the place of.
     """
     package = describe_package(model_folder)
     check_emotion(settings, package, *(describe_package(chosen.folder) for chosen in settings.region_models))
@@ -237,6 +257,7 @@ def gather(
         scope,
         None if settings.region_models else _targets_in(scope.regions, mapping, package),
         take,
+        beside,
         warnings=warn_of_missing(character_object.name, package, missing),
     )
     return split_by_region(job, package, lambda theirs: map_package(character_object, theirs), _targets_in)
@@ -379,7 +400,7 @@ def listen(job: Job, advance: Progress, is_cancelled: CancelCheck | None = None)
         return known
     if isinstance(job.choice, CurvesFile):
         return _hear_imported(job)
-    model = _open(job.model_folder, job.settings)
+    model = open_model(job.model_folder, job.settings)
     package = model.package
     advance(0.05)
     waveform = read_sound(
@@ -443,21 +464,20 @@ def _hearing_key(job: Job) -> tuple[object, ...]:
 
 
 def feel(heard: Heard, job: Job) -> ChannelCurves:
-    """The channels with the job's emotions, where the model has not put them there itself. Raises ModelError."""
-    if heard.energy is None or not has_emotion(job.settings):
-        return heard.curves
-    weights = _emotion_of_rows(job, heard.package, heard.curves.frame_count)
-    weights = np.broadcast_to(weights, (heard.curves.frame_count, weights.shape[-1]))
-    return heard.curves.with_values(apply_expression(heard.curves.values, weights, heard.energy))
+    """The channels with the job's lead and, where the model has not put them there itself, its emotions."""
+    curves = heard.curves
+    weights = _emotion_of_rows(job, heard.package, curves.frame_count) if heard.energy is not None else None
+    if weights is not None:
+        weights = np.broadcast_to(weights, (curves.frame_count, weights.shape[-1]))
+        curves = curves.with_values(apply_expression(curves.values, weights, heard.energy))
+    lead = job.settings.lead_seconds
+    return curves if lead is None else replace(curves, start_seconds=-lead)
 
 
 def shape(job: Job, heard: Heard) -> Take:
     """From channels to keys, with the artist's settings. Raises AudioError when the scope lies outside the sound."""
     package = heard.package
-    heard_curves = feel(heard, job)
-    if job.settings.lead_seconds is not None:
-        heard_curves = replace(heard_curves, start_seconds=-job.settings.lead_seconds)
-    curves = perform(heard_curves, job.settings, package)
+    curves = perform(feel(heard, job), job.settings, package)
     first, last = frame_range(job, heard)
     sampled = sample_at_frames(curves, job, first, last)
     targets = apply_mapping(job.mapping, sampled)
@@ -566,7 +586,7 @@ def _emotion_moves(settings: AnimateSettings) -> bool:
 def _emotion_of_rows(job: Job, package: ModelPackage, rows: int) -> NDArray[np.float32] | None:
     """Weights in the model's order, ``[emotion]`` or ``[row, emotion]``, or None for none at all."""
     settings = job.settings
-    if not has_emotion(settings):
+    if not package.emotions or not has_emotion(settings):
         return None
     moves = _emotion_moves(settings)
     frames = job.start_frame + np.arange(rows if moves else 1) * (job.frames_per_second / package.frame_rate)
@@ -603,7 +623,7 @@ _opened: dict[tuple[object, ...], Session] = {}
 _opening = threading.Lock()
 
 
-def _open(folder: Path, settings: AnimateSettings) -> Session:
+def open_model(folder: Path, settings: AnimateSettings) -> Session:
     """The model, checked and ready; the last one stays open, because opening takes longer than a short line of speech."""
     with _opening:
         key = _model_key(folder, settings)
@@ -620,6 +640,11 @@ def _model_key(folder: Path, settings: AnimateSettings) -> tuple[object, ...]:
     return folder, stamps, settings.provider, settings.threads
 
 
+def pin_reach(frames_per_second: float) -> float:
+    """How many frames to each side a take bends to a key of the artist's."""
+    return max(2.0, _PIN_SECONDS * frames_per_second)
+
+
 def write(scene: bpy.types.Scene, job: Job, take: Take) -> Take:
     """Write the keyframes, and the mapping where it is new; gives the take as it was written.
 
@@ -632,12 +657,23 @@ def write(scene: bpy.types.Scene, job: Job, take: Take) -> Take:
     if job.is_new_mapping:
         for target in job.mapping.targets():
             find_owner(target)
+    group = character_settings(character_object)
+    stored = group.takes.get(job.take) if job.take else None
+    mark = (stored.mark if stored is not None else "") or uuid.uuid4().hex
+    title = stored.title if stored is not None else next_take_title(group)
     report = write_take(
         take.dense,
+        name=mark,
+        output=Output(
+            job.scope.output,
+            f"{job.character} {'Voice' if job.scope.output == 'ACTION' else title}",
+            title,
+            mark if stored is not None else job.beside,
+        ),
         fade_frames=job.scope.fade_frames,
-        pin_reach=max(2.0, _PIN_SECONDS * job.frames_per_second),
+        pin_reach=pin_reach(job.frames_per_second),
         replace_edited=job.scope.replace_edited,
-        action_name=f"{job.character} Voice",
+        rests={link.target: link.rest for part in (*job.others, job) for link in reversed(part.mapping.links) if link.enabled},
     )
     if job.is_new_mapping:
         store_mapping(character_object, job.mapping)
@@ -648,15 +684,25 @@ def write(scene: bpy.types.Scene, job: Job, take: Take) -> Take:
     record = TakeRecord(
         job.choice, take.sound_hash, job.model_folder, job.settings, job.scope, job.mapping, take.first_frame, take.last_frame
     )
-    stored = write_record(record)
-    store_take(character_object, job.take, stored, about, take.density())
-    session.remember_overview(stored, take.overview)
+    text = write_record(record)
+    stored = store_take(character_object, job.take, mark, text, about, take.density())
+    if not stored.is_shown:
+        mark_shown(character_object, job.mapping)
+    session.remember_overview(text, take.overview)
+    take = replace(take, warnings=(*take.warnings, *report.notes))
     if not report.skipped:
         return take
     skipped = {target for target, _reason in report.skipped}
     first = report.skipped[0][1]
     more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
     return replace(take, warnings=(*take.warnings, f"Left alone: {first}{more}"))
+
+
+def mark_shown(character_object: bpy.types.Object, mapping: Mapping) -> None:
+    """Note for the list which takes of a character show; ``mapping`` says what belongs to it."""
+    owners = {rigs.resolve(target).owner for target in mapping.targets()}
+    for stored in character_settings(character_object).takes:
+        stored.is_shown = is_shown(tuple(owners), stored.mark)
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -671,6 +717,18 @@ def read_sound_choice(scene: bpy.types.Scene) -> SoundChoice:
     if settings.sound_source == "CURVES":
         return CurvesFile(settings.curves_file, float(settings.start_frame))
     return SoundFile(settings.sound_file, float(settings.start_frame))
+
+
+def read_region_models(settings: Any) -> tuple[RegionModel, ...]:
+    """The models that the scene's settings choose for face parts. Raises ModelError for one that is not there."""
+    found: list[RegionModel] = []
+    for chosen in settings.region_models:
+        entry = find_model_entry(chosen.model_name)
+        if entry is None:
+            raise ModelError(f"There is no model '{chosen.model_name}' for face parts; choose another one or remove it")
+        regions = tuple(region for region in REGIONS if region.upper() in chosen.regions)
+        found.append(RegionModel(entry.folder, regions))
+    return tuple(found)
 
 
 def read_animate_settings(scene: bpy.types.Scene) -> AnimateSettings:
@@ -698,6 +756,7 @@ def read_animate_settings(scene: bpy.types.Scene) -> AnimateSettings:
         gains={item.channel: item.gain for item in settings.channels if item.gain != 1.0},
         offsets=_moved({item.channel: item.offset for item in settings.channels}),
         lead_seconds=settings.own_lead / 1000.0 if settings.has_own_lead else None,
+        region_models=read_region_models(settings),
         provider=chosen.provider,
         threads=chosen.threads,
     )
@@ -709,7 +768,7 @@ def _moved(offsets: dict[str, float]) -> dict[str, float]:
 
 
 def read_emotion(scene: bpy.types.Scene, holder: Any, name: str = "weight") -> Emotion:
-    """An emotion's weight (or another slider), or where it is animated (frame, weight) on every frame from first to last key."""
+    """A slider's weight, or where it is animated (frame, weight) points on every frame from its first to its last key."""
     return scenes.sample_animated(scene, holder.path_from_id(name), 0.0, 1.0) or float(getattr(holder, name))
 
 
@@ -759,6 +818,21 @@ def start_take(job: Job) -> Work[Job, Take]:
     return Work(job, Run(job.character), compute)
 
 
+def why_not_animate(settings: Any) -> str | None:
+    """What is still to be chosen before there is anything to animate, in the order of the panel; None when nothing is."""
+    if settings.character is None:
+        return "Choose a character first: a mesh with shape keys or an armature"
+    if settings.sound_source == "FILE" and not settings.sound_file:
+        return "Choose a sound file first"
+    if settings.sound_source == "CURVES" and not settings.curves_file:
+        return "Choose a file of curves first"
+    if settings.sound_source == "STRIP" and not settings.strip:
+        return "Choose a sound strip of the sequencer first"
+    if settings.model == OTHER_FOLDER and not settings.model_folder:
+        return "Choose the folder of a model first"
+    return None
+
+
 class VOXRIG_OT_animate_from_audio(RedoSettings, GeneratingOperator):
     """Listen to the sound and write sparse keyframes on the character's mapped controls.
     Keyframes that you made or changed, those of other controls and those outside the sound stay as they are"""
@@ -770,21 +844,7 @@ class VOXRIG_OT_animate_from_audio(RedoSettings, GeneratingOperator):
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
         """What is still to be chosen, in the order of the panel."""
-        settings = scene_settings(context.scene)
-        reason = super().disabled_reason(context)
-        if reason is not None:
-            return reason
-        if settings.character is None:
-            return "Choose a character first: a mesh with shape keys or an armature"
-        if settings.sound_source == "FILE" and not settings.sound_file:
-            return "Choose a sound file first"
-        if settings.sound_source == "CURVES" and not settings.curves_file:
-            return "Choose a file of curves first"
-        if settings.sound_source == "STRIP" and not settings.strip:
-            return "Choose a sound strip of the sequencer first"
-        if settings.model == OTHER_FOLDER and not settings.model_folder:
-            return "Choose the folder of a model first"
-        return None
+        return super().disabled_reason(context) or why_not_animate(scene_settings(context.scene))
 
     def gather(self, scene: bpy.types.Scene) -> Job:
         """What the scene's settings say."""

@@ -4,16 +4,15 @@
 import functools
 import json
 from collections.abc import Mapping as Table
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ..animation.emotions import Emotion
 from ..animation.mapping import Mapping, from_json, to_json
+from ..blender.outputs import OUTPUTS
 from ..errors import RigError
 from ..inference.package import bundled_packages
-
-Emotion = float | Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -32,30 +31,62 @@ class SoundStrip:
 
 
 @dataclass(frozen=True)
+class CurvesFile:
+    """Curves on disk in the place of a sound and a model; their second 0 is at ``start_frame``."""
+
+    path: str
+    start_frame: float = 1.0
+
+
+SoundChoice = SoundFile | SoundStrip | CurvesFile
+_KINDS = {"file": SoundFile, "strip": SoundStrip, "curves": CurvesFile}
+
+
+@dataclass(frozen=True)
+class RegionModel:
+    """A model in ``folder`` that animates these face parts in the place of the chosen one."""
+
+    folder: Path
+    regions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class AnimateSettings:
     """How the sound becomes keyframes.
 
-    Strengths are factors with 1 as the model hears it; ``region_strengths`` are by face part. ``smoothing_seconds`` is a
-    half-life. ``tolerance`` is the largest distance from the dense curve at any frame, as a share of each channel's range.
-    ``keys`` is one of animation.placing.MODES; ``key_step`` and ``key_phase`` are for 'STEP'.
-    ``emotion`` gives weights 0..1 by name: one for the whole sound, or (frame, weight) points that are joined by straight
-    lines. ``gains`` and ``offsets`` are by channel and come last. ``lead_seconds`` is how far the face runs ahead of the
-    sound, None for the model's own. ``provider`` is 'AUTO', 'CUDA' or 'CPU'; ``threads`` is for the CPU.
+    Strengths and ``articulation`` are factors with 1 as the model hears it; ``region_strengths`` are by face part.
+    ``smoothing_seconds`` is a half-life, to which ``region_smoothing`` adds for a face part; ``region_offsets`` move a face
+    part throughout (animation.performance.REGION_OFFSETS). ``tolerance`` is the largest distance from the dense curve at any
+    frame, as a share of each channel's range. ``keys`` is one of animation.placing.MODES; ``key_step`` and ``key_phase`` are
+    for 'STEP'. ``emotion`` gives weights 0..1 by name: one for the whole sound, or (frame, weight) points that are joined by
+    straight lines; ``emotion_intensity``, 0..1 and of the same kinds, scales them all. Before ``emotion_first`` and after
+    ``emotion_last`` (frames, None for no limit) the face is neutral, with a cross-fade of ``emotion_fade`` frames. ``gains``
+    and ``offsets`` are by channel and come last. ``lead_seconds`` is how far the face runs ahead of the sound, None for the
+    model's own. ``region_models`` are further models for some face parts. ``provider`` is 'AUTO', 'CUDA' or 'CPU';
+    ``threads`` is for the CPU.
     """
 
     strength: float = 1.0
+    articulation: float = 1.0
     jaw_strength: float = 1.0
     lip_strength: float = 1.0
     region_strengths: Table[str, float] = field(default_factory=dict)
     smoothing_seconds: float = 0.0
+    region_smoothing: Table[str, float] = field(default_factory=dict)
+    region_offsets: Table[str, float] = field(default_factory=dict)
     tolerance: float = 0.01
     keys: str = "SPARSE"
     key_step: int = 2
     key_phase: int = 0
     emotion: Table[str, Emotion] = field(default_factory=dict)
+    emotion_intensity: Emotion = 1.0
+    emotion_first: float | None = None
+    emotion_last: float | None = None
+    emotion_fade: float = 0.0
     gains: Table[str, float] = field(default_factory=dict)
     offsets: Table[str, float] = field(default_factory=dict)
     lead_seconds: float | None = None
+    region_models: tuple[RegionModel, ...] = ()
     provider: str = "AUTO"
     threads: int | None = None
 
@@ -66,7 +97,9 @@ class Scope:
 
     ``first_frame`` to ``last_frame`` (both included, None for as far as the sound goes) and ``regions`` (none for all face
     parts); at the seams it fades over ``fade_frames``. Keys that the artist made or changed since they were generated stay,
-    and the take bends to them, unless ``replace_edited``.
+    and the take bends to them, unless ``replace_edited``. ``output`` says where a new take goes (blender.outputs.OUTPUTS); as
+    an NLA strip it blends in and out over ``fade_frames``. A retake goes where its take is. Raises ValueError for another
+    output.
     """
 
     first_frame: int | None = None
@@ -74,13 +107,18 @@ class Scope:
     regions: tuple[str, ...] = ()
     fade_frames: float = 0.0
     replace_edited: bool = False
+    output: str = "ACTION"
+
+    def __post_init__(self) -> None:
+        if self.output not in OUTPUTS:
+            raise ValueError(f"a take goes to one of {', '.join(OUTPUTS)}, not {self.output}")
 
 
 @dataclass(frozen=True)
 class TakeRecord:
     """What a stored take was made from; ``sound_hash`` is the sha256 of the sound at that time."""
 
-    sound: SoundFile | SoundStrip
+    sound: SoundChoice
     sound_hash: str
     model_folder: Path
     settings: AnimateSettings
@@ -99,7 +137,12 @@ _SETTING_NAMES = {item.name for item in fields(AnimateSettings)}
 def write_record(record: TakeRecord) -> str:
     """All that a take was made from, as text that ``read_record`` understands."""
     settings = {name: value for name, value in asdict(record.settings).items() if name not in _OF_THIS_MACHINE}
-    sound = {"kind": "strip" if isinstance(record.sound, SoundStrip) else "file", **asdict(record.sound)}
+    settings["region_models"] = [
+        {"model": chosen.folder.name, "folder": str(chosen.folder), "regions": list(chosen.regions)}
+        for chosen in record.settings.region_models
+    ]
+    kind = next(kind for kind, made in _KINDS.items() if type(record.sound) is made)
+    sound = {"kind": kind, **asdict(record.sound)}
     data = {
         "version": _RECORD_VERSION,
         "sound": sound,
@@ -127,15 +170,13 @@ def read_record(text: str) -> TakeRecord:
         if data["version"] != _RECORD_VERSION:
             raise RigError(f"The take was made by another Voxrig (version {data['version']} of takes); update Voxrig")
         sound = dict(data["sound"])
-        kind = {"strip": SoundStrip, "file": SoundFile}[sound.pop("kind")]
-        bundled = {folder.name: folder for folder in bundled_packages()}
-        folder = Path(data["model_folder"])
+        kind = _KINDS[sound.pop("kind")]
         scope = data["scope"]
         return TakeRecord(
             kind(**sound),
             data["sound_sha256"],
-            folder if folder.is_dir() else bundled.get(data["model"], folder),
-            AnimateSettings(**{name: value for name, value in data["settings"].items() if name in _SETTING_NAMES}),
+            _find_model(data["model_folder"], data["model"]),
+            _read_settings(data["settings"]),
             Scope(**{**scope, "regions": tuple(scope["regions"])}),
             from_json(json.dumps(data["mapping"])),
             int(data["first_frame"]),
@@ -143,3 +184,19 @@ def read_record(text: str) -> TakeRecord:
         )
     except (KeyError, TypeError, ValueError):
         raise RigError("The stored take is damaged; animate again and remove it from the list") from None
+
+
+def _find_model(folder: str, name: str) -> Path:
+    """The folder of a model, or a bundled one of its name where it is gone: an extension moves when it is installed anew."""
+    path = Path(folder)
+    bundled = {place.name: place for place in bundled_packages()}
+    return path if path.is_dir() else bundled.get(name, path)
+
+
+def _read_settings(stored: dict[str, Any]) -> AnimateSettings:
+    values = {name: value for name, value in stored.items() if name in _SETTING_NAMES}
+    values["region_models"] = tuple(
+        RegionModel(_find_model(chosen["folder"], chosen["model"]), tuple(chosen["regions"]))
+        for chosen in stored.get("region_models", ())
+    )
+    return AnimateSettings(**values)

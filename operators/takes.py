@@ -2,6 +2,7 @@
 """Takes: generate again for a range or some face parts, update a take from what it was made from, and the list of takes."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -9,7 +10,7 @@ import bpy
 from ..animation.channels import REGIONS
 from ..animation.mapping import Mapping
 from ..blender import rigs, takes
-from ..errors import Cancelled, ModelError, RigError, VoxrigError
+from ..errors import ModelError, RigError
 from ..properties import (
     VOXRIG_PG_take,
     active_take,
@@ -18,7 +19,6 @@ from ..properties import (
     preferences,
     read_mapping,
     scene_settings,
-    session,
 )
 from .animate import (
     CancelCheck,
@@ -26,16 +26,12 @@ from .animate import (
     Job,
     Progress,
     Take,
-    Work,
     compute,
     gather,
     read_animate_settings,
-    read_sound_choice,
-    recall,
-    shape,
     write,
 )
-from .base import VoxrigOperator, redraw_panel
+from .base import VoxrigOperator
 from .redo import SLIDERS, RedoSettings, as_operator_properties
 from .take_records import AnimateSettings, Scope, SoundStrip, TakeRecord, read_record
 
@@ -49,22 +45,32 @@ def retake(
     on_progress: Progress | None = None,
     is_cancelled: CancelCheck | None = None,
 ) -> Take:
-    """Generate again, within ``scope`` only, from the sound and model of a take of the character (the chosen one by default).
+    """Generate again, within ``scope`` only, from the sound and model of a take of the character (the chosen one by default),
+    there where that take is.
 
     ``settings`` are the take's own unless others are given. Keys outside the range, of other face parts and those that the
     artist made or changed stay exactly as they are. The retake is added to the character's takes. Raises VoxrigError and
     Cancelled as ``animate_character`` does.
     """
-    record = read_record(find_take(character_object, take_name).record)
-    job = gather(
-        scene,
-        character_object,
-        record.sound,
-        record.model_folder,
-        settings or _on_this_machine(record.settings),
-        scope,
-    )
+    stored = find_take(character_object, take_name)
+    record = read_record(stored.record)
+    settings = settings or _on_this_machine(record.settings)
+    job = _gather_retake(scene, character_object, stored, record, scope, record.model_folder, settings)
     return write(scene, job, compute(job, on_progress, is_cancelled))
+
+
+def _gather_retake(
+    scene: bpy.types.Scene,
+    character_object: bpy.types.Object,
+    stored: VOXRIG_PG_take,
+    record: TakeRecord,
+    scope: Scope,
+    model_folder: Path,
+    settings: AnimateSettings,
+) -> Job:
+    """A new take of the same sound in the place of a stored one."""
+    scope = replace(scope, output=record.scope.output)
+    return gather(scene, character_object, record.sound, model_folder, settings, scope, beside=stored.mark)
 
 
 def update_take(
@@ -112,99 +118,6 @@ def gather_settings(
     """What to compute to give a stored take other settings. Raises VoxrigError."""
     mapping = _mapping_of(record, character_object)
     return gather(scene, character_object, record.sound, record.model_folder, settings, record.scope, mapping, stored.name)
-
-
-def gather_live(scene: bpy.types.Scene) -> Job | None:
-    """What to compute so that the chosen take follows the sliders, or None when it is not theirs.
-
-    It is theirs while the scene still names its sound and model. Raises VoxrigError.
-    """
-    settings = scene_settings(scene)
-    stored = active_take(settings.character)
-    model = chosen_model(settings)
-    if not settings.live_update or session.run is not None or stored is None or model is None:
-        return None
-    record = read_record(stored.record)
-    if record.sound != read_sound_choice(scene) or record.model_folder != model.folder:
-        return None
-    return gather_settings(scene, settings.character, stored, record, read_animate_settings(scene))
-
-
-def follow_sliders(scene: bpy.types.Scene) -> None:
-    """Apply the sliders to the chosen take from what is remembered of it; no model runs. Trouble is shown below them."""
-    session.trouble = ""
-    try:
-        job = gather_live(scene)
-        heard = recall(job) if job is not None else None
-        if job is not None and heard is not None:
-            write(scene, job, shape(job, heard))
-    except VoxrigError as error:
-        session.trouble = str(error)
-
-
-# An emotion slider is at rest after this many seconds; then the model runs.
-_REST_SECONDS = 0.4
-_POLL_SECONDS = 0.1
-
-
-def follow_emotion(scene: bpy.types.Scene) -> None:
-    """Run the model in the background once the emotion sliders rest. Scripts call ``apply_settings`` instead."""
-    if bpy.app.background:
-        return
-    if bpy.app.timers.is_registered(_start_emotion):
-        bpy.app.timers.unregister(_start_emotion)
-    _feeling.scene = scene.name
-    bpy.app.timers.register(_start_emotion, first_interval=_REST_SECONDS)
-
-
-class _Feeling:
-    """The emotion that is being generated."""
-
-    scene: str = ""
-    work: Work | None = None
-
-
-_feeling = _Feeling()
-
-
-def _start_emotion() -> float | None:
-    if session.run is not None:
-        return _REST_SECONDS
-    scene = bpy.data.scenes.get(_feeling.scene)
-    if scene is None:
-        return None
-    session.trouble = ""
-    try:
-        job = gather_live(scene)
-    except VoxrigError as error:
-        session.trouble = str(error)
-        return None
-    if job is not None:
-        _feeling.work = Work(job)
-        session.run = _feeling.work.state
-        _feeling.work.start()
-        bpy.app.timers.register(_finish_emotion, first_interval=_POLL_SECONDS)
-    return None
-
-
-def _finish_emotion() -> float | None:
-    work = _feeling.work
-    redraw_panel(bpy.context)
-    if work is None:
-        return None
-    if work.is_alive():
-        return _POLL_SECONDS
-    _feeling.work = session.run = None
-    scene = bpy.data.scenes.get(_feeling.scene)
-    try:
-        if scene is not None:
-            write(scene, work.job, work.result())
-            bpy.ops.ed.undo_push(message="Emotion")
-    except VoxrigError as error:
-        session.trouble = str(error)
-    except Cancelled:
-        pass
-    return None
 
 
 def gather_update(scene: bpy.types.Scene, character_object: bpy.types.Object, stored: VOXRIG_PG_take) -> tuple[Job, TakeRecord]:
@@ -295,7 +208,7 @@ class VOXRIG_OT_retake(RedoSettings, GeneratingOperator):
     def gather(self, scene: bpy.types.Scene) -> Job:
         """The chosen take's sound with the scene's model and sliders, within the scene's range."""
         settings = scene_settings(scene)
-        record = read_record(find_take(settings.character).record)
+        stored = find_take(settings.character)
         model = chosen_model(settings)
         if model is None:
             raise ModelError("No model is chosen; choose one under Model")
@@ -308,7 +221,8 @@ class VOXRIG_OT_retake(RedoSettings, GeneratingOperator):
             settings.retake_fade,
             settings.replace_edited,
         )
-        return gather(scene, settings.character, record.sound, model.folder, read_animate_settings(scene), scope)
+        sliders = read_animate_settings(scene)
+        return _gather_retake(scene, settings.character, stored, read_record(stored.record), scope, model.folder, sliders)
 
 
 class VOXRIG_OT_update_take(GeneratingOperator):
@@ -359,8 +273,9 @@ class VOXRIG_OT_select_edited_keys(TakeOperator):
 
     def run(self, context: Any) -> None:
         """Select them and say how many there are."""
-        mapping = read_mapping(scene_settings(context.scene).character)
-        count = takes.select_artist_keys(mapping.targets())
+        character_object = scene_settings(context.scene).character
+        take = active_take(character_object)
+        count = takes.select_artist_keys(read_mapping(character_object).targets(), take.mark if take is not None else "")
         self.report({"INFO"}, f"{count} edited keyframes")
 
 
@@ -390,19 +305,4 @@ CLASSES = (
     VOXRIG_OT_select_edited_keys,
     VOXRIG_OT_retake_range,
 )
-_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
-
-
-def register() -> None:
-    """Register the operators and let takes follow the sliders."""
-    _register_classes()
-    session.on_slider, session.on_emotion = follow_sliders, follow_emotion
-
-
-def unregister() -> None:
-    """Take back what ``register`` did, and any timer that still waits."""
-    session.on_slider = session.on_emotion = None
-    for timer in (_start_emotion, _finish_emotion):
-        if bpy.app.timers.is_registered(timer):
-            bpy.app.timers.unregister(timer)
-    _unregister_classes()
+register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]

@@ -87,6 +87,9 @@ def _draw_hint(column: Any, text: str, icon: str) -> None:
 
 def _describe_mapping(settings: Any) -> tuple[str, str]:
     """One line and an icon on how much of the model the character can show."""
+    model = chosen_model(settings)
+    if model is not None and model.is_learned:
+        return f"Learned: drives {len(model.channels)} controls of its rig", "INFO"
     mapped, total = count_mapped(settings)
     if total == 0:
         return "Choose a model", "INFO"

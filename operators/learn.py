@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Learn a show inside Blender from its collected shots, and choose learned models for face parts."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..animation.channels import REGIONS
+from ..errors import Cancelled, ModelError
+from ..inference.fit import Fit, fit_show, write_fit
+from ..inference.package import ModelPackage, load_package, read_description
+from ..inference.session import open_session
+from ..inference.show import read_show
+from ..properties import (
+    OTHER_FOLDER,
+    Run,
+    chosen_model,
+    default_model,
+    forget_models,
+    list_models,
+    own_models_folder,
+    preferences,
+    scene_settings,
+)
+from .background import BackgroundOperator, Work
+from .base import VoxrigOperator
+from .learned import list_names, map_learned
+
+
+@dataclass(frozen=True)
+class LearnJob:
+    """What is learned: the shots in ``dataset``, on what the model in ``trunk`` hears, into the package folder ``output``.
+
+    ``regions`` are the face parts whose controls are learned, none for all. ``provider`` and ``threads`` are as for a take.
+    """
+
+    dataset: Path
+    trunk: Path
+    output: Path
+    title: str
+    regions: tuple[str, ...] = ()
+    provider: str = "AUTO"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The package that was written, and how well it does on unseen parts of the show."""
+
+    package: ModelPackage
+    fit: Fit
+    warnings: tuple[str, ...]
+
+    def summary(self) -> str:
+        """One line on what was learned."""
+        return (
+            f"'{self.package.title}' learned: {len(self.fit.controls)} controls of '{self.fit.rig}' from "
+            f"{self.fit.minutes:.1f} minutes, r {self.fit.mean_held_out:.2f} on unseen parts"
+        )
+
+
+def learn_show(
+    job: LearnJob,
+    on_progress: Callable[[float], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> Learned:
+    """Learn a show and write its model package. Knows no Blender, so it may run in a thread.
+
+    Raises VoxrigError, and Cancelled; then nothing was written.
+    """
+    show = read_show(job.dataset)
+    if job.regions:
+        show = show.of_regions(job.regions)
+    session = open_session(load_package(job.trunk), job.provider, job.threads)
+    fit = fit_show(session, show, on_progress=on_progress, is_cancelled=is_cancelled)
+    if is_cancelled is not None and is_cancelled():
+        raise Cancelled
+    package = write_fit(fit, session.package, job.output, title=job.title)
+    warnings = show.warnings if session.warning is None else (*show.warnings, session.warning)
+    return Learned(package, fit, warnings)
+
+
+def folder_name(title: str) -> str:
+    """The folder of a package with this title."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "show"
+
+
+class VOXRIG_OT_learn_show(BackgroundOperator):
+    """Learn the style of the collected shots as a model of its own, for the rig's own controls.
+    Takes seconds to minutes, stays on this machine, and the model appears in the list"""
+
+    bl_idname = "voxrig.learn_show"
+    bl_label = "Learn Show"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """Grey without a dataset and while another run goes on."""
+        reason = super().disabled_reason(context)
+        if reason is None and not scene_settings(context.scene).show_folder:
+            return "Choose the folder of the show first"
+        return reason
+
+    def gather(self, scene: bpy.types.Scene) -> LearnJob:
+        """What the panel says. Raises ModelError."""
+        settings = scene_settings(scene)
+        dataset = Path(bpy.path.abspath(settings.show_folder))
+        title = settings.learn_title.strip() or dataset.name
+        place = bpy.path.abspath(settings.learn_folder) if settings.learn_folder else own_models_folder()
+        if not place:
+            raise ModelError("There is no folder for models; choose one under Save To or in the preferences")
+        model = chosen_model(settings)
+        # What a learned model hears is what the model heard that it was learned on; its own controls are not built upon.
+        trunk = model if model is not None and not model.is_learned else default_model()
+        if trunk is None:
+            raise ModelError("No model is there to learn with; choose one under Model")
+        chosen = preferences()
+        regions = tuple(region for region in REGIONS if region.upper() in settings.learn_regions)
+        output = Path(place) / folder_name(title)
+        return LearnJob(dataset, trunk.folder, output, title, regions, chosen.provider, chosen.threads)
+
+    def start(self, job: LearnJob) -> Work[LearnJob, Learned]:
+        """The work of learning."""
+        return Work(job, Run(job.title, doing="learned"), learn_show)
+
+    def finish(self, scene: bpy.types.Scene, job: LearnJob, result: Learned) -> None:
+        """Put the model into the list and choose it."""
+        forget_models()
+        for sentence in result.warnings:
+            self.report({"WARNING"}, sentence)
+        choose_model(scene, result.package)
+        self.report({"INFO"}, result.summary())
+
+
+def choose_model(scene: bpy.types.Scene, package: ModelPackage) -> None:
+    """Choose a package as the scene's model, by its name in the list or by its folder."""
+    settings = scene_settings(scene)
+    listed = [entry for entry in list_models(own_models_folder()) if entry.name == package.name]
+    if [entry.folder for entry in listed] == [package.folder]:
+        settings.model = package.name
+    else:
+        settings.model = OTHER_FOLDER
+        settings.model_folder = str(package.folder)
+
+
+class VOXRIG_OT_check_learned(VoxrigOperator):
+    """See whether the character has all the controls that the chosen model was learned on"""
+
+    bl_idname = "voxrig.check_learned"
+    bl_label = "Check Controls"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """Only for learned models, with a character."""
+        settings = scene_settings(context.scene)
+        model = chosen_model(settings)
+        if settings.character is None:
+            return "Choose a character first: a mesh with shape keys or an armature"
+        return None if model is not None and model.is_learned else "Choose a learned model first"
+
+    def run(self, context: Any) -> None:
+        """Name what is missing. Raises RigError when nothing is there."""
+        settings = scene_settings(context.scene)
+        model = chosen_model(settings)
+        if model is None:
+            raise ModelError("No model is chosen; choose one under Model")
+        package = read_description(model.folder)
+        mapping, missing = map_learned(settings.character, package)
+        if missing:
+            self.report({"WARNING"}, f"'{settings.character.name}' lacks {len(missing)} controls: {list_names(missing)}")
+        else:
+            self.report({"INFO"}, f"All {len(mapping.links)} controls of '{package.title}' are there")
+
+
+class VOXRIG_OT_add_region_model(VoxrigOperator):
+    """Add a model that animates some face parts in the place of the chosen one"""
+
+    bl_idname = "voxrig.add_region_model"
+    bl_label = "Add Model for Regions"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def run(self, context: Any) -> None:
+        """Append a row with the chosen model, for the lips."""
+        settings = scene_settings(context.scene)
+        model = chosen_model(settings)
+        row = settings.region_models.add()
+        row.model_name = model.name if model is not None else ""
+        row.regions = {"LIPS"}
+
+
+class VOXRIG_OT_remove_region_model(VoxrigOperator):
+    """Remove the model from its face parts; the chosen model animates them again"""
+
+    bl_idname = "voxrig.remove_region_model"
+    bl_label = "Remove Model for Regions"
+    bl_options = {"REGISTER", "UNDO"}
+
+    index: bpy.props.IntProperty(options={"HIDDEN"})  # pyright: ignore[reportInvalidTypeForm]
+
+    def run(self, context: Any) -> None:
+        """Remove the row."""
+        settings = scene_settings(context.scene)
+        settings.region_models.remove(self.index)
+
+
+CLASSES = (VOXRIG_OT_learn_show, VOXRIG_OT_check_learned, VOXRIG_OT_add_region_model, VOXRIG_OT_remove_region_model)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
