@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,18 +14,16 @@ from numpy.typing import NDArray
 from ..animation.keys import KeyedCurve
 from ..animation.mapping import Target
 from ..animation.placing import Placing
+from ..animation.retake import SAME_FRAME
+from ..animation.stack import KEY, Keys, frames_inside
 from ..errors import RigError
-from . import compat, rigs
+from . import compat, ledger, rigs
+from .compat import Place
+from .outputs import Output
 from .targets import explain_obstacle
 
-# Blender takes keys that are closer than this for one key (BEZT_BINARYSEARCH_THRESH in its fcurve.cc).
-_SAME_FRAME = 0.01
 _EXTREME, _BREAKDOWN = 1, 2
 _FREE, _ALIGNED = 0, 3
-# Everything that RNA knows of a key.
-_KEY_FLOATS = (("co", 2), ("handle_left", 2), ("handle_right", 2), ("back", 1), ("amplitude", 1), ("period", 1))
-_KEY_ENUMS = ("interpolation", "easing", "handle_left_type", "handle_right_type", "type")
-_KEY_BOOLEANS = ("select_control_point", "select_left_handle", "select_right_handle")
 
 
 @dataclass(frozen=True)
@@ -43,13 +41,17 @@ def write_target_curves(
     last_frame: float,
     *,
     action_name: str = "",
+    output: Output | None = None,
+    blend_frames: float = 0.0,
     kept: Mapping[Target, NDArray[Any]] | None = None,
     placing: Placing | None = None,
 ) -> WriteReport:
     """Replace the keys between ``first_frame`` and ``last_frame`` (both included) of each target's F-Curve.
 
     Keys outside the range, those on ``kept`` frames of their target, other F-Curves and their handles stay exactly as they
-    are. ``placing`` says how the keys interpolate and which are extremes or breakdowns. Owners without an Action get a new one
+    are. ``placing`` says how the keys interpolate and which are extremes or breakdowns. ``output`` says where the F-Curves are
+    and ``blend_frames`` how softly a new strip of the NLA begins and ends; without it the keys go to the Actions of their
+    owners. Owners without one get a new one
     (``action_name``, or the owner's name): one for all of them where Actions have slots, else one each. Targets with a
     driver, and F-Curves that are locked, muted or baked, are skipped and reported. Everything is checked before the first
     change: RigError for a target that is gone or linked and when nothing is left to write, ValueError for keys outside the
@@ -60,35 +62,21 @@ def write_target_curves(
     for target, curve in curves:
         if len(curve) == 0:
             raise ValueError(f"{target.data_path} is given no keys")
-        if curve.frames[0] < first_frame - _SAME_FRAME or curve.frames[-1] > last_frame + _SAME_FRAME:
+        if curve.frames[0] < first_frame - SAME_FRAME or curve.frames[-1] > last_frame + SAME_FRAME:
             raise ValueError(f"keys of {target.data_path} lie outside the frames {first_frame} to {last_frame}")
-    free, skipped = _split_writable([target for target, _ in curves])
-    if curves and not free:
-        target, reason = skipped[0]
-        raise RigError(f"None of the mapped controls can be animated; the first: {reason}")
+    output = output or Output(action_name=action_name)
+    free, skipped = check_writable([target for target, _ in curves], output)
     keyed = dict(curves)
-    shared = None
     written: list[Target] = []
     for owner, targets in free:
-        data = owner.animation_data
-        action = data.action if data is not None else None
-        if action is None:
-            action = (
-                shared
-                if shared is not None and compat.has_slots()
-                else compat.new_action(action_name or f"{owner.name}Action", owner)
-            )
-            shared = action
-        fcurves, groups = compat.ensure_curves(owner, action)
+        fcurves, groups = compat.ensure_curves_at(output.ensure(owner))
         for target in targets:
-            fcurve = fcurves.find(target.data_path, index=target.array_index)
-            if fcurve is None:
-                fcurve = fcurves.new(target.data_path, index=target.array_index)
-                _put_in_bone_group(fcurve, groups, target)
+            fcurve = find_or_add_curve(fcurves, groups, target)
             _replace_keys(
                 fcurve, _generated_keys(keyed[target], placing or Placing()), first_frame, last_frame, (kept or {}).get(target)
             )
             written.append(target)
+    output.finish(dict(free), first_frame, last_frame, blend_frames)
     return WriteReport(tuple(written), sum(len(keyed[target]) for target in written), tuple(skipped))
 
 
@@ -98,7 +86,7 @@ def remove_target_keys(targets: Sequence[Target], first_frame: float, last_frame
     An F-Curve that keeps no key is removed as well, as Blender does. Locked, muted, baked and driven ones are left alone.
     Raises RigError before any change for a target that is gone or linked.
     """
-    free, _ = _split_writable(list(dict.fromkeys(targets)))
+    free, _ = _split_writable(list(dict.fromkeys(targets)), compat.place_of)
     removed = 0
     for owner, owned in free:
         fcurves = compat.curves_of(owner)
@@ -116,13 +104,34 @@ def remove_target_keys(targets: Sequence[Target], first_frame: float, last_frame
     return removed
 
 
-def _split_writable(targets: Sequence[Target]) -> tuple[list[tuple[Any, list[Target]]], list[tuple[Target, str]]]:
+def check_writable(
+    targets: Sequence[Target], output: Output
+) -> tuple[list[tuple[Any, list[Target]]], list[tuple[Target, str]]]:
+    """The targets that may be written, by owner, and those that may not, with the reason. Changes nothing.
+
+    Raises RigError for a target that is gone or linked, when none may be written, and where ``output`` cannot be had.
+    """
+    free, skipped = _split_writable(targets, output.find)
+    if targets and not free:
+        target, reason = skipped[0]
+        raise RigError(f"None of the mapped controls can be animated; the first: {reason}")
+    for owner, owned in free:
+        output.check(owner, owned)
+    return free, skipped
+
+
+def _split_writable(
+    targets: Sequence[Target], find_place: Callable[[Any], Place | None]
+) -> tuple[list[tuple[Any, list[Target]]], list[tuple[Target, str]]]:
     """Targets that may be written, by owner, and those that may not, with the reason. Changes nothing."""
     owners: dict[Any, list[Target]] = {}
     skipped: list[tuple[Target, str]] = []
+    places: dict[Any, Place | None] = {}
     for target in targets:
         owner = rigs.resolve(target).owner
-        reason = _obstacle(owner, target)
+        if owner not in places:
+            places[owner] = find_place(owner)
+        reason = explain_obstacle(owner, target) or curve_obstacle(owner, target, places[owner])
         if reason:
             skipped.append((target, reason))
         else:
@@ -130,28 +139,33 @@ def _split_writable(targets: Sequence[Target]) -> tuple[list[tuple[Any, list[Tar
     return list(owners.items()), skipped
 
 
-def _obstacle(owner: Any, target: Target) -> str:
-    """Why a target must be left alone, or ''."""
-    control = f'"{rigs.control_name(target)}" of "{owner.name}"'
-    reason = explain_obstacle(owner, target)
-    if reason:
-        return reason
-    data = owner.animation_data
-    if data is None or data.action is None:
+def curve_obstacle(owner: Any, target: Target, place: Place | None) -> str:
+    """Why the F-Curve of a target at a place must be left alone, or ''. One that Compare has muted need not be."""
+    if place is None:
         return ""
-    if data.action.library is not None:
+    if place.action.library is not None:
         return f'The Action of "{owner.name}" is linked from another file; give it an Action of this file.'
-    fcurves = compat.curves_of(owner)
+    control = f'"{rigs.control_name(target)}" of "{owner.name}"'
+    fcurves = compat.curves_at(place)
     fcurve = fcurves.find(target.data_path, index=target.array_index) if fcurves is not None else None
     if fcurve is None:
         return ""
     if fcurve.lock or (fcurve.group is not None and fcurve.group.lock):
         return f"The F-Curve of {control} is locked; unlock it in the Graph Editor."
-    if fcurve.mute or (fcurve.group is not None and fcurve.group.mute):
+    if (fcurve.mute and not ledger.is_muted(place, target)) or (fcurve.group is not None and fcurve.group.mute):
         return f"The F-Curve of {control} is muted; unmute it in the Graph Editor."
     if len(fcurve.sampled_points):
         return f"The F-Curve of {control} is baked to samples; convert it to keys in the Graph Editor."
     return ""
+
+
+def find_or_add_curve(fcurves: Any, groups: Any, target: Target) -> Any:
+    """The F-Curve of a target, made where it is missing; those of a bone are grouped under its name, as Blender does it."""
+    fcurve = fcurves.find(target.data_path, index=target.array_index)
+    if fcurve is None:
+        fcurve = fcurves.new(target.data_path, index=target.array_index)
+        _put_in_bone_group(fcurve, groups, target)
+    return fcurve
 
 
 def _put_in_bone_group(fcurve: Any, groups: Any, target: Target) -> None:
@@ -163,16 +177,16 @@ def _put_in_bone_group(fcurve: Any, groups: Any, target: Target) -> None:
 
 
 def _generated_keys(curve: KeyedCurve, placing: Placing) -> dict[str, NDArray[Any]]:
-    """A keyed curve as the arrays that Blender takes, ``[key * width]`` each."""
+    """A keyed curve by the columns of KEY that a generated key has something to say on."""
     count = len(curve)
     handle_type = _handle_types(curve)
     kind = np.full(count, compat.generated_key_type(), np.uint8)
     kind[np.isin(curve.frames, placing.breakdowns)] = _BREAKDOWN
     kind[np.isin(curve.frames, placing.extremes)] = _EXTREME
     return {
-        "co": np.stack([curve.frames, curve.values], axis=1).ravel(),
-        "handle_left": curve.left.ravel(),
-        "handle_right": curve.right.ravel(),
+        "co": np.stack([curve.frames, curve.values], axis=1),
+        "handle_left": curve.left,
+        "handle_right": curve.right,
         "interpolation": np.full(count, placing.interpolation, np.uint8),
         "handle_left_type": handle_type,
         "handle_right_type": handle_type,
@@ -197,52 +211,54 @@ def _replace_keys(
     last_frame: float,
     kept_frames: NDArray[Any] | None = None,
 ) -> None:
-    """Take out the keys of a range, but not those on ``kept_frames``, and put ``fresh`` in.
+    """Take out the keys of a range, but not those on ``kept_frames``, and put ``fresh`` in."""
+    old = read_keys(fcurve)
+    frames = old["co"][:, 0]
+    outside = ~frames_inside(frames, first_frame, last_frame)
+    if kept_frames is not None:
+        outside |= np.isin(frames, kept_frames.astype(np.float32))
+    if outside.all() and fresh is None:
+        return
+    kept = old[outside]
+    fresh_count = 0 if fresh is None else len(fresh["co"])
+    points = fcurve.keyframe_points
+    points.clear()
+    points.add(fresh_count + kept.size)
+    if not kept.size:
+        _set_columns(points, fresh or {})
+        return
+    # What a fresh key does not say is as Blender made it.
+    added = read_keys(fcurve)[:fresh_count]
+    for name, column in (fresh or {}).items():
+        added[name] = column
+    keys = np.concatenate([kept, added])
+    write_keys(fcurve, keys[np.argsort(keys["co"][:, 0], kind="stable")])
 
-    ``update()`` is not called: it would recompute the handles of the artist's neighbouring keys, and ours are all given.
+
+def read_keys(fcurve: Any) -> Keys:
+    """All that RNA knows of the keys of an F-Curve."""
+    points = fcurve.keyframe_points
+    keys = np.zeros(len(points), KEY)
+    for name in KEY.names or ():
+        # foreach_get wants arrays without gaps.
+        column = np.empty(keys[name].size, KEY[name].base)
+        points.foreach_get(name, column)
+        keys[name] = column.reshape(keys[name].shape)
+    return keys
+
+
+def write_keys(fcurve: Any, keys: Keys) -> None:
+    """Make ``keys`` the keys of an F-Curve.
+
+    ``update()`` is not called: it would recompute the handles of the artist's keys, and all are given.
     """
     points = fcurve.keyframe_points
-    kept: dict[str, NDArray[Any]] | None = None
-    if len(points):
-        old = _read_keys(points)
-        frames = old["co"][0::2]
-        outside = (frames < first_frame - _SAME_FRAME) | (frames > last_frame + _SAME_FRAME)
-        if kept_frames is not None:
-            outside |= np.isin(frames, kept_frames.astype(np.float32))
-        if outside.all() and fresh is None:
-            return
-        if outside.any():
-            kept = {name: array.reshape(frames.size, -1)[outside].ravel() for name, array in old.items()}
+    if len(points) != keys.size:
         points.clear()
-    fresh_count = 0 if fresh is None else fresh["interpolation"].size
-    kept_count = 0 if kept is None else kept["interpolation"].size
-    if fresh_count + kept_count == 0:
-        return
-    points.add(fresh_count + kept_count)
-    if kept is None:
-        arrays = fresh or {}
-    else:
-        # What a fresh key does not say is as Blender made it.
-        made = _read_keys(points)
-        order = np.argsort(np.concatenate([kept["co"][0::2], [] if fresh is None else fresh["co"][0::2]]), kind="stable")
-        arrays = {}
-        for name, array in kept.items():
-            width = array.size // kept_count
-            added = (fresh or {}).get(name, made[name][: fresh_count * width]).astype(array.dtype)
-            arrays[name] = np.concatenate([array, added]).reshape(-1, width)[order].ravel()
-    for name, array in arrays.items():
-        points.foreach_set(name, array)
+        points.add(keys.size)
+    _set_columns(points, {name: keys[name] for name in KEY.names or ()})
 
 
-def _read_keys(points: Any) -> dict[str, NDArray[Any]]:
-    """All that RNA knows of the keys, ``[key * width]`` each, in the types that Blender copies fastest."""
-    arrays: dict[str, NDArray[Any]] = {}
-    for name, width in _KEY_FLOATS:
-        arrays[name] = np.empty(len(points) * width, np.float32)
-    for name in _KEY_ENUMS:
-        arrays[name] = np.empty(len(points), np.uint8)
-    for name in _KEY_BOOLEANS:
-        arrays[name] = np.empty(len(points), np.bool_)
-    for name, array in arrays.items():
-        points.foreach_get(name, array)
-    return arrays
+def _set_columns(points: Any, columns: dict[str, NDArray[Any]]) -> None:
+    for name, column in columns.items():
+        points.foreach_set(name, np.ascontiguousarray(column).ravel())

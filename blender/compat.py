@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import bpy
@@ -21,15 +22,65 @@ def new_action(name: str, owner: Any) -> bpy.types.Action:
     return action
 
 
-def curves_of(owner: Any) -> Any | None:
-    """The F-Curves (``find(path, index=)``, iteration) that animate ``owner`` now, or None where there are none yet."""
+@dataclass(frozen=True)
+class Place:
+    """Where the F-Curves of one data-block are: an Action and, by its handle, the slot in it (0 where there are no slots)."""
+
+    action: Any
+    slot: int = 0
+
+
+def place_of(owner: Any) -> Place | None:
+    """The Action and slot that ``owner`` plays now, beside its NLA tracks; None without."""
     data = owner.animation_data
     if data is None or data.action is None:
         return None
     if not has_slots():
-        return data.action.fcurves
-    bag = _channelbag(data.action, data.action_slot)
+        return Place(data.action)
+    return Place(data.action, data.action_slot.handle) if data.action_slot is not None else None
+
+
+def strip_place(strip: Any) -> Place | None:
+    """The Action and slot that an NLA strip plays; None for strips without."""
+    if strip.action is None:
+        return None
+    if not has_slots():
+        return Place(strip.action)
+    return Place(strip.action, strip.action_slot.handle) if strip.action_slot is not None else None
+
+
+def new_place(action: bpy.types.Action, owner: Any) -> Place:
+    """A place for ``owner`` in an Action: a new slot, or where there are no slots the Action itself."""
+    return Place(action, action.slots.new(id_type=owner.id_type, name=owner.name).handle if has_slots() else 0)
+
+
+def assign(owner: Any, place: Place) -> None:
+    """Let ``owner`` play what is at a place."""
+    data = owner.animation_data or owner.animation_data_create()
+    data.action = place.action
+    if has_slots():
+        data.action_slot = _slot(place)
+
+
+def assign_to_strip(strip: Any, place: Place) -> None:
+    """Let an NLA strip play the slot of a place; its Action is already the strip's."""
+    if has_slots():
+        strip.action_slot = _slot(place)
+
+
+def curves_at(place: Place | None) -> Any | None:
+    """The F-Curves (``find(path, index=)``, iteration) at a place, or None where there are none yet."""
+    if place is None:
+        return None
+    if not has_slots():
+        return place.action.fcurves
+    bag = _channelbag(place.action, place.slot)
     return None if bag is None else bag.fcurves
+
+
+def curves_of(owner: Any) -> Any | None:
+    """The F-Curves that animate ``owner`` now, those of NLA tracks aside, or None where there are none yet."""
+    return curves_at(place_of(owner))
 
 
 def action_curves(action: bpy.types.Action, owner: Any) -> list[Any]:
@@ -40,27 +91,35 @@ def action_curves(action: bpy.types.Action, owner: Any) -> list[Any]:
     slots: list[Any] = [slot for slot in action.slots if slot.target_id_type in (owner.id_type, "UNSPECIFIED")]
     named = [slot for slot in slots if slot.name_display == owner.name]
     chosen = (named or slots)[:1] if len(named) == 1 or len(slots) == 1 else []
-    bag = _channelbag(action, chosen[0]) if chosen else None
+    bag = _channelbag(action, chosen[0].handle) if chosen else None
     return [] if bag is None else list(bag.fcurves)
 
 
-def ensure_curves(owner: Any, action: bpy.types.Action) -> tuple[Any, Any]:
-    """Assign ``action`` to ``owner``, with a slot where there are slots; return its F-Curves and groups.
-
-    An Action that the owner already has keeps its slot.
-    """
+def ensure_place(owner: Any, action: bpy.types.Action) -> Place:
+    """Assign ``action`` to ``owner``, with a slot where there are slots. An Action that it already has keeps its slot."""
     data = owner.animation_data or owner.animation_data_create()
     if data.action != action:
         data.action = action
     if not has_slots():
+        return Place(action)
+    if data.action_slot is None:
+        data.action_slot = _suitable_slot(action, owner) or action.slots.new(id_type=owner.id_type, name=owner.name)
+    return Place(action, data.action_slot.handle)
+
+
+def ensure_curves(owner: Any, action: bpy.types.Action) -> tuple[Any, Any]:
+    """The F-Curves and groups of ``owner`` in ``action``, which is assigned to it as by ``ensure_place``."""
+    return ensure_curves_at(ensure_place(owner, action))
+
+
+def ensure_curves_at(place: Place) -> tuple[Any, Any]:
+    """The F-Curves and groups at a place, whose layer and strip are made where they are missing."""
+    action = place.action
+    if not has_slots():
         return action.fcurves, action.groups
-    slot = data.action_slot
-    if slot is None:
-        slot = _suitable_slot(action, owner) or action.slots.new(id_type=owner.id_type, name=owner.name)
-        data.action_slot = slot
     layer = action.layers[0] if len(action.layers) else action.layers.new("Layer")
     strip: Any = layer.strips[0] if len(layer.strips) else layer.strips.new(type="KEYFRAME")
-    bag = strip.channelbag(slot, ensure=True)
+    bag = strip.channelbag(_slot(place), ensure=True)
     return bag.fcurves, bag.groups
 
 
@@ -74,22 +133,18 @@ def _suitable_slot(action: bpy.types.Action, owner: Any) -> Any | None:
     return None
 
 
-def _channelbag(action: bpy.types.Action, slot: Any | None) -> Any | None:
-    if slot is None:
-        return None
+def _slot(place: Place) -> Any:
+    return next(slot for slot in place.action.slots if slot.handle == place.slot)
+
+
+def _channelbag(action: bpy.types.Action, handle: int) -> Any | None:
     for layer in action.layers:
         strip: Any
         for strip in layer.strips:
-            bag = strip.channelbag(slot)
-            if bag is not None:
-                return bag
+            for bag in strip.channelbags:
+                if bag.slot_handle == handle:
+                    return bag
     return None
-
-
-def slot_handle(owner: Any) -> int:
-    """The number of the slot that animates ``owner`` within its Action; 0 where there are no slots or none is assigned."""
-    data = owner.animation_data
-    return data.action_slot_handle if data is not None and has_slots() else 0
 
 
 def generated_key_type() -> int:

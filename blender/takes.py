@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes takes so that no key of the artist's is lost: their keys are told from generated ones, kept, and bent to.
-
-What was generated is remembered on the Action itself, so it goes where the keys go: into copies, other files and undo.
-"""
+"""Writes takes so that no key of the artist's is lost: their keys are told from generated ones, kept, and bent to."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from mathutils import Quaternion
 from numpy.typing import NDArray
 
 from ..animation.keys import KeyedCurve
@@ -30,7 +28,12 @@ from ..animation.retake import (
     with_pin_frames,
     without_frames,
 )
-from . import actions, compat, rigs
+from ..animation.stack import Hold, Keys, Version, claim, cut, empty_version, frames_inside, table_rows, withdraw
+from . import actions, compat, ledger, outputs, rigs
+from .compare import show_take
+from .compat import Place
+from .outputs import Output
+from .targets import rest_of
 
 # Blender's numbers for the key types that generated keys never have: an artist who sets one claims the key.
 _KEYFRAME, _MOVING_HOLD = 0, 4
@@ -39,15 +42,29 @@ _SLOPE_FRAMES = 0.05
 
 
 @dataclass(frozen=True)
-class PresentKeys:
-    """The keys on a target's F-Curve now: rows ``[key, 7]`` (animation/retake.py) and which are the artist's."""
+class FoundCurve:
+    """An F-Curve, and what its Action remembers of it: a VOXRIG_PG_generated, or None."""
 
-    rows: Rows
+    fcurve: Any
+    entry: Any
+
+
+@dataclass(frozen=True)
+class PresentKeys:
+    """The keys on an F-Curve now: all of them, which are the artist's, and the fingerprint of those that were generated."""
+
+    keys: Keys
+    generated: Rows
     is_artists: NDArray[np.bool_]
+
+    @property
+    def rows(self) -> Rows:
+        """The keys as rows ``[key, 7]`` (animation/retake.py)."""
+        return table_rows(self.keys)
 
     def inside(self, first_frame: float, last_frame: float) -> NDArray[np.bool_]:
         """Which keys a write to this range would replace."""
-        return (self.rows[:, 0] >= first_frame - SAME_FRAME) & (self.rows[:, 0] <= last_frame + SAME_FRAME)
+        return frames_inside(self.keys["co"][:, 0], first_frame, last_frame)
 
 
 @dataclass(frozen=True)
@@ -64,42 +81,58 @@ class DenseTake:
 
 @dataclass(frozen=True)
 class TakeReport:
-    """What was written, which targets were left alone and why, and how many keys of the artist's were kept."""
+    """What was written, which targets were left alone and why, how many keys of the artist's were kept, and what else there is
+    to say."""
 
     curves: tuple[tuple[Target, KeyedCurve], ...]
     skipped: tuple[tuple[Target, str], ...]
     kept_count: int
+    notes: tuple[str, ...] = ()
 
 
 def write_take(
     take: DenseTake,
     *,
+    name: str = "",
+    output: Output | None = None,
     fade_frames: float = 0.0,
     pin_reach: float = 4.0,
     replace_edited: bool = False,
-    action_name: str = "",
+    rests: Mapping[Target, float] | None = None,
 ) -> TakeReport:
-    """Put a take on its frames of its targets' F-Curves; everything else stays exactly as it is.
+    """Put the take ``name`` (a name that no other one has) on its frames of its targets' F-Curves.
 
-    Keys that the artist made or changed stay, and the take bends to them within ``pin_reach`` frames, unless
-    ``replace_edited``. ``fade_frames`` is how long the take fades from and to what lies before and after it; at a seam without
-    anything beyond there is no fade. What else may happen is as in ``actions.write_target_curves``.
+    Everything else stays exactly as it is; keys that it covers are kept beneath it (animation/stack.py). Keys that the artist
+    made or changed stay, and the take bends to them within ``pin_reach`` frames, unless ``replace_edited``. ``fade_frames`` is
+    how long the take fades from and to what lies before and after it, or a new strip of the NLA in and out; at a seam without
+    anything beyond there is no fade. A take that is written again lies on top (compare.show_take), and what it no longer
+    reaches is uncovered. ``rests`` are the values of targets at rest, from which layers add, where these are not the targets'
+    defaults. What else may happen is as in ``actions.write_target_curves``.
     """
+    output = output or Output()
+    actions.check_writable(take.targets, output)
+    owners = {target: rigs.resolve(target).owner for target in take.targets}
+    if output.home and any(outputs.find_home(owner, output.home) for owner in set(owners.values())):
+        output.notes += show_take(take.targets, output.home, mute_action=False)
+    layered = [i for i, target in enumerate(take.targets) if output.is_layer(owners[target])]
+    take = _relative_to_rest(take, layered, rests or {})
+    present_curves = {owner: find_curves_at(output.find(owner)) for owner in set(owners.values())}
     first, last = float(take.frames[0]), float(take.frames[-1])
     pins: dict[Target, Rows] = {}
     bent: dict[Target, NDArray[np.float64]] = {}
     outer: dict[Target, tuple[tuple[float, float] | None, tuple[float, float] | None]] = {}
+    claims: dict[Target, _Claim | None] = {}
     for column, target in enumerate(take.targets):
-        owner = rigs.resolve(target).owner
-        fcurve = _find_curve(owner, target)
-        if fcurve is None or not len(fcurve.keyframe_points):
+        found = present_curves[owners[target]].get((target.data_path, target.array_index))
+        present = read_present(found) if found is not None else None
+        claims[target] = _claim(found, present, name, first, last)
+        if found is None or present is None or not present.keys.size:
             continue
-        present = _read_present(owner, target, fcurve)
-        inside = present.inside(first, last)
+        fcurve, rows = found.fcurve, present.rows
         values = take.values[:, column].astype(np.float64)
         if fade_frames > 0:
-            before = present.rows[present.rows[:, 0] < first - SAME_FRAME, 0]
-            after = present.rows[present.rows[:, 0] > last + SAME_FRAME, 0]
+            before = rows[rows[:, 0] < first - SAME_FRAME, 0]
+            after = rows[rows[:, 0] > last + SAME_FRAME, 0]
             weights = fade_weights(take.frames, fade_frames, at_start=before.size > 0, at_end=after.size > 0)
             faded = np.flatnonzero(weights < 1.0)
             old = np.array([fcurve.evaluate(float(frame)) for frame in take.frames[faded]])
@@ -109,7 +142,7 @@ def write_take(
                 _seam(fcurve, first, float(before[-1]), -1.0) if before.size else None,
                 _seam(fcurve, last, float(after[0]), 1.0) if after.size else None,
             )
-        artists = present.rows[inside & present.is_artists] if not replace_edited else present.rows[:0]
+        artists = rows[present.inside(first, last) & present.is_artists] if not replace_edited else rows[:0]
         if artists.size:
             pins[target] = artists
             bent[target] = values
@@ -121,18 +154,97 @@ def write_take(
         given,
         first,
         last,
-        action_name=action_name,
+        output=output,
+        blend_frames=fade_frames,
         kept={target: rows[:, 0] for target, rows in pins.items()},
         placing=take.placing,
     )
     for target in report.written:
-        remember(target, key_rows(curves[target], take.placing.interpolation), first, last)
+        fresh = key_rows(curves[target], take.placing.interpolation)
+        _note(output.ensure(owners[target]), owners[target], target, fresh, claims[target], first, last)
+    if name and output.home != name:
+        output.notes += show_take(report.written, name, mute_action=False)
+    elif any(claims.values()):
+        for owner in set(owners.values()):
+            outputs.fit_strip(owner, name)
     written = set(report.written)
     return TakeReport(
         tuple((target, curve) for target, curve in given if target in written),
         report.skipped,
         sum(rows.shape[0] for rows in pins.values()),
+        tuple(output.notes),
     )
+
+
+def _relative_to_rest(take: DenseTake, columns: Sequence[int], rests: Mapping[Target, float]) -> DenseTake:
+    """The take with targets moved so that they rest at the defaults of their properties, which is where layers add from.
+
+    Scales are divided and whole quaternions turned back, because Blender multiplies them.
+    """
+    values = take.values.astype(np.float64)
+    turns: dict[tuple[str, str], list[int]] = {}
+    for i in columns:
+        target = take.targets[i]
+        default = rest_of(target)
+        rest = rests.get(target, default)
+        if target.data_path.endswith("rotation_quaternion"):
+            turns.setdefault((target.id_name, target.data_path), []).append(i)
+        elif target.data_path.endswith("scale") and rest:
+            values[:, i] *= default / rest
+        else:
+            values[:, i] += default - rest
+    for quaternion in turns.values():
+        if len(quaternion) == 4:
+            quaternion.sort(key=lambda i: take.targets[i].array_index)
+            back = Quaternion([rests.get(take.targets[i], rest_of(take.targets[i])) for i in quaternion]).conjugated()
+            values[:, quaternion] = [back @ Quaternion(row) for row in values[:, quaternion]]
+    if np.allclose(values, take.values, rtol=0.0, atol=1e-6):
+        return take
+    keyed = place_keys(take.frames, values, take.tolerances, take.placing)
+    return replace(take, values=values.astype(np.float32), keyed=tuple(keyed))
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """What changes beside a take's own keys: those outside its range (None for as they are), the fingerprint, the holds."""
+
+    outside: Keys | None
+    generated: Rows
+    holds: tuple[Hold, ...]
+
+
+def _claim(found: FoundCurve | None, present: PresentKeys | None, name: str, first: float, last: float) -> _Claim | None:
+    """What a take that is about to be written covers, and uncovers where it no longer reaches; None where it is written
+    again just as it lies. Changes nothing."""
+    stored = found.entry.holds if found is not None and found.entry is not None else ()
+    if not name or (len(stored) and stored[-1].name == name and (stored[-1].first, stored[-1].last) == (first, last)):
+        return None
+    if found is None or present is None:
+        return _Claim(None, empty_version().generated, claim(empty_version(), (), name, first, last))
+    shown, holds = Version(present.keys, present.generated), ledger.read_holds(found.entry)
+    outside = None
+    if holds and holds[-1].take == name:
+        shown, held = withdraw(shown, holds[-1], first, last, present.is_artists)
+        holds = (*holds[:-1], *([held] if held is not None else []))
+        outside = cut(shown, first, last)[1].keys
+    return _Claim(outside, shown.generated, claim(shown, holds, name, first, last))
+
+
+def _note(place: Place, owner: Any, target: Target, fresh: Rows, claimed: _Claim | None, first: float, last: float) -> None:
+    """After the keys of a take are written: what comes with them."""
+    entry = ledger.ensure_entry(place, target)
+    generated = unpack_rows(entry.keys)
+    if claimed is not None:
+        generated = claimed.generated
+        ledger.store_holds(entry, claimed.holds, owner)
+        if claimed.outside is not None:
+            fcurve = compat.curves_at(place).find(target.data_path, index=target.array_index)
+            keys = actions.read_keys(fcurve)
+            keys = np.concatenate([keys[frames_inside(keys["co"][:, 0], first, last)], claimed.outside])
+            actions.write_keys(fcurve, keys[np.argsort(keys["co"][:, 0], kind="stable")])
+    if entry.muted:
+        compat.curves_at(place).find(target.data_path, index=target.array_index).mute = entry.muted = False
+    entry.keys = pack_rows(replace_rows(generated, fresh, first, last))
 
 
 def _reduce_bent(
@@ -162,79 +274,41 @@ def _seam(fcurve: Any, frame: float, neighbour: float, direction: float) -> tupl
     return float(slope), abs(neighbour - frame)
 
 
-def read_present(target: Target) -> PresentKeys:
-    """The keys on a target's F-Curve and whose they are; none where there is no F-Curve. Raises RigError for a lost target."""
-    owner = rigs.resolve(target).owner
-    return _read_present(owner, target, _find_curve(owner, target))
+def find_curves(owner: Any, take: str = "") -> dict[tuple[str, int], FoundCurve]:
+    """The F-Curves where a take is on a data-block, by data path and index; those that it plays now where it is nowhere."""
+    home = outputs.find_home(owner, take) if take else None
+    return find_curves_at(home.place if home is not None else compat.place_of(owner))
 
 
-def _read_present(owner: Any, target: Target, fcurve: Any | None) -> PresentKeys:
-    count = 0 if fcurve is None else len(fcurve.keyframe_points)
-    rows = np.zeros((count, 7), np.float32)
-    if fcurve is None or count == 0:
-        return PresentKeys(rows, np.zeros(0, bool))
-    points = fcurve.keyframe_points
-    for name, column in (("co", 0), ("handle_left", 2), ("handle_right", 4)):
-        pair = np.empty(2 * count, np.float32)
-        points.foreach_get(name, pair)
-        rows[:, column : column + 2] = pair.reshape(-1, 2)
-    kinds = np.empty(count, np.uint8)
-    points.foreach_get("interpolation", kinds)
-    rows[:, 6] = kinds
-    points.foreach_get("type", kinds)
-    is_artists = find_artist_keys(rows, _remembered(owner, target)) | (kinds == _KEYFRAME) | (kinds == _MOVING_HOLD)
-    return PresentKeys(rows, is_artists)
+def find_curves_at(place: Place | None) -> dict[tuple[str, int], FoundCurve]:
+    """The F-Curves at a place, by data path and index."""
+    if place is None:
+        return {}
+    entries = ledger.entries_at(place)
+    return {
+        (fcurve.data_path, fcurve.array_index): FoundCurve(fcurve, entries.get((fcurve.data_path, fcurve.array_index)))
+        for fcurve in compat.curves_at(place) or ()
+    }
 
 
-def count_artist_keys(targets: Sequence[Target], first_frame: float, last_frame: float) -> int:
-    """How many keys of the artist's lie in a range of the targets' F-Curves."""
+def read_present(found: FoundCurve) -> PresentKeys:
+    """The keys on an F-Curve, and whose they are."""
+    keys = actions.read_keys(found.fcurve)
+    generated = unpack_rows(found.entry.keys if found.entry is not None else "")
+    is_artists = find_artist_keys(table_rows(keys), generated)
+    return PresentKeys(keys, generated, is_artists | (keys["type"] == _KEYFRAME) | (keys["type"] == _MOVING_HOLD))
+
+
+def select_artist_keys(targets: Sequence[Target], take: str = "") -> int:
+    """Select the artist's keys on the targets' F-Curves, there where ``take`` is, and nothing else; returns how many."""
     count = 0
     for target in targets:
-        present = read_present(target)
-        count += int((present.is_artists & present.inside(first_frame, last_frame)).sum())
-    return count
-
-
-def select_artist_keys(targets: Sequence[Target]) -> int:
-    """Select the artist's keys on the targets' F-Curves and nothing else there; returns how many."""
-    count = 0
-    for target in targets:
-        owner = rigs.resolve(target).owner
-        fcurve = _find_curve(owner, target)
-        if fcurve is None or not len(fcurve.keyframe_points):
+        found = find_curves(rigs.resolve(target).owner, take).get((target.data_path, target.array_index))
+        if found is None or not len(found.fcurve.keyframe_points):
             continue
-        chosen = _read_present(owner, target, fcurve).is_artists
+        chosen = read_present(found).is_artists
         for name in ("select_control_point", "select_left_handle", "select_right_handle"):
-            fcurve.keyframe_points.foreach_set(name, chosen)
-        fcurve.select = bool(chosen.any())
+            found.fcurve.keyframe_points.foreach_set(name, chosen)
+        found.fcurve.select = bool(chosen.any())
         count += int(chosen.sum())
     return count
-
-
-def remember(target: Target, fresh: Rows, first_frame: float, last_frame: float) -> None:
-    """Note on the target's Action that ``fresh`` are the keys generated between two frames."""
-    owner = rigs.resolve(target).owner
-    remembered = replace_rows(_remembered(owner, target), fresh, first_frame, last_frame)
-    stored = owner.animation_data.action.voxrig.generated
-    name = _store_name(owner, target)
-    item = stored.get(name)
-    if item is None:
-        item = stored.add()
-        item.name = name
-    item.keys = pack_rows(remembered)
-
-
-def _remembered(owner: Any, target: Target) -> Rows:
-    """The fingerprint of the keys that were generated on a target, ``[key, 7]``."""
-    data = owner.animation_data
-    item = data.action.voxrig.generated.get(_store_name(owner, target)) if data is not None and data.action else None
-    return unpack_rows(item.keys if item is not None else "")
-
-
-def _store_name(owner: Any, target: Target) -> str:
-    return f"{compat.slot_handle(owner)} {target.data_path} {target.array_index}"
-
-
-def _find_curve(owner: Any, target: Target) -> Any | None:
-    fcurves = compat.curves_of(owner)
-    return None if fcurves is None else fcurves.find(target.data_path, index=target.array_index)

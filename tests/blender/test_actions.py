@@ -213,7 +213,7 @@ def test_an_action_of_the_owner_is_used(head: Any) -> None:
     assert list(bpy.data.actions) == [action]
 
 
-def test_driven_locked_and_muted_curves_are_left_alone_and_reported(head: Any) -> None:
+def test_driven_locked_and_muted_curves_are_left_alone_and_reported(registered: None, head: Any) -> None:
     head.data.shape_keys.key_blocks["jawOpen"].driver_add("value")
     artists_keys(CLOSE).lock = True
     artists_keys(BONE).mute = True

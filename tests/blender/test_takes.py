@@ -36,10 +36,8 @@ def all_keys(owner: Any) -> dict[str, dict[float, bytes]]:
 
     found: dict[str, dict[float, bytes]] = {}
     for curve in compat.curves_of(owner) or ():
-        arrays = actions._read_keys(curve.keyframe_points)
-        count = len(curve.keyframe_points)
-        rows = [b"".join(array.reshape(count, -1)[i].tobytes() for array in arrays.values()) for i in range(count)]
-        found[curve.data_path] = dict(zip(arrays["co"][0::2].tolist(), rows))
+        keys = actions.read_keys(curve)
+        found[curve.data_path] = dict(zip(keys["co"][:, 0].tolist(), (key.tobytes() for key in keys)))
     return found
 
 
@@ -327,13 +325,21 @@ def test_sliders_apply_at_once_and_as_a_new_take_would(
         "tolerance": 0.02,
         "lead_seconds": 0.06,
         "region_strengths": {"brows": 0.5},
-        "offsets": {"jawOpen": 0.1},
+        "articulation": 1.2,
+        "region_offsets": {"jaw": 0.1},
+        "region_smoothing": {"lips": 0.04},
+        "gains": {"mouthPucker": 0.7},
+        "offsets": {"browInnerUp": -0.05},
     }
     animate(scene, second, voice, model_folder, **wanted)
     monkeypatch.setattr(module, "generate_curves", None)  # no slider may run the model
     monkeypatch.setattr(module, "read_sound", None)
     settings_of.strength, settings_of.jaw_strength, settings_of.smoothing, settings_of.tolerance = 0.8, 1.5, 0.05, 0.02
-    settings_of.brows_strength, settings_of.lead, settings_of.jaw_rest = 0.5, 60.0, 0.1
+    settings_of.brows_strength, settings_of.lead, settings_of.jaw_offset = 0.5, 60.0, 0.1
+    settings_of.articulation, settings_of.lips_smoothing = 1.2, 40.0
+    for channel, gain, offset in (("mouthPucker", 0.7, 0.0), ("browInnerUp", 1.0, -0.05)):
+        item = settings_of.channels.add()
+        item.channel, item.gain, item.offset = channel, gain, offset
     assert settings_of.lead == 60.0
     for channel in CHANNELS:
         np.testing.assert_allclose(

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes that lie over one another: which one shows. Showing another one loses nothing and can be taken back exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..animation.mapping import Target
+from ..animation.retake import pack_rows, unpack_rows
+from ..animation.stack import Version, bring_to_top
+from ..errors import RigError
+from . import actions, compat, ledger, outputs, rigs
+from .outputs import Home
+
+
+def show_take(targets: Sequence[Target], take: str, *, mute_action: bool = True) -> list[str]:
+    """Show a take on its targets, on top of all takes that it shares frames with; gives sentences for the artist.
+
+    Its Action is played where another one is, its NLA track is heard and those of other takes that would hide it are muted,
+    and on F-Curves that hold several takes its keys change places with those that cover them (animation/stack.py). With
+    ``mute_action`` the F-Curves of an Action that plays over its strip are muted until a take in that Action is shown again.
+    F-Curves that are locked are left alone, with a sentence. Raises RigError, before anything changes, when the take is gone
+    or an NLA strip is being tweaked.
+    """
+    owned: dict[Any, list[Target]] = {}
+    for target in targets:
+        owned.setdefault(rigs.resolve(target).owner, []).append(target)
+    homes = {owner: home for owner in owned if (home := outputs.find_home(owner, take)) is not None}
+    if not homes:
+        raise RigError("The keyframes of this take are gone; update it to make them again")
+    for owner in homes:
+        if owner.animation_data is not None and owner.animation_data.use_tweak_mode:
+            raise RigError(f"A strip of '{owner.name}' is being tweaked; leave tweak mode in the NLA Editor first")
+    notes: list[str] = []
+    for owner, home in homes.items():
+        held = {curve: entry.holds[take] for curve, entry in ledger.entries_at(home.place).items() if take in entry.holds}
+        spans = {curve: (hold.first, hold.last) for curve, hold in held.items()}
+        if home.strip is None:
+            notes += outputs.play(owner, home.place)
+            _unmute_curves(home)
+        else:
+            home.track.mute = home.strip.mute = False
+            if mute_action and not home.is_layer:
+                notes += _mute_curves(owner, set(spans))
+        _mute_rivals(owner, home, spans)
+        notes += [note for target in owned[owner] if (note := _raise_keys(owner, home, target, take))]
+    return notes
+
+
+def is_shown(owners: Sequence[Any], take: str) -> bool:
+    """Whether a take is what one sees of these data-blocks: it is played, and nothing of it lies beneath another take."""
+    homes = [(owner, home) for owner in owners if (home := outputs.find_home(owner, take)) is not None]
+    return bool(homes) and all(_is_played(owner, home) and not _is_covered(home, take) for owner, home in homes)
+
+
+def _is_played(owner: Any, home: Home) -> bool:
+    if home.strip is not None:
+        return not (home.track.mute or home.strip.mute)
+    return compat.place_of(owner) == home.place and not any(entry.muted for entry in ledger.entries_at(home.place).values())
+
+
+def _is_covered(home: Home, take: str) -> bool:
+    for entry in ledger.entries_at(home.place).values():
+        place = entry.holds.find(take)
+        if place < 0 or place == len(entry.holds) - 1:
+            continue
+        holds = ledger.read_holds(entry)
+        if any(holds[place].overlaps(other) for other in holds[place + 1 :]):
+            return True
+    return False
+
+
+def _mute_rivals(owner: Any, home: Home, spans: dict[tuple[str, int], tuple[float, float]]) -> None:
+    """Mute the tracks of other takes on the same controls and frames that would show over, or through, this one."""
+    above = False
+    for track, strip in list(outputs.list_strips(owner)):
+        if strip == home.strip:
+            above = True
+            continue
+        place = compat.strip_place(strip)
+        if place is None or place == home.place:
+            continue
+        # An Action lies over all strips that do not add to it, a layer is meant to add to those below it.
+        hides = strip.blend_type != "REPLACE" if home.strip is None else above or not home.is_layer
+        for curve, entry in ledger.entries_at(place).items() if hides else ():
+            first, last = spans.get(curve, (1.0, 0.0))
+            if home.strip is not None:
+                first, last = home.strip.frame_start, home.strip.frame_end
+            if curve in spans and len(entry.holds) and strip.frame_start <= last and first <= strip.frame_end:
+                track.mute = True
+                break
+
+
+def _mute_curves(owner: Any, curves: set[tuple[str, int]]) -> list[str]:
+    """Mute the F-Curves of the Action that plays over a strip on the same controls."""
+    place = compat.place_of(owner)
+    if place is None or owner.animation_data.action_blend_type != "REPLACE" or place.action.library is not None:
+        return []
+    muted = 0
+    for fcurve in compat.curves_at(place) or ():
+        if (fcurve.data_path, fcurve.array_index) in curves and not fcurve.mute:
+            target = Target(owner.id_type, owner.name_full, fcurve.data_path, fcurve.array_index)
+            ledger.ensure_entry(place, target).muted = True
+            fcurve.mute = True
+            muted += 1
+    if not muted:
+        return []
+    return [f"{muted} F-Curves of the Action '{place.action.name}' are muted until you compare a take in that Action"]
+
+
+def _unmute_curves(home: Home) -> None:
+    for (path, index), entry in ledger.entries_at(home.place).items():
+        if entry.muted:
+            entry.muted = False
+            fcurve = compat.curves_at(home.place).find(path, index=index)
+            if fcurve is not None:
+                fcurve.mute = False
+
+
+def _raise_keys(owner: Any, home: Home, target: Target, take: str) -> str:
+    """Bring a take's keys on one F-Curve to the top; gives why it must be left alone, or ''."""
+    entry = ledger.find_entry(home.place, target)
+    if entry is None or take not in entry.holds or entry.holds[-1].name == take:
+        return ""
+    obstacle = actions.curve_obstacle(owner, target, home.place)
+    if obstacle:
+        return obstacle
+    fcurve = actions.find_or_add_curve(*compat.ensure_curves_at(home.place), target)
+    before = Version(actions.read_keys(fcurve), unpack_rows(entry.keys))
+    shown, holds = bring_to_top(before, ledger.read_holds(entry), take)
+    if not np.array_equal(shown.keys, before.keys):
+        actions.write_keys(fcurve, shown.keys)
+        entry.keys = pack_rows(shown.generated)
+    ledger.store_holds(entry, holds, owner)
+    return ""

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Actions remember of their F-Curves: which keys were generated, and which takes lie over one another.
+
+It is kept on the Action itself, so it goes where the keys go: into copies, other files and undo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..animation.mapping import Target
+from ..animation.retake import pack_rows, unpack_rows
+from ..animation.stack import Hold, Version, pack_keys, unpack_keys
+from .compat import Place
+
+
+def find_entry(place: Place, target: Target) -> Any | None:
+    """What is remembered of a target's F-Curve (a VOXRIG_PG_generated), or None."""
+    return place.action.voxrig.generated.get(_entry_name(place, target))
+
+
+def ensure_entry(place: Place, target: Target) -> Any:
+    """What is remembered of a target's F-Curve, made where there is nothing yet."""
+    entry = find_entry(place, target)
+    if entry is None:
+        entry = place.action.voxrig.generated.add()
+        entry.name = _entry_name(place, target)
+    return entry
+
+
+def is_muted(place: Place, target: Target) -> bool:
+    """Whether Compare has muted a target's F-Curve (compare.show_take)."""
+    entry = find_entry(place, target)
+    return entry is not None and entry.muted
+
+
+def entries_at(place: Place) -> dict[tuple[str, int], Any]:
+    """All that is remembered at a place, by data path and index."""
+    found: dict[tuple[str, int], Any] = {}
+    for entry in place.action.voxrig.generated:
+        slot, _, curve = entry.name.partition(" ")
+        if slot == str(place.slot):
+            path, _, index = curve.rpartition(" ")
+            found[path, int(index)] = entry
+    return found
+
+
+def slots_of_take(action: Any, take: str, owner: Any) -> list[int]:
+    """The slots of an Action in which a take was written for a data-block."""
+    slots = {
+        int(entry.name.partition(" ")[0])
+        for entry in action.voxrig.generated
+        if take in entry.holds and entry.holds[take].owner == owner.name_full
+    }
+    return sorted(slots)
+
+
+def _entry_name(place: Place, target: Target) -> str:
+    return f"{place.slot} {target.data_path} {target.array_index}"
+
+
+def read_holds(entry: Any | None) -> tuple[Hold, ...]:
+    """The takes on a curve, the lowest first."""
+    if entry is None:
+        return ()
+    return tuple(
+        Hold(stored.name, stored.first, stored.last, Version(unpack_keys(stored.keys), unpack_rows(stored.generated)))
+        for stored in entry.holds
+    )
+
+
+def store_holds(entry: Any, holds: Sequence[Hold], owner: Any) -> None:
+    """Replace the takes on a curve of ``owner``."""
+    entry.holds.clear()
+    for held in holds:
+        stored = entry.holds.add()
+        stored.name = held.take
+        stored.owner = owner.name_full
+        stored.first, stored.last = held.first, held.last
+        stored.keys = pack_keys(held.beneath.keys)
+        stored.generated = pack_rows(held.beneath.generated)

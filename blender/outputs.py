@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where takes go: the Action that is there, a new one, a slot of their own, an NLA strip, or a layer over what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+
+from ..animation.mapping import Target
+from ..errors import RigError
+from . import compat, ledger
+from .compat import Place
+
+OUTPUTS = ("ACTION", "NEW_ACTION", "NEW_SLOT", "STRIP", "LAYER")
+"""Into the present Action; a new Action that is played instead; a new slot of the Action (4.4 and later); an NLA strip on a
+track of the take's own, under the Action; the same as a layer that adds to all other animation."""
+
+_REST_NAME = "Voxrig Rest"
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a take is for one data-block; ``track`` and ``strip`` are those of the NLA that play it, None outside the NLA."""
+
+    place: Place
+    track: Any = None
+    strip: Any = None
+
+    @property
+    def is_layer(self) -> bool:
+        """Whether the take adds to other animation instead of taking its place."""
+        return self.strip is not None and self.strip.blend_type != "REPLACE"
+
+
+def list_strips(owner: Any) -> Iterator[tuple[Any, Any]]:
+    """The NLA tracks and strips of a data-block that play an Action, the lowest track first."""
+    data = owner.animation_data
+    for track in data.nla_tracks if data is not None else ():
+        for strip in track.strips:
+            if strip.action is not None:
+                yield track, strip
+
+
+def find_home(owner: Any, take: str) -> Home | None:
+    """Where a take is for a data-block: in what it plays, in its NLA, or in an Action that rests; None where it is nowhere."""
+    place = compat.place_of(owner)
+    if place is not None and place.slot in ledger.slots_of_take(place.action, take, owner):
+        return Home(place)
+    for track, strip in list_strips(owner):
+        place = compat.strip_place(strip)
+        if place is not None and place.slot in ledger.slots_of_take(place.action, take, owner):
+            return Home(place, track, strip)
+    for action in bpy.data.actions:
+        slots = ledger.slots_of_take(action, take, owner)
+        if slots and (compat.has_slots() or action.id_root == owner.id_type):
+            return Home(Place(action, slots[0]))
+    return None
+
+
+class Output:
+    """Where the keys of a take go, by data-block.
+
+    ``kind`` is one of OUTPUTS; what is made for it is called ``action_name`` (by default after its data-block) and ``title``
+    (tracks and strips). A take that is written again, or beside another one, goes where the take ``home`` is, and as ``kind``
+    says only for data-blocks that ``home`` has nothing on. Raises RigError for a slot in a Blender without slots. ``notes``
+    are sentences for the artist on what else was changed.
+    """
+
+    def __init__(self, kind: str = "ACTION", action_name: str = "", title: str = "Take", home: str = "") -> None:
+        if kind not in OUTPUTS:
+            raise ValueError(f"keys go to one of {', '.join(OUTPUTS)}, not {kind}")
+        if kind == "NEW_SLOT" and not compat.has_slots():
+            raise RigError("Actions have no slots in this Blender; choose a new Action for the take")
+        self.kind = kind
+        self.home = home
+        self.notes: list[str] = []
+        self._action_name = action_name
+        self._title = title
+        self._made: dict[Any, Place] = {}
+        self._shared: Any = None
+
+    def find(self, owner: Any) -> Place | None:
+        """Where the keys go for ``owner``, or None as long as there is nothing yet."""
+        if owner in self._made:
+            return self._made[owner]
+        home = find_home(owner, self.home) if self.home else None
+        if home is not None:
+            return home.place
+        return compat.place_of(owner) if self.kind == "ACTION" else None
+
+    def is_layer(self, owner: Any) -> bool:
+        """Whether the keys add to other animation of ``owner``."""
+        home = find_home(owner, self.home) if self.home else None
+        return self.kind == "LAYER" if home is None else home.is_layer
+
+    def check(self, owner: Any, targets: Sequence[Target]) -> None:
+        """Raise RigError where what is still to be made for ``owner`` cannot be. Changes nothing."""
+        if self.kind == "ACTION" or self.find(owner) is not None:
+            return
+        data = owner.animation_data
+        if data is not None and data.use_tweak_mode:
+            raise RigError(f"A strip of '{owner.name}' is being tweaked; leave tweak mode in the NLA Editor first")
+        if self.kind == "NEW_SLOT" and data is not None and data.action is not None and data.action.library is not None:
+            raise RigError(f"The Action of '{owner.name}' is linked from another file; choose a new Action for the take")
+        if self.kind == "LAYER" and _covers(owner, targets) and _animated(owner) & _animated_by_strips(owner):
+            raise RigError(
+                f"The Action of '{owner.name}' plays over NLA strips that animate the same controls; push it down in the NLA "
+                "Editor, then add the layer"
+            )
+
+    def ensure(self, owner: Any) -> Place:
+        """Where the keys go for ``owner``, made where it is missing."""
+        place = self.find(owner)
+        if place is not None:
+            return place
+        data = owner.animation_data or owner.animation_data_create()
+        if self.kind == "ACTION":
+            place = compat.ensure_place(owner, data.action or self._action_for(owner))
+        else:
+            own = self.kind != "NEW_SLOT" or data.action is None
+            place = compat.new_place(self._action_for(owner) if own else data.action, owner)
+            if self.kind in ("NEW_ACTION", "NEW_SLOT"):
+                self.notes += play(owner, place)
+        self._made[owner] = place
+        return place
+
+    def _action_for(self, owner: Any) -> Any:
+        """A new Action: one for all data-blocks where Actions have slots, else one for each."""
+        if self._shared is None or not compat.has_slots():
+            self._shared = compat.new_action(self._action_name or f"{owner.name}Action", owner)
+        return self._shared
+
+    def finish(self, targets: Mapping[Any, Sequence[Target]], first: float, last: float, blend_frames: float) -> None:
+        """Once the keys of ``targets`` (by data-block) are written: put strips over what is new in the NLA."""
+        for owner, place in self._made.items():
+            if self.kind not in ("STRIP", "LAYER"):
+                continue
+            _rest_below(owner)
+            blend_type = _blend_type(owner) if self.kind == "LAYER" else "REPLACE"
+            _add_strip(owner, place, self._title, (first, last), blend_frames, blend_type)
+            if not _covers(owner, targets[owner]):
+                continue
+            action = owner.animation_data.action
+            if self.kind == "LAYER":
+                owner.animation_data.action_blend_type = _blend_type(owner)
+                self.notes.append(f"The Action '{action.name}' of '{owner.name}' now adds to the layers below it")
+            else:
+                self.notes.append(
+                    f"The Action '{action.name}' of '{owner.name}' animates the same controls and plays over the strip; "
+                    "compare takes to see the strip, or mute those F-Curves"
+                )
+
+
+def play(owner: Any, place: Place) -> list[str]:
+    """Let ``owner`` play what is at a place. What it played is kept; gives a sentence on that for the artist."""
+    data = owner.animation_data
+    former = data.action if data is not None else None
+    slot = data.action_slot_handle if former is not None and compat.has_slots() else 0
+    compat.assign(owner, place)
+    if former is None or (former == place.action and slot == place.slot):
+        return []
+    if former == place.action:
+        return [f"'{owner.name}' now plays another slot of the Action '{former.name}'"]
+    # Blender does not save Actions that nothing uses.
+    former.use_fake_user = True
+    return [f"'{owner.name}' now plays the Action '{place.action.name}'; '{former.name}' is kept"]
+
+
+def fit_strip(owner: Any, take: str) -> None:
+    """Let the strip that a take is on, if any, cover all takes of its Action, wherever the artist has moved it to."""
+    home = find_home(owner, take)
+    if home is not None and home.strip is not None:
+        holds = [held for entry in ledger.entries_at(home.place).values() for held in entry.holds]
+        _set_frames(home.strip, min(held.first for held in holds), max(held.last for held in holds))
+
+
+def _set_frames(strip: Any, first: float, last: float) -> None:
+    at = strip.frame_start + (first - strip.action_frame_start) * strip.scale
+    until = at + max(last - first, 1.0) * strip.scale * strip.repeat
+    # Blender refuses an end before the start, so the end makes room first.
+    strip.action_frame_end = max(last, strip.action_frame_end)
+    strip.action_frame_start, strip.action_frame_end = first, last
+    strip.frame_end_raw = max(until, strip.frame_end_raw)
+    strip.frame_start_raw, strip.frame_end_raw = at, until
+
+
+def _add_strip(owner: Any, place: Place, name: str, frames: tuple[float, float], blend_frames: float, blend_type: str) -> None:
+    track = owner.animation_data.nla_tracks.new()
+    track.name = name
+    strip = track.strips.new(name, int(frames[0]), place.action)
+    compat.assign_to_strip(strip, place)
+    _set_frames(strip, *frames)
+    # Before and after the take, whatever lies below goes on.
+    strip.extrapolation = "NOTHING"
+    strip.blend_type = blend_type
+    strip.blend_in = strip.blend_out = min(blend_frames, (strip.frame_end - strip.frame_start) / 2)
+
+
+def _blend_type(owner: Any) -> str:
+    """How a layer adds. Combine knows scales and quaternions, and takes values from their defaults; those of shape keys are 0
+    (5.0 says 1, which would make a layer of theirs subtract), so they can simply be added."""
+    return "ADD" if owner.id_type == "KEY" else "COMBINE"
+
+
+def _animated(owner: Any) -> set[tuple[str, int]]:
+    return {(curve.data_path, curve.array_index) for curve in compat.curves_of(owner) or ()}
+
+
+def _animated_by_strips(owner: Any) -> set[tuple[str, int]]:
+    return {
+        (curve.data_path, curve.array_index)
+        for track, strip in list_strips(owner)
+        if not track.mute and not strip.mute and strip.blend_type == "REPLACE" and track.name != _REST_NAME
+        for curve in compat.curves_at(compat.strip_place(strip)) or ()
+    }
+
+
+def _covers(owner: Any, targets: Sequence[Target]) -> bool:
+    """Whether the Action that ``owner`` plays hides what its NLA does with the targets."""
+    data = owner.animation_data
+    if data is None or data.action is None or data.action_blend_type != "REPLACE":
+        return False
+    return not _animated(owner).isdisjoint((target.data_path, target.array_index) for target in targets)
+
+
+def _rest_below(owner: Any) -> None:
+    """Where Blender takes 1 for the default of shape keys (5.0), it moves them there wherever no strip plays: a lowest track
+    holds them at 0."""
+    if owner.id_type != "KEY" or bpy.types.ShapeKey.bl_rna.properties["value"].default == 0.0:
+        return
+    tracks = owner.animation_data.nla_tracks
+    if len(tracks):
+        return
+    place = compat.new_place(compat.new_action(_REST_NAME, owner), owner)
+    fcurves, _ = compat.ensure_curves_at(place)
+    for block in owner.key_blocks[1:]:
+        fcurves.new(block.path_from_id("value")).keyframe_points.insert(0.0, 0.0)
+    _add_strip(owner, place, _REST_NAME, (0, 1), 0.0, "REPLACE")
+    tracks[0].strips[0].extrapolation = "HOLD"
