@@ -12,8 +12,10 @@ of keys.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +34,8 @@ _FIRST_SLOPE_ROUNDS = 8
 _SLOPE_ROUNDS = 4
 # From this round on, segments that still do not fit are also halved, so that awkward curves end in logarithmic time.
 _HALVING_ROUND = 10
+# From one step of ``coarser_steps`` to the next the tolerance shrinks to this share: three steps to a tenth.
+STEP_SHARE = 10.0 ** (-1 / 3)
 
 
 @dataclass(frozen=True)
@@ -70,14 +74,21 @@ def reduce_to_keys(
     tolerance: float | Sequence[float] | Floats,
     *,
     required: NDArray[np.bool_] | None = None,
+    limits: ArrayLike | None = None,
+    coarser_steps: int = 0,
 ) -> list[KeyedCurve]:
     """Fit few Bezier keys to dense curves; at every frame each curve is at most ``tolerance`` away from its data.
 
     ``frames`` ``[time]`` increase (any spacing), ``values`` are ``[time, channel]``, ``tolerance`` is one number or one per
     channel, in the channel's unit; 0 keeps every frame that is not on a flat stretch. ``required`` (bool ``[time]`` or
     ``[time, channel]``) marks samples that must become keys, such as closures. The first and the last frame are always keys,
-    even of a constant channel, so that keys outside the range cannot pull at it. Raises ValueError when shapes disagree or
-    anything is not finite.
+    even of a constant channel, so that keys outside the range cannot pull at it. ``limits`` (``[time, channel]``, above 0)
+    are further bounds on the distance at single samples, for what matters more than the tolerance says; infinite for none.
+
+    ``coarser_steps`` fits to that many larger tolerances first, each ``1 / STEP_SHARE`` times the next, and keeps their keys.
+    With one step more at ``STEP_SHARE`` times the tolerance, a channel thus either stays as it was or gets further keys and a
+    smaller largest error: fewer keys never come with a smaller one. Raises ValueError when shapes disagree or anything is
+    not finite.
     """
     x = np.asarray(frames, dtype=np.float64)
     dense = np.asarray(values)
@@ -97,18 +108,29 @@ def reduce_to_keys(
             KeyedCurve(empty, empty, np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)) for _ in range(channel_count)
         ]
     # F-Curves hold float32, so that is what the keys must lie on.
-    y = np.ascontiguousarray(dense.T, dtype=np.float32).astype(np.float64).ravel()
-    samples = _Samples(np.tile(x, channel_count), y, tolerances * _ROUNDING_ROOM, sample_count, channel_count)
-    chosen = _turning_points(samples)
+    y = np.ascontiguousarray(dense.T, dtype=np.float32).ravel()
+    bounds = None
+    if limits is not None:
+        bounds = np.ascontiguousarray(np.broadcast_to(np.asarray(limits, np.float32), dense.shape).T).ravel() * _ROUNDING_ROOM
+        if not np.all(bounds > 0):
+            raise ValueError("limits must be above 0")
+    samples = _Samples(np.tile(x, channel_count), y, tolerances, sample_count, channel_count, bounds)
+    if sample_count == 1:
+        return _to_curves(samples, np.arange(channel_count), np.zeros(channel_count))
+    needed = np.zeros((channel_count, sample_count), bool)
+    needed[:, [0, -1]] = True
     if required is not None:
-        wanted = np.asarray(required, dtype=bool)
-        wanted = np.broadcast_to(wanted[:, None] if wanted.ndim == 1 else wanted, dense.shape)
-        chosen = np.union1d(chosen, np.flatnonzero(wanted.T))
-    fixed = np.zeros(y.size, dtype=bool)
-    fixed[chosen] = True
-    keys, slopes = _split_until_fitting(samples, chosen)
-    keys, slopes = _drop_needless(samples, keys, slopes, fixed)
-    return _to_curves(samples, keys, slopes)
+        needed |= np.atleast_2d(np.asarray(required, dtype=bool).T)
+    shares = STEP_SHARE ** -np.arange(coarser_steps, -1.0, -1.0)
+    ladder = [tolerances * (_ROUNDING_ROOM * share) for share in shares]
+    turning = _turning_points(samples, ladder)
+    keys = np.union1d(np.flatnonzero(needed), turning[0])
+    segments = _carry_over(samples, _Segments.empty(0), keys, np.full(keys.size - 1, -1))
+    slopes = _solve_slopes(samples, keys, np.zeros(keys.size), segments, np.arange(keys.size), _FIRST_SLOPE_ROUNDS)
+    fit = _Fit(keys, slopes, segments)
+    for allowed, extrema in zip(ladder, turning, strict=True):
+        fit = _refine(samples.with_tolerances(allowed), fit, extrema, needed.ravel())
+    return _to_curves(samples, fit.keys, fit.slopes)
 
 
 def evaluate_keys(curve: KeyedCurve, frames: ArrayLike) -> NDArray[np.float32]:
@@ -144,13 +166,31 @@ def largest_errors(curves: Sequence[KeyedCurve], frames: ArrayLike, values: Arra
 
 @dataclass(frozen=True)
 class _Samples:
-    """All channels end to end in one flat array; sample i of channel c is at ``c * sample_count + i``."""
+    """All channels end to end in one flat array; sample i of channel c is at ``c * sample_count + i``.
+
+    ``limits`` bound the distance at single samples; ``weights`` are how many times as much a distance counts there, and
+    ``limited`` how many limits there are up to and with each sample.
+    """
 
     x: Floats
-    y: Floats
+    y: NDArray[np.float32]
     tolerances: Floats
     sample_count: int
     channel_count: int
+    limits: NDArray[np.float32] | None = None
+    weights: NDArray[np.float32] | None = None
+    limited: Indices | None = None
+
+    def rise(self, first: Indices, last: Indices) -> Floats:
+        return self.y[last].astype(np.float64) - self.y[first]
+
+    def with_tolerances(self, tolerances: Floats) -> _Samples:
+        """The same samples, to be met more or less closely."""
+        if self.limits is None:
+            return replace(self, tolerances=tolerances)
+        allowed = np.repeat(tolerances.astype(np.float32), self.sample_count)
+        weights = np.maximum(allowed / self.limits, np.float32(1.0))
+        return replace(self, tolerances=tolerances, weights=weights, limited=np.cumsum(weights > 1.0))
 
     def frames_at(self, flat: Indices) -> Floats:
         return self.x[flat]
@@ -163,8 +203,8 @@ class _Samples:
 class _Segments:
     """What is known of each segment between two keys: the normal equations of its end slopes and its last check.
 
-    ``miss`` is the largest distance from the data that was found with the end slopes ``m0`` and ``m1``; infinite before the
-    first check.
+    ``miss`` is the largest (weighted) distance from the data that was found with the end slopes ``m0`` and ``m1``; infinite
+    before the first check.
     """
 
     a00: Floats
@@ -186,17 +226,26 @@ class _Segments:
             getattr(other, name)[destination] = getattr(self, name)[source]
 
 
-def _turning_points(samples: _Samples) -> Indices:
-    """Flat indices of both ends of every channel and of every extremum that stands out, with both ends of flat tops.
+@dataclass(frozen=True)
+class _Fit:
+    """Keys, their slopes, and what is known of the segments between them."""
+
+    keys: Indices
+    slopes: Floats
+    segments: _Segments
+
+
+def _turning_points(samples: _Samples, tolerances: Sequence[Floats]) -> list[Indices]:
+    """Flat indices of every extremum that stands out, with both ends of flat tops, for each of some tolerances ``[channel]``,
+    the largest first.
 
     An extremum stands out when the curve swings more than twice the tolerance on both sides; a smaller wiggle can be
     replaced by a line through its middle.
     """
-    n, channels = samples.sample_count, samples.channel_count
-    ends = (np.arange(channels)[:, None] * n + np.array([0, n - 1])).ravel()
+    n = samples.sample_count
     if n <= 2:
-        return np.unique(ends)
-    flat_step = np.repeat(samples.tolerances * _FLAT_SHARE, n)[:-1]
+        return [np.zeros(0, np.int64)] * len(tolerances)
+    flat_step = np.repeat(tolerances[-1] * _FLAT_SHARE, n)[:-1]
     step = np.diff(samples.y)
     moving = np.abs(step) > flat_step
     moving[n - 1 :: n] = False  # from one channel to the next
@@ -216,7 +265,19 @@ def _turning_points(samples: _Samples) -> Indices:
     direction = np.sign(np.diff(height))
     turns[1:-1] |= direction[1:] * direction[:-1] < 0
     kept = np.flatnonzero(turns)
-    threshold = 2.0 * samples.tolerances
+    found: list[Indices] = []
+    for tolerance in reversed(tolerances):
+        kept = _without_small_swings(height, channel, is_end, kept, 2.0 * tolerance)
+        # Two samples of one height are a rounded top between them: one key. Longer stretches hold from key to key.
+        holds = run_last[kept] - run_first[kept] > 1
+        found.append(np.unique(np.concatenate([run_first[kept], run_last[kept][holds]])))
+    return found[::-1]
+
+
+def _without_small_swings(
+    height: Floats, channel: Indices, is_end: NDArray[np.bool_], kept: Indices, threshold: Floats
+) -> Indices:
+    """The extrema ``kept`` without those between which the curve swings by no more than its channel's ``threshold``."""
     while True:
         swing = np.abs(np.diff(height[kept]))
         swing[channel[kept[1:]] != channel[kept[:-1]]] = np.inf
@@ -228,54 +289,97 @@ def _turning_points(samples: _Samples) -> Indices:
         drop[1:] |= small
         drop &= ~is_end[kept]
         if not drop.any():
-            break
+            return kept
         kept = kept[~drop]
-    # Two samples of one height are a rounded top between them: one key. Longer stretches hold from key to key.
-    holds = run_last[kept] - run_first[kept] > 1
-    return np.unique(np.concatenate([run_first[kept], run_last[kept][holds], ends]))
 
 
-def _split_until_fitting(samples: _Samples, chosen: Indices) -> tuple[Indices, Floats]:
-    """Add keys at the worst sample of each segment that misses, until none does. Returns keys and their slopes."""
-    keys = chosen
-    slopes = np.zeros(keys.size)
-    segments = _Segments.empty(keys.size - 1)
-    _fill_normal_equations(samples, segments, keys, np.arange(keys.size - 1))
-    round_number = 0
-    while True:
-        slopes = _solve_slopes(samples, keys, slopes, segments, _FIRST_SLOPE_ROUNDS if round_number == 0 else _SLOPE_ROUNDS)
-        allowed = samples.tolerance_at(keys[:-1])
-        # A change of an end slope moves the curve by at most 4/27 of it times the width, so most segments need no new look.
-        moved = np.abs(slopes[:-1] - segments.m0) + np.abs(slopes[1:] - segments.m1)
-        bound = segments.miss + moved * np.diff(samples.frames_at(keys)) * (4.0 / 27.0)
-        stale = np.flatnonzero((bound > allowed) & (np.diff(keys) > 1))
-        first, last = keys[stale], keys[stale + 1]
-        miss, worst, at = _check(samples, first, last, slopes[stale], slopes[stale + 1], allowed[stale])
-        segments.miss[stale], segments.m0[stale], segments.m1[stale] = miss, slopes[stale], slopes[stale + 1]
-        if worst.size == 0:
-            return keys, slopes
-        if round_number >= _HALVING_ROUND:
-            middle = (first[at] + last[at]) // 2
-            worst = np.union1d(worst, middle[middle > first[at]])
-        place = np.searchsorted(keys, worst)
-        merged = np.insert(keys, place, worst)
-        # What is known of the segments that were not split stays true.
-        intact = np.ones(keys.size - 1, dtype=bool)
-        intact[place - 1] = False
-        old = np.flatnonzero(intact)
-        new = old + np.searchsorted(worst, keys[old])
-        grown = _Segments.empty(merged.size - 1)
-        segments.copy_to(old, grown, new)
-        fresh = np.ones(merged.size - 1, dtype=bool)
-        fresh[new] = False
-        _fill_normal_equations(samples, grown, merged, np.flatnonzero(fresh))
-        slopes = np.insert(slopes, place, 0.0)
-        keys, segments = merged, grown
-        round_number += 1
+def _refine(samples: _Samples, fit: _Fit, turning: Indices, required: NDArray[np.bool_]) -> _Fit:
+    """The fit with as many further keys as the samples' tolerances ask for; channels that meet them stay as they are.
+
+    ``turning`` are the samples of :func:`_turning_points`; they and the ``required`` ones stay keys.
+    """
+    keys, slopes, segments = fit.keys, fit.slopes, fit.segments
+    worst = _find_misses(samples, keys, slopes, segments, np.arange(keys.size - 1))
+    if worst.size == 0:
+        return fit
+    active = np.zeros(samples.channel_count, bool)
+    active[worst // samples.sample_count] = True
+    turning = turning[active[turning // samples.sample_count]]
+    fewest = np.bincount(keys // samples.sample_count)
+    added = np.setdiff1d(np.union1d(worst, turning), keys, assume_unique=True)
+    for round_number in itertools.count():
+        place = np.searchsorted(keys, added) + np.arange(added.size)
+        is_old = np.ones(keys.size + added.size, bool)
+        is_old[place] = False
+        keys, slopes = _merge(is_old, keys, added), _merge(is_old, slopes, np.zeros(added.size))
+        segments = _carry_over(samples, segments, keys, np.where(is_old[:-1] & is_old[1:], np.cumsum(is_old[:-1]) - 1, -1))
+        # Only near new keys do slopes still move noticeably.
+        near = np.zeros(keys.size, bool)
+        for reach in range(-_SLOPE_ROUNDS, _SLOPE_ROUNDS + 1):
+            near[np.clip(place + reach, 0, keys.size - 1)] = True
+        near &= active[keys // samples.sample_count]
+        slopes = _solve_slopes(samples, keys, slopes, segments, np.flatnonzero(near), _SLOPE_ROUNDS)
+        touched = np.flatnonzero(near[:-1] | near[1:])
+        added = _find_misses(samples, keys, slopes, segments, touched, halving=round_number >= _HALVING_ROUND)
+        if added.size == 0:
+            break
+    fixed = required.copy()
+    fixed[turning] = True
+    kept = _drop_needless(samples, keys, slopes, fixed, fewest)
+    segments = _carry_over(samples, segments, keys[kept], np.where(np.diff(kept) == 1, kept[:-1], -1))
+    return _Fit(keys[kept], slopes[kept], segments)
 
 
-def _drop_needless(samples: _Samples, keys: Indices, slopes: Floats, fixed: NDArray[np.bool_]) -> tuple[Indices, Floats]:
-    """Drop keys that were added on the way to others and are no longer needed; slopes of the rest stay as they are."""
+def _merge(is_old: NDArray[np.bool_], old: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
+    merged = np.empty(is_old.size, old.dtype)
+    merged[is_old] = old
+    merged[~is_old] = new
+    return merged
+
+
+def _find_misses(
+    samples: _Samples, keys: Indices, slopes: Floats, segments: _Segments, which: Indices, *, halving: bool = False
+) -> Indices:
+    """The worst sample of each of ``which`` segments that misses by more than the tolerance; ``halving`` adds their middles.
+
+    What is found out about the segments is noted on them.
+    """
+    first, last = keys[which], keys[which + 1]
+    m0, m1 = slopes[which], slopes[which + 1]
+    allowed = samples.tolerance_at(first)
+    # A change of an end slope moves the curve by at most 4/27 of it times the width, so most segments need no new look.
+    moved = np.abs(m0 - segments.m0[which]) + np.abs(m1 - segments.m1[which])
+    bound = segments.miss[which] + moved * (samples.frames_at(last) - samples.frames_at(first)) * (4.0 / 27.0)
+    is_stale = bound > allowed
+    if samples.limited is not None:
+        is_stale |= (moved > 0) & (samples.limited[last] > samples.limited[first])
+    stale = np.flatnonzero(is_stale & (last - first > 1))
+    first, last, m0, m1, which = first[stale], last[stale], m0[stale], m1[stale], which[stale]
+    miss, worst, at = _check(samples, first, last, m0, m1, allowed[stale])
+    segments.miss[which], segments.m0[which], segments.m1[which] = miss, m0, m1
+    if halving:
+        middle = (first[at] + last[at]) // 2
+        worst = np.union1d(worst, middle[middle > first[at]])
+    return worst
+
+
+def _carry_over(samples: _Samples, segments: _Segments, keys: Indices, source: Indices) -> _Segments:
+    """The segments between ``keys``, with what is known of them: ``source`` is the number each had, or -1 for a new one."""
+    carried = _Segments.empty(keys.size - 1)
+    known = np.flatnonzero(source >= 0)
+    segments.copy_to(source[known], carried, known)
+    _fill_normal_equations(samples, carried, keys, np.flatnonzero(source < 0))
+    return carried
+
+
+def _drop_needless(
+    samples: _Samples, keys: Indices, slopes: Floats, fixed: NDArray[np.bool_], fewest: Indices
+) -> Indices:
+    """Which keys remain when those that were added on the way to others and are no longer needed go; slopes stay.
+
+    ``fixed`` samples stay keys, and no channel is left with less keys than ``fewest`` says.
+    """
+    kept = np.arange(keys.size)
     harm = np.full(keys.size, np.inf)  # miss without the key, in tolerances
     stale = ~fixed[keys]
     stale[[0, -1]] = False
@@ -283,7 +387,7 @@ def _drop_needless(samples: _Samples, keys: Indices, slopes: Floats, fixed: NDAr
         middle = np.flatnonzero(stale)
         first, last = keys[middle - 1], keys[middle + 1]
         m0, m1 = slopes[middle - 1], slopes[middle + 1]
-        rise = (samples.y[last] - samples.y[first]) / (samples.frames_at(last) - samples.frames_at(first))
+        rise = samples.rise(first, last) / (samples.frames_at(last) - samples.frames_at(first))
         steepest = 3.0 * np.abs(rise)
         monotone = (m0 * rise >= 0) & (m1 * rise >= 0) & (np.abs(m0) <= steepest) & (np.abs(m1) <= steepest)
         harm[middle] = np.inf
@@ -294,12 +398,15 @@ def _drop_needless(samples: _Samples, keys: Indices, slopes: Floats, fixed: NDAr
         # Neighbours may not go together: the one that hurts least goes first.
         drop = np.zeros(keys.size, dtype=bool)
         drop[1:-1] = np.isfinite(harm[1:-1]) & (harm[1:-1] < harm[:-2]) & (harm[1:-1] <= harm[2:])
+        channel = keys // samples.sample_count
+        left = np.bincount(channel) - np.bincount(channel[drop], minlength=samples.channel_count)
+        drop &= (left >= fewest)[channel]
         if not drop.any():
-            return keys, slopes
+            return kept
         beside = np.zeros(keys.size, dtype=bool)
         beside[:-1] |= drop[1:]
         beside[1:] |= drop[:-1]
-        keys, slopes, harm, stale = keys[~drop], slopes[~drop], harm[~drop], beside[~drop]
+        kept, keys, slopes, harm, stale = kept[~drop], keys[~drop], slopes[~drop], harm[~drop], beside[~drop]
         stale &= ~fixed[keys]
         stale[[0, -1]] = False
 
@@ -318,7 +425,8 @@ def _interior(
     start = samples.frames_at(first)
     u = (samples.x[flat] - np.repeat(start, count)).astype(np.float32)
     u *= np.repeat((1.0 / (samples.frames_at(last) - start)).astype(np.float32), count)
-    height = (samples.y[flat] - np.repeat(samples.y[first], count)).astype(np.float32)
+    height = samples.y[flat]
+    height -= np.repeat(samples.y[first], count)
     return count, begin, u, height
 
 
@@ -334,7 +442,7 @@ def _fill_normal_equations(samples: _Samples, segments: _Segments, keys: Indices
     width = samples.frames_at(last) - samples.frames_at(first)
     v = 1.0 - u
     uv = u * v
-    height -= np.repeat((samples.y[last] - samples.y[first]).astype(np.float32), count) * (u * u * (3.0 - 2.0 * u))
+    height -= np.repeat(samples.y[last] - samples.y[first], count) * (u * u * (3.0 - 2.0 * u))
     v *= uv  # u (1 - u)^2, what a slope at the first key adds
     u *= uv  # u^2 (1 - u), what a slope at the last key takes away
     segments.a00[which] = np.add.reduceat(v * v, begin) * width * width
@@ -354,7 +462,7 @@ def _check(
     if first.size == 0:
         return np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64)
     count, begin, u, height = _interior(samples, first, last)
-    rise = samples.y[last] - samples.y[first]
+    rise = samples.rise(first, last)
     width = samples.frames_at(last) - samples.frames_at(first)
     d0, d1 = m0 * width, m1 * width
     fitted = np.repeat((d0 + d1 - 2.0 * rise).astype(np.float32), count)
@@ -365,6 +473,9 @@ def _check(
     fitted *= u
     fitted -= height
     np.abs(fitted, out=fitted)
+    if samples.weights is not None:
+        flat = np.arange(fitted.size) + np.repeat(first + 1 - begin, count)
+        fitted *= samples.weights[flat]
     miss = np.maximum.reduceat(fitted, begin)
     bad = np.flatnonzero(miss > allowed)
     if bad.size == 0:
@@ -379,50 +490,49 @@ def _check(
     return miss.astype(np.float64), worst, bad
 
 
-def _solve_slopes(samples: _Samples, keys: Indices, slopes: Floats, segments: _Segments, rounds: int) -> Floats:
-    """The least-squares slopes at all keys within the limits of monotone segments (Fritsch and Carlson 1980).
+def _solve_slopes(
+    samples: _Samples, keys: Indices, slopes: Floats, segments: _Segments, which: Indices, rounds: int
+) -> Floats:
+    """The slopes with those at ``which`` keys solved by least squares within the limits of monotone segments (Fritsch and
+    Carlson 1980).
 
     Projected Gauss-Seidel over even, then odd keys; channels do not touch, because the step from one channel to the next
     has no interior.
     """
-    width = np.diff(samples.frames_at(keys))
-    rise = np.diff(samples.y[keys])
-    border = keys[1:] // samples.sample_count != keys[:-1] // samples.sample_count
-    secant = np.where(border, np.nan, rise / np.where(border, 1.0, width))
-    before = np.append(np.nan, secant)
-    after = np.append(secant, np.nan)
+    here = keys[which]
+    left = np.maximum(which - 1, 0)
+    right = np.minimum(which, keys.size - 2)
+    before, after = _secants(samples, keys[left], here), _secants(samples, here, keys[right + 1])
     # An end of a channel has one neighbour only; there the slope may be anything monotone.
-    before = np.where(np.isnan(before), after, before)
-    after = np.where(np.isnan(after), before, after)
-    steepest = 3.0 * np.minimum(np.abs(before), np.abs(after))
-    steepest = np.where(before * after > 0, steepest, 0.0)
-    rising = after > 0
-    low = np.where(rising, 0.0, -steepest)
-    high = np.where(rising, steepest, 0.0)
-    low, high = np.nan_to_num(low), np.nan_to_num(high)
-    diagonal = np.zeros(keys.size)
-    diagonal[:-1] += segments.a00
-    diagonal[1:] += segments.a11
-    target = np.zeros(keys.size)
-    target[:-1] += segments.b0
-    target[1:] += segments.b1
+    before, after = np.where(np.isnan(before), after, before), np.where(np.isnan(after), before, after)
+    steepest = np.where(before * after > 0, 3.0 * np.minimum(np.abs(before), np.abs(after)), 0.0)
+    low = np.where(after > 0, 0.0, -steepest)
+    high = np.where(after > 0, steepest, 0.0)
+    has_left, has_right = which > 0, which < keys.size - 1
+    diagonal = np.where(has_left, segments.a11[left], 0.0) + np.where(has_right, segments.a00[right], 0.0)
+    target = np.where(has_left, segments.b1[left], 0.0) + np.where(has_right, segments.b0[right], 0.0)
     # A key without samples on either side: the slope that a smooth curve through its neighbours has.
-    smooth = np.nan_to_num(0.5 * (before + after))
     bare = diagonal <= 0
-    target = np.where(bare, smooth, target)
+    target = np.where(bare, 0.5 * (before + after), target)
     diagonal = np.where(bare, 1.0, diagonal)
-    right = np.append(np.where(bare[:-1], 0.0, segments.a01), 0.0)
-    left = np.append(0.0, np.where(bare[1:], 0.0, segments.a01))
-    padded = np.zeros(keys.size + 2)
-    padded[1:-1] = slopes
+    pull_left = np.where(bare | ~has_left, 0.0, segments.a01[left]) / diagonal
+    pull_right = np.where(bare | ~has_right, 0.0, segments.a01[right]) / diagonal
+    target /= diagonal
+    padded = np.concatenate([[0.0], slopes, [0.0]])
+    halves = [np.flatnonzero(which % 2 == parity) for parity in (0, 1)]
+    parts = [(which[half], pull_left[half], pull_right[half], target[half], low[half], high[half]) for half in halves]
     for _ in range(rounds):
-        for parity in (0, 1):
-            part = slice(parity, keys.size, 2)
-            neighbours = left[part] * padded[parity : parity + keys.size : 2][: left[part].size]
-            neighbours += right[part] * padded[parity + 2 : parity + 2 + keys.size : 2][: right[part].size]
-            solved = (target[part] - neighbours) / diagonal[part]
-            padded[parity + 1 : keys.size + 1 : 2] = np.clip(solved, low[part], high[part])
-    return padded[1:-1].copy()
+        for at, from_left, from_right, wanted, lowest, highest in parts:
+            solved = wanted - from_left * padded[at] - from_right * padded[at + 2]
+            padded[at + 1] = np.clip(solved, lowest, highest)
+    return padded[1:-1]
+
+
+def _secants(samples: _Samples, first: Indices, last: Indices) -> Floats:
+    """The slope from each sample of ``first`` to that of ``last``; not a number where they are one or of two channels."""
+    apart = (first < last) & (first // samples.sample_count == last // samples.sample_count)
+    width = np.where(apart, samples.frames_at(last) - samples.frames_at(first), np.nan)
+    return samples.rise(first, last) / width
 
 
 def _to_curves(samples: _Samples, keys: Indices, slopes: Floats) -> list[KeyedCurve]:
