@@ -430,10 +430,11 @@ def _add_animate(subcommands: argparse._SubParsersAction[argparse.ArgumentParser
         "--smoothing", type=_number(0.0, 1.0), default=0.0, metavar="SECONDS", help="half-life of the smoothing (default: 0)"
     )
     parser.add_argument(
-        "--tolerance",
-        type=_number(0.0, 0.5),
-        default=0.01,
-        help="largest distance of the curves from the model, as a share of each channel's range (default: 0.01)",
+        "--density",
+        type=int,
+        choices=range(1, 8),
+        default=4,
+        help="keys of --keys sparse: 1 fewest, 7 closest to the model (default: 4)",
     )
     parser.add_argument(
         "--lead",
@@ -446,7 +447,7 @@ def _add_animate(subcommands: argparse._SubParsersAction[argparse.ArgumentParser
         choices=KEY_MODES,
         default="SPARSE",
         type=str.upper,
-        help="sparse: as few as the tolerance allows (default); every: each frame; step: every Nth; poses: held poses",
+        help="sparse: as few as --density allows (default); every: each frame; step: every Nth; poses: held poses",
     )
     parser.add_argument("--key-step", type=int, default=2, metavar="FRAMES", help="for --keys step (default: 2)")
     parser.add_argument("--key-phase", type=int, default=0, metavar="FRAME", help="where --keys step counts from (default: 0)")
@@ -549,7 +550,7 @@ def _animate_file(arguments: argparse.Namespace, model_folder: Path, output: Pat
             jaw_strength=arguments.jaw,
             lip_strength=arguments.lips,
             smoothing_seconds=arguments.smoothing,
-            tolerance=arguments.tolerance,
+            density=arguments.density,
             keys=arguments.keys,
             key_step=arguments.key_step,
             key_phase=arguments.key_phase,

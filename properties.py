@@ -22,7 +22,8 @@ from .animation.channels import REGIONS
 from .animation.curves import ChannelCurves
 from .animation.mapping import Link, Mapping, Target, apply_mapping
 from .animation.overview import Overview
-from .blender import poses, rigs, sounds
+from .animation.placing import DEFAULT_DENSITY, DENSITIES
+from .blender import compat, poses, rigs, sounds
 from .blender.targets import explain_obstacle
 from .errors import ModelError, RigError
 from .inference.package import bundled_packages, read_description
@@ -391,7 +392,8 @@ class VOXRIG_PG_link(bpy.types.PropertyGroup):
     )
     solo: bpy.props.BoolProperty(
         name="Solo",
-        description="While any link is solo, Animate from Audio and Test Sweep use solo links only",
+        description="While any link is solo, new takes, retakes and sweeps use solo links only. "
+        "Update keeps to the links that its take was made with",
         options=set(),
         override={"LIBRARY_OVERRIDABLE"},
     )
@@ -448,11 +450,22 @@ class VOXRIG_PG_generated(bpy.types.PropertyGroup):
     )
 
 
+class VOXRIG_PG_replaced(bpy.types.PropertyGroup):
+    """What a data-block played before a sweep."""
+
+    block: bpy.props.PointerProperty(name="Data-Block", description="What the sweep animates", type=bpy.types.ID)
+    action: bpy.props.PointerProperty(name="Action", description="What it played before", type=bpy.types.Action)
+    slot: bpy.props.IntProperty(name="Slot", description="Handle of the slot of that Action", options={"HIDDEN"})
+
+
 class VOXRIG_PG_action(bpy.types.PropertyGroup):
     """What of an Action was generated."""
 
     generated: bpy.props.CollectionProperty(
         name="Generated", description="Fingerprints of generated keyframes, by F-Curve", type=VOXRIG_PG_generated
+    )
+    replaced: bpy.props.CollectionProperty(
+        name="Replaced", description="What was played before this sweep", type=VOXRIG_PG_replaced
     )
 
 
@@ -628,6 +641,15 @@ class VOXRIG_PG_region_model(bpy.types.PropertyGroup):
     regions: _region_flags("Face parts that this model animates in the place of the chosen one. Hold Shift to choose several")
 
 
+_OUTPUT_ITEMS = [
+    ("ACTION", "Active Action", "Keyframes in the character's Action; all its other keyframes stay"),
+    ("NEW_ACTION", "New Action", "An Action of the take's own, played instead of the present one, which is kept"),
+    ("NEW_SLOT", "New Slot", "A slot of the take's own in the character's Action, played instead of the present one"),
+    ("STRIP", "NLA Strip", "A strip on a track of the take's own; the Action stays as it is"),
+    ("LAYER", "Additive Layer", "A strip that adds to the Action and to the strips below it"),
+]
+
+
 class VOXRIG_PG_scene(bpy.types.PropertyGroup):
     """What to animate from which sound with which model, and how."""
 
@@ -795,16 +817,13 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         default=False,
         options=set(),
     )
-    tolerance: bpy.props.FloatProperty(
-        name="Tolerance",
-        description="How far curves may stray from the model, as a share of each control's range. Higher gives fewer keyframes",
-        default=0.01,
-        min=0.0,
-        max=0.5,
-        soft_min=0.001,
-        soft_max=0.1,
-        step=1,
-        precision=3,
+    density: bpy.props.IntProperty(
+        name="Density",
+        description="How many keyframes. Each step up adds some and comes closer to the model's curves, each step down "
+        "thins them out. 1 leaves little more than extremes, closures and vowels, 7 keeps what no eye can see",
+        default=DEFAULT_DENSITY,
+        min=DENSITIES[0],
+        max=DENSITIES[-1],
         update=_slider_moved,
         options=set(),
     )
@@ -812,7 +831,7 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         name="Keys",
         description="Where keyframes are set",
         items=[
-            ("SPARSE", "Sparse", "As few as the tolerance allows, on extremes and closures"),
+            ("SPARSE", "Sparse", "As few as the density allows, on extremes, closures and vowels"),
             ("EVERY", "Every Frame", "One on each frame: exactly the model's curves"),
             ("STEP", "Every Nth Frame", "On twos, on threes, or any other step"),
             ("POSES", "Poses", "Held poses on closures and wide vowels, for blocking"),
@@ -835,6 +854,22 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         min=0,
         soft_max=8,
         update=_slider_moved,
+        options=set(),
+    )
+    output: bpy.props.EnumProperty(
+        name="Output",
+        description="Where a new take goes. Updates and retakes go where their take is",
+        items=[item for item in _OUTPUT_ITEMS if item[0] != "NEW_SLOT" or compat.has_slots()],
+        options=set(),
+    )
+    output_blend: bpy.props.FloatProperty(
+        name="Blend",
+        description="Frames over which a new NLA strip blends in and out",
+        default=0.0,
+        min=0.0,
+        soft_max=20.0,
+        step=100,
+        precision=1,
         options=set(),
     )
     replace_edited: bpy.props.BoolProperty(
@@ -1230,6 +1265,7 @@ CLASSES = (
     VOXRIG_PG_link,
     VOXRIG_PG_hold,
     VOXRIG_PG_generated,
+    VOXRIG_PG_replaced,
     VOXRIG_PG_action,
     VOXRIG_PG_take,
     VOXRIG_PG_character,

@@ -15,6 +15,12 @@ def frames_per_second(scene: bpy.types.Scene) -> float:
     return scene.render.fps / scene.render.fps_base
 
 
+def set_frames_per_second(scene: bpy.types.Scene, rate: float) -> None:
+    """Set the rate of a scene; 24 / 1.001 becomes 24 with a base of 1.001, as Blender's own presets have it."""
+    scene.render.fps = max(1, math.ceil(rate - 1e-6))
+    scene.render.fps_base = scene.render.fps / rate
+
+
 def frame_of_seconds(scene: bpy.types.Scene, seconds: float, start_frame: float = 0.0) -> float:
     """The frame, with its fraction, that lies ``seconds`` after ``start_frame``."""
     return start_frame + seconds * frames_per_second(scene)

@@ -22,6 +22,7 @@ import numpy as np
 from ..animation.channels import REGIONS, Channel
 from ..animation.expression import apply_expression, load_expressions, voice_energy
 from ..animation.mapping import Target
+from ..animation.placing import Hold
 from ..errors import ModelError
 from .session import first_line, import_onnxruntime
 
@@ -68,6 +69,7 @@ class ModelPackage:
     With ``expression_rules`` the graph ends in ``animation.expression.apply_expression``, so that emotions may as well be put
     on its neutral channels later, without running it again. Where ``key_regions`` is not empty, ``keys``
     ``[1, frames, key_regions]`` says how likely the show's animators would set a key of that region at that frame, 0..1.
+    ``hold`` says that the show holds its poses.
     """
 
     folder: Path
@@ -90,6 +92,7 @@ class ModelPackage:
     targets: dict[str, Target] = field(default_factory=dict[str, Target])
     expression_rules: bool = False
     key_regions: tuple[str, ...] = ()
+    hold: Hold | None = None
 
     @property
     def hop(self) -> int:
@@ -326,6 +329,7 @@ def _parse(folder: Path, fields: _Fields) -> ModelPackage:
         targets=_parse_targets(fields),
         expression_rules=fields.flag("expression_rules"),
         key_regions=fields.texts("key_regions") if fields.has("key_regions") else (),
+        hold=_parse_hold(fields.child("hold")) if fields.has("hold") else None,
     )
     rules = load_expressions() if package.expression_rules else None
     if rules is not None and (rules.names != package.channel_names or rules.emotions != package.emotions):
@@ -362,6 +366,10 @@ def _parse_targets(fields: _Fields) -> dict[str, Target]:
         kind, block, path = entry.text("id_type"), entry.text("id_name"), entry.text("data_path")
         found[name] = Target(kind, block, path, entry.integer("array_index", 0))
     return found
+
+
+def _parse_hold(fields: _Fields) -> Hold:
+    return Hold(fields.integer("frames", 2, 100), fields.integer("phase", 0, 100), fields.number("frame_rate", 1.0, 1000.0))
 
 
 def _parse_training(fields: _Fields) -> TrainingRecord:

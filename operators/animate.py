@@ -486,7 +486,7 @@ def shape(job: Job, heard: Heard) -> Take:
     frames = np.arange(first, last + 1, dtype=np.float64)
     values = targets.values[:, columns]
     tolerances = find_tolerances(job, package, chosen)
-    placing = _placing(job.settings, sampled, frames)
+    placing = _hold_poses(_placing(job.settings, sampled, frames), package, job)
     keyed = tuple(place_keys(frames, values, tolerances, placing))
     dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed, placing)
     warnings = job.warnings if heard.warning is None else (*job.warnings, heard.warning)
@@ -520,13 +520,21 @@ def frame_range(job: Job, heard: Heard) -> tuple[int, int]:
     return first, last
 
 
+def _hold_poses(placing: Placing, package: ModelPackage, job: Job) -> Placing:
+    """A learned show that is animated on twos is generated on twos, unless the artist chose another way to place keys."""
+    if package.hold is None or placing.mode != "SPARSE":
+        return placing
+    step = max(1, round(package.hold.frames * job.frames_per_second / package.hold.frame_rate))
+    return replace(placing, mode="STEP", step=step, phase=package.hold.phase, is_held=True)
+
+
 def _placing(settings: AnimateSettings, sampled: ChannelCurves, frames: NDArray[np.float64]) -> Placing:
     """The artist's choice of keys, with the frames of closures and of the vowels' apexes."""
     closures, apexes = (), ()
     if "jawOpen" in sampled.names:
         sealed = sealed_frames(sampled.values, sampled.names)
         closures, apexes = find_poses(frames, sampled.channel("jawOpen"), sealed)
-    return Placing(settings.keys, settings.key_step, settings.key_phase, closures, apexes)
+    return Placing(settings.keys, settings.density, settings.key_step, settings.key_phase, closures, apexes)
 
 
 def sample_at_frames(curves: ChannelCurves, job: Job, first_frame: int, last_frame: int) -> ChannelCurves:
@@ -565,12 +573,13 @@ def perform(curves: ChannelCurves, settings: AnimateSettings, package: ModelPack
 def find_tolerances(job: Job, package: ModelPackage, targets: tuple[Target, ...]) -> list[float]:
     """The tolerance of each target in its own unit: that of its strictest channel."""
     ranges = {channel.name: channel.maximum - channel.minimum for channel in package.channels}
+    tolerance = Placing(density=job.settings.density).tolerance
     found: dict[Target, float] = {}
     for link in job.mapping.links:
         if link.enabled and link.channel in ranges and link.gain:
-            tolerance = job.settings.tolerance * ranges[link.channel] * abs(link.gain)
-            found[link.target] = min(tolerance, found.get(link.target, math.inf))
-    return [found.get(target, job.settings.tolerance) for target in targets]
+            reach = tolerance * ranges[link.channel] * abs(link.gain)
+            found[link.target] = min(reach, found.get(link.target, math.inf))
+    return [found.get(target, tolerance) for target in targets]
 
 
 def has_emotion(settings: AnimateSettings) -> bool:
@@ -744,7 +753,7 @@ def read_animate_settings(scene: bpy.types.Scene) -> AnimateSettings:
         smoothing_seconds=settings.smoothing,
         region_smoothing=_moved({region: getattr(settings, f"{region}_smoothing") / 1000.0 for region in REGIONS}),
         region_offsets=_moved({region: getattr(settings, f"{region}_offset") for region in REGIONS}),
-        tolerance=settings.tolerance,
+        density=settings.density,
         keys=settings.keys,
         key_step=settings.key_step,
         key_phase=settings.key_phase,
@@ -785,7 +794,8 @@ def gather_from_scene(
     model = chosen_model(settings)
     if model is None:
         raise ModelError("No model is chosen; choose one under Model")
-    scope = Scope(replace_edited=settings.replace_edited)
+    blend_frames = settings.output_blend if settings.output in ("STRIP", "LAYER") else 0.0
+    scope = Scope(fade_frames=blend_frames, replace_edited=settings.replace_edited, output=settings.output)
     sound = sound or read_sound_choice(scene)
     return gather(scene, character_object, sound, model.folder, read_animate_settings(scene), scope)
 

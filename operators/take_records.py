@@ -10,6 +10,7 @@ from typing import Any
 
 from ..animation.emotions import Emotion
 from ..animation.mapping import Mapping, from_json, to_json
+from ..animation.placing import DEFAULT_DENSITY
 from ..blender.outputs import OUTPUTS
 from ..errors import RigError
 from ..inference.package import bundled_packages
@@ -56,8 +57,8 @@ class AnimateSettings:
 
     Strengths and ``articulation`` are factors with 1 as the model hears it; ``region_strengths`` are by face part.
     ``smoothing_seconds`` is a half-life, to which ``region_smoothing`` adds for a face part; ``region_offsets`` move a face
-    part throughout (animation.performance.REGION_OFFSETS). ``tolerance`` is the largest distance from the dense curve at any
-    frame, as a share of each channel's range. ``keys`` is one of animation.placing.MODES; ``key_step`` and ``key_phase`` are
+    part throughout (animation.performance.REGION_OFFSETS). ``density`` is one of animation.placing.DENSITIES, from fewest keys
+    to closest to the model; it is for 'SPARSE'. ``keys`` is one of animation.placing.MODES; ``key_step`` and ``key_phase`` are
     for 'STEP'. ``emotion`` gives weights 0..1 by name: one for the whole sound, or (frame, weight) points that are joined by
     straight lines; ``emotion_intensity``, 0..1 and of the same kinds, scales them all. Before ``emotion_first`` and after
     ``emotion_last`` (frames, None for no limit) the face is neutral, with a cross-fade of ``emotion_fade`` frames. ``gains``
@@ -74,7 +75,7 @@ class AnimateSettings:
     smoothing_seconds: float = 0.0
     region_smoothing: Table[str, float] = field(default_factory=dict)
     region_offsets: Table[str, float] = field(default_factory=dict)
-    tolerance: float = 0.01
+    density: int = DEFAULT_DENSITY
     keys: str = "SPARSE"
     key_step: int = 2
     key_phase: int = 0

@@ -193,7 +193,7 @@ class VOXRIG_PT_keys(VoxrigPanel):
         settings = scene_settings(context.scene)
         layout.prop(settings, "keys")
         if settings.keys == "SPARSE":
-            layout.prop(settings, "tolerance")
+            layout.prop(settings, "density", slider=True)
         elif settings.keys == "STEP":
             column = layout.column(align=True)
             column.prop(settings, "key_step")

@@ -139,10 +139,9 @@ def write_long_speech(path: Path, minutes: float) -> None:
 
 def measure_inference(path: str) -> dict[str, Any]:
     """Open the model, read the sound, run: seconds of each, and the most memory that the process ever held."""
-    from ..cli import find_model
     from ..inference.audio import read_sound
     from ..inference.generate import generate_curves
-    from ..inference.package import load_package
+    from ..inference.package import find_model, load_package
     from ..inference.session import open_session
 
     start = time.perf_counter()

@@ -38,7 +38,7 @@ class Tree:
         self.root = root
         self.wheels = root / "wheels"
         self.wheels.mkdir()
-        for name in ("LICENSE", "__init__.py", "cli.py", "errors.py", "properties.py", "registration.py"):
+        for name in ("LICENSE", "__init__.py", "__main__.py", "cli.py", "errors.py", "properties.py", "registration.py"):
             (root / name).write_text("# here\n", encoding="utf-8")
         for name in (
             "animation/curves.py",
@@ -87,6 +87,7 @@ def test_zip_holds_runtime_files_and_the_platforms_wheels_only(tree: Tree) -> No
         assert sorted(archive.namelist()) == [
             "LICENSE",
             "__init__.py",
+            "__main__.py",
             "animation/curves.py",
             "blender_manifest.toml",
             "cli.py",

@@ -22,11 +22,11 @@ from ...animation.interchange import write_curves
 from ...animation.performance import Performance, apply_performance
 from ...blender import rigs
 from ...blender import scene as scenes
-from ...cli import find_model
+from ...blender.films import render_film
 from ...errors import VoxrigError
 from ...inference.audio import Waveform, read_sound
 from ...inference.generate import generate_curves
-from ...inference.package import load_package
+from ...inference.package import find_model, load_package
 from ...inference.session import open_session
 from ...operators.animate import AnimateSettings, SoundStrip, Take, animate_character
 from . import sheets, stage
@@ -90,7 +90,7 @@ def make_demo(output: Path, model: str | None, film_size: int | None) -> None:
         sheets.draw_overview(speech, *plotted, faces, output / "voxrig_demo_overview.png")
     if film_size is not None:
         with step("film"):
-            stage.render_film(scene, output / "voxrig_demo.mp4", film_size)
+            render_film(scene, output / "voxrig_demo.mp4", film_size)
     print(f"Written to {output}")
 
 

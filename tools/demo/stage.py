@@ -10,6 +10,7 @@ import bpy
 from mathutils import Vector
 
 from ...blender import compat
+from ...blender.films import render_stills
 
 FRAMES_PER_SECOND = 24
 FIRST_FRAME = 1
@@ -85,37 +86,7 @@ def render_frames(scene: Any, frames: list[int], camera: str, size: int, folder:
     folder.mkdir(parents=True, exist_ok=True)
     before = scene.camera
     scene.camera = bpy.data.objects[camera]
-    scene.render.resolution_x = scene.render.resolution_y = size
-    _use_format(scene, "IMAGE", "PNG")
-    paths = []
-    for frame in frames:
-        path = folder / f"{camera.lower()}_{frame:04d}.png"
-        scene.frame_set(frame)
-        scene.render.filepath = str(path)
-        bpy.ops.render.render(write_still=True)
-        paths.append(path)
+    paths = [folder / f"{camera.lower()}_{frame:04d}.png" for frame in frames]
+    render_stills(scene, frames, paths, size)
     scene.camera = before
     return paths
-
-
-def render_film(scene: Any, path: Path, size: int) -> None:
-    """The scene's range as an MP4 file with sound."""
-    scene.render.resolution_x = scene.render.resolution_y = size
-    _use_format(scene, "VIDEO", "FFMPEG")
-    settings = scene.render.ffmpeg
-    settings.format, settings.codec, settings.constant_rate_factor = "MPEG4", "H264", "HIGH"
-    settings.gopsize = 12
-    settings.audio_codec, settings.audio_bitrate = "AAC", 128
-    scene.render.use_file_extension = False
-    scene.render.filepath = str(path)
-    bpy.ops.render.render(animation=True)
-    scene.render.use_file_extension = True
-    _use_format(scene, "IMAGE", "PNG")
-    scene.render.filepath = "//"
-
-
-def _use_format(scene: Any, media: str, file_format: str) -> None:
-    image = scene.render.image_settings
-    if hasattr(image, "media_type"):  # Blender 5.0 and later
-        image.media_type = media
-    image.file_format = file_format

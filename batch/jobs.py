@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of a batch: what each line animates from what, and what it depends on. No Blender.
+
+One row is one line, or one line for each sound that a pattern in its ``audio`` or ``curves`` matches. A cell that makes no
+sense is the fault of its line alone (``Line.problem``), a table that does is refused (JobsError).
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import glob
+import hashlib
+import io
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+from ..errors import ModelError, VoxrigError
+from ..inference.package import find_model
+from .columns import COLUMNS
+
+ROOT = Path(__file__).resolve().parent.parent
+SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".m4a", ".mp4", ".mov", ".mkv", ".webm")
+"""What a folder is searched for; a pattern takes what it matches."""
+
+_NUMBERS: dict[str, tuple[float, float]] = {
+    "fps": (1.0, 1000.0),
+    "start_frame": (-1048574.0, 1048574.0),
+    "key_step": (1, 1000),
+    "key_phase": (-1048574, 1048574),
+    "strength": (0.0, 4.0),
+    "jaw": (0.0, 4.0),
+    "lips": (0.0, 4.0),
+    "smoothing": (0.0, 1.0),
+    "tolerance": (0.0, 0.5),
+    "lead": (-500.0, 500.0),
+}
+_WHOLE = ("key_step", "key_phase")
+_PATHS = ("audio", "curves", "blend", "mapping", "output_blend", "output_curves", "output_film")
+_OUTPUTS = {
+    "output_blend": (".blend",),
+    "output_curves": (".csv", ".npz", ".json", ".tsv", ".xml", ".dat"),
+    "output_film": (".mp4",),
+}
+_KEYS = ("SPARSE", "EVERY", "STEP", "POSES")
+_EMOTION_FADE = 4.0
+"""Frames over which an emotion that is given for a range comes and goes."""
+_FIELD = re.compile(r"\{([^{}]*)\}")
+
+Emotion = float | list[list[float]]
+"""One weight, or [frame, weight] points."""
+
+
+class JobsError(VoxrigError):
+    """A table of jobs cannot be read, or what the command line says of it cannot be meant."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line to animate: all that a table can say of it, with absolute paths. ``problem`` says why it cannot be done."""
+
+    number: int
+    audio: str = ""
+    curves: str = ""
+    blend: str = ""
+    scene: str = ""
+    character: str = ""
+    mapping: str = ""
+    model: str = ""
+    emotion: dict[str, Emotion] = field(default_factory=dict[str, Emotion])
+    fps: float | None = None
+    start_frame: float = 1.0
+    keys: str = "SPARSE"
+    key_step: int = 2
+    key_phase: int = 0
+    strength: float = 1.0
+    jaw: float = 1.0
+    lips: float = 1.0
+    smoothing: float = 0.0
+    tolerance: float = 0.01
+    lead: float | None = None
+    output_blend: str = ""
+    output_curves: str = ""
+    output_film: str = ""
+    sheet: bool = False
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the line is called: its sound's name without the ending."""
+        return Path(self.audio or self.curves).stem
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The files that it writes."""
+        return tuple(output for output in (self.output_blend, self.output_curves, self.output_film) if output)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Lines that are done together because they write one .blend file, or a single line; done when all of it is done."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The files of all its lines, each once."""
+        return tuple(dict.fromkeys(output for line in self.lines for output in line.outputs))
+
+
+def read_jobs(places: Sequence[str], defaults: Mapping[str, str], sheet: bool = False) -> list[Line]:
+    """The lines of a table (.csv or .json) or of sounds, folders and patterns; ``defaults`` fill empty cells.
+
+    Relative paths in a table count from its folder, those of ``defaults`` and of sounds from the current one. Raises JobsError.
+    """
+    here = Path.cwd()
+    given = {name: _absolute(value, here) if name in _PATHS else value for name, value in defaults.items() if value}
+    if sheet:
+        given["sheet"] = "yes"
+    rows: list[tuple[str, dict[str, Any]]] = []
+    for place in places:
+        path = Path(place)
+        if path.suffix.lower() in (".csv", ".json") and path.is_file():
+            base = path.absolute().parent
+            for where, row in _read_table(path):
+                for name in _PATHS:
+                    if row.get(name):
+                        row[name] = _absolute(str(row[name]), base)
+                rows.append((where, {**given, **row}))
+        else:
+            rows.append((place, {**given, "audio": _absolute(place, here)}))
+    lines: list[Line] = []
+    for where, row in rows:
+        for single in _expand(row):
+            lines.append(_make_line(len(lines) + 1, where, single))
+    if not lines:
+        raise JobsError(f"there is nothing to do in {', '.join(places)}; name sounds or a table with rows")
+    return _check_outputs(lines)
+
+
+def _absolute(path: str, base: Path) -> str:
+    return str(base / path)
+
+
+def _read_table(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Where each row is, and its cells by column without empty ones and those that start with '#'. Raises JobsError."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise JobsError(f"{path} cannot be read ({error.strerror}); choose another table") from None
+    except UnicodeDecodeError:
+        raise JobsError(f"{path} is not UTF-8 text; save the table as UTF-8") from None
+    rows: list[tuple[str, dict[str, Any]]] = []
+    if path.suffix.lower() == ".json":
+        try:
+            entries: Any = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise JobsError(f"{path} is not JSON ({error}); correct it") from None
+        if isinstance(entries, dict):
+            entries = cast("dict[str, Any]", entries).get("jobs")
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in cast("list[Any]", entries)):
+            raise JobsError(f'{path} holds no list of jobs; write [{{...}}, ...] or {{"jobs": [...]}}')
+        rows = [(f"job {i}", dict(entry)) for i, entry in enumerate(cast("list[dict[str, Any]]", entries), 1)]
+    else:
+        sample = text.splitlines()[0] if text.strip() else ""
+        delimiter = max(",;\t", key=sample.count)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        try:
+            header = [cell.strip() for cell in next(reader, [])]
+            for cells in reader:
+                if len(cells) > len(header):
+                    raise JobsError(f"{path}, line {reader.line_num}: {len(cells)} cells under {len(header)} columns")
+                if any(cell.strip() for cell in cells):
+                    rows.append((f"line {reader.line_num}", dict(zip(header, (cell.strip() for cell in cells)))))
+        except csv.Error as error:
+            raise JobsError(f"{path}, line {reader.line_num}: {error}; correct the table") from None
+    for column in dict.fromkeys(column for _where, row in rows for column in row):
+        if column not in COLUMNS and not column.startswith("#"):
+            near = difflib.get_close_matches(column, COLUMNS, 1)
+            advice = f"did you mean '{near[0]}'" if near else f"the columns are {', '.join(COLUMNS)}"
+            raise JobsError(f"{path} has an unknown column '{column}'; {advice}? Start a name with # to have it left out")
+    kept = [(where, {name: cell for name, cell in row.items() if name in COLUMNS}) for where, row in rows]
+    return [(where, {name: cell for name, cell in row.items() if cell not in (None, "")}) for where, row in kept]
+
+
+def _expand(row: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """One row for each file that the row's sound or curves stand for, by name."""
+    for column in ("audio", "curves"):
+        source = row.get(column)
+        if isinstance(source, str):
+            if Path(source).is_dir():
+                found = [path for path in Path(source).iterdir() if path.suffix.lower() in SOUNDS]
+                return [{**row, column: str(path)} for path in sorted(found)]
+            if not Path(source).exists() and glob.has_magic(source):
+                matched = sorted(glob.glob(source, recursive=True))
+                return [{**row, column: path} for path in matched] or [row]
+    return [row]
+
+
+def _make_line(number: int, where: str, row: Mapping[str, Any]) -> Line:
+    """The line of a row; what is wrong with it becomes its problem."""
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for column, cell in row.items():
+        try:
+            values[column] = _parse(column, cell)
+        except ValueError as error:
+            problems.append(f"{where}, {column}: {error}")
+    if not values.get("audio") and not values.get("curves"):
+        problems.append(f"{where}: it names neither a sound nor a file of curves")
+    if values.get("audio") and values.get("curves"):
+        problems.append(f"{where}: it names a sound and a file of curves; leave one of them out")
+    line = Line(number, **values)
+    outputs: dict[str, str] = {}
+    for column in _OUTPUTS:
+        try:
+            outputs[column] = _fill_in(getattr(line, column), line)
+        except ValueError as error:
+            problems.append(f"{where}, {column}: {error}")
+    line = replace(line, **outputs)
+    problems += [f"{where}: {problem}" for problem in _contradictions(line)]
+    return replace(line, problem="; ".join(problems))
+
+
+def _contradictions(line: Line) -> Iterable[str]:
+    if not line.outputs:
+        yield "it has no output; give output_blend, output_curves or output_film"
+    if line.blend and not line.character:
+        yield "it names a .blend file but no character"
+    if not line.blend and (line.output_blend or line.output_film or line.sheet):
+        yield "a .blend file, film or sheet needs a blend to start from"
+    if line.output_blend and line.output_blend == line.blend:
+        yield "output_blend is the blend itself; choose another name"
+    if not line.blend and line.fps is None and any(not isinstance(emotion, float) for emotion in line.emotion.values()):
+        yield "an emotion on some frames needs the column fps"
+
+
+def _parse(column: str, cell: Any) -> Any:
+    """A cell as a value of Line. Raises ValueError with what is wrong."""
+    if column == "emotion":
+        return parse_emotion(cell)
+    if column == "sheet":
+        text = str(cell).strip().lower()
+        if text not in ("yes", "no", "true", "false", "1", "0"):
+            raise ValueError(f"'{cell}' is neither yes nor no")
+        return text in ("yes", "true", "1")
+    if column in _NUMBERS:
+        least, most = _NUMBERS[column]
+        try:
+            number = float(cell)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not least <= number <= most or (column in _WHOLE and number != int(number)):
+            raise ValueError(f"'{cell}' is no {'whole ' if column in _WHOLE else ''}number from {least:g} to {most:g}")
+        if column == "fps":
+            from ..animation.interchange.timecode import exact_rate
+
+            return exact_rate(number)
+        return int(number) if column in _WHOLE else number
+    if not isinstance(cell, str):
+        raise ValueError(f"'{cell}' is not a text")
+    if column == "keys":
+        if cell.upper() not in _KEYS:
+            raise ValueError(f"'{cell}' is none of {', '.join(_KEYS).lower()}")
+        return cell.upper()
+    endings = _OUTPUTS.get(column)
+    if endings and Path(cell).suffix.lower() not in endings:
+        raise ValueError(f"'{Path(cell).name}' does not end in {' or '.join(endings)}")
+    return cell
+
+
+def parse_emotion(cell: Any) -> dict[str, Emotion]:
+    """Weights or points by emotion, from 'joy=0.5; anger=0.8@24-60' or, in JSON, {"joy": 0.5, "anger": [[20, 0], [24, 1]]}.
+
+    A weight on a range of frames comes and goes over four frames on either side. Raises ValueError.
+    """
+    found: dict[str, Emotion] = {}
+    if isinstance(cell, dict):
+        for name, value in cast("dict[str, Any]", cell).items():
+            if isinstance(value, list):
+                found[name] = [[float(frame), _weight(weight)] for frame, weight in cast("list[list[Any]]", value)]
+            else:
+                found[name] = _weight(value)
+        return found
+    ranges: dict[str, list[tuple[float, float, float]]] = {}
+    for part in filter(None, (part.strip() for part in str(cell).split(";"))):
+        match = re.fullmatch(r"(\S+?)\s*=\s*([\d.]+)(?:\s*@\s*(-?[\d.]+)\s*-\s*(-?[\d.]+))?", part)
+        if match is None:
+            raise ValueError(f"'{part}' is not NAME=WEIGHT or NAME=WEIGHT@FIRST-LAST")
+        name, weight = match[1], _weight(match[2])
+        if match[3] is None:
+            if name in found or name in ranges:
+                raise ValueError(f"'{name}' is given twice")
+            found[name] = weight
+            continue
+        first, last = float(match[3]), float(match[4])
+        if first > last or name in found or any(first <= end and begin <= last for begin, end, _ in ranges.get(name, ())):
+            raise ValueError(f"'{part}' ends before it begins or lies on another one of '{name}'")
+        ranges.setdefault(name, []).append((first, last, weight))
+    for name, spans in ranges.items():
+        spans.sort()
+        points: list[list[float]] = []
+        for i, (first, last, weight) in enumerate(spans):
+            before = _EMOTION_FADE if i == 0 else min(_EMOTION_FADE, (first - spans[i - 1][1]) / 2)
+            after = _EMOTION_FADE if i == len(spans) - 1 else min(_EMOTION_FADE, (spans[i + 1][0] - last) / 2)
+            points += [[first - before, 0.0], [first, weight], [last, weight], [last + after, 0.0]]
+        found[name] = points
+    return found
+
+
+def _weight(value: Any) -> float:
+    weight = float(value)
+    if not 0.0 <= weight <= 1.0:
+        raise ValueError(f"the weight {value} is not between 0 and 1")
+    return weight
+
+
+def _fill_in(pattern: str, line: Line) -> str:
+    source = Path(line.audio or line.curves)
+    fields = {"name": source.stem, "folder": source.parent.name, "character": line.character, "line": f"{line.number:04d}"}
+
+    def fill(match: re.Match[str]) -> str:
+        if match[1] not in fields:
+            raise ValueError(f"there is no {{{match[1]}}} (there are {', '.join(f'{{{name}}}' for name in fields)})")
+        return re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", fields[match[1]])
+
+    return _FIELD.sub(fill, pattern)
+
+
+def _check_outputs(lines: list[Line]) -> list[Line]:
+    """The lines, with a problem on each that would write what another one writes or reads."""
+    read = {
+        place.casefold(): line.number
+        for line in lines
+        for place in (line.audio, line.curves, line.blend, line.mapping)
+        if place
+    }
+    taken: dict[str, Line] = {}
+    checked: list[Line] = []
+    for line in lines:
+        problem = line.problem
+        for output in line.outputs:
+            # Names that differ only in case are one file on Windows and macOS.
+            other = taken.setdefault(output.casefold(), line)
+            may_share = output == line.output_blend == other.output_blend
+            if output.casefold() in read:
+                problem = problem or f"its output {output} is read by line {read[output.casefold()]}"
+            elif other is not line and not may_share:
+                problem = problem or f"its output {output} is also that of line {other.number}"
+            elif other is not line and (other.blend, other.scene, other.fps) != (line.blend, line.scene, line.fps):
+                problem = problem or f"it shares {output} with line {other.number} but not its blend, scene and fps"
+        checked.append(replace(line, problem=problem))
+    return checked
+
+
+def group_lines(lines: Iterable[Line]) -> list[Unit]:
+    """Units in an order in which a worker seldom changes its model and file."""
+    groups: dict[object, list[Line]] = {}
+    for line in lines:
+        groups.setdefault(("blend", line.output_blend) if line.output_blend else ("line", line.number), []).append(line)
+    units = [Unit(tuple(group)) for group in groups.values()]
+    return sorted(units, key=lambda unit: (unit.lines[0].model, unit.lines[0].blend, unit.lines[0].number))
+
+
+# What a line depends on
+
+
+class Digests:
+    """Keys of lines: sha256 over the content of every file that a line reads, its settings and this Voxrig's version."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, str] = {}
+        manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
+        self._version = f"{manifest['id']} {manifest['version']}"
+
+    def key(self, line: Line) -> str:
+        """The key of a line; files that are missing count as such."""
+        about = asdict(line)
+        for name in ("number", "problem"):
+            del about[name]
+        read = {name: self.of_file(about[name]) for name in ("audio", "curves", "blend", "mapping") if about[name]}
+        text = json.dumps([self._version, about, read, self._of_model(line.model)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def of_file(self, path: str) -> str:
+        """sha256 of a file's content, read once; 'missing' where it cannot be read."""
+        if path not in self._files:
+            try:
+                with open(path, "rb") as file:
+                    self._files[path] = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError:
+                self._files[path] = "missing"
+        return self._files[path]
+
+    def _of_model(self, model: str) -> str:
+        try:
+            folder = find_model(model or None)
+        except ModelError:
+            return "missing"
+        # model.json holds the sha256 of the graph, which loading checks.
+        return self.of_file(str(folder / "model.json"))
+
+
+def select_lines(lines: Sequence[Line], ranges: str) -> list[Line]:
+    """The lines of '3', '1-10' or '1-5,8'. Raises JobsError for what is no such range or lies outside the lines."""
+    chosen: set[int] = set()
+    for part in ranges.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:\s*-\s*(\d+))?\s*", part)
+        if match is None:
+            raise JobsError(f"--lines {ranges}: write 3, 1-10 or 1-5,8")
+        chosen.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    known = {line.number for line in lines}
+    if not chosen <= known:
+        raise JobsError(f"--lines {ranges}: the lines are 1 to {len(lines)}")
+    return [line for line in lines if line.number in chosen]

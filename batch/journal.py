@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has been done, so that a batch goes on after a kill or a power cut at any moment. No Blender.
+
+One JSON object per line, appended and forced to the disk; a line that was cut off is ignored. The work on a unit ends in
+three steps: its outputs are whole under temporary names and forced to the disk (the worker), the journal says 'ready' with
+their names and hashes, the files are renamed. After 'ready' nothing is ever done again: what was not renamed is renamed when
+the journal is opened. Before it, nothing counts. Workers never write here, so no two processes write one journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+from ..errors import VoxrigError
+
+DONE, FAILED = "done", "failed"
+
+
+class JournalError(VoxrigError):
+    """The journal cannot be used."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a line ended: its key then, DONE or FAILED, why it failed, sentences to look at, and facts for the report page.
+
+    ``passing`` is for a failure that another try may not meet: a worker that was killed, a disk that was full.
+    """
+
+    key: str
+    state: str
+    why: str = ""
+    warnings: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    passing: bool = False
+
+
+class Journal:
+    """The journal in a folder. Close it, or use it with ``with``; a second process on it raises JournalError.
+
+    A farm runs parts of one table at once, so each part has a journal of its own beside the others; all of them are read.
+    """
+
+    def __init__(self, folder: Path, part: str = "") -> None:
+        self._folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._path = folder / f"journal{'-' + part if part else ''}.jsonl"
+            self._file = open(self._path, "a+b")  # noqa: SIM115 (open for the life of the journal)
+        except OSError as error:
+            raise JournalError(f"The journal in {folder} cannot be written ({error.strerror}); choose another folder") from None
+        try:
+            _lock(self._file.fileno())
+        except OSError:
+            self._file.close()
+            raise JournalError(f"Another batch is at work with {self._path}; wait for its end") from None
+        self._outcomes: dict[str, Outcome] = {}
+        self._finish_renames()
+        size = self._file.seek(0, os.SEEK_END)
+        if size:
+            self._file.seek(size - 1)
+            if self._file.read(1) != b"\n":
+                self._file.write(b"\n")
+        for path in sorted(folder.glob("journal*.jsonl")):
+            for entry in read_entries(path):
+                self._remember(entry)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._file.close()
+
+    def outcome(self, key: str) -> Outcome | None:
+        """How the line with this key ended the last time."""
+        return self._outcomes.get(key)
+
+    def write_start(self, keys: Sequence[str], worker: int) -> None:
+        """A worker begins with lines. For whoever reads the journal; nothing depends on it."""
+        self._append({"event": "started", "keys": list(keys), "worker": worker})
+
+    def write_end(self, outcomes: Sequence[Outcome], files: Mapping[str, str]) -> list[Outcome]:
+        """Lines have ended; ``files`` are the outputs by their temporary names, whole and on the disk: they are renamed now.
+
+        Gives the outcomes, as failures where the system refuses to rename.
+        """
+        self._write_ready(outcomes, [[partial, final, _digest(partial)] for partial, final in files.items()])
+        try:
+            _rename([[partial, final] for partial, final in files.items()])
+        except OSError as error:
+            why = f"{error.filename2 or error.filename} cannot be replaced ({error.strerror}); close it in other programs"
+            outcomes = [replace(outcome, state=FAILED, why=why, passing=True) for outcome in outcomes]
+            self._write_ready(outcomes, [])
+        self._append({"event": "renamed", "keys": [outcome.key for outcome in outcomes]})
+        return list(outcomes)
+
+    def _write_ready(self, outcomes: Sequence[Outcome], files: list[list[str]]) -> None:
+        entry = {"event": "ready", "lines": [outcome.__dict__ for outcome in outcomes], "files": files}
+        self._append(entry)
+        self._remember(entry)
+
+    def _append(self, entry: Mapping[str, Any]) -> None:
+        self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def _remember(self, entry: Mapping[str, Any]) -> None:
+        if entry.get("event") == "ready":
+            for line in entry["lines"]:
+                outcome = Outcome(**{**line, "warnings": tuple(line["warnings"])})
+                self._outcomes[outcome.key] = outcome
+
+    def _finish_renames(self) -> None:
+        """Rename what a kill between 'ready' and 'renamed' left under its temporary name."""
+        entries = list(read_entries(self._path))
+        if entries and entries[-1]["event"] == "ready":
+            # Already renamed where it is not there any more; a stranger's file of that name is not ours to move.
+            waiting = [
+                (partial, final)
+                for partial, final, digest in entries[-1]["files"]
+                if os.path.exists(partial) and _digest(partial) == digest
+            ]
+            _rename(waiting)
+
+
+def read_entries(path: Path) -> Iterator[dict[str, Any]]:
+    """The entries of a journal, without lines that were cut off."""
+    for text in path.read_bytes().splitlines():
+        try:
+            entry: Any = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and "event" in entry:
+            yield cast("dict[str, Any]", entry)
+
+
+def partial_name(final: str, token: str) -> str:
+    """The temporary name of an output, in its own folder and with its own ending; ``token`` tells attempts apart."""
+    path = Path(final)
+    return str(path.with_name(f".{path.stem}.{token}.partial{path.suffix}"))
+
+
+def remove_partials(outputs: Iterable[str]) -> None:
+    """Remove what killed workers left of these outputs under temporary names."""
+    for path in map(Path, outputs):
+        for partial in path.parent.glob(f".{glob.escape(path.stem)}.*.partial{glob.escape(path.suffix)}"):
+            with contextlib.suppress(OSError):  # gone meanwhile
+                partial.unlink()
+
+
+def force_to_disk(path: str | Path) -> None:
+    """Return when a file's content is on the disk."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _rename(files: Sequence[Sequence[str]]) -> None:
+    for partial, final in files:
+        os.replace(partial, final)
+    if os.name == "posix":
+        for folder in {os.path.dirname(final) for _partial, final in files}:
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _lock(handle: int) -> None:
+    """Lock a file for this process; the system lets go of it when the process ends, however it ends. Raises OSError."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(handle, 1 << 40, os.SEEK_SET)  # beyond the text, which others may read
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

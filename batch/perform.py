@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The work on lines, inside a worker process: what needs no Blender, and what is said about every line."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..animation.curves import ChannelCurves
+from ..animation.emotions import Emotion, emotion_weights
+from ..animation.interchange import write_curves
+from ..animation.lips import lip_gap
+from ..animation.overview import Overview, find_peaks, make_overview
+from ..animation.phones import SILENCE
+from ..errors import ModelError, VoxrigError
+from ..inference.audio import Waveform, read_sound
+from ..inference.generate import count_frames, generate_curves, generate_outputs
+from ..inference.imported import read_imported
+from ..inference.package import ModelPackage, find_model, load_package, read_description
+from ..inference.session import Session, open_session
+from .jobs import Line, Unit
+from .journal import force_to_disk
+
+if TYPE_CHECKING:
+    from .in_blender import Stage
+
+Progress = Callable[[int, float], None]
+"""Called with the number of a line and how much of it is done, 0..1; often enough to show that the worker lives."""
+
+SHEET_FACES = 6
+SHEET_SIZE, FILM_SIZE = 200, 480
+_STEPS = 200
+"""Points of each track on the report page."""
+
+_FULL_SCALE, _CLIPPED_SHARE = 0.995, 0.01
+_AUDIBLE, _AUDIBLE_SHARE = 10 ** (-45 / 20), 0.05
+_STILL = 0.05
+"""A channel whose values range over less than this is no loss when nothing follows it."""
+
+_LEAST_CONFIDENCE = 0.6
+"""Of a model with phones: the mean of its largest posterior while somebody speaks. Speech 1 stays above it on 9 of 10 lines
+of native English read aloud, and falls below on half of those in German, Dutch and Mandarin, and on shouts and noise."""
+_JUDGED_SECONDS, _JUDGED_FRAMES = 10.0, 50
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a line ended: why it failed or '', whether another try may help, warnings, and facts for the report page."""
+
+    number: int
+    why: str = ""
+    passing: bool = False
+    warnings: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+def guard(line: Line, work: Callable[[], Result]) -> Result:
+    """The result of ``work``, or that of its failure. Only the system's own troubles may pass by themselves."""
+    try:
+        return work()
+    except VoxrigError as error:
+        return Result(line.number, str(error))
+    except MemoryError:
+        return Result(line.number, "there is not enough memory for it; use fewer workers", passing=True)
+    except OSError as error:
+        return Result(line.number, f"{error.filename or 'a file'}: {error.strerror or error}", passing=True)
+    except Exception as error:  # one line's trouble must not end the others
+        traceback.print_exc(file=sys.stderr)
+        return Result(line.number, f"Voxrig itself failed ({type(error).__name__}: {error}); the worker's log says where")
+
+
+class Performer:
+    """Does units one after the other, and keeps what they share: the open model and the open .blend file.
+
+    ``provider`` is 'AUTO', 'CUDA' or 'CPU'; ``threads`` is for the CPU.
+    """
+
+    def __init__(self, provider: str = "AUTO", threads: int = 1) -> None:
+        self._provider, self._threads = provider, threads
+        self._session: Session | None = None
+        self._stage: Stage | None = None
+
+    def perform(self, unit: Unit, partials: Mapping[str, str], on_progress: Progress) -> tuple[list[Result], list[str]]:
+        """Do the lines of a unit; gives how each ended, and the outputs that are whole, on the disk and to be kept.
+
+        ``partials`` says under which temporary name each output is written; pictures for the report page are
+        'sheet <line number> <index>' there. Raises nothing that a line can cause.
+        """
+        if unit.lines[0].blend:
+            if self._stage is None:
+                from .in_blender import Stage  # Blender takes seconds to import and lines may do without
+
+                self._stage = Stage(self._provider, self._threads)
+            results = self._stage.perform(unit, partials, on_progress)
+        else:
+            results = [guard(line, lambda line=line: self._write_curves(line, partials, on_progress)) for line in unit.lines]
+        done = [(line, result) for line, result in zip(unit.lines, results) if not result.why]
+        kept = {output for line, result in done for output in (*line.outputs, *result.facts.get("sheet", ()))}
+        written = [output for output in partials if output in kept and Path(partials[output]).is_file()]
+        for output in written:
+            force_to_disk(partials[output])
+        return results, written
+
+    def _write_curves(self, line: Line, partials: Mapping[str, str], on_progress: Progress) -> Result:
+        """A line without a .blend: as ``voxrig curves`` and ``voxrig convert`` write it."""
+        folder = find_model(line.model or None)
+        if line.curves:
+            imported = read_imported(line.curves, read_description(folder))
+            curves, peaks, warnings = imported.curves, np.zeros(0, np.float32), list(imported.warnings)
+            seconds, package = imported.duration_seconds, imported.package
+        else:
+            session = self._open_session(folder)
+            package = session.package
+            waveform = read_sound(line.audio, package.sample_rate)
+            curves = generate_curves(
+                session, waveform, _emotion(line, package, count_frames(waveform, package)),
+                on_progress=lambda share: on_progress(line.number, share),
+            )  # fmt: skip
+            peaks, seconds = find_peaks(waveform.samples, waveform.sample_rate), waveform.duration_seconds
+            warnings = [session.warning] if session.warning else []
+            warnings += [*judge_sound(peaks), *judge_speech(session, waveform)]
+        if line.lead is not None:
+            curves = ChannelCurves(curves.names, curves.frame_rate, curves.values, -line.lead / 1000.0)
+        warnings += write_curves(partials[line.output_curves], curves, frame_rate=line.fps)
+        facts = {
+            "seconds": round(seconds, 3),
+            "frames": curves.frame_count,
+            "model": package.title,
+            "tracks": squeeze_tracks(make_overview(curves, peaks, 0.0, 1.0)),
+        }
+        return Result(line.number, warnings=tuple(warnings), facts=facts)
+
+    def _open_session(self, folder: Path) -> Session:
+        if self._session is None or self._session.package.folder != folder:
+            self._session = None  # the old one's memory first
+            self._session = open_session(load_package(folder), self._provider, self._threads)
+        return self._session
+
+
+def judge_sound(peaks: NDArray[np.float32]) -> list[str]:
+    """Sentences on a sound's level, from the largest absolute sample of each hundredth of a second, ``[time]``."""
+    warnings: list[str] = []
+    clipped = float(np.mean(peaks >= _FULL_SCALE)) if peaks.size else 0.0
+    if clipped > _CLIPPED_SHARE:
+        warnings.append(f"clipping: {clipped:.0%} of the sound is at full scale; record it again with less gain")
+    audible = float(np.mean(peaks >= _AUDIBLE)) if peaks.size else 1.0
+    if audible == 0.0:
+        warnings.append("silence: nothing in the sound is above -45 dB")
+    elif audible < _AUDIBLE_SHARE:
+        warnings.append(f"silence: only {audible:.0%} of the sound is above -45 dB")
+    return warnings
+
+
+def judge_speech(session: Session, waveform: Waveform) -> list[str]:
+    """A sentence where the model, if it knows phones, is unsure what is said: perhaps another language than its own."""
+    package = session.package
+    if not package.phones:
+        return []
+    start = Waveform(waveform.samples[: round(_JUDGED_SECONDS * waveform.sample_rate)], waveform.sample_rate)
+    phones = generate_outputs(session, start, outputs=("phones",))["phones"]
+    if phones.min() < 0.0 or phones.max() > 1.001:  # a graph may end in logits
+        phones = np.exp(phones - phones.max(axis=1, keepdims=True))
+        phones /= phones.sum(axis=1, keepdims=True)
+    spoken = phones[phones[:, package.phones.index(SILENCE)] < 0.5]
+    confidence = float(spoken.max(axis=1).mean()) if len(spoken) >= _JUDGED_FRAMES else 1.0
+    if confidence >= _LEAST_CONFIDENCE:
+        return []
+    return [f"wrong language suspected: the model is unsure what is said ({confidence:.2f}); or it is sung, shouted or noisy"]
+
+
+def find_unmapped(curves: ChannelCurves, package: ModelPackage, linked: Sequence[str]) -> list[str]:
+    """A sentence on channels that move and drive nothing, of the kinds (shapes, visemes) that other channels are linked of."""
+    groups = {channel.name: channel.group for channel in package.channels}
+    used = {groups.get(name) for name in linked}
+    ranges = np.ptp(curves.values, axis=0)
+    lost = [
+        name for name, size in zip(curves.names, ranges) if size > _STILL and name not in linked and groups.get(name) in used
+    ]
+    if not lost:
+        return []
+    more = f" and {len(lost) - 4} more" if len(lost) > 4 else ""
+    return [f"unmapped: {len(lost)} channels move but drive nothing ({', '.join(lost[:4])}{more})"]
+
+
+def squeeze_tracks(overview: Overview) -> dict[str, list[int]]:
+    """The tracks of the report page: at most 200 points each, in hundredths."""
+    tracks = {"sound": overview.peaks, "jaw": overview.jaw, "lips": overview.lips, "rounding": overview.rounding}
+    return {name: _squeeze(track.values) for name, track in tracks.items() if track.values.size}
+
+
+def _squeeze(values: NDArray[np.float32]) -> list[int]:
+    parts = np.array_split(values, min(_STEPS, values.size))
+    return [round(100 * float(part.max())) for part in parts]
+
+
+def choose_faces(curves: ChannelCurves, count: int) -> list[float]:
+    """Seconds worth a picture: in each of ``count`` equal parts, by turns the widest and the closest mouth."""
+    gap = lip_gap(curves.values, curves.names)
+    chosen: list[float] = []
+    for i, rows in enumerate(np.array_split(np.arange(gap.size), min(count, gap.size))):
+        row = rows[np.argmax(gap[rows]) if i % 2 == 0 else np.argmin(gap[rows])]
+        chosen.append(float(curves.seconds()[row]))
+    return chosen
+
+
+def _emotion(line: Line, package: ModelPackage, rows: int) -> NDArray[np.float32] | None:
+    if not line.emotion:
+        return None
+    for name in line.emotion:
+        if name not in package.emotions:
+            known = ", ".join(package.emotions) or "none"
+            raise ModelError(f"Model '{package.title}' knows no emotion '{name}' (it knows: {known})")
+    frames = line.start_frame + np.arange(rows) * ((line.fps or 1.0) / package.frame_rate)
+    return emotion_weights(points_of(line), package.emotions, frames)
+
+
+def points_of(line: Line) -> dict[str, Emotion]:
+    """The emotions as the animation layer takes them."""
+    return {
+        name: emotion if isinstance(emotion, float) else [(frame, weight) for frame, weight in emotion]
+        for name, emotion in line.emotion.items()
+    }
