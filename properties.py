@@ -456,6 +456,7 @@ class VOXRIG_PG_replaced(bpy.types.PropertyGroup):
     block: bpy.props.PointerProperty(name="Data-Block", description="What the sweep animates", type=bpy.types.ID)
     action: bpy.props.PointerProperty(name="Action", description="What it played before", type=bpy.types.Action)
     slot: bpy.props.IntProperty(name="Slot", description="Handle of the slot of that Action", options={"HIDDEN"})
+    pose: bpy.props.StringProperty(name="Pose", description="Values of its controls before", options={"HIDDEN"})
 
 
 class VOXRIG_PG_action(bpy.types.PropertyGroup):

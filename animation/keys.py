@@ -240,12 +240,12 @@ def _turning_points(samples: _Samples, tolerances: Sequence[Floats]) -> list[Ind
     the largest first.
 
     An extremum stands out when the curve swings more than twice the tolerance on both sides; a smaller wiggle can be
-    replaced by a line through its middle.
+    replaced by a line through its middle. What is found for one tolerance does not depend on those that come after it.
     """
     n = samples.sample_count
     if n <= 2:
         return [np.zeros(0, np.int64)] * len(tolerances)
-    flat_step = np.repeat(tolerances[-1] * _FLAT_SHARE, n)[:-1]
+    flat_step = np.repeat(tolerances[0] * _FLAT_SHARE, n)[:-1]
     step = np.diff(samples.y)
     moving = np.abs(step) > flat_step
     moving[n - 1 :: n] = False  # from one channel to the next
@@ -264,14 +264,13 @@ def _turning_points(samples: _Samples, tolerances: Sequence[Floats]) -> list[Ind
     turns = is_end.copy()
     direction = np.sign(np.diff(height))
     turns[1:-1] |= direction[1:] * direction[:-1] < 0
-    kept = np.flatnonzero(turns)
     found: list[Indices] = []
-    for tolerance in reversed(tolerances):
-        kept = _without_small_swings(height, channel, is_end, kept, 2.0 * tolerance)
+    for tolerance in tolerances:
+        kept = _without_small_swings(height, channel, is_end, np.flatnonzero(turns), 2.0 * tolerance)
         # Two samples of one height are a rounded top between them: one key. Longer stretches hold from key to key.
         holds = run_last[kept] - run_first[kept] > 1
         found.append(np.unique(np.concatenate([run_first[kept], run_last[kept][holds]])))
-    return found[::-1]
+    return found
 
 
 def _without_small_swings(

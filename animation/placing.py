@@ -9,10 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .keys import KeyedCurve, reduce_to_keys
+from .keys import STEP_SHARE, KeyedCurve, reduce_to_keys
 from .retake import BEZIER, CONSTANT
 
 MODES = ("SPARSE", "EVERY", "STEP", "POSES")
+DENSITIES = range(1, 8)
+"""Steps of the density slider, from fewest keys to most."""
+DEFAULT_DENSITY = 4
+# How far curves may stray at the lowest density, as a share of a channel's range; at 7 it is a hundredth of that.
+_COARSEST = 0.1
 # A jaw that opens less than this share of its largest opening beyond its surroundings says nothing that needs a pose.
 _APEX_SHARE = 0.15
 
@@ -21,27 +26,37 @@ _APEX_SHARE = 0.15
 class Placing:
     """How keys are placed.
 
-    'SPARSE' sets as few as the tolerance allows, 'EVERY' one on each frame, 'STEP' one on every ``step``-th frame counted
-    from ``phase`` (on twos: step 2), 'POSES' holds the face from one of ``pose_frames`` to the next. ``extremes`` and
-    ``breakdowns`` are frames on which a key shows as what it is in the dope sheet. Raises ValueError for another mode or step.
+    'SPARSE' sets as few as ``density`` (one of DENSITIES) allows, 'EVERY' one on each frame, 'STEP' one on every ``step``-th
+    frame counted from ``phase`` (on twos: step 2), 'POSES' holds the face from one of the ``extremes`` (closures) and
+    ``breakdowns`` (apexes of vowels) to the next; in the dope sheet keys on these frames show as what they are. Keys of 'STEP'
+    that are ``is_held`` keep their value until the next one. Raises ValueError for another mode, density or step.
     """
 
     mode: str = "SPARSE"
+    density: int = DEFAULT_DENSITY
     step: int = 2
     phase: int = 0
     extremes: tuple[float, ...] = ()
     breakdowns: tuple[float, ...] = ()
+    is_held: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"keys are placed by {', '.join(MODES)}, not {self.mode}")
+        if self.density not in DENSITIES:
+            raise ValueError(f"a density of {self.density} is not one of {DENSITIES[0]} to {DENSITIES[-1]}")
         if self.step < 1:
             raise ValueError(f"a step of {self.step} frames is not positive")
 
     @property
+    def tolerance(self) -> float:
+        """How far curves may stray from the data at any frame, as a share of a channel's range."""
+        return _COARSEST * STEP_SHARE ** (self.density - 1)
+
+    @property
     def interpolation(self) -> int:
         """Blender's number for the interpolation of the keys."""
-        return CONSTANT if self.mode == "POSES" else BEZIER
+        return CONSTANT if self.mode == "POSES" or self.is_held else BEZIER
 
     def frames_among(self, frames: ArrayLike) -> NDArray[np.bool_]:
         """Which of ``frames`` may carry keys, bool ``[time]``; first and last always do."""
@@ -56,6 +71,16 @@ class Placing:
         return chosen
 
 
+@dataclass(frozen=True)
+class Hold:
+    """A show that is animated on twos, threes, ...: poses change on every ``frames``-th frame counted from ``phase``, at
+    ``frame_rate`` frames a second, and are held between."""
+
+    frames: int
+    phase: int
+    frame_rate: float
+
+
 def place_keys(
     frames: ArrayLike,
     values: ArrayLike,
@@ -66,11 +91,12 @@ def place_keys(
 ) -> list[KeyedCurve]:
     """Dense curves ``[time, channel]`` as keys; ``required`` (bool ``[time]``) marks frames that must become keys.
 
-    Only 'SPARSE' keeps to the tolerance at every frame; the others pass through the curve on each of their frames.
+    ``tolerance`` is that of the placing, in each channel's own unit. Only 'SPARSE' keeps to it at every frame; the others pass
+    through the curve on each of their frames. A higher density of 'SPARSE' never gives fewer keys nor a larger error.
     """
     x, y = np.asarray(frames, np.float64), np.asarray(values)
     if placing.mode == "SPARSE":
-        return reduce_to_keys(x, y, tolerance, required=required)
+        return reduce_to_keys(x, y, tolerance, required=required, coarser_steps=placing.density - 1)
     chosen = placing.frames_among(x)
     if required is not None:
         chosen |= required

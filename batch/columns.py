@@ -19,7 +19,7 @@ COLUMNS: dict[str, str] = {
     "jaw": "movement of the jaw",
     "lips": "movement of the lips",
     "smoothing": "half-life in seconds",
-    "tolerance": "largest distance of the curves from the model",
+    "density": "how many keys, 1 to 7",
     "lead": "milliseconds that the face runs ahead",
     "output_blend": ".blend file to write; lines with the same one share it",
     "output_curves": "file of curves to write; its ending names the format",

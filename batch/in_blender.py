@@ -147,7 +147,7 @@ class _Work:
             jaw_strength=line.jaw,
             lip_strength=line.lips,
             smoothing_seconds=line.smoothing,
-            tolerance=line.tolerance,
+            density=line.density,
             keys=line.keys,
             key_step=line.key_step,
             key_phase=line.key_phase,

@@ -38,10 +38,10 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "jaw": (0.0, 4.0),
     "lips": (0.0, 4.0),
     "smoothing": (0.0, 1.0),
-    "tolerance": (0.0, 0.5),
+    "density": (1, 7),
     "lead": (-500.0, 500.0),
 }
-_WHOLE = ("key_step", "key_phase")
+_WHOLE = ("density", "key_step", "key_phase")
 _PATHS = ("audio", "curves", "blend", "mapping", "output_blend", "output_curves", "output_film")
 _OUTPUTS = {
     "output_blend": (".blend",),
@@ -83,7 +83,7 @@ class Line:
     jaw: float = 1.0
     lips: float = 1.0
     smoothing: float = 0.0
-    tolerance: float = 0.01
+    density: int = 4
     lead: float | None = None
     output_blend: str = ""
     output_curves: str = ""

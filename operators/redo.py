@@ -17,14 +17,14 @@ SLIDERS = (
     "smoothing",
     "lead",
     "keys",
-    "tolerance",
+    "density",
     "key_step",
     "key_phase",
     "replace_edited",
 )
 """Settings of the scene that every take depends on and that are worth a second try right after it."""
 
-_KEYS_ONLY = {"tolerance": "SPARSE", "key_step": "STEP", "key_phase": "STEP"}
+_KEYS_ONLY = {"density": "SPARSE", "key_step": "STEP", "key_phase": "STEP"}
 # Not shown, but moved by 'lead'.
 _BEHIND = ("own_lead", "has_own_lead")
 

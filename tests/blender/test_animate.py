@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 import soundfile
 from file_state import curves_of, fingerprint
+from voxrig.animation.keys import largest_errors
+from voxrig.animation.placing import DENSITIES
 from voxrig.errors import AudioError, Cancelled, ModelError, RigError
 
 pytestmark = pytest.mark.usefixtures("registered")
@@ -93,12 +95,14 @@ def test_keys_follow_the_model_within_the_tolerance(
         assert np.ptp(expected.channel(channel)) > 0.05
 
 
-def test_few_keys_and_a_higher_tolerance_gives_fewer(scene: Any, make_face: Any, voice: Path, model_folder: Path) -> None:
-    counts = [
-        animate(scene, make_face(f"Face{i}"), voice, model_folder, tolerance=tolerance).key_count
-        for i, tolerance in enumerate((0.0, 0.01, 0.1))
-    ]
-    assert counts[0] > counts[1] > counts[2] > 0
+def test_a_higher_density_gives_more_keys_and_a_smaller_error(
+    scene: Any, make_face: Any, voice: Path, model_folder: Path
+) -> None:
+    takes = [animate(scene, make_face(f"Face{i}"), voice, model_folder, density=i) for i in DENSITIES]
+    counts = [take.key_count for take in takes]
+    errors = [largest_errors(take.dense.keyed, take.dense.frames, take.dense.values).max() for take in takes]
+    assert counts == sorted(counts) and 0 < counts[0] < counts[3] < counts[6]
+    assert errors == sorted(errors, reverse=True) and errors[0] > errors[3] > errors[6] > 0
 
 
 @pytest.mark.parametrize(("fps", "base"), [(1, 1.0), (24, 1.0), (24, 1.001), (30, 1.001), (240, 1.0)])
@@ -126,8 +130,8 @@ def test_strengths_scale_their_regions(scene: Any, make_face: Any, voice: Path, 
     scene.render.fps = 50
     plain, changed = make_face("Plain"), make_face("Changed")
     frames = np.arange(1, 100)
-    animate(scene, plain, voice, model_folder, tolerance=0.0)
-    animate(scene, changed, voice, model_folder, tolerance=0.0, region_strengths={"brows": 0.5}, lip_strength=0.0)
+    animate(scene, plain, voice, model_folder, keys="EVERY")
+    animate(scene, changed, voice, model_folder, keys="EVERY", region_strengths={"brows": 0.5}, lip_strength=0.0)
     brows = [evaluate(item.data.shape_keys, "browInnerUp", frames) for item in (plain, changed)]
     np.testing.assert_allclose(brows[1], 0.5 * brows[0], atol=1e-3)
     assert np.abs(evaluate(changed.data.shape_keys, "mouthSmileLeft", frames)).max() < 1e-3
@@ -182,7 +186,7 @@ def test_the_operator_is_the_function(scene: Any, make_face: Any, voice: Path, m
     first, second = make_face("First"), make_face("Second")
     settings = choose(scene, first, voice, model_folder)
     settings.strength, settings.jaw_strength, settings.brows_strength = 0.8, 1.5, 0.5
-    settings.smoothing, settings.tolerance, settings.start_frame = 0.03, 0.02, 7
+    settings.smoothing, settings.density, settings.start_frame = 0.03, 3, 7
     settings.emotions["anger"].weight = 0.25
     assert bpy.ops.voxrig.animate_from_audio() == {"FINISHED"}
     take = animate(
@@ -195,7 +199,7 @@ def test_the_operator_is_the_function(scene: Any, make_face: Any, voice: Path, m
         jaw_strength=settings.jaw_strength,
         region_strengths={"brows": 0.5},
         smoothing_seconds=settings.smoothing,
-        tolerance=settings.tolerance,
+        density=settings.density,
         emotion={"anger": 0.25},
     )
     made, wanted = curves_of(first.data.shape_keys), curves_of(second.data.shape_keys)

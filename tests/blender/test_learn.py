@@ -74,7 +74,7 @@ def animate(scene: Any, character: Any, voice: Path, folder: Path, **settings: A
     from voxrig.operators.animate import animate_character
     from voxrig.operators.take_records import AnimateSettings, SoundFile
 
-    chosen = AnimateSettings(provider="CPU", tolerance=0.0, **settings)
+    chosen = AnimateSettings(provider="CPU", keys="EVERY", **settings)
     return animate_character(scene, character, SoundFile(str(voice)), folder, chosen)
 
 

@@ -37,11 +37,14 @@ class Layout:
         getattr(data, name)
         self.drawn.append(name)
 
-    def operator(self, name: str, *, text: str | None = None, icon: str = "NONE") -> None:
+    def operator(
+        self, name: str, *, text: str | None = None, icon: str = "NONE", emboss: bool = True
+    ) -> SimpleNamespace:
         group, _, function = name.partition(".")
         assert getattr(getattr(bpy.ops, group), function).get_rna_type()
         assert icon in bpy.types.UILayout.bl_rna.functions["operator"].parameters["icon"].enum_items
         self.drawn.append(name)
+        return SimpleNamespace()
 
     def progress(self, *, text: str = "", factor: float = 0.0, type: str = "BAR") -> None:
         assert 0.0 <= factor <= 1.0
@@ -76,7 +79,7 @@ def test_an_empty_scene(scene: Any) -> None:
         "lips_strength",
         "brows_strength",
         "smoothing",
-        "tolerance",
+        "density",
         "voxrig.match_channels",
     ):
         assert name in drawn

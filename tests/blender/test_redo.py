@@ -50,9 +50,9 @@ def test_a_take_is_made_again_with_other_settings_and_they_become_the_scenes(
     bpy.ops.ed.undo()
     scene = bpy.context.scene
     assert not bpy.data.actions and scene.voxrig.strength == 1.5
-    assert bpy.ops.voxrig.animate_from_audio(strength=0.5, tolerance=0.05) == {"FINISHED"}
+    assert bpy.ops.voxrig.animate_from_audio(strength=0.5, density=2) == {"FINISHED"}
     face = scene.voxrig.character
-    assert (scene.voxrig.strength, round(scene.voxrig.tolerance, 4)) == (0.5, 0.05)
+    assert (scene.voxrig.strength, scene.voxrig.density) == (0.5, 2)
     assert not scene.voxrig.has_own_lead, "a lead that nobody set stays the model's"
     assert len(face.voxrig.takes) == 1
     again = fingerprint()
@@ -61,7 +61,7 @@ def test_a_take_is_made_again_with_other_settings_and_they_become_the_scenes(
     # The same with the scene's own sliders gives the same keys.
     bpy.ops.ed.undo()
     scene = bpy.context.scene
-    scene.voxrig.strength, scene.voxrig.tolerance = 0.5, 0.05
+    scene.voxrig.strength, scene.voxrig.density = 0.5, 2
     bpy.ops.voxrig.animate_from_audio()
     assert fingerprint() == again
 

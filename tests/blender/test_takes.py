@@ -180,7 +180,7 @@ def test_a_key_claimed_by_its_type_is_kept(scene: Any, face: Any, voice: Path, m
 def test_a_key_inserted_between_generated_ones_claims_only_itself(
     scene: Any, face: Any, voice: Path, model_folder: Path
 ) -> None:
-    animate(scene, face, voice, model_folder, tolerance=0.1)
+    animate(scene, face, voice, model_folder, density=1)
     keys = face.data.shape_keys
     frames = sorted(all_keys(keys)[path_of("jawOpen")])
     free = next(frame for frame in range(10, 40) if frame not in frames)
@@ -322,7 +322,7 @@ def test_sliders_apply_at_once_and_as_a_new_take_would(
         "strength": 0.8,
         "jaw_strength": 1.5,
         "smoothing_seconds": 0.05,
-        "tolerance": 0.02,
+        "density": 3,
         "lead_seconds": 0.06,
         "region_strengths": {"brows": 0.5},
         "articulation": 1.2,
@@ -334,7 +334,7 @@ def test_sliders_apply_at_once_and_as_a_new_take_would(
     animate(scene, second, voice, model_folder, **wanted)
     monkeypatch.setattr(module, "generate_curves", None)  # no slider may run the model
     monkeypatch.setattr(module, "read_sound", None)
-    settings_of.strength, settings_of.jaw_strength, settings_of.smoothing, settings_of.tolerance = 0.8, 1.5, 0.05, 0.02
+    settings_of.strength, settings_of.jaw_strength, settings_of.smoothing, settings_of.density = 0.8, 1.5, 0.05, 3
     settings_of.brows_strength, settings_of.lead, settings_of.jaw_offset = 0.5, 60.0, 0.1
     settings_of.articulation, settings_of.lips_smoothing = 1.2, 40.0
     for channel, gain, offset in (("mouthPucker", 0.7, 0.0), ("browInnerUp", 1.0, -0.05)):
@@ -561,12 +561,12 @@ class Session(RuleBasedStateMachine):
         regions=st.sets(st.sampled_from(["JAW", "LIPS", "BROWS"])),
         fade=st.sampled_from([0.0, 1.0, 4.0, 20.0]),
         strength=st.sampled_from([0.0, 0.5, 1.0, 2.0]),
-        tolerance=st.sampled_from([0.0, 0.01, 0.2]),
+        density=st.sampled_from([1, 4, 7]),
     )
-    def retake(self, first: int, length: int, regions: set[str], fade: float, strength: float, tolerance: float) -> None:
+    def retake(self, first: int, length: int, regions: set[str], fade: float, strength: float, density: int) -> None:
         chosen = bpy.context.scene.voxrig
         chosen.retake_first, chosen.retake_last, chosen.retake_regions = first, first + length, regions
-        chosen.retake_fade, chosen.strength, chosen.tolerance = fade, strength, tolerance
+        chosen.retake_fade, chosen.strength, chosen.density = fade, strength, density
         low, high = max(first, 1), min(first + length, 49)
         if low > high:
             with pytest.raises(RuntimeError, match="outside the sound"):

@@ -3,11 +3,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from voxrig.animation.keys import largest_errors
-from voxrig.animation.placing import Placing, find_poses, place_keys
+from voxrig.animation.placing import DENSITIES, Placing, find_poses, place_keys
 from voxrig.animation.retake import BEZIER, CONSTANT
+from voxrig.animation.timing import resample_to_frames
+from voxrig.inference.audio import read_sound
+from voxrig.inference.generate import generate_curves
+from voxrig.inference.package import bundled_packages, load_package
+from voxrig.inference.session import open_session
+
+SPEECH = Path(__file__).parents[2] / "tools/demo/speech/demo.flac"
 
 FRAMES = np.arange(1.0, 101.0)
 WAVE = np.stack([0.5 + 0.5 * np.sin(FRAMES / 5), 0.3 * np.cos(FRAMES / 3)], axis=1)
@@ -25,11 +36,37 @@ def test_every_frame_and_every_second_frame() -> None:
     assert errors[0] < errors[1] < errors[2] < 0.05
 
 
-def test_sparse_counts_fall_and_errors_rise_with_the_tolerance() -> None:
-    curves = [place_keys(FRAMES, WAVE, tolerance, Placing()) for tolerance in (0.001, 0.01, 0.1)]
-    counts = [sum(map(len, made)) for made in curves]
-    errors = [largest_errors(made, FRAMES, WAVE).max() for made in curves]
-    assert counts[0] > counts[1] > counts[2] and errors[0] < errors[1] < errors[2]
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 150), st.sampled_from([0.0, 0.02, 0.3]))
+def test_density_is_monotone_for_every_channel_of_any_curves(seed: int, count: int, noise: float) -> None:
+    rng = np.random.default_rng(seed)
+    walk = np.cumsum(rng.normal(0, 0.1, (count, 3)), axis=0) + noise * rng.normal(0, 1, (count, 3))
+    values = (walk * np.repeat(rng.random((count // 10 + 1, 3)) > 0.3, 10, axis=0)[:count]).astype(np.float32)
+    _assert_monotone(np.arange(1.0, count + 1), values)
+
+
+def test_density_is_monotone_on_real_takes() -> None:
+    package = load_package(next(folder for folder in bundled_packages() if folder.name == "speech"))
+    sound = read_sound(SPEECH, package.sample_rate)
+    curves = generate_curves(open_session(package, "CPU"), sound)
+    for fps in (24.0, 60.0):
+        values = resample_to_frames(curves, fps, 0.0).values
+        counts, errors = _assert_monotone(np.arange(float(len(values))), values)
+        # And each step is worth a step of the slider.
+        assert np.all(np.diff(counts.sum(axis=1)) > 0.05 * counts.sum(axis=1)[:-1])
+        assert np.all(np.diff(errors.max(axis=1)) < 0)
+
+
+def _assert_monotone(frames: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """From one density to the next no channel has fewer keys or a larger error."""
+    placings = [Placing(density=density) for density in DENSITIES]
+    made = [place_keys(frames, values, placing.tolerance, placing) for placing in placings]
+    counts = np.array([[len(curve) for curve in curves] for curves in made])
+    errors = np.array([largest_errors(curves, frames, values) for curves in made])
+    assert np.all(errors <= [[placing.tolerance + 1e-6] for placing in placings])
+    assert np.all(np.diff(counts, axis=0) >= 0)
+    assert np.all(np.diff(errors, axis=0) <= 1e-6)
+    return counts, errors
 
 
 def test_poses_are_held_and_required_frames_are_keys_in_every_mode() -> None:
@@ -43,6 +80,8 @@ def test_poses_are_held_and_required_frames_are_keys_in_every_mode() -> None:
         Placing("TWOS")
     with pytest.raises(ValueError, match="step of 0"):
         Placing("STEP", step=0)
+    with pytest.raises(ValueError, match="density of 8"):
+        Placing(density=8)
 
 
 def test_closures_and_apexes_are_found() -> None:
