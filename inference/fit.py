@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from ..animation.channels import Channel
 from ..animation.curves import ChannelCurves
 from ..animation.mapping import Target
+from ..animation.placing import Hold
 from ..animation.timing import resample_to_frames
 from ..errors import Cancelled, ModelError, ShowError
 from .audio import Resampler, Waveform
@@ -76,7 +77,7 @@ class Fit:
 
     ``held_out`` is r of each control on shots left out (nan where it does not move in them); ``ridges`` what each region
     got; ``folds`` into how many parts the show was divided and whether by 'shots' or by 'time'; ``targets`` which value of
-    the rig a control is.
+    the rig a control is; ``hold`` whether the show holds its poses.
     """
 
     controls: tuple[Channel, ...]
@@ -91,6 +92,7 @@ class Fit:
     ridges: dict[str, float]
     folds: tuple[int, str]
     targets: dict[str, Target] = field(default_factory=dict[str, Target])
+    hold: Hold | None = None
 
     @property
     def reach_frames(self) -> int:
@@ -181,7 +183,7 @@ def fit_show(
         shots, show.controls, session.package.frame_rate,
         emotions=show.emotions, rig=show.rig, on_progress=on_progress, is_cancelled=is_cancelled,
     )  # fmt: skip
-    return replace(fit, targets=show.targets)
+    return replace(fit, targets=show.targets, hold=show.hold)
 
 
 def fit_heard(
@@ -493,6 +495,7 @@ def _describe(fit: Fit, trunk: ModelPackage, folder: Path, title: str | None, li
         "phones": list(trunk.phones),
         "features": {"width": trunk.feature_width},
         "targets": {name: asdict(target) for name, target in fit.targets.items()},
+        **({"hold": asdict(fit.hold)} if fit.hold else {}),
         "training": {
             "corpora": corpora,
             "hours": round(trunk.training.hours + hours, 4),

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from ..animation.channels import REGIONS, Channel
 from ..animation.mapping import Target
+from ..animation.placing import Hold
 from ..errors import ShowError
 from .audio import Waveform
 
@@ -36,6 +37,11 @@ STILL_SHARE = 1e-3
 
 SHORTEST_SECONDS = 1.0
 """What a shot must hold of animation with sound."""
+
+
+_LONGEST_HOLD = 6
+_FEWEST_CHANGES = 12
+_HELD_SHARE = 0.98
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,24 @@ class Show:
         """Which value of the rig each moving control is, by name, where the last shot to say so knows it."""
         known = {name: target for shot in self.shots for name, target in shot.targets.items()}
         return {control.name: known[control.name] for control in self.controls if control.name in known}
+
+    @property
+    def hold(self) -> Hold | None:
+        """How poses are held, where all shots are animated so; None for animation on every frame."""
+        rates = {shot.frame_rate for shot in self.shots}
+        changes: list[NDArray[np.int64]] = []
+        for shot in self.shots:
+            columns = [shot.control_names.index(control.name) for control in self.controls]
+            spans = np.array([control.maximum - control.minimum for control in self.controls])
+            moves = (np.abs(np.diff(shot.values[:, columns], axis=0)) > 1e-4 * spans).any(axis=1)
+            changes.append(np.flatnonzero(moves) + 1 + round(shot.first_frame))
+        frames = np.concatenate(changes)
+        for length in range(_LONGEST_HOLD, 1, -1):
+            counts = np.bincount(frames % length, minlength=length)
+            # The rest are the shots' cuts.
+            if len(rates) == 1 and len(frames) > _FEWEST_CHANGES and counts.max() >= _HELD_SHARE * len(frames):
+                return Hold(length, int(counts.argmax()), rates.pop())
+        return None
 
     def of_regions(self, regions: Sequence[str]) -> Show:
         """The show with only the controls of these face parts. Raises ShowError where none of them moves."""
