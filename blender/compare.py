@@ -53,12 +53,13 @@ def show_take(targets: Sequence[Target], take: str, *, mute_action: bool = True)
 def is_shown(owners: Sequence[Any], take: str) -> bool:
     """Whether a take is what one sees of these data-blocks: it is played, and nothing of it lies beneath another take."""
     homes = [(owner, home) for owner in owners if (home := outputs.find_home(owner, take)) is not None]
-    return bool(homes) and all(_is_played(owner, home) and not _is_covered(home, take) for owner, home in homes)
+    return bool(homes) and all(_is_played(owner, home, take) and not _is_covered(home, take) for owner, home in homes)
 
 
-def _is_played(owner: Any, home: Home) -> bool:
+def _is_played(owner: Any, home: Home, take: str) -> bool:
     if home.strip is not None:
-        return not (home.track.mute or home.strip.mute)
+        curves = [curve for curve, entry in ledger.entries_at(home.place).items() if take in entry.holds]
+        return not (home.track.mute or home.strip.mute or outputs.is_covered(owner, curves))
     return compat.place_of(owner) == home.place and not any(entry.muted for entry in ledger.entries_at(home.place).values())
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +105,7 @@ class Output:
             raise RigError(f"A strip of '{owner.name}' is being tweaked; leave tweak mode in the NLA Editor first")
         if self.kind == "NEW_SLOT" and data is not None and data.action is not None and data.action.library is not None:
             raise RigError(f"The Action of '{owner.name}' is linked from another file; choose a new Action for the take")
-        if self.kind == "LAYER" and _covers(owner, targets) and _animated(owner) & _animated_by_strips(owner):
+        if self.kind == "LAYER" and is_covered(owner, _curves(targets)) and _animated(owner) & _animated_by_strips(owner):
             raise RigError(
                 f"The Action of '{owner.name}' plays over NLA strips that animate the same controls; push it down in the NLA "
                 "Editor, then add the layer"
@@ -141,7 +141,7 @@ class Output:
             _rest_below(owner)
             blend_type = _blend_type(owner) if self.kind == "LAYER" else "REPLACE"
             _add_strip(owner, place, self._title, (first, last), blend_frames, blend_type)
-            if not _covers(owner, targets[owner]):
+            if not is_covered(owner, _curves(targets[owner])):
                 continue
             action = owner.animation_data.action
             if self.kind == "LAYER":
@@ -206,7 +206,7 @@ def _blend_type(owner: Any) -> str:
 
 
 def _animated(owner: Any) -> set[tuple[str, int]]:
-    return {(curve.data_path, curve.array_index) for curve in compat.curves_of(owner) or ()}
+    return {(curve.data_path, curve.array_index) for curve in compat.curves_of(owner) or () if not curve.mute}
 
 
 def _animated_by_strips(owner: Any) -> set[tuple[str, int]]:
@@ -218,12 +218,16 @@ def _animated_by_strips(owner: Any) -> set[tuple[str, int]]:
     }
 
 
-def _covers(owner: Any, targets: Sequence[Target]) -> bool:
-    """Whether the Action that ``owner`` plays hides what its NLA does with the targets."""
+def is_covered(owner: Any, curves: Iterable[tuple[str, int]]) -> bool:
+    """Whether the Action that ``owner`` plays hides what its NLA does with any of the curves (data path and index)."""
     data = owner.animation_data
     if data is None or data.action is None or data.action_blend_type != "REPLACE":
         return False
-    return not _animated(owner).isdisjoint((target.data_path, target.array_index) for target in targets)
+    return not _animated(owner).isdisjoint(curves)
+
+
+def _curves(targets: Sequence[Target]) -> list[tuple[str, int]]:
+    return [(target.data_path, target.array_index) for target in targets]
 
 
 def _rest_below(owner: Any) -> None:

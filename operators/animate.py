@@ -25,6 +25,7 @@ from ..animation.channels import REGIONS
 from ..animation.curves import ChannelCurves
 from ..animation.emotions import Emotion, emotion_points, emotion_weights
 from ..animation.expression import apply_expression, voice_energy
+from ..animation.guards import MOUTH_REGIONS, guard_poses, join_guards
 from ..animation.keys import KeyedCurve, largest_errors
 from ..animation.lips import GAP_CENTIMETRES, sealed_frames
 from ..animation.mapping import Mapping, Target, apply_mapping
@@ -362,6 +363,7 @@ def merge_takes(takes: list[Take]) -> Take:
         values=np.concatenate([take.dense.values for take in takes], axis=1),
         tolerances=tuple(tolerance for take in takes for tolerance in take.dense.tolerances),
         keyed=tuple(curve for take in takes for curve in take.dense.keyed),
+        guards=join_guards([take.dense.guards for take in takes if take.dense.guards is not None]),
     )
     return replace(
         first,
@@ -487,8 +489,17 @@ def shape(job: Job, heard: Heard) -> Take:
     values = targets.values[:, columns]
     tolerances = find_tolerances(job, package, chosen)
     placing = _hold_poses(_placing(job.settings, sampled, frames), package, job)
-    keyed = tuple(place_keys(frames, values, tolerances, placing))
-    dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed, placing)
+    guards = guard_poses(
+        job.mapping,
+        chosen,
+        values,
+        np.array(tolerances) / placing.tolerance,
+        sampled,
+        mouth={channel.name for channel in package.channels if channel.region in MOUTH_REGIONS},
+        poses=np.searchsorted(frames, placing.extremes + placing.breakdowns),
+    )
+    keyed = tuple(place_keys(frames, values, tolerances, placing, guards=guards))
+    dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed, placing, guards)
     warnings = job.warnings if heard.warning is None else (*job.warnings, heard.warning)
     return Take(
         tuple(zip(chosen, keyed)),

@@ -10,6 +10,7 @@ import bpy
 from ..animation.channels import REGIONS
 from ..animation.mapping import Mapping
 from ..blender import rigs, takes
+from ..blender.compare import show_take
 from ..errors import ModelError, RigError
 from ..properties import (
     VOXRIG_PG_take,
@@ -28,6 +29,7 @@ from .animate import (
     Take,
     compute,
     gather,
+    mark_shown,
     read_animate_settings,
     write,
 )
@@ -90,6 +92,19 @@ def update_take(
     return warn_of_changes(take, record)
 
 
+def compare_take(character_object: bpy.types.Object, take_name: str = "") -> tuple[str, ...]:
+    """Show a take of the character (the chosen one by default) in the place of those that share frames and controls with it.
+
+    Nothing is generated and no key is lost: going back to the other take gives exactly the keys that were there, with what
+    the artist did to either. Gives sentences on what else was changed, such as F-Curves that are locked. Raises RigError.
+    """
+    stored = find_take(character_object, take_name)
+    mapping = _mapping_of(read_record(stored.record), character_object)
+    notes = show_take(mapping.targets(), stored.mark)
+    mark_shown(character_object, mapping)
+    return tuple(notes)
+
+
 def apply_settings(
     scene: bpy.types.Scene,
     character_object: bpy.types.Object,
@@ -121,7 +136,10 @@ def gather_settings(
 
 
 def gather_update(scene: bpy.types.Scene, character_object: bpy.types.Object, stored: VOXRIG_PG_take) -> tuple[Job, TakeRecord]:
-    """What to compute to make a stored take again, and its record. Raises VoxrigError."""
+    """What to compute to make a stored take again, and its record. Raises VoxrigError.
+
+    Solo does not count here: a take that is made again with fewer links would give up the controls of the others.
+    """
     record = read_record(stored.record)
     job = gather(
         scene,
@@ -226,8 +244,7 @@ class VOXRIG_OT_retake(RedoSettings, GeneratingOperator):
 
 
 class VOXRIG_OT_update_take(GeneratingOperator):
-    """Generate the chosen take again from the sound, model and settings that are stored with it.
-    Choose another take and update it to compare the two"""
+    """Generate the chosen take again from the sound, model and settings that are stored with it"""
 
     bl_idname = "voxrig.update_take"
     bl_label = "Update Take"
@@ -247,6 +264,28 @@ class VOXRIG_OT_update_take(GeneratingOperator):
     def finish(self, scene: bpy.types.Scene, job: Job, take: Take) -> None:
         """Also say when the sound has changed."""
         super().finish(scene, job, warn_of_changes(take, self._record))
+
+
+class VOXRIG_OT_compare_take(TakeOperator):
+    """Show this take instead of the others on its frames. Nothing is generated and nothing is lost:
+    each take comes back with all that you did to it"""
+
+    bl_idname = "voxrig.compare_take"
+    bl_label = "Compare Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    take: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Take", description="Name of the take, the chosen one where there is none", options={"HIDDEN", "SKIP_SAVE"}
+    )
+
+    def run(self, context: Any) -> None:
+        """Show it, and choose it in the list."""
+        character_object = scene_settings(context.scene).character
+        group = character_settings(character_object)
+        take = find_take(character_object, self.take)
+        for note in compare_take(character_object, take.name):
+            self.report({"WARNING"}, note)
+        group.active_take = group.takes.find(take.name)
 
 
 class VOXRIG_OT_remove_take(TakeOperator):
@@ -301,6 +340,7 @@ class VOXRIG_OT_retake_range(TakeOperator):
 CLASSES = (
     VOXRIG_OT_retake,
     VOXRIG_OT_update_take,
+    VOXRIG_OT_compare_take,
     VOXRIG_OT_remove_take,
     VOXRIG_OT_select_edited_keys,
     VOXRIG_OT_retake_range,

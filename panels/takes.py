@@ -26,8 +26,10 @@ class VOXRIG_UL_takes(bpy.types.UIList):
         index: int | None = 0,
         flt_flag: int | None = 0,
     ) -> None:
-        """One row: a name to change, and what the take covers."""
+        """One row: whether the take shows, a name to change, and what it covers."""
         row = layout.row()
+        icon_name = "RADIOBUT_ON" if item.is_shown else "RADIOBUT_OFF"
+        row.operator("voxrig.compare_take", text="", icon=icon_name, emboss=False).take = item.name
         row.prop(item, "title", text="", emboss=False)
         about = row.row()
         about.active = False
@@ -46,6 +48,12 @@ class VOXRIG_PT_takes(VoxrigPanel):
         """Draw the list, then the retake."""
         settings = scene_settings(context.scene)
         layout: Any = self.layout
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(settings, "output")
+        if settings.output in ("STRIP", "LAYER"):
+            column.prop(settings, "output_blend")
         layout.prop(settings, "replace_edited")
         if settings.character is None or active_take(settings.character) is None:
             layout.label(text="No take yet", icon="INFO")
