@@ -642,6 +642,20 @@ class VOXRIG_PG_region_model(bpy.types.PropertyGroup):
     regions: _region_flags("Face parts that this model animates in the place of the chosen one. Hold Shift to choose several")
 
 
+class VOXRIG_PG_line(bpy.types.PropertyGroup):
+    """A sound strip, or all of a channel of the sequencer, and who speaks it."""
+
+    strip: bpy.props.StringProperty(name="Strip", description="Sound strip of the sequencer", options={"HIDDEN"})
+    channel: bpy.props.IntProperty(name="Channel", description="Channel of the sequencer", min=0, options={"HIDDEN"})
+    character: bpy.props.PointerProperty(
+        name="Character",
+        description="Who speaks it: mesh with shape keys or armature with face controls",
+        type=bpy.types.Object,
+        poll=lambda _group, candidate: is_character(candidate),
+    )
+    trouble: bpy.props.StringProperty(name="Trouble", description="Why it could not be animated", options={"HIDDEN"})
+
+
 _OUTPUT_ITEMS = [
     ("ACTION", "Active Action", "Keyframes in the character's Action; all its other keyframes stay"),
     ("NEW_ACTION", "New Action", "An Action of the take's own, played instead of the present one, which is kept"),
@@ -880,6 +894,10 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         default=False,
         options=set(),
     )
+    dialogue: bpy.props.CollectionProperty(
+        name="Dialogue", description="Who speaks which sound strips", type=VOXRIG_PG_line
+    )
+    active_line: bpy.props.IntProperty(name="Active Line", options={"HIDDEN"})
     retake_first: bpy.props.IntProperty(
         name="First Frame", description="First frame that a retake may change", default=1, options=set()
     )

@@ -10,6 +10,7 @@ from .operators import (
     animate,
     calibrate,
     collect,
+    dialogue,
     drop,
     emotions,
     learn,
@@ -22,6 +23,7 @@ from .operators import (
     preview,
     takes,
 )
+from .panels import dialogue as dialogue_panel
 from .panels import learn as learn_panel
 from .panels import main, waveform
 from .panels import mapping as mapping_panel
@@ -36,6 +38,7 @@ MODULES = (
     preview,
     animate,
     takes,
+    dialogue,
     live,
     look,
     emotions,
@@ -46,6 +49,7 @@ MODULES = (
     main,
     mapping_panel,
     takes_panel,
+    dialogue_panel,
     learn_panel,
     waveform,
 )

@@ -17,7 +17,7 @@ from .compat import Place
 
 def find_entry(place: Place, target: Target) -> Any | None:
     """What is remembered of a target's F-Curve (a VOXRIG_PG_generated), or None."""
-    return place.action.voxrig.generated.get(_entry_name(place, target))
+    return place.action.voxrig.generated.get(entry_name(place, target))
 
 
 def ensure_entry(place: Place, target: Target) -> Any:
@@ -25,7 +25,7 @@ def ensure_entry(place: Place, target: Target) -> Any:
     entry = find_entry(place, target)
     if entry is None:
         entry = place.action.voxrig.generated.add()
-        entry.name = _entry_name(place, target)
+        entry.name = entry_name(place, target)
     return entry
 
 
@@ -56,7 +56,8 @@ def slots_of_take(action: Any, take: str, owner: Any) -> list[int]:
     return sorted(slots)
 
 
-def _entry_name(place: Place, target: Target) -> str:
+def entry_name(place: Place, target: Target) -> str:
+    """What a target's F-Curve at a place is remembered under."""
     return f"{place.slot} {target.data_path} {target.array_index}"
 
 
