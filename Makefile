@@ -66,7 +66,11 @@ endef
 setup: .venv/.ready ## The environment in .venv, with Blender as a module and the command .venv/bin/voxrig
 
 .PHONY: training
-training: .venv-training/.ready ## The environment of training/ in .venv-training, with PyTorch; nothing else needs it
+training: .venv-training/.ready .venv-training/bin/voxrig-train ## The environment of training/, with PyTorch and the command .venv-training/bin/voxrig-train
+
+.venv-training/bin/voxrig-train: .venv-training/.ready
+	@printf '#!/bin/sh\nexec "$$(dirname "$$(readlink -f "$$0")")/python" -P -m voxrig.training.shows.train "$$@"\n' > $@
+	@chmod +x $@
 
 # What it is for
 
@@ -82,7 +86,11 @@ benchmark: .venv/.ready ## Speed and memory of inference, key writing and regist
 rigs: .venv/.ready ## How well rigs are recognised, as a table; with further lists: make rigs DATA=../shared/data
 	$(PY) -m voxrig.tools.rigs $(if $(DATA),--data "$(DATA)")
 
-.PHONY: corpus train export scores learn
+.PHONY: rigs-faces
+rigs-faces: .venv/.ready ## One sound on a shape-key face and on a generated Rigify face: scene and picture in build/rigs
+	$(PY) -m voxrig.tools.rig_faces
+
+.PHONY: corpus train export scores learn roundtrip
 corpus: .venv-training/.ready ## Training data: make corpus DATA=<folder>; cached in .cache/training, goes on where it stopped
 	@$(need_data)
 	$(TRAINING_PY) -m voxrig.training.prepare --data "$(DATA)"
@@ -97,9 +105,12 @@ scores: .venv-training/.ready ## Score the bundled model: make scores DATA=<fold
 	@$(need_data)
 	$(TRAINING_PY) -m voxrig.training.evaluate --data "$(DATA)"
 
-learn: .venv/.ready ## Learn the rigs of the data by Fit and score them: make learn DATA=<folder>
+learn: .venv-training/.ready ## Learn the rigs of the data, by Fit and by training (an hour; goes on), and score: make learn DATA=<folder>
 	@$(need_data)
-	$(PY) -m voxrig.training.learn --data "$(DATA)"
+	$(TRAINING_PY) -m voxrig.training.learn --data "$(DATA)"
+
+roundtrip: .venv/.ready ## Two styles are animated, collected, learned and shown on new sound; also with DATA=<folder>
+	$(PY) -m voxrig.tools.roundtrip $(if $(DATA),--data "$(DATA)")
 
 need_data = [ -n "$(DATA)" ] || { echo "Say where the data is: make $@ DATA=../shared/data" >&2; exit 1; }
 
@@ -124,7 +135,7 @@ $(foreach v,$(BLENDERS),$(eval $(call test_rule,$(v))))
 .PHONY: test-training
 test-training: .venv-training/.ready
 	@echo "== training, with PyTorch"
-	$(TRAINING_PY) $(PYTEST) tests/unit/test_speech_network.py
+	$(TRAINING_PY) $(PYTEST) tests/unit/test_speech_network.py tests/unit/test_train_show.py
 
 .PHONY: unit
 unit: .venv/.ready ## The quick tests only

@@ -30,7 +30,9 @@ _FLOOR_DB = -60.0
 _CLIPPED = 0.999
 _CLIPPED_SHARE = 1e-4
 _SILENT_SHARE = 0.6
-_CLEAR_R = 0.25  # below this, a best lag says nothing
+# Below this correlation, and below this share of the other shots' one, a best lag says nothing.
+_CLEAR_R = 0.25
+_CLEAR_SHARE = 0.5
 _MOST_CONTROLS = 150
 _LITTLE_MINUTES = 2.0
 
@@ -189,14 +191,16 @@ def _compare(show: Show, tables: Sequence[Array]) -> list[tuple[Array, Array]]:
     chosen = active[:_MOST_CONTROLS]
     features: list[Array] = []
     levels: list[Array] = []
-    moments: list[Array] = []
     for shot, table in zip(show.shots, tables):
         speed = np.abs(np.gradient(table[:, chosen], axis=0)) * shot.frame_rate if len(table) > 1 else 0.0 * table[:, chosen]
         both = np.concatenate([table[:, chosen], speed], axis=1)
         level = measure_loudness(shot.waveform, shot.frame_rate, -shot.sound_start_seconds, len(table))
         features.append(both)
         levels.append(level)
-        rows = np.concatenate([both, level[:, None], np.ones((len(both), 1))], axis=1)
+    common = _common_lag(show, features, levels)
+    moments: list[Array] = []
+    for shot, both, level in zip(show.shots, features, levels):
+        rows = np.concatenate([both, _delay(level, round(common * shot.frame_rate))[:, None], np.ones((len(both), 1))], axis=1)
         moments.append(rows.T @ rows)
     whole = np.sum(moments, axis=0)
     agreed: list[tuple[Array, Array]] = []
@@ -204,13 +208,38 @@ def _compare(show: Show, tables: Sequence[Array]) -> list[tuple[Array, Array]]:
         known = whole - own if len(moments) > 1 else whole
         mean = known[-1, :-1] / known[-1, -1]
         covariance = known[:-1, :-1] / known[-1, -1] - np.outer(mean, mean)
-        scale = np.sqrt(np.maximum(np.diag(covariance)[:-1], 0.0))
-        # What hardly moves elsewhere must not be blown up here.
-        scale = np.where(scale > 1e-4, scale, np.inf)
-        correlation = covariance[:-1, :-1] / np.outer(scale, scale)
-        weights = np.linalg.solve(correlation + 0.1 * np.eye(len(scale)), covariance[:-1, -1] / scale) / scale
+        weights = _regress(covariance[:-1, :-1], covariance[:-1, -1])
         agreed.append((level, (both - mean[:-1]) @ weights + mean[-1]))
     return agreed
+
+
+def _regress(covariance: Array, shared: Array) -> Array:
+    """Ridge regression of something on what has this ``covariance``, by what it shares with it."""
+    scale = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    # What hardly moves must not be blown up.
+    scale = np.where(scale > 1e-4, scale, np.inf)
+    return np.linalg.solve(covariance / np.outer(scale, scale) + 0.1 * np.eye(len(scale)), shared / scale) / scale
+
+
+def _common_lag(show: Show, features: Sequence[Array], levels: Sequence[Array]) -> float:
+    """How many seconds after the sound the faces of the whole show move: where the regression explains most."""
+    mean = np.concatenate(features).mean(axis=0)
+    centred = [both - mean for both in features]
+    count = sum(map(len, levels))
+    covariance = np.sum([both.T @ both for both in centred], axis=0) / count
+    lags = lag_axis(min(shot.frame_rate for shot in show.shots))
+    explained: list[float] = []
+    for lag in lags:
+        moved = [_delay(level, round(lag * shot.frame_rate)) for shot, level in zip(show.shots, levels)]
+        middle = float(np.concatenate(moved).mean())
+        shared = np.sum([both.T @ (level - middle) for both, level in zip(centred, moved)], axis=0) / count
+        explained.append(float(shared @ _regress(covariance, shared)))
+    return float(lags[int(np.argmax(explained))])
+
+
+def _delay(level: Array, frames: int) -> Array:
+    """The same ``frames`` later; its ends are held."""
+    return level[np.clip(np.arange(len(level)) - frames, 0, len(level) - 1)]
 
 
 def lag_axis(frame_rate: float) -> Array:
@@ -251,14 +280,15 @@ def _correlate_at(level: Array, motion: Array, lag: int) -> float:
 
 def _judge_lags(shots: Sequence[ShotQuality]) -> list[ShotQuality]:
     """Flag the shots whose sound and motion are off, or have nothing to do with each other."""
-    clear = [shot.lag_seconds for shot in shots if shot.lag_r >= _CLEAR_R]
+    least = max(_CLEAR_R, _CLEAR_SHARE * float(np.median([shot.lag_r for shot in shots])))
+    clear = [shot.lag_seconds for shot in shots if shot.lag_r >= least]
     # One shot alone is compared with what any rig does: the face moves with the sound or a little before it.
     median = float(np.median(clear)) if len(clear) > 1 else 0.0
     judged: list[ShotQuality] = []
     for shot in shots:
         problems = list(shot.problems)
         off = shot.lag_seconds - median
-        if shot.lag_r < _CLEAR_R:
+        if shot.lag_r < least:
             if shot.loudness.max() >= _QUIET_DB:
                 problems.append(
                     f"The face in shot '{shot.shot.name}' hardly moves with its sound (r {shot.lag_r:.2f}); check that it is "
