@@ -82,6 +82,10 @@ demo: .venv/.ready ## Animate the demo character from bundled speech: scene, fil
 benchmark: .venv/.ready ## Speed and memory of inference, key writing and registration, as a table
 	$(PY) -m voxrig.tools.benchmark
 
+.PHONY: batch
+batch: .venv/.ready ## 200 lines with 2 workers, killed 20 times and resumed, by openjd, and one by one, as a table
+	$(PY) -m voxrig.tools.batch
+
 .PHONY: rigs
 rigs: .venv/.ready ## How well rigs are recognised, as a table; with further lists: make rigs DATA=../shared/data
 	$(PY) -m voxrig.tools.rigs $(if $(DATA),--data "$(DATA)")
@@ -172,4 +176,4 @@ zips: .venv/.ready ## All zips, for every platform, and for NVIDIA graphics card
 
 .PHONY: clean
 clean: ## Remove what was built; environments and wheels stay
-	rm -rf dist build/demo build/gui build/tests .pytest_cache .ruff_cache .hypothesis
+	rm -rf dist build/batch build/demo build/gui build/tests .pytest_cache .ruff_cache .hypothesis

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 import uuid
@@ -34,10 +35,15 @@ def add_batch(subcommands: Any) -> None:
     parser.add_argument("jobs", nargs="+", metavar="JOBS", help="table, or sounds, folders and patterns such as 'lines/*.wav'")
     parser.add_argument("--state", metavar="FOLDER", help="where journal, report and logs go (default: beside the table)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default: three quarters of the cores)")
-    parser.add_argument("--lines", metavar="RANGES", help="only these lines of the table, such as 1-10 or 3,7")
+    parser.add_argument(
+        "--part",
+        metavar="RANGES",
+        help="only these lines, such as 1-10 or 3,7, as a part of a farm's job: with a journal of its own beside the others, "
+        "no page, and exit code 0 unless another try may help; --report-only tells at the end",
+    )
     parser.add_argument("--retry-failed", action="store_true", help="also try again what failed and has not changed since")
     parser.add_argument("--sheet", action="store_true", help="pictures of every line's face on the report page")
-    parser.add_argument("--dry-run", action="store_true", help="check the table and say what would be done")
+    parser.add_argument("--dry-run", action="store_true", help="read the table and say what would be done and what cannot be")
     parser.add_argument("--report-only", action="store_true", help="write the report page of what has been done")
     parser.add_argument(
         "--timeout", type=float, default=600.0, metavar="SECONDS", help="a worker silent for so long is ended (default: 600)"
@@ -74,10 +80,10 @@ def run_batch(arguments: argparse.Namespace) -> int:
 
     defaults = {name: getattr(arguments, name) for name, _what in _columns() if name not in ("audio", "sheet")}
     lines = read_jobs(arguments.jobs, defaults, arguments.sheet)
-    chosen = select_lines(lines, arguments.lines) if arguments.lines else lines
+    chosen = select_lines(lines, arguments.part) if arguments.part else lines
     folder = Path(arguments.state).absolute() if arguments.state else _state_folder(arguments.jobs)
     digests = Digests()
-    part = f"{chosen[0].number}-{chosen[-1].number}" if arguments.lines else ""
+    part = re.sub(r"[^0-9-]+", "_", arguments.part or "")
     with Journal(folder, part) as journal:
         batch = Batch(chosen, journal, digests, folder, arguments.retry_failed)
         if arguments.dry_run:
@@ -85,11 +91,11 @@ def run_batch(arguments: argparse.Namespace) -> int:
             for line in lines:
                 if line.problem:
                     print(f"voxrig: {line.problem}", file=sys.stderr)
-            return EXIT_FAILED if any(line.problem for line in lines) else EXIT_DONE
+            return EXIT_DONE
         if not arguments.report_only:
             batch.run(arguments.workers, arguments.provider.upper(), arguments.timeout)
         outcomes = [batch.outcome(line) for line in chosen]
-        page = write_report(folder, chosen, outcomes) if not arguments.lines else None
+        page = None if arguments.part else write_report(folder, chosen, outcomes)
     failed = [(line, outcome) for line, outcome in zip(chosen, outcomes) if outcome is None or outcome.why]
     for line, outcome in failed:
         print(f"voxrig: line {line.number} ({line.name}): {outcome.why if outcome else 'not done yet'}", file=sys.stderr)
@@ -98,6 +104,8 @@ def run_batch(arguments: argparse.Namespace) -> int:
         f"{len(chosen) - len(failed)} of {len(chosen)} lines done ({batch.skipped} of them before), {len(failed)} failed, "
         f"{warned} with warnings, {time.perf_counter() - batch.began:.0f} s" + (f"; {page}" if page else "")
     )
+    if arguments.part:
+        failed = [(line, outcome) for line, outcome in failed if outcome is None or outcome.passing]
     return EXIT_FAILED if failed else EXIT_DONE
 
 

@@ -408,14 +408,18 @@ class Digests:
 
 
 def select_lines(lines: Sequence[Line], ranges: str) -> list[Line]:
-    """The lines of '3', '1-10' or '1-5,8'. Raises JobsError for what is no such range or lies outside the lines."""
+    """The lines of '3', '1-10' or '1-5,8'. Raises JobsError for what is no such range or lies outside the lines.
+
+    Lines that share a .blend to write go with the first of them, so that parts never write one file.
+    """
     chosen: set[int] = set()
     for part in ranges.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:\s*-\s*(\d+))?\s*", part)
         if match is None:
-            raise JobsError(f"--lines {ranges}: write 3, 1-10 or 1-5,8")
+            raise JobsError(f"--part {ranges}: write 3, 1-10 or 1-5,8")
         chosen.update(range(int(match[1]), int(match[2] or match[1]) + 1))
     known = {line.number for line in lines}
     if not chosen <= known:
-        raise JobsError(f"--lines {ranges}: the lines are 1 to {len(lines)}")
-    return [line for line in lines if line.number in chosen]
+        raise JobsError(f"--part {ranges}: the lines are 1 to {len(lines)}")
+    units = [unit for unit in group_lines(lines) if unit.lines[0].number in chosen]
+    return sorted((line for unit in units for line in unit.lines), key=lambda line: line.number)
