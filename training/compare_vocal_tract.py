@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The poses of ``animation/articulation.json`` beside those of a vocal tract: ``python -m voxrig.training.compare_vocal_tract``.
+"""The rules' poses beside a vocal tract's: ``python -m voxrig.training.compare_vocal_tract``.
 
 VocalTractLab (Birkholz 2013) keeps the shape of a real vocal tract (speaker JD3, from MRI) for each German phone;
 consonants have one for each of the neighbours a, i and u, of which the mean is taken. Its lip distance, lip protrusion
 and jaw angle stand beside the aperture, the rounding (pucker and funnel) and the jaw of our poses: rank correlation over
 the phones that both have, and the phones that lie furthest apart as z-scores. Shapes only, because the library's own
-way from phones to motion does not come to an end on plosives. Needs PyPI ``vocaltractlab_cython``; nothing else does.
+way from phones to motion does not come to an end on plosives. Needs PyPI ``vocaltractlab-cython`` (0.0.17), which
+nothing else does, so ``make training`` leaves it out.
 """
 
 from __future__ import annotations
