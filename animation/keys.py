@@ -114,6 +114,7 @@ def reduce_to_keys(
         bounds = np.ascontiguousarray(np.broadcast_to(np.asarray(limits, np.float32), dense.shape).T).ravel() * _ROUNDING_ROOM
         if not np.all(bounds > 0):
             raise ValueError("limits must be above 0")
+        bounds = bounds if np.isfinite(bounds).any() else None
     samples = _Samples(np.tile(x, channel_count), y, tolerances, sample_count, channel_count, bounds)
     if sample_count == 1:
         return _to_curves(samples, np.arange(channel_count), np.zeros(channel_count))

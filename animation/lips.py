@@ -92,16 +92,19 @@ def lower_lip_height(values: NDArray[np.floating[Any]], names: Sequence[str]) ->
     return np.asarray(values, dtype=np.float64) @ channel_weights(LOWER_LIP_CENTIMETRES, names)
 
 
+def seal_limit(values: NDArray[np.floating[Any]], names: Sequence[str]) -> float:
+    """The gap in centimetres below which lips count as sealed: 15 % of the gap's 95th percentile over all of ``values``."""
+    gap = lip_gap(values, names)
+    return SEALED_SHARE * float(np.percentile(gap, 95.0)) if gap.size else 0.0
+
+
 def sealed_frames(values: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.bool_]:
-    """Where the lips are sealed, ``[time]``: gap under 15 % of its 95th percentile over all of ``values``.
+    """Where the lips are sealed, ``[time]``: their gap is below :func:`seal_limit`.
 
     A clip whose lips hardly ever part (95th percentile of 0) is sealed wherever the gap is 0.
     """
     gap = lip_gap(values, names)
-    if gap.size == 0:
-        return np.zeros(0, dtype=np.bool_)
-    limit = SEALED_SHARE * float(np.percentile(gap, 95.0))
-    return (gap < limit) | (gap <= 0.0)
+    return (gap < seal_limit(values, names)) | (gap <= 0.0)
 
 
 def labiodental_frames(values: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .guards import Guards
 from .keys import STEP_SHARE, KeyedCurve, reduce_to_keys
 from .retake import BEZIER, CONSTANT
 
@@ -88,15 +89,21 @@ def place_keys(
     placing: Placing,
     *,
     required: NDArray[np.bool_] | None = None,
+    guards: Guards | None = None,
 ) -> list[KeyedCurve]:
     """Dense curves ``[time, channel]`` as keys; ``required`` (bool ``[time]``) marks frames that must become keys.
+    ``guards`` are for 'SPARSE'.
 
     ``tolerance`` is that of the placing, in each channel's own unit. Only 'SPARSE' keeps to it at every frame; the others pass
     through the curve on each of their frames. A higher density of 'SPARSE' never gives fewer keys nor a larger error.
     """
     x, y = np.asarray(frames, np.float64), np.asarray(values)
     if placing.mode == "SPARSE":
-        return reduce_to_keys(x, y, tolerance, required=required, coarser_steps=placing.density - 1)
+        needed = np.zeros(y.shape, bool) if guards is None else guards.events
+        if required is not None:
+            needed = needed | required[:, None]
+        limits = None if guards is None else guards.limits
+        return reduce_to_keys(x, y, tolerance, required=needed, limits=limits, coarser_steps=placing.density - 1)
     chosen = placing.frames_among(x)
     if required is not None:
         chosen |= required

@@ -11,6 +11,7 @@ import numpy as np
 from mathutils import Quaternion
 from numpy.typing import NDArray
 
+from ..animation.guards import Guards
 from ..animation.keys import KeyedCurve
 from ..animation.mapping import Target
 from ..animation.placing import Placing, place_keys
@@ -77,6 +78,7 @@ class DenseTake:
     tolerances: tuple[float, ...]
     keyed: tuple[KeyedCurve, ...]
     placing: Placing = Placing()
+    guards: Guards | None = None
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ def _relative_to_rest(take: DenseTake, columns: Sequence[int], rests: Mapping[Ta
             values[:, quaternion] = [back @ Quaternion(row) for row in values[:, quaternion]]
     if np.allclose(values, take.values, rtol=0.0, atol=1e-6):
         return take
-    keyed = place_keys(take.frames, values, take.tolerances, take.placing)
+    keyed = place_keys(take.frames, values, take.tolerances, take.placing, guards=take.guards)
     return replace(take, values=values.astype(np.float32), keyed=tuple(keyed))
 
 
@@ -253,16 +255,19 @@ def _reduce_bent(
     """The keys of every target; those that do not follow the take itself are fitted anew, together where they can be."""
     curves = dict(zip(take.targets, take.keyed))
     tolerances = dict(zip(take.targets, take.tolerances))
+    columns = {target: column for column, target in enumerate(take.targets)}
     together = [target for target in bent if target not in pins]
     if together:
         values = np.stack([bent[target] for target in together], axis=1)
-        fitted = place_keys(take.frames, values, [tolerances[target] for target in together], take.placing)
+        guards = take.guards.select([columns[target] for target in together]) if take.guards is not None else None
+        fitted = place_keys(take.frames, values, [tolerances[target] for target in together], take.placing, guards=guards)
         curves.update(zip(together, fitted))
     for target, rows in pins.items():
         frames, values = with_pin_frames(take.frames, bent[target], rows[:, 0])
         values = bend_to_pins(frames, values, rows[:, 0], rows[:, 1], pin_reach)
         on_pin = np.abs(frames[:, None] - rows[None, :, 0]).min(axis=1) <= SAME_FRAME
-        curve = place_keys(frames, values[:, None], tolerances[target], take.placing, required=on_pin)[0]
+        guards = take.guards.select([columns[target]]).on_frames(take.frames, frames) if take.guards is not None else None
+        curve = place_keys(frames, values[:, None], tolerances[target], take.placing, required=on_pin, guards=guards)[0]
         curves[target] = without_frames(curve, rows[:, 0])
     return curves
 
