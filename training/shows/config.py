@@ -32,7 +32,7 @@ class RunConfig:
     regions: tuple[str, ...] = _entry(f"face parts to learn, of {', '.join(REGIONS)}; [] is all that move", ())
     held_out: tuple[str, ...] = _entry("shots to stop by and to score on, never learned; [] holds out each in turn", ())
     folds: int = _entry("with held_out = []: one network per fold, all averaged in the model; 1 holds out only the last", 4)
-    epochs: int = _entry("most rounds through the shots", 16)
+    epochs: int = _entry("most rounds through the shots", 12)
     patience: int = _entry("rounds without a better score on the held-out shots before it stops", 4)
     copies: int = _entry("further copies of each shot at another speed, tone and noise", 5)
     hidden: int = _entry("width of the recurrent layers", 64)

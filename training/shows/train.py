@@ -130,6 +130,9 @@ def _run(config: RunConfig, folder: Path, say: Print) -> ModelPackage:
     for warning in show.warnings:
         say(f"warning: {warning}")
     _open_run(config, folder, show, ear)
+    if (folder / "scores.json").is_file():
+        say(f"{folder} is complete; the model is in {folder / 'package'}")
+        return load_package(folder / "package")
 
     def hearing(done: int, count: int) -> None:
         if done % max(1, len(show.shots)) == 0:
