@@ -267,10 +267,10 @@ def _strength(name: str, what: str) -> Any:
     )
 
 
-def _smoothing(what: str) -> Any:
+def _smoothing(part: str) -> Any:
     return bpy.props.FloatProperty(
-        name="Smoothing",
-        description=f"Half-life in milliseconds by which the {what} move more softly than the rest of the face",
+        name=f"{part} Smoothing",
+        description=f"{part}: half-life in milliseconds of smoothing on top of that of the whole face",
         min=0.0,
         max=1000.0,
         soft_max=200.0,
@@ -799,14 +799,14 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
     has_own_lead: bpy.props.BoolProperty(
         name="Has Own Lead", description="Whether the lead was set by hand", options={"HIDDEN"}
     )
-    jaw_smoothing: _smoothing("jaw")
-    lips_smoothing: _smoothing("lips")
-    tongue_smoothing: _smoothing("tongue")
-    cheeks_smoothing: _smoothing("cheeks")
-    nose_smoothing: _smoothing("nose")
-    brows_smoothing: _smoothing("brows")
-    eyes_smoothing: _smoothing("eyes and lids")
-    head_smoothing: _smoothing("head")
+    jaw_smoothing: _smoothing("Jaw")
+    lips_smoothing: _smoothing("Lips")
+    tongue_smoothing: _smoothing("Tongue")
+    cheeks_smoothing: _smoothing("Cheeks")
+    nose_smoothing: _smoothing("Nose")
+    brows_smoothing: _smoothing("Brows")
+    eyes_smoothing: _smoothing("Eyes")
+    head_smoothing: _smoothing("Head")
     jaw_offset: _offset("Jaw Rest", "How far the jaw hangs open throughout. Below 0 it stays higher. Lips still close")
     lips_offset: _offset("Lip Rest", "How far the lips are parted throughout. Below 0 they press. Lips still close")
     tongue_offset: _offset("Tongue Rest", "How far the tongue is out throughout")
@@ -1292,6 +1292,7 @@ CLASSES = (
     VOXRIG_PG_emotion,
     VOXRIG_PG_region_model,
     VOXRIG_PG_channel,
+    VOXRIG_PG_line,
     VOXRIG_PG_scene,
     VOXRIG_AP_preferences,
 )

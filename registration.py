@@ -5,7 +5,7 @@ from typing import Any
 
 import bpy
 
-from . import properties
+from . import properties, translations
 from .operators import (
     animate,
     calibrate,
@@ -52,6 +52,7 @@ MODULES = (
     dialogue_panel,
     learn_panel,
     waveform,
+    translations,
 )
 
 _commands: list[Any] = []

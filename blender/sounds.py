@@ -72,7 +72,7 @@ def strip_span(strip: Any) -> SoundSpan:
         start_frame=start_frame,
         offset_seconds=max(offset, 0.0),
         duration_seconds=scene.seconds_of_frame(owner, right, start_frame),
-        muted=strip.mute or _channel_is_muted(owner, strip),
+        muted=is_muted(strip),
     )
 
 
@@ -112,15 +112,20 @@ def decode_with_blender(source: str | os.PathLike[str] | bytes) -> tuple[NDArray
     return (samples[:, None] if samples.ndim == 1 else samples), int(rate)
 
 
-def _channel_is_muted(owner: bpy.types.Scene, strip: Any) -> bool:
-    for channels in _channel_lists(owner.sequence_editor, strip):
-        # Index 0 stands below the first channel.
-        if strip.channel < len(channels) and channels[strip.channel].mute:
-            return True
-    return False
+def is_muted(strip: Any) -> bool:
+    """Whether a strip or its channel is silent in the sequencer."""
+    channel = _channel_of(strip)
+    return strip.mute or (channel is not None and channel.mute)
 
 
-def _channel_lists(editor: Any, strip: Any) -> list[Any]:
-    """The channels that ``strip`` lies in: those of its meta strip, else the sequencer's own."""
-    parent = strip.parent_meta()
-    return [(editor if parent is None else parent).channels]
+def channel_name(strip: Any) -> str:
+    """The name of the channel that a strip lies in, such as 'Channel 2' or what the artist calls it."""
+    channel = _channel_of(strip)
+    return channel.name if channel is not None else ""
+
+
+def _channel_of(strip: Any) -> Any | None:
+    """The channel that ``strip`` lies in: of its meta strip, else of the sequencer itself."""
+    channels = (strip.parent_meta() or strip.id_data.sequence_editor).channels
+    # Index 0 stands below the first channel.
+    return channels[strip.channel] if strip.channel < len(channels) else None

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Dialogue: several sounds of the sequencer, each for the character who speaks it, animated in one go."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping as Table
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..blender import rigs, sounds
+from ..errors import AudioError, RigError, VoxrigError
+from ..properties import Run, character_settings, is_character, scene_settings, session
+from .animate import (
+    AnimateSettings,
+    CancelCheck,
+    Job,
+    Progress,
+    Scope,
+    SoundStrip,
+    Take,
+    compute,
+    gather,
+    gather_from_scene,
+    write,
+)
+from .background import BackgroundOperator, Work
+from .base import VoxrigOperator
+
+Speakers = Table[str | int, bpy.types.Object]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One sound strip of a dialogue and who speaks it."""
+
+    strip: str
+    character: bpy.types.Object
+
+
+@dataclass(frozen=True)
+class SpokenLine:
+    """What became of a line: its take, or one sentence on why there is none."""
+
+    strip: str
+    character: str
+    take: Take | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class _Script:
+    """The lines of a dialogue with what is to be computed, in the order of time, and those that were refused."""
+
+    jobs: tuple[tuple[str, Job], ...]
+    refused: tuple[SpokenLine, ...]
+
+
+def animate_dialogue(
+    scene: bpy.types.Scene,
+    speakers: Speakers,
+    model_folder: str | Path,
+    settings: AnimateSettings | None = None,
+    on_progress: Progress | None = None,
+    is_cancelled: CancelCheck | None = None,
+    scope: Scope | None = None,
+) -> tuple[SpokenLine, ...]:
+    """Animate every character of a dialogue from its own sound strips, each at its place in the sequencer.
+
+    ``speakers`` gives the character by the name of a strip, or by the number of a sequencer channel for all strips in it that
+    are not muted; a strip's own name counts more. A line that cannot be animated does not stop the others: what became of
+    each is told, in the order of time. Settings, progress and scope are as in ``animate_character``. Raises VoxrigError where
+    nothing could be animated, and Cancelled soon after ``is_cancelled`` answers True; then nothing has changed.
+    """
+    lines = find_lines(scene, speakers)
+    script = _gather_lines(
+        lines,
+        lambda line: gather(
+            scene, line.character, SoundStrip(line.strip), model_folder, settings or AnimateSettings(), scope or Scope()
+        ),
+    )
+    return _write_script(scene, script, _compute_script(script, on_progress, is_cancelled))
+
+
+def find_lines(scene: bpy.types.Scene, speakers: Speakers) -> tuple[Line, ...]:
+    """The lines of a dialogue in the order of time; what names no strip or channel with sound comes last."""
+    strips = sounds.list_sound_strips(scene)
+    lines: list[Line] = []
+    for strip in strips:
+        if strip.name in speakers:
+            lines.append(Line(strip.name, speakers[strip.name]))
+        elif strip.channel in speakers and not sounds.is_muted(strip):
+            lines.append(Line(strip.name, speakers[strip.channel]))
+    known = {strip.name for strip in strips} | {strip.channel for strip in strips}
+    lost = [key for key in speakers if key not in known]
+    return (*lines, *(Line(key if isinstance(key, str) else f"Channel {key}", speakers[key]) for key in lost))
+
+
+def guess_speakers(scene: bpy.types.Scene, characters: Iterable[bpy.types.Object]) -> dict[str, bpy.types.Object | None]:
+    """Who speaks each sound strip of the scene, by name and in the order of time; None where nothing tells.
+
+    A character speaks the strips whose name, file or channel has its name in it (the longest one counts), and so the other
+    strips of a channel in which all of those are one character's.
+    """
+    named = sorted(((_plain(item.name), item) for item in characters), key=lambda pair: -len(pair[0]))
+    strips = sounds.list_sound_strips(scene)
+    found: dict[str, bpy.types.Object | None] = {}
+    for strip in strips:
+        file = Path(strip.sound.filepath).stem if strip.sound is not None else ""
+        texts = [_plain(text) for text in (strip.name, file, sounds.channel_name(strip))]
+        found[strip.name] = next((item for name, item in named if len(name) > 1 and any(name in text for text in texts)), None)
+    for channel in {strip.channel for strip in strips}:
+        inside = [strip.name for strip in strips if strip.channel == channel]
+        speakers = {found[name] for name in inside} - {None}
+        if len(speakers) == 1:
+            speaker = speakers.pop()
+            found.update((name, speaker) for name in inside if found[name] is None)
+    return found
+
+
+def _plain(text: str) -> str:
+    """A name without case, separators and the number of a copy, as files and objects spell it differently."""
+    return re.sub(r"[\W_]+", "", re.sub(r"\.\d{3}$", "", text).casefold())
+
+
+def list_characters(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """The characters of a scene: objects with a mapping, and for what belongs to none of these the object to map.
+
+    Meshes without shape keys that hang on no armature are none.
+    """
+    candidates = [item for item in scene.objects if is_character(item)]
+    mapped = [item for item in candidates if len(character_settings(item).links)]
+    taken = {part for item in mapped for part in rigs.find_character(item).objects}
+    found = list(mapped)
+    for item in candidates:
+        if item in taken:
+            continue
+        parts = rigs.find_character(item).objects
+        if any(getattr(part.data, "shape_keys", None) is not None for part in parts) or parts[0].type == "ARMATURE":
+            found.append(parts[0])
+            taken.update(parts)
+    return found
+
+
+def fill_dialogue(scene: bpy.types.Scene, *, by_channel: bool = False) -> int:
+    """List the sound strips of the scene, or its channels with sound, with who speaks them as far as that can be told.
+
+    What a person has chosen stays; lines whose strip is gone go. Gives how many are without a speaker.
+    """
+    stored = scene_settings(scene).dialogue
+    chosen = {line.strip or line.channel: line.character for line in stored if line.character is not None}
+    guessed = guess_speakers(scene, list_characters(scene))
+    strips = sounds.list_sound_strips(scene)
+    lines: dict[str | int, bpy.types.Object | None] = {}
+    if by_channel:
+        for channel in sorted({strip.channel for strip in strips}):
+            speakers = {guessed[strip.name] for strip in strips if strip.channel == channel}
+            lines[channel] = speakers.pop() if len(speakers) == 1 else None
+    else:
+        lines = {strip.name: guessed[strip.name] for strip in strips}
+    stored.clear()
+    for key, guess in lines.items():
+        line = stored.add()
+        line.strip, line.channel = (key, 0) if isinstance(key, str) else ("", key)
+        line.character = chosen.get(key, guess)
+    scene_settings(scene).active_line = 0
+    return sum(line.character is None for line in stored)
+
+
+def read_speakers(scene: bpy.types.Scene) -> dict[str | int, bpy.types.Object]:
+    """Who speaks what in the scene's dialogue list. Lines without a character are left out."""
+    stored = scene_settings(scene).dialogue
+    return {line.strip or line.channel: line.character for line in stored if line.character is not None}
+
+
+def _gather_lines(lines: Sequence[Line], gather_line: Callable[[Line], Job]) -> _Script:
+    """What to compute for each line. Raises AudioError when there are none."""
+    if not lines:
+        raise AudioError("No sound strip of the dialogue has a character; choose who speaks under Dialogue")
+    jobs: list[tuple[str, Job]] = []
+    refused: list[SpokenLine] = []
+    for line in lines:
+        try:
+            jobs.append((line.strip, gather_line(line)))
+        except VoxrigError as error:
+            refused.append(SpokenLine(line.strip, line.character.name, trouble=str(error)))
+    return _Script(tuple(jobs), tuple(refused))
+
+
+def _compute_script(
+    script: _Script, on_progress: Progress | None = None, is_cancelled: CancelCheck | None = None
+) -> tuple[Take | str, ...]:
+    """The take of each job, or why there is none. Knows no Blender; raises Cancelled."""
+    made: list[Take | str] = []
+    for i, (_strip, job) in enumerate(script.jobs):
+
+        def advance(fraction: float, done: int = i) -> None:
+            if on_progress is not None:
+                on_progress((done + fraction) / len(script.jobs))
+
+        try:
+            made.append(compute(job, advance, is_cancelled))
+        except VoxrigError as error:
+            made.append(str(error))
+    return tuple(made)
+
+
+def _write_script(scene: bpy.types.Scene, script: _Script, made: Sequence[Take | str]) -> tuple[SpokenLine, ...]:
+    """Write all takes. Raises RigError, before anything has changed, when there is none."""
+    if not any(isinstance(take, Take) for take in made):
+        troubles = [line.trouble for line in script.refused] + [take for take in made if isinstance(take, str)]
+        raise RigError(f"No line of the dialogue can be animated; the first: {troubles[0]}")
+    spoken = list(script.refused)
+    for (strip, job), take in zip(script.jobs, made):
+        if isinstance(take, Take):
+            try:
+                spoken.append(SpokenLine(strip, job.character, write(scene, job, take)))
+            except VoxrigError as error:
+                spoken.append(SpokenLine(strip, job.character, trouble=str(error)))
+        else:
+            spoken.append(SpokenLine(strip, job.character, trouble=take))
+    order = [strip.name for strip in sounds.list_sound_strips(scene)]
+    return tuple(sorted(spoken, key=lambda line: order.index(line.strip) if line.strip in order else len(order)))
+
+
+class VOXRIG_OT_fill_dialogue(VoxrigOperator):
+    """List the sound strips of the sequencer with the characters whose names are in the name of the strip,
+    of its file or of its channel. Who you have chosen stays"""
+
+    bl_idname = "voxrig.fill_dialogue"
+    bl_label = "Fill from Strips"
+    bl_options = {"REGISTER", "UNDO"}
+
+    by_channel: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="By Channel", description="One line for each channel of the sequencer instead of one for each strip"
+    )
+
+    def run(self, context: Any) -> None:
+        """Fill the list and say what is still to be chosen."""
+        if not sounds.list_sound_strips(context.scene):
+            raise AudioError("The sequencer of this scene has no sound strip; add one for each line of the dialogue")
+        missing = fill_dialogue(context.scene, by_channel=self.by_channel)
+        if missing:
+            self.report({"INFO"}, f"{missing} without a character: choose who speaks")
+
+
+class VOXRIG_OT_remove_line(VoxrigOperator):
+    """Take the chosen line out of the dialogue. Its strip stays"""
+
+    bl_idname = "voxrig.remove_line"
+    bl_label = "Remove Line"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """Grey without lines."""
+        return None if len(scene_settings(context.scene).dialogue) else "The dialogue has no lines"
+
+    def run(self, context: Any) -> None:
+        """Remove it; the one before it becomes the chosen one."""
+        settings = scene_settings(context.scene)
+        settings.dialogue.remove(settings.active_line)
+        settings.active_line = max(0, min(settings.active_line, len(settings.dialogue) - 1))
+
+
+class VOXRIG_OT_animate_dialogue(BackgroundOperator):
+    """Animate each character of the dialogue from its own sound strips, with the model and sliders as they are.
+    A line that cannot be animated does not stop the others"""
+
+    bl_idname = "voxrig.animate_dialogue"
+    bl_label = "Animate Dialogue"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """Grey without a line that somebody speaks, and while another run goes on."""
+        if any(line.character is not None for line in scene_settings(context.scene).dialogue):
+            return super().disabled_reason(context)
+        return "Fill the dialogue from the strips and choose who speaks"
+
+    def gather(self, scene: bpy.types.Scene) -> _Script:
+        """The lines of the scene's list with the scene's settings."""
+        lines = find_lines(scene, read_speakers(scene))
+        return _gather_lines(lines, lambda line: gather_from_scene(scene, line.character, SoundStrip(line.strip)))
+
+    def start(self, job: _Script) -> Work[_Script, tuple[Take | str, ...]]:
+        """The work on all lines."""
+        return Work(job, Run("The dialogue"), _compute_script)
+
+    def finish(self, scene: bpy.types.Scene, job: _Script, result: tuple[Take | str, ...]) -> None:
+        """Write all lines, and say how many there are and what is wrong with the others."""
+        spoken = _write_script(scene, job, result)
+        for line in scene_settings(scene).dialogue:
+            line.trouble = next((said.trouble for said in spoken if line.strip == said.strip), "")
+        for line in spoken:
+            if line.trouble:
+                self.report({"WARNING"}, f"'{line.strip}': {line.trouble}")
+        done = [line for line in spoken if line.take is not None]
+        session.provider = done[0].take.provider if done and done[0].take is not None else session.provider
+        speakers = len({line.character for line in done})
+        self.report({"INFO"}, f"{len(done)} of {len(spoken)} lines animated, {speakers} characters")
+
+
+CLASSES = (VOXRIG_OT_fill_dialogue, VOXRIG_OT_remove_line, VOXRIG_OT_animate_dialogue)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]

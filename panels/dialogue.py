@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The dialogue: which character speaks which sound strips of the sequencer."""
+
+from typing import Any
+
+import bpy
+
+from ..properties import scene_settings
+from .main import VoxrigPanel, iface
+
+
+class VOXRIG_UL_dialogue(bpy.types.UIList):
+    """The lines of the dialogue."""
+
+    bl_idname = "VOXRIG_UL_dialogue"
+
+    def draw_item(
+        self,
+        context: Any,
+        layout: Any,
+        data: Any,
+        item: Any,
+        icon: Any,
+        active_data: Any,
+        active_property: str | None,
+        index: int | None = 0,
+        flt_flag: int | None = 0,
+    ) -> None:
+        """One row: a strip or a channel, and who speaks it."""
+        row = layout.row()
+        name = item.strip or iface("Channel {}").format(item.channel)
+        row.label(text=name, icon="ERROR" if item.trouble else "SOUND" if item.strip else "ALIGN_JUSTIFY")
+        row.prop(item, "character", text="")
+
+
+class VOXRIG_PT_dialogue(VoxrigPanel):
+    """Who speaks what, and one button for all of it."""
+
+    bl_idname = "VOXRIG_PT_dialogue"
+    bl_label = "Dialogue"
+    bl_parent_id = "VOXRIG_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Any) -> None:
+        """Draw the list and the button."""
+        settings = scene_settings(context.scene)
+        layout: Any = self.layout
+        row = layout.row(align=True)
+        row.operator("voxrig.fill_dialogue", icon="FILE_REFRESH").by_channel = False
+        row.operator("voxrig.fill_dialogue", text="By Channel").by_channel = True
+        if len(settings.dialogue):
+            row = layout.row()
+            row.template_list("VOXRIG_UL_dialogue", "", settings, "dialogue", settings, "active_line", rows=3)
+            row.operator("voxrig.remove_line", text="", icon="REMOVE")
+            trouble = settings.dialogue[min(settings.active_line, len(settings.dialogue) - 1)].trouble
+            if trouble:
+                layout.label(text=trouble, icon="ERROR")
+        layout.operator("voxrig.animate_dialogue", icon="PLAY")
+
+
+CLASSES = (VOXRIG_UL_dialogue, VOXRIG_PT_dialogue)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
