@@ -12,8 +12,9 @@ distance between the outer eye corners taken as 9 cm and the chin moving 2.65 cm
 the scanned head that the lip formulas are from).
 
 The file was then corrected by hand where one British talker should not speak for all: his fronted UW and the rare SH
-ZH CH JH UH UX OE and W keep more rounding, W narrows the lips whatever its neighbours are, and the sibilants' jaw cap was raised from 0.06 to his 0.10. The poses that are
-there are the ridge's prior, so a second run goes on from the first one's result.
+ZH CH JH UH UX OE and W keep more rounding, W narrows the lips whatever its neighbours are, and the sibilants' jaw cap was
+raised from 0.06 to his 0.10. The poses that are there are the ridge's prior, so a second run goes on from the first
+one's result.
 
 Run: python -m voxrig.training.calibrate_articulation --data ../shared/data --cache .cache/training --write
 """

@@ -2,7 +2,7 @@
 """Where contact evidence is believed: ``python -m voxrig.training.choose_contacts --data DIR --run DIR``.
 
 Runs the network once over labelled development clips and then tries thresholds of the contact rules: closures found
-against vowels and tongue sounds sealed by mistake. Prints the trade-off; the choice goes into ``export.py``.
+against vowels and tongue sounds sealed by mistake, and jitter. Prints the trade-off; the choice goes into ``export.py``.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ..animation.curves import ChannelCurves
 from .batches import learned_channels
 from .evaluate import load_development
 from .export import load_network
-from .measures import measure_contacts, ratio
+from .measures import measure_contacts, measure_jitter, ratio
 from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules
 
-SEALS = ((2.0, 3.0), (0.3, 0.6), (0.2, 0.5), (0.15, 0.4), (0.12, 0.38), (0.1, 0.35), (0.08, 0.3), (0.05, 0.2))
+SEALS = ((2.0, 3.0), (0.3, 0.6), (0.2, 0.55), (0.12, 0.5), (0.08, 0.45), (0.05, 0.4), (0.02, 0.35))
 """(threshold, certain) to try; the first one never closes: the network alone."""
 
 
@@ -50,9 +50,10 @@ def main() -> None:
         tallies = defaultdict(list)
         for channels, logits, probabilities, phones in heard:
             values = rules(channels, logits, probabilities)[0].numpy()
-            for name, tally in measure_contacts(ChannelCurves(tuple(names), FRAME_RATE, values), phones).items():
+            curves = ChannelCurves(tuple(names), FRAME_RATE, values)
+            for name, tally in {**measure_contacts(curves, phones), "jitter": measure_jitter(curves)}.items():
                 tallies[name].append(tally)
-        shown = ("closure_recall", "false_closure", "sealed_tongue", "labiodental_recall", "false_labiodental")
+        shown = ("closure_recall", "false_closure", "sealed_tongue", "labiodental_recall", "jitter")
         print(
             f"{threshold:.2f} {certain:.2f}  " + "  ".join(f"{name} {ratio(tallies[name]):.3f}" for name in shown), flush=True
         )

@@ -26,8 +26,8 @@ from .batches import learned_channels
 from .expression_rules import ExpressionRules
 from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, NetworkSize, RestRules, SpeechNetwork
 
-CONTACT_THRESHOLD = (0.12, 0.12)
-CONTACT_CERTAIN = (0.38, 0.4)
+CONTACT_THRESHOLD = (0.08, 0.12)
+CONTACT_CERTAIN = (0.45, 0.4)
 """Lips sealed, lower lip on teeth: where evidence begins to count and where it is believed in full."""
 
 VERSION = "1.0.0"
@@ -94,7 +94,7 @@ def export(checkpoint: Path, folder: Path, scores: dict[str, Any]) -> None:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
     )
-    context = round(network.context_seconds + model.rest.context_seconds, 3)
+    context = round(network.context_seconds + model.contacts.context_seconds + model.rest.context_seconds, 3)
     description = {
         "format": 1,
         "name": "speech",

@@ -170,13 +170,16 @@ class ContactRules(nn.Module):
     vowel, mapped from ``threshold``..``certain`` to 0..1, so that a seal ends where its vowel begins; where a vowel or a
     tongue sound is likely and no seal is, the lips are at least ``APART_CENTIMETRES`` apart. All moves go along
     'mouthClose' by just what the formulas of ``animation/lips.py`` ask for, but a lip on the teeth stays there and the
-    upper lip parts; channels that would part a seal give way. ``[batch, frame, learned]`` in and out.
+    upper lip parts; channels that would part a seal give way. Moves are smoothed over some frames, for evidence flickers
+    and lips do not. ``[batch, frame, learned]`` in and out.
     """
 
     VOWEL_DOUBT = 0.6
     APART_CENTIMETRES = 0.2
     APART_LIKELY = (0.4, 0.7)
     """Probability of a vowel or tongue sound from which the lips begin to part, and at which they are apart."""
+    TEETH, PARTING, SEALING = 3, 5, 3
+    """Frames: the most likely one of the first counts for teeth, the others are the lengths of Hann windows."""
 
     def __init__(self, names: list[str], threshold: tuple[float, float], certain: tuple[float, float]) -> None:
         super().__init__()
@@ -202,6 +205,9 @@ class ContactRules(nn.Module):
         self.register_buffer("teeth_keeps", 1.0 - column(teeth))
         self.register_buffer("vowels", phones(VOWELS))
         self.register_buffer("open_sounds", phones(VOWELS | TONGUE_CONSONANTS))
+        for name, frames in (("parting", self.PARTING), ("sealing", self.SEALING)):
+            window = torch.hann_window(frames + 2, periodic=False)[1:-1]
+            self.register_buffer(name, (window / window.sum()).view(1, 1, -1))
         self.register_buffer("threshold", torch.tensor(threshold))
         self.register_buffer("span", torch.tensor(certain) - torch.tensor(threshold))
         self.margin = 0.05
@@ -209,13 +215,23 @@ class ContactRules(nn.Module):
         self.gap_per_close = -lips.GAP_CENTIMETRES["mouthClose"]
         self.height_per_close = lips.LOWER_LIP_CENTIMETRES["mouthClose"]
 
+    @property
+    def context_seconds(self) -> float:
+        """How far to each side of a frame the evidence matters."""
+        return (self.TEETH // 2 + self.PARTING // 2 + self.SEALING // 2) / FRAME_RATE
+
     def forward(self, channels: Tensor, contact_logits: Tensor, phones: Tensor) -> Tensor:
         """``phones`` are probabilities ``[batch, frame, phone]``."""
+
+        def smooth(value: Tensor, window: Tensor) -> Tensor:
+            return functional.conv1d(value.transpose(1, 2), window, padding=window.shape[-1] // 2).transpose(1, 2)
+
         likely = torch.sigmoid(contact_logits)
         seal_likely = likely[..., :1] - self.VOWEL_DOUBT * (phones @ self.vowels)
-        # Teeth meet the lip for a moment only: the most likely of three frames. A seal that was spread so would reach
-        # into its vowels (measured: twice the false closures at the same recall).
-        teeth_likely = functional.max_pool1d(likely[..., 1:].transpose(1, 2), 3, stride=1, padding=1).transpose(1, 2)
+        # Teeth meet the lip for a moment only. A seal that was spread so would reach into its vowels (measured: twice
+        # the false closures at the same recall).
+        teeth_likely = likely[..., 1:].transpose(1, 2)
+        teeth_likely = functional.max_pool1d(teeth_likely, self.TEETH, stride=1, padding=self.TEETH // 2).transpose(1, 2)
         sure = ((torch.cat([seal_likely, teeth_likely], dim=2) - self.threshold) / self.span).clamp(0.0, 1.0)
         sealed, teeth = sure[..., :1], sure[..., 1:]
         channels = channels * (1.0 - teeth * (1.0 - self.teeth_keeps))
@@ -224,12 +240,12 @@ class ContactRules(nn.Module):
 
         begin, end = self.APART_LIKELY
         apart = ((phones @ self.open_sounds - begin) / (end - begin)).clamp(0.0, 1.0) * (1.0 - sealed)
-        short = (self.APART_CENTIMETRES * apart - channels @ self.gap).clamp(min=0.0)
+        short = smooth((self.APART_CENTIMETRES * apart - channels @ self.gap).clamp(min=0.0), self.parting)
         channels = channels - short * (1.0 - teeth) / self.gap_per_close * self.close + short * teeth * self.upper_up
 
         channels = channels * (1.0 - sealed * (1.0 - self.sealed_keeps))
         lift = (channels @ self.gap + self.margin).clamp(min=0.0) / self.gap_per_close
-        return channels + sealed * lift * self.close
+        return channels + smooth(sealed * lift, self.sealing) * self.close
 
 
 class RestRules(nn.Module):
