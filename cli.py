@@ -32,6 +32,8 @@ EXIT_INTERRUPTED = 130
 
 # Those of animation.placing, which would import numpy for every --help.
 KEY_MODES = ("SPARSE", "EVERY", "STEP", "POSES")
+# Those of blender.outputs.
+OUTPUTS = ("ACTION", "NEW_ACTION", "NEW_SLOT", "STRIP", "LAYER")
 CURVE_FORMATS = ("csv", "npz")
 
 
@@ -69,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_collect(subcommands)
     _add_fit(subcommands)
     _add_animate(subcommands)
+    _add_takes(subcommands)
     add_batch(subcommands)
     return parser
 
@@ -416,18 +419,50 @@ def _add_animate(subcommands: argparse._SubParsersAction[argparse.ArgumentParser
     )
     parser.add_argument("--blend", metavar="FILE", help=".blend file to open first; not needed inside Blender")
     parser.add_argument("--scene", metavar="NAME", help="scene of the file (default: its active one)")
-    parser.add_argument("--character", required=True, metavar="OBJECT", help="mesh or armature of the character")
+    parser.add_argument("--character", metavar="OBJECT", help="mesh or armature of the character (not with --dialogue)")
     sound = parser.add_mutually_exclusive_group(required=True)
     sound.add_argument("--audio", metavar="SOUND", help="sound file; what Blender can play, it can read")
     sound.add_argument("--strip", metavar="NAME", help="sound strip of the scene's sequencer, with its own place and trim")
     sound.add_argument("--curves", metavar="FILE", help="curves instead of a sound and a model; any that convert reads")
+    sound.add_argument(
+        "--dialogue",
+        nargs="*",
+        metavar="STRIP=OBJECT",
+        help="all sound strips of the sequencer, each for its speaker: by the name of the strip or the number of its channel, "
+        "by the names in it where none is given",
+    )
     parser.add_argument("--start-frame", type=float, default=1.0, metavar="FRAME", help="where the sound begins (default: 1)")
     parser.add_argument("--mapping", metavar="FILE", help="JSON file saved by Save Mapping (default: the character's own)")
     parser.add_argument("--strength", type=_number(0.0, 4.0), default=1.0, help="movement of the whole face (default: 1)")
+    parser.add_argument(
+        "--articulation", type=_number(0.0, 4.0), default=1.0, help="jaw, lips and tongue: below 1 a mumble (default: 1)"
+    )
     parser.add_argument("--jaw", type=_number(0.0, 4.0), default=1.0, help="movement of the jaw (default: 1)")
     parser.add_argument("--lips", type=_number(0.0, 4.0), default=1.0, help="movement of the lips (default: 1)")
     parser.add_argument(
         "--smoothing", type=_number(0.0, 1.0), default=0.0, metavar="SECONDS", help="half-life of the smoothing (default: 0)"
+    )
+    for option, what in (
+        ("--region-strength", "movement of a face part, such as brows=0.5"),
+        ("--region-smoothing", "half-life in seconds on top of --smoothing for a face part, such as jaw=0.04"),
+        ("--region-offset", "where a face part rests, -1..1, such as eyes=0.2 for sleepy lids"),
+    ):
+        parser.add_argument(
+            option, action="append", default=[], metavar="REGION=NUMBER", help=f"{what}; may be given several times"
+        )
+    parser.add_argument(
+        "--channel",
+        action="append",
+        default=[],
+        metavar="NAME=GAIN[,OFFSET]",
+        help="multiplier and offset of one channel, such as mouthSmileLeft=1.2,0.05; may be given several times",
+    )
+    parser.add_argument("--emotion-preset", metavar="NAME", help="a saved mix of emotions, such as Happy; --emotion adds to it")
+    parser.add_argument("--intensity", type=_number(0.0, 1.0), default=1.0, help="how much of all emotions (default: 1)")
+    parser.add_argument("--emotion-first", type=float, metavar="FRAME", help="frame where the emotions begin")
+    parser.add_argument("--emotion-last", type=float, metavar="FRAME", help="frame where they end")
+    parser.add_argument(
+        "--emotion-fade", type=_number(0.0, 1000.0), default=0.0, metavar="FRAMES", help="cross-fade at these frames"
     )
     parser.add_argument(
         "--density",
@@ -467,11 +502,50 @@ def _add_animate(subcommands: argparse._SubParsersAction[argparse.ArgumentParser
         help="a model for face parts of its own, such as lips,jaw=models/hero-lips; may be given several times",
     )
     parser.add_argument(
+        "--into",
+        choices=OUTPUTS,
+        default="ACTION",
+        type=lambda text: text.upper().replace("-", "_"),
+        help="where the take goes: action: the present one (default); new-action, new-slot: of its own, played instead; strip: "
+        "an NLA strip on a track of its own, which --fade blends in and out; layer: a strip that adds to what is there",
+    )
+    parser.add_argument(
         "--replace-edited", action="store_true", help="also replace keyframes that were made or changed by hand"
     )
     parser.add_argument("--output", required=True, metavar="FILE", help=".blend file to write")
     add_model_arguments(parser)
     parser.set_defaults(run=run_animate)
+
+
+def _parse_regions(option: str, assignments: Sequence[str], minimum: float, maximum: float) -> dict[str, float]:
+    """Numbers by face part. Raises CommandError."""
+    found: dict[str, float] = {}
+    for assignment in assignments:
+        name, _, text = assignment.partition("=")
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if name not in REGIONS or not minimum <= number <= maximum:
+            regions = ", ".join(REGIONS)
+            raise CommandError(f"{option} {assignment}: write REGION=NUMBER from {minimum:g} to {maximum:g} ({regions})")
+        found[name] = number
+    return found
+
+
+def _parse_channels(assignments: Sequence[str], package: ModelPackage) -> dict[str, tuple[float, float]]:
+    """Multiplier and offset by channel. Raises CommandError."""
+    found: dict[str, tuple[float, float]] = {}
+    for assignment in assignments:
+        name, _, text = assignment.partition("=")
+        gain, _, offset = text.partition(",")
+        if name not in package.channel_names:
+            raise CommandError(f"--channel {assignment}: model '{package.name}' has no channel '{name}'")
+        try:
+            found[name] = float(gain), float(offset or 0.0)
+        except ValueError:
+            raise CommandError(f"--channel {assignment}: write {name}=GAIN or {name}=GAIN,OFFSET") from None
+    return found
 
 
 def _number(minimum: float, maximum: float) -> Callable[[str], float]:
@@ -487,7 +561,8 @@ def _number(minimum: float, maximum: float) -> Callable[[str], float]:
 
 
 def run_animate(arguments: argparse.Namespace) -> int:
-    """``voxrig animate``: open, animate, save under the name of the output; nothing is saved when anything fails."""
+    """``voxrig animate``: open, animate, save under the name of the output; nothing is saved when anything fails, but for lines
+    of a dialogue: those that could be animated are saved, and the exit code tells of the others."""
     output = Path(cast("str", arguments.output)).absolute()
     if output.suffix.lower() != ".blend":
         raise CommandError(f"--output {output.name} does not end in .blend")
@@ -525,6 +600,8 @@ def _animate_file(arguments: argparse.Namespace, model_folder: Path, output: Pat
 
     from .inference.package import read_description
     from .operators.animate import AnimateSettings, Scope, animate_character
+    from .operators.dialogue import animate_dialogue
+    from .operators.emotions import find_emotion_preset
     from .operators.mapping import load_mapping
 
     if arguments.key_step < 1:
@@ -535,40 +612,132 @@ def _animate_file(arguments: argparse.Namespace, model_folder: Path, output: Pat
     elif not bpy.data.filepath:
         raise CommandError("no file is loaded; name one with --blend")
     scene = _find_scene(cast("str | None", arguments.scene))
-    name = cast("str", arguments.character)
-    character = _find_object(scene, name)
+    if (arguments.character is None) == (arguments.dialogue is None):
+        raise CommandError("give either --character or --dialogue")
+    if arguments.mapping is not None and arguments.character is None:
+        raise CommandError("--mapping is of one --character")
     if arguments.mapping is not None:
-        load_mapping(character, cast("str", arguments.mapping))
+        load_mapping(_find_object(scene, arguments.character), cast("str", arguments.mapping))
     emotion = parse_emotions(cast("list[str]", arguments.emotion), package := read_description(model_folder))
-    take = animate_character(
-        scene,
-        character,
-        _sound_choice(arguments),
-        model_folder,
-        AnimateSettings(
-            strength=arguments.strength,
-            jaw_strength=arguments.jaw,
-            lip_strength=arguments.lips,
-            smoothing_seconds=arguments.smoothing,
-            density=arguments.density,
-            keys=arguments.keys,
-            key_step=arguments.key_step,
-            key_phase=arguments.key_phase,
-            lead_seconds=None if arguments.lead is None else arguments.lead / 1000.0,
-            emotion=dict(zip(package.emotions, emotion or ())),
-            region_models=parse_region_models(arguments.region_model),
-            provider=cast("str", arguments.provider).upper(),
-        ),
-        _progress_printer(name),
-        scope=Scope(arguments.first, arguments.last, tuple(arguments.region), arguments.fade, arguments.replace_edited),
+    weights = {name: weight for name, weight in zip(package.emotions, emotion or ()) if weight}
+    if arguments.emotion_preset is not None:
+        weights = {**find_emotion_preset(arguments.emotion_preset).weights, **weights}
+    channels = _parse_channels(cast("list[str]", arguments.channel), package)
+    settings = AnimateSettings(
+        strength=arguments.strength,
+        articulation=arguments.articulation,
+        jaw_strength=arguments.jaw,
+        lip_strength=arguments.lips,
+        region_strengths=_parse_regions("--region-strength", arguments.region_strength, 0.0, 4.0),
+        smoothing_seconds=arguments.smoothing,
+        region_smoothing=_parse_regions("--region-smoothing", arguments.region_smoothing, 0.0, 1.0),
+        region_offsets=_parse_regions("--region-offset", arguments.region_offset, -1.0, 1.0),
+        gains={name: numbers[0] for name, numbers in channels.items()},
+        offsets={name: numbers[1] for name, numbers in channels.items()},
+        density=arguments.density,
+        keys=arguments.keys,
+        key_step=arguments.key_step,
+        key_phase=arguments.key_phase,
+        lead_seconds=None if arguments.lead is None else arguments.lead / 1000.0,
+        emotion=weights,
+        emotion_intensity=arguments.intensity,
+        emotion_first=arguments.emotion_first,
+        emotion_last=arguments.emotion_last,
+        emotion_fade=arguments.emotion_fade,
+        region_models=parse_region_models(arguments.region_model),
+        provider=cast("str", arguments.provider).upper(),
     )
-    for sentence in take.warnings:
+    scope = Scope(
+        arguments.first, arguments.last, tuple(arguments.region), arguments.fade, arguments.replace_edited, arguments.into
+    )
+    if arguments.character is not None:
+        name = cast("str", arguments.character)
+        sound = _sound_choice(arguments)
+        show = _progress_printer(name)
+        take = animate_character(scene, _find_object(scene, name), sound, model_folder, settings, show, scope=scope)
+        takes, troubles = [(name, take)], []
+    else:
+        speakers = _parse_speakers(scene, cast("list[str]", arguments.dialogue))
+        show = _progress_printer("dialogue")
+        spoken = animate_dialogue(scene, speakers, model_folder, settings, show, scope=scope)
+        takes = [(line.character, line.take) for line in spoken if line.take is not None]
+        troubles = [f"'{line.strip}': {line.trouble}" for line in spoken if line.trouble]
+    for sentence in (*dict.fromkeys(sentence for _name, take in takes for sentence in take.warnings), *troubles):
         _complain(sentence)
+    _save_blend(output)
+    for name, take in takes:
+        print(f"{output}: {take.summary(name)}")
+    return EXIT_FAILED if troubles else EXIT_DONE
+
+
+def _parse_speakers(scene: bpy.types.Scene, assignments: Sequence[str]) -> dict[str | int, bpy.types.Object]:
+    """Who speaks which strips or channels; by their names where nothing is given. Raises CommandError."""
+    from .operators.dialogue import guess_speakers, list_characters
+
+    if not assignments:
+        guessed = guess_speakers(scene, list_characters(scene))
+        for strip in [strip for strip, speaker in guessed.items() if speaker is None]:
+            _complain(f"'{strip}' has nobody's name in it; give --dialogue \"{strip}=OBJECT\"")
+        return {strip: speaker for strip, speaker in guessed.items() if speaker is not None}
+    speakers: dict[str | int, bpy.types.Object] = {}
+    for assignment in assignments:
+        key, separator, name = assignment.rpartition("=")
+        if not separator or not key:
+            raise CommandError(f"--dialogue {assignment}: write STRIP=OBJECT")
+        speakers[int(key) if key.isdecimal() else key] = _find_object(scene, name)
+    return speakers
+
+
+def _save_blend(output: Path) -> None:
+    import bpy
+
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(output), copy=True)
     except RuntimeError as error:
         raise CommandError(f"{output} cannot be written ({error}); choose another place") from None
-    print(f"{output}: {take.summary(name)}")
+
+
+def _add_takes(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subcommands.add_parser(
+        "takes",
+        help="list, compare or update the takes of a character in a .blend file",
+        description="Without --compare and --update the takes are listed: number, name, what it covers, and a star where it "
+        "shows. Otherwise the changed file is saved under a new name.",
+    )
+    parser.add_argument("--blend", metavar="FILE", help=".blend file to open first; not needed inside Blender")
+    parser.add_argument("--scene", metavar="NAME", help="scene of the file (default: its active one)")
+    parser.add_argument("--character", required=True, metavar="OBJECT", help="mesh or armature of the character")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--compare", metavar="NUMBER", help="show this take instead of the others on its frames")
+    what.add_argument("--update", metavar="NUMBER", help="generate this take again from all that it was made from")
+    parser.add_argument("--output", metavar="FILE", help=".blend file to write")
+    parser.set_defaults(run=lambda arguments: _with_extension("takes", lambda: run_takes(arguments)))
+
+
+def run_takes(arguments: argparse.Namespace) -> int:
+    """``voxrig takes``: nothing is saved when anything fails."""
+    from .operators.takes import compare_take, update_take
+    from .properties import character_settings
+
+    changes = arguments.compare is not None or arguments.update is not None
+    if changes != (arguments.output is not None):
+        raise CommandError("--output goes with --compare or --update")
+    if arguments.blend is not None:
+        _open_blend(Path(cast("str", arguments.blend)))
+    scene = _find_scene(cast("str | None", arguments.scene))
+    character = _find_object(scene, cast("str", arguments.character))
+    if arguments.compare is not None:
+        notes = compare_take(character, arguments.compare)
+    elif arguments.update is not None:
+        notes = update_take(scene, character, arguments.update).warnings
+    else:
+        notes = ()
+    for sentence in notes:
+        _complain(sentence)
+    if changes:
+        _save_blend(Path(cast("str", arguments.output)).absolute())
+    for take in character_settings(character).takes:
+        print(f"{'*' if take.is_shown else ' '} {take.name}  {take.title}  {take.about}")
     return EXIT_DONE
 
 
