@@ -56,10 +56,13 @@ def test_a_table_says_everything(tmp_path: Path) -> None:
     sound = write_sound(tmp_path / "sounds" / "a.wav")
     table = write_table(
         tmp_path / "jobs.csv",
-        {"audio": "sounds/a.wav", "blend": "hero.blend", "character": "Face", "fps": "29.97", "start_frame": "101", "keys": "Step",
-         "emotion": "joy=0.5; anger=0.8@24-48", "lead": "-20", "mapping": "m.json", "model": "speech", "sheet": "yes",
-         "output_blend": "out/{character}_{name}.blend", "output_curves": "out/{line}.csv", "#note": "the sad one"},
-    )  # fmt: skip
+        {
+            **{"audio": "sounds/a.wav", "blend": "hero.blend", "character": "Face", "fps": "29.97", "start_frame": "101"},
+            **{"keys": "Step", "emotion": "joy=0.5; anger=0.8@24-48", "lead": "-20", "mapping": "m.json", "model": "speech"},
+            **{"output_blend": "out/{character}_{name}.blend", "output_curves": "out/{line}.csv", "sheet": "yes"},
+            "#note": "the sad one",
+        },
+    )
     (line,) = read_jobs([str(table)], {})
     assert line.problem == ""
     assert (line.audio, line.blend, line.mapping) == (str(sound), str(tmp_path / "hero.blend"), str(tmp_path / "m.json"))
@@ -186,8 +189,8 @@ def test_a_key_changes_with_all_that_a_line_depends_on(tmp_path: Path, model: Pa
     line = Line(1, str(sound), mapping=str(mapping), model=str(model), output_curves=str(tmp_path / "a.csv"))
     first = Digests().key(line)
     assert first == Digests().key(Line(**{**line.__dict__, "number": 5}))
-    changed = [Digests().key(Line(**{**line.__dict__, **change})) for change in (
-        {"strength": 0.9}, {"emotion": {"joy": 0.1}}, {"fps": 25.0}, {"model": str(other)}, {"output_curves": "b.csv"})]  # fmt: skip
+    changes: list[dict[str, Any]] = [{"strength": 0.9}, {"emotion": {"joy": 0.1}}, {"fps": 25.0}, {"model": str(other)}]
+    changed = [Digests().key(Line(**{**line.__dict__, **change})) for change in (*changes, {"output_curves": "b.csv"})]
     mapping.write_text("{ }", encoding="utf-8")
     changed.append(Digests().key(line))
     write_sound(sound, 1.1)
@@ -410,8 +413,8 @@ def test_another_language_is_suspected_where_the_model_is_unsure() -> None:
     session = open_session(load_package(find_model(None)), "CPU", 1)
     speech = read_sound(ROOT / "tools" / "demo" / "speech" / "demo.flac", session.package.sample_rate)
     assert perform.judge_speech(session, speech) == []
-    backwards = Waveform(speech.samples[::-1], speech.sample_rate)
-    assert "wrong language suspected" in perform.judge_speech(session, backwards)[0]
+    quick = Waveform(speech.samples[::2], speech.sample_rate)  # no language that the model was trained on
+    assert "wrong language suspected" in perform.judge_speech(session, quick)[0]
 
 
 class Cells(HTMLParser):
@@ -431,7 +434,8 @@ class Cells(HTMLParser):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
+        if tag not in ("polygon", "polyline"):
+            assert self.open.pop() == tag
 
 
 def test_the_report_page_stands_by_itself_and_puts_trouble_first(tmp_path: Path) -> None:
