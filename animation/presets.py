@@ -4,8 +4,9 @@
 A preset file is JSON. ``links`` says for each channel which controls of the family it drives: one name, a list of names, or an
 object of names with a gain each. ``a|b`` are spellings of one control of which a rig has one. A channel ``mouthSmile*`` stands
 for both sides; in its controls ``<L|R>`` is the part that differs. A bone has ``move`` (a vector in armature space: x to the
-character's left, y to its back, z up, in units of the distance between the two bones of ``unit``) or ``turn`` (degrees about
-those axes) instead of a gain. ``made_up`` says the same of channels that the family has no control for, from others.
+character's left, y to its back, z up, in units of the distance between the two bones of ``unit``, its own or the preset's) or
+``turn`` (degrees about those axes) instead of a gain; with ``about``, a bone, it goes where a turn about that bone's head
+would take it, without turning. ``made_up`` says the same of channels that the family has no control for, from others.
 ``spellings`` are patterns of which a name has to match one; its group ``name`` is what is compared. ``like`` takes over the
 links of other presets. ``least`` is the share of the channels that has to be found before the preset is believed at all.
 """
@@ -35,7 +36,8 @@ _SIDED = re.compile(r"<([^|<>]*)\|([^|<>]*)>")
 class PresetControl:
     """One control that a channel drives: ``offset + gain * channel`` on a value, or ``move`` or ``turn`` times it on a bone.
 
-    ``names`` are spellings of the one control. ``move`` and ``turn`` are in armature space (see the module's text).
+    ``names`` are spellings of the one control. ``move`` and ``turn`` are in armature space, ``unit`` and ``about`` are names of
+    bones (see the module's text).
     """
 
     names: tuple[str, ...]
@@ -43,6 +45,8 @@ class PresetControl:
     offset: float = 0.0
     move: Vector | None = None
     turn: Vector | None = None
+    unit: tuple[str, str] | None = None
+    about: str = ""
 
     @property
     def is_bone(self) -> bool:
@@ -119,15 +123,13 @@ def _read(family: str, documents: Mapping[str, dict[str, object]]) -> Preset:
         raise _wrong(place, f"a spelling is no pattern ({error})") from None
     if any("name" not in spelling.groupindex for spelling in spellings):
         raise _wrong(place, 'a spelling lacks the group "name"')
-    unit = _texts(data.get("unit", []), "unit", place)
-    if len(unit) not in (0, 2):
-        raise _wrong(place, '"unit" is not two bones')
+    unit = _unit(data.get("unit", []), place)
     links = _links(data, "links", documents, (family,))
     made_up = {name: controls for name, controls in _links(data, "made_up", documents, (family,)).items() if name not in links}
     if not links:
         raise _wrong(place, "it links nothing")
     both = [control for table in (links, made_up) for controls in table.values() for control in controls]
-    if not unit and any(control.move is not None for control in both):
+    if not unit and any(control.move is not None and control.unit is None for control in both):
         raise _wrong(place, 'bones move but "unit" is missing')
     return Preset(
         family=family,
@@ -138,7 +140,7 @@ def _read(family: str, documents: Mapping[str, dict[str, object]]) -> Preset:
         mouth=mouth,
         spellings=spellings,
         least=float(least),
-        unit=(unit[0], unit[1]) if unit else None,
+        unit=unit,
     )
 
 
@@ -171,28 +173,42 @@ def _controls(data: object, side: int | None, place: str) -> tuple[PresetControl
 
 
 def _control(name: str, how: object, side: int | None, place: str) -> PresetControl:
-    if side is not None:
-        name = _SIDED.sub(lambda found: found[side + 1], name)
-    names = tuple(name.split("|"))
+    def sided(text: str) -> str:
+        return text if side is None else _SIDED.sub(lambda found: found[side + 1], text)
+
+    names = tuple(sided(name).split("|"))
     if not all(names):
         raise _wrong(place, "a control has no name")
     if isinstance(how, (int, float)) and not isinstance(how, bool):
         return PresetControl(names, gain=float(how))
     entries = _mapping(how, place)
-    unknown = sorted(set(entries) - {"gain", "offset", "move", "turn"})
+    unknown = sorted(set(entries) - {"gain", "offset", "move", "turn", "unit", "about"})
     if unknown:
         raise _wrong(place, f'"{unknown[0]}" is nothing that a control does')
     gain, offset = _number(entries.get("gain", 1.0), place), _number(entries.get("offset", 0.0), place)
     # What a preset says of the left side holds mirrored for the right one.
     flip = -1.0 if side == 1 else 1.0
     move, turn = _vector(entries.get("move"), place), _vector(entries.get("turn"), place)
+    unit = _unit(entries.get("unit", []), place)
+    about = _text(entries, "about", place) if "about" in entries else ""
+    if (move is None and unit is not None) or (turn is None and about):
+        raise _wrong(place, '"unit" belongs to a move and "about" to a turn')
     return PresetControl(
         names,
         gain,
         offset,
         (flip * move[0], move[1], move[2]) if move else None,
         (turn[0], flip * turn[1], flip * turn[2]) if turn else None,
+        (sided(unit[0]), sided(unit[1])) if unit else None,
+        sided(about),
     )
+
+
+def _unit(data: object, place: str) -> tuple[str, str] | None:
+    bones = _texts(data, "unit", place)
+    if len(bones) not in (0, 2):
+        raise _wrong(place, '"unit" is not two bones')
+    return (bones[0], bones[1]) if bones else None
 
 
 def _mapping(data: object, place: str) -> dict[str, object]:

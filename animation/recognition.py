@@ -48,7 +48,7 @@ class FoundLink:
     """A channel that drives ``controls[control]`` of the list that was asked about; ``why`` says it for the artist.
 
     ``move`` and ``turn`` of bones are in armature space: in units of the distance between the two bones of ``unit``, and in
-    degrees about the axes.
+    degrees about the axes; with ``about``, the bone goes where that turn about the head of another bone would take it.
     """
 
     channel: str
@@ -60,6 +60,7 @@ class FoundLink:
     move: Vector | None = None
     turn: Vector | None = None
     unit: tuple[str, str] | None = None
+    about: str = ""
     is_made_up: bool = False
 
 
@@ -496,7 +497,8 @@ class _Gathered:
                         control.offset,
                         control.move,
                         control.turn,
-                        preset.unit if control.move is not None else None,
+                        (control.unit or preset.unit) if control.move is not None else None,
+                        control.about,
                         is_made_up,
                     )
 

@@ -95,7 +95,7 @@ def links_from_pose(channel: str, neutral: Table[Target, float], pose: Table[Tar
     """Links that put the character into ``pose`` when ``channel`` is ``full``, and into ``neutral`` when it is 0.
 
     Only values that differ become links. Quaternions are compared by the shorter way round. Raises RigError when nothing
-    differs, when a value has no neutral, or when a bone turns by axis and angle, which does not blend.
+    differs, when a value has no neutral, or when a bone turns about another axis by axis and angle, which does not blend.
     """
     signs = _shorter_way(neutral, pose)
     links: list[Link] = []
@@ -106,7 +106,7 @@ def links_from_pose(channel: str, neutral: Table[Target, float], pose: Table[Tar
         moved = value * signs.get((target.id_name, target.data_path), 1.0) - rest
         if abs(moved) <= _SAME:
             continue
-        if target.data_path.endswith("rotation_axis_angle"):
+        if target.data_path.endswith("rotation_axis_angle") and target.array_index > 0:
             raise RigError(
                 f'The bone "{rigs.control_name(target)}" rotates by axis and angle, which cannot be blended; '
                 "give it another rotation mode in the sidebar's Item tab."
@@ -153,7 +153,7 @@ def show_preview(pose: Table[Target, float], on_end: Callable[[], None] | None =
     added = read_pose([target for target in pose if target not in _before])
     left = {target: value for target, value in _before.items() if target not in pose}
     set_pose(pose)
-    _set_what_is_left(left)
+    set_what_is_left(left)
     for target in left:
         del _before[target]
     _before.update(added)
@@ -173,14 +173,15 @@ def end_preview() -> None:
     for handlers in _ending_handlers():
         if _end_by_handler in handlers:
             handlers.remove(_end_by_handler)
-    _set_what_is_left(pose)
+    set_what_is_left(pose)
     calls = list(_on_end)
     _on_end.clear()
     for call in calls:
         call()
 
 
-def _set_what_is_left(pose: Pose) -> None:
+def set_what_is_left(pose: Table[Target, float]) -> None:
+    """As ``set_pose``, leaving out what is gone or linked by now."""
     for target, value in pose.items():
         try:
             set_pose({target: value})

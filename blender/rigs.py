@@ -58,11 +58,15 @@ class Character:
 
 @dataclass(frozen=True)
 class Match:
-    """What was recognised: the mapping, the rig family ('' when it is none that Voxrig knows) and the share of it found."""
+    """What was recognised: the mapping, the rig family ('' when it is none that Voxrig knows) and the share of it found.
+
+    ``notes`` are sentences on what was recognised and cannot be mapped as it is.
+    """
 
     mapping: Mapping
     title: str = ""
     share: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,11 @@ def _bone_components(bone: Any) -> Iterator[tuple[str, int, str]]:
         if not (bone.lock_rotations_4d and bone.lock_rotation_w):
             yield "rotation_quaternion", 0, "Quaternion W"
         yield from (("rotation_quaternion", i + 1, f"Quaternion {a}") for i, a in enumerate("XYZ") if not bone.lock_rotation[i])
-    elif bone.rotation_mode != "AXIS_ANGLE":
+    elif bone.rotation_mode == "AXIS_ANGLE":
+        if not (bone.lock_rotations_4d and bone.lock_rotation_w):
+            yield "rotation_axis_angle", 0, "Axis Angle W"
+        yield from (("rotation_axis_angle", i + 1, f"Axis Angle {a}") for i, a in enumerate("XYZ") if not bone.lock_rotation[i])
+    else:
         yield from (("rotation_euler", i, f"Rotation {axis}") for i, axis in enumerate("XYZ") if not bone.lock_rotation[i])
     yield from (("scale", i, f"Scale {axis}") for i, axis in enumerate("XYZ") if not bone.lock_scale[i])
 
@@ -152,15 +160,18 @@ def match_channels(
 
     ``choose`` may leave some of what was found out. Unsure links are off. Controls with a driver are left to their driver,
     locked components of bones alone. Limits are those of the control; one that goes to 10 or more is taken as a percentage, so
-    that full weight is its full range. The mapping is empty when nothing is recognised.
+    that full weight is its full range. Properties of the same name on several bones or objects are unsure, as only one of them
+    may be meant, while shape keys of the same name on several meshes go together. The mapping is empty when nothing is
+    recognised.
     """
     controls: list[Control] = []
     values: list[tuple[Target, Range] | Any] = []
     for owner, place, group in _control_groups(character):
         driven = _driven(owner)
+        on = f"{owner.name_full} {place}" if owner.id_type == "KEY" else "properties"
         for name, target, limits in group:
             if (target.data_path, target.array_index) not in driven:
-                controls.append(Control(name, f"{owner.name_full} {place}"))
+                controls.append(Control(name, on))
                 values.append((target, limits))
     for item in character.objects:
         for bone in item.pose.bones if item.pose is not None else ():
@@ -168,9 +179,14 @@ def match_channels(
             values.append(bone)
     found = recognise(channel_names, controls, bundled_presets())
     links: list[Link] = []
+    stuck: dict[str, None] = {}
     for part in choose(found):
         if controls[part.control].is_bone:
-            links += _bone_links(part, values[part.control])
+            bone = values[part.control]
+            if bone.rotation_mode == "AXIS_ANGLE" and part.turn is not None and not part.about:
+                stuck[bone.name] = None
+                continue
+            links += _bone_links(part, bone)
         else:
             target, (low, high) = values[part.control]
             full = high if high is not None and high >= _PERCENT_FROM else 1.0
@@ -178,26 +194,31 @@ def match_channels(
             links.append(
                 Link(part.channel, target, part.gain * full, part.offset * full, low, high, on, confidence=part.confidence)
             )
-    return Match(Mapping(tuple(links)), found.title, found.share)
+    notes = [
+        f'The bone "{name}" rotates by axis and angle, which cannot be blended; give it another rotation mode in the Item tab '
+        "and match again."
+        for name in stuck
+    ]
+    return Match(Mapping(tuple(links)), found.title, found.share, tuple(notes))
 
 
 def _bone_links(part: FoundLink, bone: Any) -> list[Link]:
     """A movement in armature space as links to the free components of a pose bone that have a share in it."""
     item = bone.id_data
     rest = bone.bone.matrix_local.to_3x3()
-    if part.move is not None:
-        ends = [item.data.bones.get(name) for name in part.unit or ()]
+    angles = Vector([math.radians(angle) for angle in part.turn or (0.0, 0.0, 0.0)])
+    if part.move is not None or part.about:
+        ends = [item.data.bones.get(name) for name in ((part.about, bone.name) if part.about else part.unit or ())]
         if bone.bone.use_connect or len(ends) != 2 or None in ends:
             return []
-        vector = Vector(part.move) * (ends[0].head_local - ends[1].head_local).length
+        way = ends[1].head_local - ends[0].head_local
+        vector = angles.cross(way) if part.about else Vector(part.move) * way.length
         # Without Local Location, Blender takes the location in the axes of the armature.
         components = rest.transposed() @ vector if bone.bone.use_local_location else vector
         name, first, locks = "location", 0, list(bone.lock_location)
     else:
-        turn = rest.transposed() @ Vector([math.radians(angle) for angle in part.turn or (0.0, 0.0, 0.0)])
+        turn = rest.transposed() @ angles
         locks = list(bone.lock_rotation)
-        if bone.rotation_mode == "AXIS_ANGLE":
-            return []
         if bone.rotation_mode == "QUATERNION":
             # W stays 1 and Blender normalises: XYZ is the axis times the tangent of half the angle.
             components = turn.normalized() * math.tan(turn.length / 2.0)

@@ -116,6 +116,12 @@ def _replace_links(character_object: bpy.types.Object, channel: str, links: list
     group.active_link = place
 
 
+def list_pose_sources(_operator: Any, _context: Any, typed: str) -> list[tuple[str, str]]:
+    """What a pose can be taken from, with what it is: the file's pose assets first, then its other Actions."""
+    found = [(action.name, "Pose Asset" if action.asset_data is not None else "Action") for action in bpy.data.actions]
+    return sorted((entry for entry in found if typed.lower() in entry[0].lower()), key=lambda entry: entry[1] == "Action")
+
+
 class CalibrateOperator(CharacterOperator):
     """Base of the two ways to give a pose."""
 
@@ -123,7 +129,10 @@ class CalibrateOperator(CharacterOperator):
         name="Channel", description="Channel or viseme that the pose stands for", options={"SKIP_SAVE"}
     )
     action: bpy.props.StringProperty(
-        name="Action", description="Take the pose from this Action or pose asset instead", options={"SKIP_SAVE"}
+        name="Pose",
+        description="Take the pose from this pose asset or other Action instead",
+        search=list_pose_sources,
+        options={"SKIP_SAVE"},
     )
     frame: bpy.props.FloatProperty(name="Frame", description="Frame of the Action that holds the pose", default=1.0)
     return_to_neutral: bpy.props.BoolProperty(
@@ -138,6 +147,8 @@ class CalibrateOperator(CharacterOperator):
             action = bpy.data.actions.get(self.action)
             if action is None:
                 raise RigError(f"There is no Action '{self.action}' in this file; choose another one")
+            if action.asset_data is not None:
+                self.frame = action.frame_range[0]
         settings = scene_settings(context.scene)
         model = chosen_model(settings)
         full = model.maxima.get(channel, 1.0) if model is not None else 1.0
@@ -164,7 +175,7 @@ class VOXRIG_OT_calibrate(CalibrateOperator):
 
 
 class VOXRIG_OT_calibrate_from_action(CalibrateOperator):
-    """Take the pose of a channel from a frame of an Action or from a pose asset of this file.
+    """Take the pose of a channel from a pose asset of this file or from a frame of an Action.
     The character itself is not moved"""
 
     bl_idname = "voxrig.calibrate_from_action"
@@ -178,12 +189,15 @@ class VOXRIG_OT_calibrate_from_action(CalibrateOperator):
         return context.window_manager.invoke_props_dialog(self)
 
     def draw(self, context: Any) -> None:
-        """The dialog: channel, Action, frame."""
+        """The dialog: channel, pose asset or Action, frame."""
         layout: Any = self.layout
         layout.use_property_split = True
         layout.prop(self, "channel")
-        layout.prop_search(self, "action", bpy.data, "actions")
-        layout.prop(self, "frame")
+        layout.prop(self, "action")
+        action = bpy.data.actions.get(self.action)
+        # A pose asset is one frame.
+        if action is None or action.asset_data is None:
+            layout.prop(self, "frame")
 
     def run(self, context: Any) -> None:
         """Calibrate from the chosen Action."""

@@ -143,6 +143,8 @@ class VOXRIG_OT_match_channels(CharacterOperator):
             text = f"{match.title}: {text}"
         if unsure:
             text += f"; {unsure} more to confirm: tick those that are right"
+        for note in match.notes[:3]:
+            self.report({"WARNING"}, note)
         self.report({"INFO"}, text)
 
 

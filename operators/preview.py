@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looking at a mapping: a sweep through its channels, without keying, and the way back."""
+"""Looking at a mapping: a sweep through its channels, shown or as keyframes of its own, and the way back."""
 
 # pyright: reportInvalidTypeForm=false
 
@@ -8,12 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 import bpy
+import numpy as np
 
-from ..animation.mapping import Mapping
-from ..blender import poses, rigs
+from ..animation.curves import ChannelCurves
+from ..animation.keys import reduce_to_keys
+from ..animation.mapping import Mapping, apply_mapping
+from ..blender import poses, rigs, sweeps
+from ..blender.actions import WriteReport
 from ..errors import RigError
-from ..properties import active_mapping, preview_channel, scene_settings, session
-from .base import redraw_panel
+from ..properties import active_mapping, chosen_model, preview_channel, scene_settings, session
+from .base import VoxrigOperator, redraw_panel
 from .mapping import CharacterOperator
 
 # Long enough to see a shape come and go, short enough that 52 channels take less than a minute.
@@ -55,6 +59,40 @@ def sweep_state(channels: tuple[str, ...], seconds: float) -> tuple[str, float] 
         return None
     phase = seconds / _SECONDS_PER_CHANNEL - i
     return channels[i], 0.5 - 0.5 * math.cos(2.0 * math.pi * phase)
+
+
+def key_sweep(scene: bpy.types.Scene) -> WriteReport:
+    """Move each mapped channel to its maximum and back in turn, on the frames of the scene (or of its preview range).
+
+    The keys are in a new Action, with a marker for each channel, that is played instead of the present one until
+    ``sweeps.remove_sweep``; no other key changes. Raises RigError, changing nothing, for a mapping without links that are on or
+    with a target that is gone, and for a range that is too short.
+    """
+    settings = scene_settings(scene)
+    mapping = _swept_mapping(settings.character)
+    channels = mapping.channels()
+    ranged = (scene.frame_preview_start, scene.frame_preview_end) if scene.use_preview_range else None
+    first, last = ranged or (scene.frame_start, scene.frame_end)
+    half = (last - first) // (2 * len(channels))
+    if half < 1:
+        raise RigError(
+            f"{len(channels)} channels need {2 * len(channels)} frames and the timeline has {last - first}; "
+            "set a later end or make some links solo"
+        )
+    model = chosen_model(settings)
+    frames = first + np.arange(2 * half * len(channels) + 1)
+    values = np.zeros((len(frames), len(channels)), np.float32)
+    for i, channel in enumerate(channels):
+        full = model.maxima.get(channel, 1.0) if model is not None else 1.0
+        rise = 0.5 - 0.5 * np.cos(np.pi * np.arange(2 * half + 1) / half)
+        values[2 * half * i : 2 * half * (i + 1) + 1, i] = full * rise
+    moved = apply_mapping(mapping, ChannelCurves(channels, 1.0, values))
+    tolerances = [max(0.01 * float(np.ptp(column)), 1e-5) for column in moved.values.T]
+    peaks = (np.arange(len(frames)) % half) == 0
+    keyed = reduce_to_keys(frames, moved.values, tolerances, required=peaks)
+    marks = [(channel, int(frames[2 * half * i])) for i, channel in enumerate(channels)]
+    poses.end_preview()
+    return sweeps.write_sweep(list(zip(moved.targets, keyed)), first, int(frames[-1]), marks)
 
 
 def _swept_mapping(character_object: bpy.types.Object) -> Mapping:
@@ -130,6 +168,35 @@ class VOXRIG_OT_test_sweep(CharacterOperator):
         return outcome
 
 
+class VOXRIG_OT_key_sweep(CharacterOperator):
+    """Key every mapped channel in turn through the timeline range, in a new Action that is played until you remove the sweep.
+    Your own Actions and keyframes stay as they are"""
+
+    bl_idname = "voxrig.key_sweep"
+    bl_label = "Key Sweep"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def run(self, context: Any) -> None:
+        """Write the sweep and say where it is."""
+        report = key_sweep(context.scene)
+        self.report({"INFO"}, f"{report.key_count} keyframes in the new Action '{sweeps.NAME}'; press play")
+        for _target, reason in report.skipped[:3]:
+            self.report({"WARNING"}, f"Left alone: {reason}")
+
+
+class VOXRIG_OT_remove_sweep(VoxrigOperator):
+    """Remove the keyed sweep with its Actions; the character plays again what it played before"""
+
+    bl_idname = "voxrig.remove_sweep"
+    bl_label = "Remove Sweep"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def run(self, context: Any) -> None:
+        """Remove it."""
+        if not sweeps.remove_sweep():
+            raise RigError("There is no keyed sweep in this file")
+
+
 class VOXRIG_OT_end_preview(CharacterOperator):
     """Put the character back to where it was before the preview"""
 
@@ -142,5 +209,5 @@ class VOXRIG_OT_end_preview(CharacterOperator):
         poses.end_preview()
 
 
-CLASSES = (VOXRIG_OT_test_sweep, VOXRIG_OT_end_preview)
+CLASSES = (VOXRIG_OT_test_sweep, VOXRIG_OT_key_sweep, VOXRIG_OT_remove_sweep, VOXRIG_OT_end_preview)
 register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]

@@ -7,6 +7,7 @@ from typing import Any
 
 import bpy
 
+from ..blender.sweeps import is_sweep_keyed
 from ..properties import (
     REGION_STRENGTHS,
     STATUSES,
@@ -18,7 +19,7 @@ from ..properties import (
     session,
     window_settings,
 )
-from .main import VoxrigPanel
+from .main import VoxrigPanel, iface
 
 _REGIONS = ("jaw", "lips", *REGION_STRENGTHS)
 _ICONS = {
@@ -158,14 +159,18 @@ class VOXRIG_PT_mapping(VoxrigPanel):
         mapped, total = count_mapped(settings)
         if mapped < total:
             row = layout.row(align=True)
-            row.label(text=f"{total - mapped} missing", icon=_ICONS["MISSING"])
+            row.label(text=iface("{} missing").format(total - mapped), icon=_ICONS["MISSING"])
             row.operator("voxrig.add_missing_links", text="Add Missing")
         row = layout.row(align=True)
         if session.swept:
-            row.label(text=f"{session.swept}, Esc stops", icon="PLAY")
+            row.label(text=iface("{}, Esc stops").format(session.swept), icon="PLAY")
         else:
             row.operator("voxrig.test_sweep", icon="PLAY")
-            row.operator("voxrig.repair_links", icon="LINKED")
+            if is_sweep_keyed():
+                row.operator("voxrig.remove_sweep", icon="X")
+            else:
+                row.operator("voxrig.key_sweep", text="", icon="ACTION")
+                row.operator("voxrig.repair_links", icon="LINKED")
 
 
 class VOXRIG_PT_link(VoxrigPanel):

@@ -168,6 +168,38 @@ def test_a_pose_from_a_frame_of_an_action(rig: Any, make_face: Callable[..., Any
     assert fingerprint() == before
 
 
+def test_a_pose_asset_is_offered_first_and_taken_where_its_pose_is(rig: Any) -> None:
+    from voxrig.operators.calibrate import list_pose_sources
+
+    for name, frame in (("A Walk", 1), ("Open Jaw", 31)):
+        action = compat.new_action(name, rig)
+        fcurves, _groups = compat.ensure_curves(rig, action)
+        fcurves.new('pose.bones["jaw"].rotation_euler', index=0).keyframe_points.insert(frame, 0.4)
+        rig.animation_data.action = None
+    bpy.data.actions["Open Jaw"].asset_mark()
+    assert list_pose_sources(None, None, "") == [("Open Jaw", "Pose Asset"), ("A Walk", "Action")]
+    assert list_pose_sources(None, None, "walk") == [("A Walk", "Action")]
+    assert bpy.ops.voxrig.calibrate_from_action(channel="jawOpen", action="Open Jaw") == {"FINISHED"}
+    assert [(link.channel, round(link.gain, 5)) for link in rig.voxrig.links] == [("jawOpen", 0.4)]
+
+
+def test_a_bone_that_turns_by_axis_and_angle(rig: Any) -> None:
+    """About the axis that it has, a turn is one value; about another axis it cannot be blended."""
+    jaw = rig.pose.bones["jaw"]
+    jaw.rotation_mode = "AXIS_ANGLE"
+    jaw.rotation_axis_angle = (0.3, 0.0, 1.0, 0.0)
+    assert bpy.ops.voxrig.calibrate(channel="jawOpen") == {"FINISHED"}
+    assert [(link.data_path, link.array_index, round(link.gain, 5)) for link in rig.voxrig.links] == [
+        ('pose.bones["jaw"].rotation_axis_angle', 0, 0.3)
+    ]
+    assert jaw.rotation_axis_angle[0] == 0.0
+    jaw.rotation_axis_angle = (0.3, 1.0, 0.0, 0.0)
+    before = fingerprint()
+    with pytest.raises(RuntimeError, match="cannot be blended"):
+        bpy.ops.voxrig.calibrate(channel="jawOpen")
+    assert fingerprint() == before
+
+
 def test_one_undo_takes_a_calibration_back(rig: Any) -> None:
     rig.pose.bones["jaw"].location[0] = 0.1
     bpy.ops.ed.undo_push(message="posed")
@@ -196,9 +228,9 @@ def test_what_cannot_be_calibrated_says_so_and_changes_nothing(rig: Any, make_fa
     rig.pose.bones["jaw"].location[0] = 0.0
     assert fingerprint() == before
     links = poses.links_from_pose
-    spin = Target("OBJECT", "Rig", 'pose.bones["jaw"].rotation_axis_angle', 0)
+    spin, axis = (Target("OBJECT", "Rig", 'pose.bones["jaw"].rotation_axis_angle', i) for i in (0, 1))
     with pytest.raises(RigError, match="axis and angle"):
-        links("jawOpen", {spin: 0.0}, {spin: 1.0})
+        links("jawOpen", {spin: 0.0, axis: 0.0}, {spin: 1.0, axis: 1.0})
 
 
 def test_links_and_previews_of_a_calibrated_pose_survive_the_file(rig: Any, tmp_path: Any) -> None:

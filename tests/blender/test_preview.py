@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
 import pytest
 from file_state import curves_of, fingerprint
 from voxrig.animation.mapping import Link, Mapping, Target
@@ -184,3 +185,21 @@ def test_solo_leaves_the_others_alone(head: Any, voice: Path) -> None:
     with pytest.raises(RuntimeError, match="No link"):
         bpy.ops.voxrig.animate_from_audio()
     assert len(head.voxrig.links) == 4
+
+
+def test_a_retake_of_solo_links_leaves_the_other_controls_alone(head: Any, voice: Path) -> None:
+    from voxrig.operators.take_records import AnimateSettings, Scope
+    from voxrig.operators.takes import retake
+
+    bpy.context.scene.voxrig.sound_file = str(voice)
+    assert bpy.ops.voxrig.animate_from_audio() == {"FINISHED"}
+    keys, rig = head.data.shape_keys, bpy.data.objects["Rig"]
+    before, rig_before = curves_of(keys), curves_of(rig)
+    assert before and rig_before
+    head.voxrig.links[2].solo = True
+    retake(bpy.context.scene, head, Scope(), AnimateSettings(strength=0.3))
+    after, rig_after = curves_of(keys), curves_of(rig)
+    assert before.keys() == after.keys()
+    for place in before:
+        np.testing.assert_array_equal(after[place], before[place], str(place))
+    assert any(rig_before[place].tolist() != rig_after[place].tolist() for place in rig_before)

@@ -160,3 +160,46 @@ def test_both_kinds_of_mouth_on_one_character(make_face: Callable[..., Any]) -> 
     )
     assert not any(channel.startswith("viseme") for channel in found.mapping.channels())
     assert "jawOpen" in found.mapping.channels()
+
+
+def test_the_same_property_on_two_bones_is_asked_about(make_bones: Callable[..., Any], make_face: Callable[..., Any]) -> None:
+    rig = make_bones("face", "helper")
+    for bone in ("face", "helper"):
+        rig.pose.bones[bone]["jawOpen"] = 0.0
+    rig.pose.bones["face"]["mouthFunnel"] = 0.0
+    meshes = [make_face(name, ("mouthPucker",)) for name in ("Head", "Beard")]
+    for mesh in meshes:
+        mesh.parent = rig
+    links = rigs.match_channels(rigs.find_character(rig), ("jawOpen", "mouthFunnel", "mouthPucker")).mapping.links
+    found = sorted((link.channel, link.confidence, link.enabled) for link in links)
+    # Face and beard move together; which of two properties is meant, only the artist knows.
+    assert found == [
+        ("jawOpen", "UNSURE", False),
+        ("jawOpen", "UNSURE", False),
+        ("mouthFunnel", "SURE", True),
+        ("mouthPucker", "SURE", True),
+        ("mouthPucker", "SURE", True),
+    ]
+
+
+def test_a_jaw_by_axis_and_angle_says_what_to_do(make_bones: Callable[..., Any], scene: Any, registered: None) -> None:
+    rig = make_bones(*(control.name for control in read_list(LISTS / "rigify_bones.tsv").controls))
+    rig.pose.bones["jaw_master"].rotation_mode = "AXIS_ANGLE"
+    match = rigs.match_channels(rigs.find_character(rig), face_channel_names())
+    assert "jawOpen" not in match.mapping.channels() and "mouthSmileLeft" in match.mapping.channels()
+    assert len(match.notes) == 1 and '"jaw_master"' in match.notes[0] and "rotation mode" in match.notes[0]
+    scene.voxrig.character = rig
+    assert bpy.ops.voxrig.match_channels() == {"FINISHED"}
+
+
+def test_a_bone_goes_where_a_turn_about_another_would_take_it(make_bones: Callable[..., Any]) -> None:
+    """The lower lip closes by the way that it goes with the jaw, whatever the size of the head."""
+    rig = make_bones(*(control.name for control in read_list(LISTS / "rigify_bones.tsv").controls))
+    links = list(rigs.match_channels(rigs.find_character(rig), ("mouthClose",)).mapping.links)
+    before = {name: rig.pose.bones[name].head.copy() for name in ("lip.B", "lip.T", "jaw_master")}
+    move(rig, links, {"mouthClose": 0.1})
+    lower = rig.pose.bones["lip.B"].head - before["lip.B"]
+    arm = before["lip.B"] - before["jaw_master"]
+    assert lower.z > 0.0 and rig.pose.bones["lip.T"].head.z < before["lip.T"].z
+    assert lower.length == pytest.approx(0.1 * math.radians(25) * Vector((0, arm.y, arm.z)).length, rel=0.05)
+    assert abs(lower.dot(arm)) < 0.05 * lower.length * arm.length

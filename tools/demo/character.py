@@ -71,7 +71,7 @@ def _material(name: str, roughness: float, skin: bool) -> Any:
     return material
 
 
-def _add_mesh(part: parts.Part, collection: Any) -> Any:
+def add_mesh(part: parts.Part, collection: Any) -> Any:
     mesh: Any = bpy.data.meshes.new(part.name)
     mesh.from_pydata((part.positions * UNITS_PER_CENTIMETRE).tolist(), [], part.faces)
     mesh.shade_smooth()
@@ -177,7 +177,7 @@ def build_character() -> DemoCharacter:
     ]  # fmt: skip
     meshes = []
     for part in everything:
-        thing = _add_mesh(part, collection)
+        thing = add_mesh(part, collection)
         z = part.positions[:, 2]
         if part is face:
             head = smooth_step(z, -13.0, -9.0)
