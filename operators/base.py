@@ -14,7 +14,15 @@ from ..errors import Cancelled, VoxrigError
 
 
 class VoxrigOperator(bpy.types.Operator):
-    """Base of every operator: subclasses do their work in ``run`` and say in ``disabled_reason`` why they cannot."""
+    """Base of every operator: subclasses do their work in ``run`` and say in ``disabled_reason`` why they cannot.
+
+    Their docstring is the button's tooltip.
+    """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Blender takes a docstring as it stands, with its line breaks and indents."""
+        super().__init_subclass__(**keywords)
+        cls.bl_description = " ".join((cls.__doc__ or "").split())
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
@@ -69,5 +77,4 @@ def _regions(context: Any, area_types: set[str]) -> Iterator[Any]:
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in area_types:
-                for region in area.regions:
-                    yield region
+                yield from area.regions

@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 
 from ..properties import chosen_model, scene_settings, session
-from .main import VoxrigPanel
+from .main import VoxrigPanel, iface
 
 
 class VOXRIG_PT_learn(VoxrigPanel):
@@ -36,7 +36,7 @@ class VOXRIG_PT_learn(VoxrigPanel):
         column.grid_flow(columns=4, align=True).prop(settings, "learn_regions")
         if session.run is not None and session.run.doing == "learned":
             row = column.row(align=True)
-            text = "Stopping" if session.run.cancelled else f"Learning  {session.run.progress:.0%}"
+            text = iface("Stopping") if session.run.cancelled else iface("Learning {:.0%}").format(session.run.progress)
             row.progress(factor=session.run.progress, type="BAR", text=text)
             row.operator("voxrig.stop", text="", icon="CANCEL")
         else:

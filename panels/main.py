@@ -5,6 +5,7 @@ from typing import Any
 
 import bpy
 
+from ..animation.channels import REGIONS
 from ..properties import (
     OTHER_FOLDER,
     REGION_STRENGTHS,
@@ -17,6 +18,8 @@ from ..properties import (
     shown_emotions,
     shown_provider,
 )
+
+iface = bpy.app.translations.pgettext_iface
 
 
 class VoxrigPanel(bpy.types.Panel):
@@ -71,10 +74,14 @@ class VOXRIG_PT_main(VoxrigPanel):
             # Nothing below it: what follows a button that starts a modal operator stays lit up in Blender 4.3.
             row.operator("voxrig.animate_from_audio", icon="PLAY")
         else:
-            text = "Stopping" if session.run.cancelled else f"Listening  {session.run.progress:.0%}"
+            # In the bar and not below it: a panel that changes its height pushes the others about.
+            text = (
+                iface("Stopping")
+                if session.run.cancelled
+                else iface("Listening {:.0%}, Esc stops").format(session.run.progress)
+            )
             row.progress(factor=session.run.progress, type="BAR", text=text)
             row.operator("voxrig.stop", text="", icon="CANCEL")
-            _draw_hint(column, "Esc stops and changes nothing", "NONE")
 
 
 def _draw_hint(column: Any, text: str, icon: str) -> None:
@@ -89,15 +96,15 @@ def _describe_mapping(settings: Any) -> tuple[str, str]:
     """One line and an icon on how much of the model the character can show."""
     model = chosen_model(settings)
     if model is not None and model.is_learned:
-        return f"Learned: drives {len(model.channels)} controls of its rig", "INFO"
+        return iface("Learned: drives {} controls of its rig").format(len(model.channels)), "INFO"
     mapped, total = count_mapped(settings)
     if total == 0:
-        return "Choose a model", "INFO"
+        return iface("Choose a model"), "INFO"
     if not character_settings(settings.character).links:
-        return "Not mapped yet, will match by name", "INFO"
+        return iface("Not mapped yet, will match by name"), "INFO"
     if mapped == 0:
-        return "No channel mapped", "ERROR"
-    return f"{mapped} of {total} channels mapped", "CHECKMARK"
+        return iface("No channel mapped"), "ERROR"
+    return iface("{} of {} channels mapped").format(mapped, total), "CHECKMARK"
 
 
 def _describe_model(settings: Any) -> str:
@@ -107,31 +114,20 @@ def _describe_model(settings: Any) -> str:
 
 
 class VOXRIG_PT_performance(VoxrigPanel):
-    """How strongly and smoothly the face moves."""
+    """How the face plays what it hears."""
 
     bl_idname = "VOXRIG_PT_performance"
     bl_label = "Performance"
     bl_parent_id = "VOXRIG_PT_main"
 
     def draw(self, context: Any) -> None:
-        """Draw strengths and smoothing."""
+        """Draw the ways to look at what the sliders below do."""
         settings = scene_settings(context.scene)
         layout: Any = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        column = layout.column(align=True)
-        column.prop(settings, "strength")
-        column.prop(settings, "jaw_strength")
-        column.prop(settings, "lips_strength")
-        layout.prop(settings, "smoothing")
-        layout.prop(settings, "lead")
-        column = layout.column(align=True)
-        column.prop(settings, "eyes_offset")
-        column.prop(settings, "jaw_offset")
-        column.prop(settings, "lips_offset")
-        column = layout.column(align=True)
-        column.prop(settings, "live_update")
-        column.prop(settings, "show_waveform")
+        layout.operator("voxrig.look_at_frame", icon="HIDE_OFF", depress=session.is_looking)
+        row = layout.row()
+        row.prop(settings, "live_update")
+        row.prop(settings, "show_waveform")
         if session.trouble:
             _draw_hint(layout.column(), session.trouble, "ERROR")
 
@@ -142,7 +138,6 @@ class VOXRIG_PT_emotion(VoxrigPanel):
     bl_idname = "VOXRIG_PT_emotion"
     bl_label = "Emotion"
     bl_parent_id = "VOXRIG_PT_performance"
-    bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -150,16 +145,56 @@ class VOXRIG_PT_emotion(VoxrigPanel):
         return bool(shown_emotions(scene_settings(context.scene)))
 
     def draw(self, context: Any) -> None:
-        """Draw one slider per emotion, with the dot that keyframes it."""
+        """Draw presets, one slider per emotion with the dot that keyframes it, and the range."""
+        settings = scene_settings(context.scene)
         layout: Any = self.layout
+        row = layout.row(align=True)
+        row.operator_menu_enum("voxrig.apply_emotion_preset", "preset", text="Presets", icon="PRESET")
+        row.operator("voxrig.save_emotion_preset", text="", icon="ADD")
+        row.operator_menu_enum("voxrig.remove_emotion_preset", "preset", text="", icon="REMOVE")
         layout.use_property_split = True
         column = layout.column(align=True)
-        for emotion in shown_emotions(scene_settings(context.scene)):
+        for emotion in shown_emotions(settings):
             column.prop(emotion, "weight", text=emotion.name.title())
+        layout.prop(settings, "emotion_intensity")
+        layout.use_property_decorate = False
+        layout.prop(settings, "use_emotion_range")
+        if settings.use_emotion_range:
+            column = layout.column(align=True)
+            column.prop(settings, "emotion_first")
+            column.prop(settings, "emotion_last", text="Last")
+            column.prop(settings, "emotion_fade")
+
+
+class VOXRIG_PT_articulation(VoxrigPanel):
+    """How strongly and smoothly the face moves."""
+
+    bl_idname = "VOXRIG_PT_articulation"
+    bl_label = "Articulation"
+    bl_parent_id = "VOXRIG_PT_performance"
+
+    def draw(self, context: Any) -> None:
+        """Draw strengths, timing and what the face does throughout."""
+        settings = scene_settings(context.scene)
+        layout: Any = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        column = layout.column(align=True)
+        column.prop(settings, "strength")
+        column.prop(settings, "articulation")
+        column.prop(settings, "jaw_strength")
+        column.prop(settings, "lips_strength")
+        column = layout.column(align=True)
+        column.prop(settings, "smoothing")
+        column.prop(settings, "lead")
+        column = layout.column(align=True)
+        column.prop(settings, "eyes_offset")
+        column.prop(settings, "lips_offset")
+        column.prop(settings, "jaw_offset")
 
 
 class VOXRIG_PT_regions(VoxrigPanel):
-    """Strengths of the other face parts."""
+    """Strength, smoothing and offset of each face part."""
 
     bl_idname = "VOXRIG_PT_regions"
     bl_label = "Regions"
@@ -167,14 +202,60 @@ class VOXRIG_PT_regions(VoxrigPanel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Any) -> None:
-        """Draw one strength per face part."""
+        """Draw one group per face part; what the Performance panel shows of it is not repeated."""
         settings = scene_settings(context.scene)
         layout: Any = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        column = layout.column(align=True)
-        for region in REGION_STRENGTHS:
-            column.prop(settings, f"{region}_strength")
+        for region in REGIONS:
+            column = layout.column(align=True)
+            if region in REGION_STRENGTHS:
+                column.prop(settings, f"{region}_strength")
+            column.prop(settings, f"{region}_smoothing")
+            if region not in ("eyes", "lips", "jaw"):
+                column.prop(settings, f"{region}_offset")
+
+
+class VOXRIG_UL_channels(bpy.types.UIList):
+    """Channels with a multiplier and an offset of their own."""
+
+    bl_idname = "VOXRIG_UL_channels"
+
+    def draw_item(
+        self,
+        context: Any,
+        layout: Any,
+        data: Any,
+        item: Any,
+        icon: Any,
+        active_data: Any,
+        active_property: str | None,
+        index: int | None = 0,
+        flt_flag: int | None = 0,
+    ) -> None:
+        """One row: the channel, its multiplier and its offset."""
+        row = layout.row(align=True)
+        row.prop(item, "channel", text="", emboss=False)
+        row.prop(item, "gain", text="")
+        row.prop(item, "offset", text="")
+
+
+class VOXRIG_PT_channels(VoxrigPanel):
+    """Multiplier and offset of single channels."""
+
+    bl_idname = "VOXRIG_PT_channels"
+    bl_label = "Channels"
+    bl_parent_id = "VOXRIG_PT_performance"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Any) -> None:
+        """Draw the list."""
+        settings = scene_settings(context.scene)
+        row = self.layout.row()
+        row.template_list("VOXRIG_UL_channels", "", settings, "channels", settings, "active_channel", rows=3)
+        column = row.column(align=True)
+        column.operator("voxrig.add_channel", text="", icon="ADD")
+        column.operator("voxrig.remove_channel", text="", icon="REMOVE")
 
 
 class VOXRIG_PT_keys(VoxrigPanel):
@@ -203,5 +284,14 @@ class VOXRIG_PT_keys(VoxrigPanel):
             _draw_hint(layout.column(), take.density, "NONE")
 
 
-CLASSES = (VOXRIG_PT_main, VOXRIG_PT_performance, VOXRIG_PT_emotion, VOXRIG_PT_regions, VOXRIG_PT_keys)
+CLASSES = (
+    VOXRIG_PT_main,
+    VOXRIG_PT_performance,
+    VOXRIG_PT_emotion,
+    VOXRIG_PT_articulation,
+    VOXRIG_PT_regions,
+    VOXRIG_UL_channels,
+    VOXRIG_PT_channels,
+    VOXRIG_PT_keys,
+)
 register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]

@@ -22,6 +22,8 @@ from ..properties import (
 from .main import VoxrigPanel, iface
 
 _REGIONS = ("jaw", "lips", *REGION_STRENGTHS)
+# So many letters of a target stand beside any channel's name in a sidebar of usual width.
+_SHORT = 8
 _ICONS = {
     "SURE": "CHECKMARK",
     "LIKELY": "QUESTION",
@@ -70,10 +72,13 @@ class VOXRIG_UL_links(bpy.types.UIList):
         row.active = item.enabled
         row.prop(item, "enabled", text="")
         row.label(text="", icon=_ICONS[status])
-        names = row.split(factor=0.62, align=True)
+        # In a narrow sidebar nothing is said twice, and a channel's name matters most.
+        target = describe_link_target(item).removesuffix(f" {item.channel}")
+        names = row if len(target) <= _SHORT else row.split(factor=0.62, align=True)
         names.label(text=item.channel or "No channel")
-        # In a narrow sidebar nothing is said twice.
-        names.label(text=describe_link_target(item).removesuffix(f" {item.channel}"))
+        beside = names.row(align=True)
+        beside.alignment = "RIGHT" if len(target) <= _SHORT else "EXPAND"
+        beside.label(text=target)
         row.prop(item, "solo", text="", icon="SOLO_ON" if item.solo else "SOLO_OFF", emboss=False)
 
     def draw_filter(self, context: Any, layout: Any) -> None:

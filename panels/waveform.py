@@ -14,6 +14,7 @@ from gpu_extras.batch import batch_for_shader
 
 from ..animation.overview import Overview, Track
 from ..properties import active_take, scene_settings, session
+from .main import iface
 
 HEIGHT = 64
 """Of the strip, in pixels at a resolution scale of 1; in a low editor it takes a third of the height."""
@@ -174,7 +175,7 @@ def _draw_legend(strip: Strip) -> None:
     x = strip.left + 8 * scale
     blf.size(0, 11 * scale)
     for name, _field, _is_line, colour in TRACKS:
-        text = bpy.app.translations.pgettext_iface(name)
+        text = iface(name)
         blf.color(0, *colour[:3], 1.0)
         blf.position(0, x, strip.top + 4 * scale, 0)
         blf.draw(0, text)

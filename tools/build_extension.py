@@ -53,6 +53,8 @@ RUNTIME_FILES = (
     "operators/**/*.py",
     "panels/**/*.py",
     "presets/**/*.json",
+    "translations/*.py",
+    "translations/*.json",
     "models/MODEL_CARD.md",  # the licences of what the models learned from go with the models
     "models/*/model.json",
     "models/*/model.onnx",

@@ -47,7 +47,7 @@ def real_blender() -> Iterator[RealBlender]:
         install = ("extension", "install-file", "--repo", "user_default", "--enable", blender.inside_of(zip_file))
         result = blender.blender("--command", *install)
         assert result.returncode == 0, result.stdout + result.stderr
-        zip_file.unlink()
+        zip_file.rename(blender.folder / "voxrig.zip")
         make_scene = str(blender.inside / "checkout" / "gui" / "make_scene.py")
         result = blender.blender(
             *("--background", "--python-exit-code", "3", "--python", make_scene, "--", str(blender.inside / "scene.blend"))

@@ -8,6 +8,7 @@ code, so the file is what the test believes. Needs ``--enable-event-simulate``.
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import bpy
 Steps = Generator[float, None, Any]
 
 FOLDER = Path(sys.argv[sys.argv.index("--") + 1])
+PACKAGE = "bl_ext.user_default.voxrig"
 PAUSE = 0.06
 """Seconds for Blender to handle one event. Less and events get lost on a busy machine."""
 
@@ -148,6 +150,24 @@ def settle() -> Steps:
         yield 0.4
 
 
+def open_panels(*names: str) -> None:
+    """Open the named panels for whoever sees the tab for the first time; afterwards Blender remembers what is open."""
+    modules = tab_modules()
+    for module in reversed(modules):
+        module.unregister()
+    for module in modules:
+        for panel in module.CLASSES:
+            if panel.__name__ in names:
+                panel.bl_options = set(getattr(panel, "bl_options", ())) - {"DEFAULT_CLOSED"}
+        module.register()
+
+
+def tab_modules() -> list[Any]:
+    """The modules with the tab's panels, in the order in which they are registered."""
+    registration: Any = importlib.import_module(f"{PACKAGE}.registration")
+    return [module for module in registration.MODULES if ".panels." in module.__name__ and hasattr(module, "CLASSES")]
+
+
 def scan_sidebar(across: float = 0.6) -> Steps:
     """Point at every line of the open tab; returns {operator call or property path: (x, y)}, topmost first.
 
@@ -200,16 +220,34 @@ def press_button(part: str) -> Steps:
     raise LookupError(f"'{part}' does not stay in one place")
 
 
+def open_redo_panel() -> Steps:
+    """Unfold the Redo panel in the lower left corner of the 3D View by a click on its header; returns its region."""
+    area, _sidebar = view_3d()
+    area.tag_redraw()
+    yield 0.5
+    region = next(region for region in area.regions if region.type == "HUD")
+    if region.height < 60:
+        yield from click(region.x + 40, region.y + region.height - 16)
+        yield 0.8
+    return region
+
+
+def redo_place(region: bpy.types.Region, row: int) -> tuple[int, int]:
+    """The value in a row of the Redo panel. An operator's properties have no data path to find them by."""
+    return int(region.x + 0.7 * region.width), int(region.y + region.height - 44 - 23 * row)
+
+
+def curve_bags(action: Any) -> list[Any]:
+    """What of an Action holds F-Curves, in any Blender."""
+    if hasattr(action, "layers"):
+        return [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
+    return [action]
+
+
 def count_keys() -> int:
-    """Keyframes of all F-Curves in the file, in any Blender."""
-    total = 0
-    for action in bpy.data.actions:
-        if hasattr(action, "layers"):
-            bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
-        else:
-            bags = [action]
-        total += sum(len(fcurve.keyframe_points) for bag in bags for fcurve in bag.fcurves)
-    return total
+    """Keyframes of all F-Curves in the file."""
+    bags = [bag for action in bpy.data.actions for bag in curve_bags(action)]
+    return sum(len(fcurve.keyframe_points) for bag in bags for fcurve in bag.fcurves)
 
 
 def wait_until(check: Callable[[], bool], seconds: float) -> Steps:

@@ -13,7 +13,7 @@ import bpy
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import driver
 
-PACKAGE = "bl_ext.user_default.voxrig"
+PACKAGE = driver.PACKAGE
 
 
 def open_panels(*closed: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PICTURES = ROOT / "build" / "gui"
-SCREEN = (1280, 800)
+SCREEN = (1440, 1080)
 
 
 class RealBlender:
@@ -31,13 +31,15 @@ class RealBlender:
         """A path below ``folder`` as Blender sees it."""
         return str(self.inside / path.relative_to(self.folder))
 
-    def run(self, *command: str, display: str = "", timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, display: str = "", timeout: float = 300, user: str = "user"
+    ) -> subprocess.CompletedProcess[str]:
         """Run something in the root, with Blender's user folder in this run's own."""
         environment = [
             "HOME=/root",
             "PATH=/usr/bin:/bin:/usr/sbin:/sbin",
             "LANG=C.UTF-8",
-            f"BLENDER_USER_RESOURCES={self.inside / 'user'}",
+            f"BLENDER_USER_RESOURCES={self.inside / user}",
             "LIBGL_ALWAYS_SOFTWARE=1",
             f"DISPLAY={display}",
         ]
@@ -49,23 +51,23 @@ class RealBlender:
             check=False,
         )
 
-    def blender(self, *arguments: str, display: str = "", timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        """Run Blender. Without a display it must be told ``--background`` or ``--command``."""
-        return self.run("blender", *arguments, display=display, timeout=timeout)
+    def blender(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run Blender, with the options of ``run``. Without a display it must be told ``--background`` or ``--command``."""
+        return self.run("blender", *arguments, **options)
 
-    def play(self, scenario: str, scene: str, *, timeout: float = 400) -> dict[str, Any]:
+    def play(self, scenario: str, scene: str, *, timeout: float = 400, user: str = "user") -> dict[str, Any]:
         """Open a scene in a window, play ``tests/gui/<scenario>.py`` in it, and return what it noted.
 
-        Its pictures go to build/gui/<scenario>-<name>.png. Fails where the scenario did not reach its end.
+        ``user`` is Blender's user folder: 'user' has the extension, any other one is new. The scenario's pictures go to
+        build/gui/<scenario>-<name>.png. Fails where the scenario did not reach its end.
         """
         folder = self.folder / scenario
         folder.mkdir()
         with virtual_screen(self.root) as display:
             window = ["--window-geometry", "0", "0", *map(str, SCREEN), "--enable-event-simulate", "--no-window-focus"]
             script = ["--python-exit-code", "3", "--python", str(self.inside / "checkout" / "gui" / f"{scenario}.py")]
-            result = self.blender(
-                *window, scene, *script, "--", self.inside_of(folder), str(self.inside), display=display, timeout=timeout
-            )
+            arguments = ["--", self.inside_of(folder), str(self.inside)]
+            result = self.blender(*window, scene, *script, *arguments, display=display, timeout=timeout, user=user)
         PICTURES.mkdir(parents=True, exist_ok=True)
         for picture in sorted(folder.glob("*.png")):
             shutil.copy(picture, PICTURES / f"{scenario}-{picture.name}")

@@ -68,6 +68,27 @@ def test_a_mapping_is_looked_at_without_keying(real_blender: RealBlender) -> Non
     assert "Traceback" not in seen["printed"]
 
 
+def test_a_whole_session(real_blender: RealBlender) -> None:
+    write_long_sound(real_blender.folder / "long.wav")
+    seen = real_blender.play("whole_session", str(real_blender.inside / "scene.blend"), user="new", timeout=600)
+    assert not seen["known_before"] and seen["enabled"] and seen["category"] == "Voxrig"
+    assert seen["runs"] and seen["keys_after_escape"] == seen["takes_after_escape"] == 0
+    assert seen["keys"] > 50 and seen["takes"] == 1 and seen["redo"] == "VOXRIG_OT_animate_from_audio"
+    # Half the jaw from the Redo panel, in the place of the take before, and the slider shows it.
+    assert seen["jaw_after"] < 0.75 * seen["jaw_before"]
+    assert seen["takes_after_redo"] == 1 and seen["slider_after_redo"] == 0.5
+    assert seen["emotion"] == 0.8 and seen["takes_after_emotion"] == 1
+    assert seen["live"] and seen["live_undone"]
+    assert seen["outside_after"] == seen["outside_before"] and seen["inside_changed"]
+    assert seen["undone"] and seen["takes_undone"] == 1
+    assert seen["done_again"] and seen["takes_done_again"] == 2
+    assert seen["takes_in_new_file"] == 0
+    assert seen["reloaded"] and seen["takes_reloaded"] == 2 and seen["strip_reloaded"] and seen["heard_again"]
+    assert seen["updated"]
+    assert seen["mode"] == "POSE" and seen["windows"] == 2 and seen["takes_dropped"] == 3
+    assert "Traceback" not in seen["printed"]
+
+
 def write_long_sound(path: Path) -> None:
     """Half an hour of soft noise at 16 kHz: long enough to be stopped on any machine."""
     noise = np.random.default_rng(7).integers(-2000, 2000, 16_000, dtype=np.int16).tobytes()

@@ -36,7 +36,7 @@ def test_contents(zip_file: Path, this_platform: str) -> None:
         *("LICENSE", "blender_manifest.toml", "__init__.py", "__main__.py", "cli.py", "errors.py"),
         *("properties.py", "registration.py"),
         *("animation", "batch", "blender", "inference", "models", "operators", "panels", "wheels"),
-    } | (tops & {"presets"})
+    } | (tops & {"presets", "translations"})
     assert [model for model in models if model["name"] == "speech"], "the bundled speech model"
     assert len(models) == sum(name.endswith("/model.onnx") for name in names)
     assert "models/MODEL_CARD.md" in names

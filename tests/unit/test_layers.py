@@ -48,7 +48,8 @@ LAYERS = {
     "operators": layer("errors animation inference blender properties", f"numpy {BLENDER}"),
     # Panels draw; the waveform strip draws arrays that are at hand.
     "panels": layer("animation properties blender", f"numpy blf gpu gpu_extras {BLENDER}"),
-    "registration": layer("properties operators panels blender cli", "bpy"),
+    "translations": layer("", "bpy"),
+    "registration": layer("properties operators panels blender cli translations", "bpy"),
     "batch": layer(
         "errors animation inference blender operators registration", f"numpy {BLENDER}", exempt="subprocess"
     ),

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The interface in other languages: one JSON file each, English text to translated text. English itself is in the source.
+
+Error messages and reports are English everywhere: they are what people look up and send to each other.
+"""
+
+import json
+from pathlib import Path
+
+import bpy
+
+_FOLDER = Path(__file__).parent
+
+
+def load_translations() -> dict[str, dict[tuple[str, str], str]]:
+    """What ``bpy.app.translations`` wants: by language, and there by context and English text.
+
+    Names of operators have a context of their own in Blender; each text stands in both.
+    """
+    contexts = ("*", bpy.app.translations.contexts.operator_default)
+    languages: dict[str, dict[tuple[str, str], str]] = {}
+    for path in sorted(_FOLDER.glob("*.json")):
+        texts: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        languages[path.stem] = {(context, english): text for english, text in texts.items() for context in contexts}
+    return languages
+
+
+def register() -> None:
+    """Let Blender translate the interface."""
+    bpy.app.translations.register(__name__, load_translations())
+
+
+def unregister() -> None:
+    """Take the translations back."""
+    bpy.app.translations.unregister(__name__)
