@@ -183,5 +183,7 @@ class _Work:
             if line.audio:
                 silent = films.use_only_sound(scene, line.audio, line.start_frame)
                 warnings += [silent] if silent else []
-            films.render_film(scene, Path(self._partials[line.output_film]), FILM_SIZE)
+            frames = take.last_frame - take.first_frame + 1
+            path = Path(self._partials[line.output_film])
+            films.render_film(scene, path, FILM_SIZE, on_frame=lambda done: self._on_progress(line.number, done / frames))
         return replace(result, warnings=tuple(warnings), facts=facts)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +63,17 @@ def render_stills(
         scene.frame_set(frame)
         scene.render.filepath = str(path)
         bpy.ops.render.render(write_still=True, scene=scene.name)
+    scene.render.use_file_extension = True
     scene.render.filepath = "//"
 
 
-def render_film(scene: Any, path: Path, size: int, *, height: int | None = None) -> None:
-    """The scene's range as an MP4 file with the sound of the sequencer; square unless a ``height`` in pixels is given."""
+def render_film(
+    scene: Any, path: Path, size: int, *, height: int | None = None, on_frame: Callable[[int], None] | None = None
+) -> None:
+    """The scene's range as an MP4 file with the sound of the sequencer; square unless a ``height`` in pixels is given.
+
+    ``on_frame`` is called with the number of frames that are rendered, after each.
+    """
     scene.render.resolution_x, scene.render.resolution_y = size, height or size
     scene.render.resolution_percentage = 100
     _use_format(scene, "VIDEO", "FFMPEG")
@@ -77,7 +83,16 @@ def render_film(scene: Any, path: Path, size: int, *, height: int | None = None)
     settings.audio_codec, settings.audio_bitrate = "AAC", 128
     scene.render.use_file_extension = False
     scene.render.filepath = str(path)
-    bpy.ops.render.render(animation=True, scene=scene.name)
+
+    def count(rendered: Any, *_depsgraph: Any) -> None:
+        if on_frame is not None:
+            on_frame(rendered.frame_current - rendered.frame_start + 1)
+
+    bpy.app.handlers.render_post.append(count)
+    try:
+        bpy.ops.render.render(animation=True, scene=scene.name)
+    finally:
+        bpy.app.handlers.render_post.remove(count)
     scene.render.use_file_extension = True
     _use_format(scene, "IMAGE", "PNG")
     scene.render.filepath = "//"

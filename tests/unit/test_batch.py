@@ -57,9 +57,19 @@ def test_a_table_says_everything(tmp_path: Path) -> None:
     table = write_table(
         tmp_path / "jobs.csv",
         {
-            **{"audio": "sounds/a.wav", "blend": "hero.blend", "character": "Face", "fps": "29.97", "start_frame": "101"},
-            **{"keys": "Step", "emotion": "joy=0.5; anger=0.8@24-48", "lead": "-20", "mapping": "m.json", "model": "speech"},
-            **{"output_blend": "out/{character}_{name}.blend", "output_curves": "out/{line}.csv", "sheet": "yes"},
+            "audio": "sounds/a.wav",
+            "blend": "hero.blend",
+            "character": "Face",
+            "fps": "29.97",
+            "start_frame": "101",
+            "keys": "Step",
+            "emotion": "joy=0.5; anger=0.8@24-48",
+            "lead": "-20",
+            "mapping": "m.json",
+            "model": "speech",
+            "output_blend": "out/{character}_{name}.blend",
+            "output_curves": "out/{line}.csv",
+            "sheet": "yes",
             "#note": "the sad one",
         },
     )
