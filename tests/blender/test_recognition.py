@@ -27,6 +27,8 @@ PLACES = {
     "corner.r": (-0.035, -0.15, 1.81),
     "smile.l": (0.035, -0.15, 1.81),
     "smile.r": (-0.035, -0.15, 1.81),
+    "lid.t": (0.03, -0.14, 1.87),
+    "lid.b": (0.03, -0.14, 1.86),
 }
 
 
@@ -113,12 +115,12 @@ def test_lips_move_by_parts_of_the_mouth(make_bones: Callable[..., Any]) -> None
     move(rig, links, {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0})
     left, right = (rig.pose.bones[name].head - before[name] for name in ("lips.L", "lips.R"))
     width = 0.07
-    assert left.x == pytest.approx(0.14 * width, abs=0.001) and left.z == pytest.approx(0.15 * width, abs=0.001)
+    assert left.x == pytest.approx(0.13 * width, abs=0.001) and left.z == pytest.approx(0.17 * width, abs=0.001)
     assert right.x == pytest.approx(-left.x, abs=0.001) and right.z == pytest.approx(left.z, abs=0.001)
     still = [
         name
         for name, head in before.items()
-        if not name.startswith("lips") and (rig.pose.bones[name].head - head).length > 1e-6
+        if not name.startswith("lip") and (rig.pose.bones[name].head - head).length > 1e-6
     ]
     assert still == []
 
