@@ -65,7 +65,7 @@ class BackgroundOperator(VoxrigOperator):
         """The work on ``job``, not yet begun."""
         raise NotImplementedError
 
-    def finish(self, scene: bpy.types.Scene, job: Any, result: Any) -> None:
+    def finish(self, scene: bpy.types.Scene, job: Any, result: Any, /) -> None:
         """Write and say what was done."""
         raise NotImplementedError
 
