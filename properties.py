@@ -48,6 +48,14 @@ class Run:
     doing: str = "animated"
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What is known of the next take's keys, '' for nothing, while :func:`estimate_basis` is ``basis``."""
+
+    basis: tuple[object, ...]
+    text: str
+
+
 @dataclass
 class Session:
     """What this Blender session knows and no file should: the run in progress and what the last one ran on."""
@@ -58,6 +66,9 @@ class Session:
     # What follows a slider: set by operators/live.py, which nothing here may import.
     on_slider: Callable[[Any], object] | None = None
     on_emotion: Callable[[Any], object] | None = None
+    # How many keys the next take would have: set by operators/estimate.py.
+    on_estimate: Callable[[Any], None] | None = None
+    estimate: "Estimate | None" = None
     trouble: str = ""
     is_looking: bool = False
     preview: float = 0.0
@@ -237,6 +248,8 @@ def _find_channels(_link: "VOXRIG_PG_link", context: Any, _text: str) -> list[st
 def _slider_moved(group: Any, _context: Any) -> None:
     if session.on_slider is not None:
         session.on_slider(group.id_data)
+    if session.on_estimate is not None:
+        session.on_estimate(group.id_data)
 
 
 def _emotion_moved(group: Any, _context: Any) -> None:
@@ -1221,6 +1234,26 @@ def store_take(
     take.is_draft = False
     group.active_take = index
     return take
+
+
+_ESTIMATED = (
+    *("sound_source", "sound_file", "strip", "curves_file", "start_frame", "model", "model_folder", "lead"),
+    *("keys", "density", "key_step", "key_phase", "strength", "articulation", "jaw_strength", "lips_strength", "smoothing"),
+)
+
+
+def estimate_basis(scene: Any) -> tuple[object, ...]:
+    """What an estimate of a scene's next take was made for. Cheap enough to draw with."""
+    settings = scene_settings(scene)
+    character = settings.character.name if settings.character is not None else ""
+    chosen = (getattr(settings, name) for name in _ESTIMATED)
+    return scene.name, scene.render.fps, scene.render.fps_base, character, *chosen
+
+
+def shown_estimate(scene: Any) -> str:
+    """The estimate of a scene's next take, '' where there is none for how things are now. Cheap enough to draw with."""
+    known = session.estimate
+    return known.text if known is not None and known.basis == estimate_basis(scene) else ""
 
 
 def active_take(character_object: Any) -> VOXRIG_PG_take | None:

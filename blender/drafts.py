@@ -156,10 +156,10 @@ class LiveTake:
         for name, column in _PAIRS:
             self._keys.pairs[name][2 * self._places_of_generated + 1] = moved[:, column + 1]
         self._generated = moved
-        actions: set[Any] = set()
+        moving: dict[tuple[str, str], Target] = {}
         for index in changed:
-            fcurve, entry = curves[index].fcurve, curves[index].entry
-            points, part = fcurve.keyframe_points, slice(2 * self._bounds[index], 2 * self._bounds[index + 1])
+            points, entry = curves[index].fcurve.keyframe_points, curves[index].entry
+            part = slice(2 * self._bounds[index], 2 * self._bounds[index + 1])
             for name, _column in _PAIRS:
                 points.foreach_set(name, self._keys.pairs[name][part])
             rows = moved[self._mover.bounds[index] : self._mover.bounds[index + 1]]
@@ -167,9 +167,10 @@ class LiveTake:
                 rows = np.concatenate([self._others[index], rows])
                 rows = rows[np.argsort(rows[:, 0], kind="stable")]
             entry.keys = pack_rows(rows, compress=False)
-            actions.add(fcurve.id_data)
-        for action in actions:
-            action.update_tag()
+            target = self._targets[self._columns[index]]
+            moving[target.id_type, target.id_name] = target
+        for target in moving.values():
+            rigs.resolve(target).owner.update_tag(refresh={"TIME"})
         return True
 
 

@@ -169,6 +169,9 @@ def write_take(
     elif any(claims.values()):
         for owner in set(owners.values()):
             outputs.fit_strip(owner, name)
+    for owner in {owners[target] for target in report.written}:
+        # Blender does not notice by itself that there are other keys, and would show the old ones until the frame changes.
+        owner.update_tag(refresh={"TIME"})
     written = set(report.written)
     return TakeReport(
         tuple((target, curve) for target, curve in given if target in written),

@@ -17,14 +17,22 @@ from .base import VoxrigOperator
 
 
 def emotion_presets() -> dict[str, EmotionPreset]:
-    """All presets by name: those that ship, then the user's, which may replace them. Damaged files are left out."""
-    found = {preset.name: preset for preset in bundled_emotion_presets()}
+    """All presets by name: those that ship, then the user's, which may replace them."""
+    return {preset.name: preset for preset in (*bundled_emotion_presets(), *own_emotion_presets())}
+
+
+def own_emotion_presets() -> list[EmotionPreset]:
+    """The presets that the user saved. Damaged files are left out."""
+    return [preset for _file, preset in _own_files()]
+
+
+def _own_files() -> list[tuple[Path, EmotionPreset]]:
+    found: list[tuple[Path, EmotionPreset]] = []
     for file in sorted(_user_folder().glob("*.json")):
         try:
-            preset = preset_from_json(file.read_text(encoding="utf-8"))
+            found.append((file, preset_from_json(file.read_text(encoding="utf-8"))))
         except (VoxrigError, OSError, UnicodeDecodeError):
             continue
-        found[preset.name] = preset
     return found
 
 
@@ -81,12 +89,8 @@ def save_emotion_preset(scene: bpy.types.Scene, name: str) -> EmotionPreset:
 
 def remove_emotion_preset(name: str) -> None:
     """Remove a preset that the user saved. Raises VoxrigError for one that ships or does not exist."""
-    for file in _user_folder().glob("*.json"):
-        try:
-            is_it = preset_from_json(file.read_text(encoding="utf-8")).name == name
-        except (VoxrigError, OSError, UnicodeDecodeError):
-            continue
-        if is_it:
+    for file, preset in _own_files():
+        if preset.name == name:
             file.unlink()
             return
     find_emotion_preset(name)
@@ -107,6 +111,26 @@ def _file_name(name: str) -> str:
     return f"{plain}_{hashlib.sha256(name.encode()).hexdigest()[:6]}.json"
 
 
+# Blender keeps no reference to the texts of a dynamic enum, so they have to live on here.
+_items: dict[str, list[tuple[str, str, str]]] = {}
+
+
+def _list_all(_operator: Any, _context: Any) -> list[tuple[str, str, str]]:
+    return _remember("all", list(emotion_presets().values()))
+
+
+def _list_own(_operator: Any, _context: Any) -> list[tuple[str, str, str]]:
+    return _remember("own", own_emotion_presets())
+
+
+def _remember(which: str, presets: list[EmotionPreset]) -> list[tuple[str, str, str]]:
+    _items[which] = [
+        (preset.name, preset.name, ", ".join(f"{name} {weight:g}" for name, weight in preset.weights.items()))
+        for preset in presets
+    ]
+    return _items[which]
+
+
 class VOXRIG_OT_apply_emotion_preset(VoxrigOperator):
     """Set the emotion sliders to a saved mix. The chosen take follows"""
 
@@ -114,7 +138,7 @@ class VOXRIG_OT_apply_emotion_preset(VoxrigOperator):
     bl_label = "Apply Emotion Preset"
     bl_options = {"REGISTER", "UNDO"}
 
-    preset: bpy.props.StringProperty(name="Preset", description="Name of the preset", options={"SKIP_SAVE"})
+    preset: bpy.props.EnumProperty(name="Preset", description="The mix to set", items=_list_all, options={"SKIP_SAVE"})
 
     def run(self, context: Any) -> None:
         """Apply it."""
@@ -147,7 +171,7 @@ class VOXRIG_OT_remove_emotion_preset(VoxrigOperator):
     bl_label = "Remove Emotion Preset"
     bl_options = {"REGISTER"}
 
-    preset: bpy.props.StringProperty(name="Preset", description="Name of the preset", options={"SKIP_SAVE"})
+    preset: bpy.props.EnumProperty(name="Preset", description="The mix to remove", items=_list_own, options={"SKIP_SAVE"})
 
     def run(self, context: Any) -> None:
         """Remove it."""

@@ -43,7 +43,7 @@ from .animate import (
     write,
 )
 from .background import Work
-from .base import redraw_panel
+from .base import VoxrigOperator, redraw_panel
 from .look import refresh_look
 from .take_records import AnimateSettings, SoundStrip, read_record
 from .takes import gather_settings
@@ -348,6 +348,43 @@ def _finish_emotion() -> float | None:
     return None
 
 
+class VOXRIG_OT_add_channel(VoxrigOperator):
+    """Give one more channel of the model a multiplier and an offset of its own"""
+
+    bl_idname = "voxrig.add_channel"
+    bl_label = "Add Channel"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def run(self, context: Any) -> None:
+        """Add a row; its channel is still to be chosen."""
+        settings = scene_settings(context.scene)
+        settings.channels.add()
+        settings.active_channel = len(settings.channels) - 1
+
+
+class VOXRIG_OT_remove_channel(VoxrigOperator):
+    """Play the channel as the model hears it again"""
+
+    bl_idname = "voxrig.remove_channel"
+    bl_label = "Remove Channel"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """Grey while the list is empty."""
+        return None if len(scene_settings(context.scene).channels) else "There is no channel in the list"
+
+    def run(self, context: Any) -> None:
+        """Remove the chosen row; the chosen take follows."""
+        settings = scene_settings(context.scene)
+        settings.channels.remove(settings.active_channel)
+        settings.active_channel = max(0, min(settings.active_channel, len(settings.channels) - 1))
+        follow_sliders(context.scene)
+
+
+CLASSES = (VOXRIG_OT_add_channel, VOXRIG_OT_remove_channel)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+
 _TIMERS = (_settle, _start_emotion, _finish_emotion)
 
 
@@ -361,7 +398,8 @@ def _handlers() -> list[tuple[Any, Any]]:
 
 
 def register() -> None:
-    """Let takes follow the sliders."""
+    """Register the operators and let takes follow the sliders."""
+    _register_classes()
     session.on_slider, session.on_emotion = follow_sliders, follow_emotion
     for handlers, function in _handlers():
         handlers.append(function)
@@ -377,3 +415,4 @@ def unregister() -> None:
             bpy.app.timers.unregister(timer)
     _waiting.clear()
     _drags.clear()
+    _unregister_classes()

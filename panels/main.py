@@ -16,6 +16,7 @@ from ..properties import (
     scene_settings,
     session,
     shown_emotions,
+    shown_estimate,
     shown_provider,
 )
 
@@ -279,9 +280,14 @@ class VOXRIG_PT_keys(VoxrigPanel):
             column = layout.column(align=True)
             column.prop(settings, "key_step")
             column.prop(settings, "key_phase")
-        take = active_take(settings.character)
-        if take is not None:
-            _draw_hint(layout.column(), take.density, "NONE")
+        estimate, take = shown_estimate(context.scene), active_take(settings.character)
+        column = layout.column()
+        if estimate:
+            _draw_hint(column, estimate, "NONE")
+        elif take is not None:
+            _draw_hint(column, take.density, "NONE")
+        if not estimate:
+            column.operator("voxrig.estimate_keys", icon="VIEWZOOM")
 
 
 CLASSES = (

@@ -102,3 +102,68 @@ def test_input_is_unchanged_and_nonsense_refused() -> None:
         Performance(smoothing_seconds=-1.0)
     with pytest.raises(ValueError):
         Performance(strength=float("nan"))
+
+
+@pytest.mark.parametrize("axis", ["articulation", "jaw_strength", "lip_strength"])
+def test_articulation_is_monotone_changes_nothing_at_one_and_keeps_seals(axis: str) -> None:
+    curves = talking()
+    sealed = lips.sealed_frames(curves.values, curves.names)
+    amounts = np.linspace(0.0, 2.0, 9)
+    results = [apply_performance(curves, Performance(**{axis: float(amount)}), REGIONS) for amount in amounts]
+    assert results[4] is curves
+    shown = np.array([np.abs(result.values[~sealed]).sum() for result in results])
+    assert np.all(np.diff(shown) > 0)
+    limit = np.max(lips.lip_gap(curves.values[sealed], curves.names)) + 1e-3
+    for result in results:
+        assert np.max(lips.lip_gap(result.values[sealed], curves.names)) <= limit
+        assert np.array_equal(result.channel("browInnerUp"), curves.channel("browInnerUp"))
+    if axis != "lip_strength":
+        opening = np.array([result.channel("jawOpen").max() for result in results])
+        assert np.all(np.diff(opening) > 0)
+
+
+def test_both_axes_of_articulation_keep_seals_together() -> None:
+    curves = talking()
+    sealed = lips.sealed_frames(curves.values, curves.names)
+    limit = np.max(lips.lip_gap(curves.values[sealed], curves.names)) + 1e-3
+    for jaw in (0.0, 0.5, 1.5, 2.0):
+        for lip in (0.0, 0.5, 1.5, 2.0):
+            result = apply_performance(curves, Performance(jaw_strength=jaw, lip_strength=lip, articulation=0.9), REGIONS)
+            assert np.max(lips.lip_gap(result.values[sealed], curves.names)) <= limit
+
+
+def test_regions_are_smoothed_by_themselves() -> None:
+    curves = talking()
+    result = apply_performance(curves, Performance(region_smoothing={"lips": 0.1}), REGIONS)
+    assert np.array_equal(result.channel("jawOpen"), curves.channel("jawOpen"))
+    wave = curves.with_values(curves.values + 0.1 * np.sin(np.arange(200.0))[:, None])
+    by_region = apply_performance(wave, Performance(smoothing_seconds=0.01, region_smoothing={"brows": 0.05}), REGIONS)
+    alone = apply_performance(wave, Performance(smoothing_seconds=0.06), REGIONS)
+    assert by_region.channel("browInnerUp") == pytest.approx(alone.channel("browInnerUp"), abs=1e-4)
+    # 'mouthClose' goes with the jaw that it closes, or it would open the lips.
+    softer = apply_performance(wave, Performance(region_smoothing={"jaw": 0.02}), REGIONS)
+    assert np.ptp(np.diff(softer.channel("mouthClose"))) < np.ptp(np.diff(wave.channel("mouthClose")))
+
+
+def test_offsets_of_regions_move_them_and_keep_seals() -> None:
+    names = ("jawOpen", "mouthClose", "mouthLowerDownLeft", "mouthPressLeft", "browInnerUp", "browDownLeft", "eyeBlinkLeft")
+    source = talking()
+    values = np.zeros((200, len(names)))
+    values[:, :2] = source.values[:, :2]
+    values[:, 6] = 0.1
+    curves = ChannelCurves(names, 50.0, values)
+    sealed = lips.sealed_frames(curves.values, names)
+    assert sealed.sum() > 10
+    limit = np.max(lips.lip_gap(curves.values[sealed], names)) + 1e-3
+    moved = apply_performance(
+        curves, Performance(region_offsets={"lips": 0.2, "jaw": 0.1, "brows": -0.3, "eyes": 0.4}), REGIONS
+    )
+    assert moved.channel("mouthLowerDownLeft") == pytest.approx(0.2)
+    assert moved.channel("jawOpen")[~sealed] == pytest.approx(curves.channel("jawOpen")[~sealed] + 0.1, abs=0.03)
+    assert moved.channel("browDownLeft") == pytest.approx(0.3) and not moved.channel("browInnerUp").any()
+    assert moved.channel("eyeBlinkLeft") == pytest.approx(0.5)
+    assert np.max(lips.lip_gap(moved.values[sealed], names)) <= limit
+    pressed = apply_performance(curves, Performance(region_offsets={"lips": -0.2, "brows": 0.3}), REGIONS)
+    assert pressed.channel("mouthPressLeft") == pytest.approx(0.2) and pressed.channel("browInnerUp") == pytest.approx(0.3)
+    with pytest.raises(ValueError, match="no face part 'ears'"):
+        Performance(region_offsets={"ears": 1.0})
