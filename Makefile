@@ -86,6 +86,10 @@ benchmark: .venv/.ready ## Speed and memory of inference, key writing and regist
 batch: .venv/.ready ## 200 lines with 2 workers, killed 20 times and resumed, by openjd, and one by one, as a table
 	$(PY) -m voxrig.tools.batch
 
+.PHONY: keys
+keys: .venv/.ready ## Every way of placing keys: density, errors, times beside Blender's own, and keys that stay untouched
+	$(PY) -m voxrig.tools.keys
+
 .PHONY: rigs
 rigs: .venv/.ready ## How well rigs are recognised, as a table; with further lists: make rigs DATA=../shared/data
 	$(PY) -m voxrig.tools.rigs $(if $(DATA),--data "$(DATA)")

@@ -372,9 +372,7 @@ def _carry_over(samples: _Samples, segments: _Segments, keys: Indices, source: I
     return carried
 
 
-def _drop_needless(
-    samples: _Samples, keys: Indices, slopes: Floats, fixed: NDArray[np.bool_], fewest: Indices
-) -> Indices:
+def _drop_needless(samples: _Samples, keys: Indices, slopes: Floats, fixed: NDArray[np.bool_], fewest: Indices) -> Indices:
     """Which keys remain when those that were added on the way to others and are no longer needed go; slopes stay.
 
     ``fixed`` samples stay keys, and no channel is left with less keys than ``fewest`` says.
@@ -490,9 +488,7 @@ def _check(
     return miss.astype(np.float64), worst, bad
 
 
-def _solve_slopes(
-    samples: _Samples, keys: Indices, slopes: Floats, segments: _Segments, which: Indices, rounds: int
-) -> Floats:
+def _solve_slopes(samples: _Samples, keys: Indices, slopes: Floats, segments: _Segments, which: Indices, rounds: int) -> Floats:
     """The slopes with those at ``which`` keys solved by least squares within the limits of monotone segments (Fritsch and
     Carlson 1980).
 

@@ -11,8 +11,9 @@ from typing import Any
 import bpy
 import numpy as np
 from numpy.typing import NDArray
-from voxrig.animation.keys import KeyedCurve, largest_errors, reduce_to_keys
+from voxrig.animation.keys import KeyedCurve, largest_errors
 from voxrig.animation.mapping import Target
+from voxrig.animation.placing import Placing, place_keys
 from voxrig.blender import actions, compat
 
 ROUNDS = 3
@@ -23,7 +24,9 @@ class KeyTimes:
     """Seconds of CPU time (one thread does all), the best of some rounds, for curves of ``frame_count`` frames each.
 
     ``insert_seconds`` is an estimate from below: ``keyframe_insert`` is timed on the first keys of one curve and gets slower
-    with every further key.
+    with every further key. ``decimate_seconds`` is for all channels, from timing Blender's own Decimate on ``decimated`` of
+    them, to the same largest error; ``decimated_key_count`` is what it leaves on those and ``beside_key_count`` what Voxrig
+    leaves on them.
     """
 
     channel_count: int
@@ -38,6 +41,10 @@ class KeyTimes:
     bare_dense_seconds: float
     bare_dense_update_seconds: float
     insert_seconds: float
+    decimate_seconds: float
+    decimated: int
+    decimated_key_count: int
+    beside_key_count: int
 
     def table(self) -> str:
         """The figures as a Markdown table."""
@@ -65,30 +72,46 @@ class KeyTimes:
                 self.insert_seconds,
                 f"{self.insert_seconds / total:.0f} x reduce and write",
             ),
+            (
+                f"Blender's Decimate to the same error (from {self.decimated} channels)",
+                self.decimate_seconds,
+                f"{self.decimate_seconds / total:.0f} x reduce and write; {self.decimated_key_count} keys on these channels, "
+                f"Voxrig {self.beside_key_count}",
+            ),
         ]
         lines = ["| keys | seconds | |", "|---|---|---|"]
         return "\n".join([*lines, *(f"| {name} | {seconds:.3f} | {note} |" for name, seconds, note in rows)])
 
 
 def benchmark_key_writing(
-    channel_count: int = 52, frame_count: int = 36_000, fps: float = 60.0, inserted_keys: int = 12_000
+    channel_count: int = 52, frame_count: int = 36_000, fps: float = 60.0, inserted_keys: int = 12_000, decimated: int = 2
 ) -> KeyTimes:
     """Time reducing and writing keys; the open file is replaced by an empty one."""
     values = speech_like(frame_count, channel_count, fps)
     frames = np.arange(frame_count, dtype=np.float64) + 1.0
     last = float(frame_count)
-    reduce_seconds, sparse = _best(lambda: reduce_to_keys(frames, values, 0.01))
+    placing = Placing()
+    reduce_seconds, sparse = _best(lambda: place_keys(frames, values, placing.tolerance, placing))
+    error = float(np.max(largest_errors(sparse, frames, values)))
     dense = [_every_frame(frames, values[:, i]) for i in range(channel_count)]
 
     def write(curves: list[KeyedCurve], keys: Any) -> None:
         actions.write_target_curves(list(zip(_targets(keys), curves, strict=True)), 1, last)
 
+    left: list[int] = []
+
+    def decimate(keys: Any) -> None:
+        left.append(_decimate(keys, error))
+
+    decimate_seconds = _best_in_new_file(
+        decimated, decimate, rounds=1, prepare=lambda keys: _write_bare(keys, dense[:decimated])
+    )
     return KeyTimes(
         channel_count=channel_count,
         frame_count=frame_count,
         fps=fps,
         sparse_key_count=sum(map(len, sparse)),
-        largest_error=float(np.max(largest_errors(sparse, frames, values))),
+        largest_error=error,
         reduce_seconds=reduce_seconds,
         write_sparse_seconds=_best_in_new_file(channel_count, lambda keys: write(sparse, keys)),
         bare_sparse_seconds=_best_in_new_file(channel_count, lambda keys: _write_bare(keys, sparse)),
@@ -99,6 +122,10 @@ def benchmark_key_writing(
         / inserted_keys
         * frame_count
         * channel_count,
+        decimate_seconds=decimate_seconds / decimated * channel_count,
+        decimated=decimated,
+        decimated_key_count=left[0],
+        beside_key_count=sum(map(len, sparse[:decimated])),
     )
 
 
@@ -126,10 +153,14 @@ def _best(work: Callable[[], Any]) -> tuple[float, Any]:
     return best, result
 
 
-def _best_in_new_file(channel_count: int, work: Callable[[Any], None], rounds: int = ROUNDS) -> float:
+def _best_in_new_file(
+    channel_count: int, work: Callable[[Any], None], rounds: int = ROUNDS, prepare: Callable[[Any], None] | None = None
+) -> float:
     best = np.inf
     for _ in range(rounds):
         keys = _new_character(channel_count)
+        if prepare is not None:
+            prepare(keys)
         start = time.process_time()
         work(keys)
         best = min(best, time.process_time() - start)
@@ -178,6 +209,24 @@ def _write_bare(keys: Any, curves: list[KeyedCurve], *, points_only: bool = Fals
         points.foreach_set("handle_right_type", aligned)
         points.foreach_set("interpolation", np.full(len(curve), 2, np.uint8))
         points.foreach_set("type", np.full(len(curve), compat.generated_key_type(), np.uint8))
+
+
+def _decimate(keys: Any, error: float) -> int:
+    """Blender's Decimate (Allowed Change) in a Graph Editor that shows all curves; how many keys it leaves."""
+    fcurves = list(compat.curves_of(keys) or ())
+    for fcurve in fcurves:
+        fcurve.select = True
+        fcurve.keyframe_points.foreach_set("select_control_point", np.ones(len(fcurve.keyframe_points), bool))
+    blender: Any = bpy.context
+    blender.view_layer.objects.active = bpy.data.objects["Head"]
+    window = blender.window_manager.windows[0]
+    area = window.screen.areas[0]
+    area.type = "GRAPH_EDITOR"
+    area.spaces.active.dopesheet.show_only_selected = False
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with blender.temp_override(window=window, area=area, region=region):
+        bpy.ops.graph.decimate(mode="ERROR", remove_error_margin=error)
+    return sum(len(fcurve.keyframe_points) for fcurve in fcurves)
 
 
 def _insert(keys: Any, count: int, values: NDArray[np.float32]) -> None:
