@@ -164,8 +164,9 @@ def play(owner: Any, place: Place) -> list[str]:
         return []
     if former == place.action:
         return [f"'{owner.name}' now plays another slot of the Action '{former.name}'"]
-    # Blender does not save Actions that nothing uses.
-    former.use_fake_user = True
+    if former.library is None:
+        # Blender does not save Actions that nothing uses.
+        former.use_fake_user = True
     return [f"'{owner.name}' now plays the Action '{place.action.name}'; '{former.name}' is kept"]
 
 

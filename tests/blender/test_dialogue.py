@@ -187,3 +187,27 @@ def test_lines_become_strips_of_the_nla_as_well(scene: Any, talk: Any, model_fol
         for strip in lines:
             spoken[int(strip.frame_start) - 1 : int(strip.frame_end)] = True
         assert np.array(values)[spoken].max() > 0.1 and not np.array(values)[~spoken].any()
+
+
+def test_the_command_line_animates_a_dialogue(
+    scene: Any, talk: Any, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from voxrig import cli
+    from voxrig.operators.dialogue import animate_dialogue
+
+    source, output = tmp_path / "scene.blend", tmp_path / "out.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(source), copy=True)
+    animate_dialogue(scene, {1: talk[0], 2: talk[1]}, model_folder, settings_for())
+    made = {item.name: all_keys(item.data.shape_keys) for item in talk}
+    words = ["animate", "--blend", str(source), "--model", str(model_folder), "--provider", "cpu", "--output", str(output)]
+    for speakers in (["1=Anna", "bob_001=Bob.001", "Reply=Bob.001"], []):
+        assert cli.main([*words, "--dialogue", *speakers]) == 0
+        assert capsys.readouterr().out.count("animated from frame") == 4
+        bpy.ops.wm.open_mainfile(filepath=str(output))
+        assert {name: all_keys(bpy.data.objects[name].data.shape_keys) for name in made} == made
+    (tmp_path / "Reply.wav").unlink()
+    assert cli.main([*words, "--dialogue"]) == 2
+    told = capsys.readouterr()
+    assert told.out.count("animated from frame") == 3 and "'Reply'" in told.err
+    assert cli.main([*words, "--dialogue", "1=Nobody"]) == 2
+    assert cli.main([*words, "--dialogue", "--character", "Anna"]) == 2

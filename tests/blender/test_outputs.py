@@ -451,3 +451,73 @@ def test_a_locked_curve_is_left_alone_when_comparing_and_said(
     with pytest.raises(RigError, match="keyframes of this take are gone"):
         bpy.data.actions.remove(bpy.data.actions[0])
         compare_take(face, "1")
+
+
+def test_the_command_line_chooses_outputs_and_compares(
+    scene: Any, make_face: Any, voice: Path, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from voxrig import cli
+    from voxrig.blender.outputs import OUTPUTS
+
+    assert cli.OUTPUTS == OUTPUTS
+    face = make_face()
+    make(scene, face, voice, model_folder, "ACTION", keys="SPARSE")
+    first = all_keys(face.data.shape_keys)
+    source, second, third = (str(tmp_path / f"{name}.blend") for name in ("one", "two", "three"))
+    bpy.ops.wm.save_as_mainfile(filepath=source, copy=True)
+    words = f"animate --blend {source} --character Face --audio {voice} --model {model_folder} --provider cpu"
+    assert cli.main([*words.split(), "--strength", "0.3", "--into", "new-action", "--output", second]) == 0
+    assert cli.main(["takes", "--blend", second, "--character", "Face"]) == 0
+    told = capsys.readouterr().out.splitlines()[-2:]
+    assert told == ["  1  Take 1  voice.wav, 1 to 49", "* 2  Take 2  voice.wav, 1 to 49"]
+    assert cli.main(["takes", "--blend", second, "--character", "Face", "--compare", "1", "--output", third]) == 0
+    bpy.ops.wm.open_mainfile(filepath=third)
+    face = bpy.data.objects["Face"]
+    assert all_keys(face.data.shape_keys) == first and [take.is_shown for take in face.voxrig.takes] == [True, False]
+    assert cli.main(["takes", "--blend", third, "--character", "Face", "--update", "2", "--output", second]) == 0
+    bpy.ops.wm.open_mainfile(filepath=second)
+    assert [take.is_shown for take in bpy.data.objects["Face"].voxrig.takes] == [False, True]
+    assert cli.main(["takes", "--character", "Face", "--compare", "1"]) == 2
+    assert cli.main(["takes", "--character", "Face", "--compare", "9", "--output", third]) == 2
+
+
+def test_takes_survive_a_library_override(scene: Any, make_face: Any, voice: Path, model_folder: Path, tmp_path: Path) -> None:
+    from voxrig.operators.take_records import AnimateSettings, read_record
+    from voxrig.operators.takes import compare_take, update_take
+
+    face = make_face()
+    make(scene, face, voice, model_folder, "ACTION", emotion={"joy": 0.5}, region_strengths={"brows": 0.5}, keys="SPARSE")
+    asset = bpy.data.collections.new("Hero")
+    scene.collection.children.link(asset)
+    asset.objects.link(face)
+    library = str(tmp_path / "hero.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=library)
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    scene = bpy.context.scene
+    scene.render.fps = 24
+    with bpy.data.libraries.load(library, link=True) as (_found, taken):
+        taken.collections = ["Hero"]
+    bpy.data.collections["Hero"].override_hierarchy_create(scene, bpy.context.view_layer, do_fully_editable=True)
+    face = next(item for item in bpy.data.objects if item.library is None and item.name.startswith("Face"))
+    assert face.override_library is not None and len(face.voxrig.takes) == 1
+    face.data.override_create(remap_local_usages=True)
+    record = read_record(face.voxrig.takes[0].record)
+    assert record.settings.emotion == {"joy": 0.5} and record.settings.region_strengths == {"brows": 0.5}
+    # The linked Action cannot be written: a take of this file goes to an Action, or a strip, of its own.
+    make(scene, face, voice, model_folder, "NEW_ACTION", strength=0.3)
+    path = str(tmp_path / "shot.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    scene = bpy.context.scene
+    face = next(item for item in bpy.data.objects if item.library is None and item.name.startswith("Face"))
+    assert [take.title for take in face.voxrig.takes] == ["Take 1", "Take 2"]
+    stored = read_record(face.voxrig.takes[1].record)
+    assert stored.settings == AnimateSettings(keys="EVERY", strength=0.3) and stored.scope.output == "NEW_ACTION"
+    assert len(stored.sound_hash) == 64 and stored.mapping.links and stored.model_folder == model_folder
+    made = shown(scene, face, "jawOpen")
+    compare_take(face, "1")
+    assert np.abs(shown(scene, face, "jawOpen") - made).max() > 0.05
+    compare_take(face, "2")
+    np.testing.assert_array_equal(shown(scene, face, "jawOpen"), made)
+    update_take(scene, face, "2")
+    np.testing.assert_array_equal(shown(scene, face, "jawOpen"), made)

@@ -454,8 +454,11 @@ def artist_keys(owner: Any) -> dict[tuple[str, float], bytes]:
 
 
 class Session(RuleBasedStateMachine):
-    """An artist who edits, retakes, updates, undoes and redoes in any order. What is theirs is remembered here by hand, not by
-    asking Voxrig, and every key that was theirs must be there, byte for byte, after anything that Voxrig does."""
+    """An artist who edits, retakes, updates, compares, undoes and redoes in any order, and keeps takes in the NLA as well.
+
+    What is theirs is remembered here by hand, not by asking Voxrig, and every key that was theirs must be there, byte for byte,
+    after anything that Voxrig does: shown, or beneath the take that they look at (``covered``).
+    """
 
     voice: Path
     model_folder: Path
@@ -473,7 +476,8 @@ class Session(RuleBasedStateMachine):
             face.shape_key_add(name=name, from_mix=False)
         choose(bpy.context.scene, face, self.voice, self.model_folder).live_update = False
         self.theirs: set[tuple[str, float]] = set()
-        self.history: list[tuple[set[tuple[str, float]], dict[tuple[str, float], bytes]]] = []
+        self.covered: set[tuple[tuple[str, float], bytes]] = set()
+        self.history: list[tuple[set[tuple[str, float]], Any, dict[tuple[str, float], bytes]]] = []
         self.now = -1
 
     @property
@@ -484,7 +488,7 @@ class Session(RuleBasedStateMachine):
         """As in the window: everything one does is an undo step."""
         bpy.ops.ed.undo_push(message=message)
         del self.history[self.now + 1 :]
-        self.history.append((set(self.theirs), artist_keys(self.keys)))
+        self.history.append((set(self.theirs), set(self.covered), artist_keys(self.keys)))
         self.now = len(self.history) - 1
 
     def ours(self, call: Callable[[], Any], may_change: Callable[[str, float], bool]) -> None:
@@ -573,14 +577,14 @@ class Session(RuleBasedStateMachine):
                 self.ours(bpy.ops.voxrig.retake, lambda _path, _frame: False)
             return
         inside = {path_of(channel) for channel in REGIONS if not regions or REGIONS[channel].upper() in regions}
+        inside = inside if self.choose_take(bpy.data.objects["Face"].voxrig.active_take) else set()
         self.ours(bpy.ops.voxrig.retake, lambda path, frame: path in inside and low - 0.01 <= frame <= high + 0.01)
         self.done("Retake")
 
     @rule(index=st.integers(0, 1000))
     def update(self, index: int) -> None:
-        takes = bpy.data.objects["Face"].voxrig
-        takes.active_take = index % len(takes.takes)
-        self.ours(bpy.ops.voxrig.update_take, lambda _path, frame: 0.99 <= frame <= 49.01)
+        in_action = self.choose_take(index)
+        self.ours(bpy.ops.voxrig.update_take, lambda _path, frame: in_action and 0.99 <= frame <= 49.01)
         self.done("Update")
 
     @rule(strength=st.sampled_from([0.3, 1.0]))
@@ -589,12 +593,71 @@ class Session(RuleBasedStateMachine):
         self.ours(bpy.ops.voxrig.animate_from_audio, lambda _path, frame: 0.99 <= frame <= 49.01)
         self.done("Animate")
 
+    @rule(output=st.sampled_from(["STRIP", "LAYER"]), blend=st.sampled_from([0.0, 5.0]))
+    def animate_in_the_nla(self, output: str, blend: float) -> None:
+        chosen = bpy.context.scene.voxrig
+        chosen.output, chosen.output_blend = output, blend
+        try:
+            self.ours(bpy.ops.voxrig.animate_from_audio, lambda _path, _frame: False)
+        except RuntimeError as error:
+            # An Action over strips of the same controls cannot add to a layer.
+            assert output == "LAYER" and "push it down" in str(error)
+        chosen.output = "ACTION"
+        self.done("Animate in the NLA")
+
+    @rule(index=st.integers(0, 1000), other=st.integers(0, 1000))
+    def compare(self, index: int, other: int) -> None:
+        """Look at two takes in turn: what is the artist's is shown or kept beneath, and comes back as it was."""
+        takes = [take.name for take in bpy.data.objects["Face"].voxrig.takes]
+        one, two = takes[index % len(takes)], takes[other % len(takes)]
+        everywhere = self.all_versions()
+        self.show(one)
+        first = artist_keys(self.keys)
+        bpy.ops.voxrig.compare_take(take=two)
+        bpy.ops.voxrig.compare_take(take=one)
+        assert artist_keys(self.keys) == first
+        assert self.all_versions() == everywhere
+        self.done("Compare")
+
+    def show(self, take: str) -> None:
+        """Compare a take; what is theirs goes beneath it where it covers that, and what it covered of theirs comes back."""
+        mine = {place: key for place, key in artist_keys(self.keys).items() if place in self.theirs}
+        bpy.ops.voxrig.compare_take(take=take)
+        now = artist_keys(self.keys)
+        self.covered |= {(place, key) for place, key in mine.items() if now.get(place) != key}
+        shown = {(place, key) for place, key in self.covered if now.get(place) == key}
+        self.covered -= shown
+        self.theirs = {place for place in mine if now.get(place) == mine[place]} | {place for place, _key in shown}
+
+    def choose_take(self, index: int) -> bool:
+        """Choose a take and show it; gives whether it is in the Action."""
+        takes = bpy.data.objects["Face"].voxrig.takes
+        chosen = takes[index % len(takes)]
+        self.show(chosen.name)
+        return json.loads(chosen.record)["scope"]["output"] == "ACTION"
+
+    def all_versions(self) -> list[bytes]:
+        """Every key that is shown or kept beneath a take, in any Action."""
+        from voxrig.animation.stack import unpack_keys
+        from voxrig.blender import actions, compat
+
+        found: list[bytes] = []
+        for action in bpy.data.actions:
+            for slot in action.slots if compat.has_slots() else (None,):
+                for curve in compat.curves_at(compat.Place(action, slot.handle if slot else 0)) or ():
+                    found += [key.tobytes() for key in actions.read_keys(curve)]
+            for entry in action.voxrig.generated:
+                for held in entry.holds:
+                    found += [key.tobytes() for key in unpack_keys(held.keys)]
+        return sorted(found)
+
     @rule(strength=st.sampled_from([0.4, 1.6]), smoothing=st.sampled_from([0.0, 0.1]))
     def slide(self, strength: float, smoothing: float) -> None:
         chosen = bpy.context.scene.voxrig
+        in_action = self.choose_take(bpy.data.objects["Face"].voxrig.active_take)
         chosen.live_update = True
-        self.ours(lambda: setattr(chosen, "strength", strength), lambda _path, frame: 0.99 <= frame <= 49.01)
-        self.ours(lambda: setattr(chosen, "smoothing", smoothing), lambda _path, frame: 0.99 <= frame <= 49.01)
+        self.ours(lambda: setattr(chosen, "strength", strength), lambda _path, frame: in_action and 0.99 <= frame <= 49.01)
+        self.ours(lambda: setattr(chosen, "smoothing", smoothing), lambda _path, frame: in_action and 0.99 <= frame <= 49.01)
         chosen.live_update = False
         self.done("Slide")
 
@@ -603,14 +666,14 @@ class Session(RuleBasedStateMachine):
     def undo(self) -> None:
         bpy.ops.ed.undo()
         self.now -= 1
-        self.theirs = set(self.history[self.now][0])
+        self.theirs, self.covered = (set(part) for part in self.history[self.now][:2])
 
     @precondition(lambda self: self.now < len(self.history) - 1)
     @rule()
     def redo(self) -> None:
         bpy.ops.ed.redo()
         self.now += 1
-        self.theirs = set(self.history[self.now][0])
+        self.theirs, self.covered = (set(part) for part in self.history[self.now][:2])
 
     @invariant()
     def no_key_of_the_artist_is_lost(self) -> None:
@@ -618,7 +681,9 @@ class Session(RuleBasedStateMachine):
             return
         present = artist_keys(self.keys)
         assert self.theirs <= present.keys()
-        assert present == self.history[self.now][1]
+        assert present == self.history[self.now][2]
+        # What is theirs on another take is kept beneath this one.
+        assert {key for _place, key in self.covered} <= set(self.all_versions())
 
 
 def test_no_key_of_the_artist_is_ever_lost(registered: None, voice: Path, model_folder: Path) -> None:
