@@ -179,14 +179,15 @@ def match_channels(
             values.append(bone)
     found = recognise(channel_names, controls, bundled_presets())
     links: list[Link] = []
-    stuck: dict[str, None] = {}
+    notes: dict[str, None] = {}
     for part in choose(found):
         if controls[part.control].is_bone:
             bone = values[part.control]
-            if bone.rotation_mode == "AXIS_ANGLE" and part.turn is not None and not part.about:
-                stuck[bone.name] = None
-                continue
-            links += _bone_links(part, bone)
+            note = _why_not_posed(part, bone)
+            if note:
+                notes[note] = None
+            else:
+                links += _bone_links(part, bone)
         else:
             target, (low, high) = values[part.control]
             full = high if high is not None and high >= _PERCENT_FROM else 1.0
@@ -194,12 +195,24 @@ def match_channels(
             links.append(
                 Link(part.channel, target, part.gain * full, part.offset * full, low, high, on, confidence=part.confidence)
             )
-    notes = [
-        f'The bone "{name}" rotates by axis and angle, which cannot be blended; give it another rotation mode in the Item tab '
-        "and match again."
-        for name in stuck
-    ]
     return Match(Mapping(tuple(links)), found.title, found.share, tuple(notes))
+
+
+def _why_not_posed(part: FoundLink, bone: Any) -> str:
+    """A sentence on what keeps a recognised bone from being posed as its preset says, locks and drivers aside, or ''."""
+    if bone.rotation_mode == "AXIS_ANGLE" and part.turn is not None and not part.about:
+        return (
+            f'The bone "{bone.name}" rotates by axis and angle, which cannot be blended; give it another rotation mode in the '
+            "Item tab and match again."
+        )
+    item = bone.id_data
+    for name in (part.about,) if part.about else part.unit or ():
+        if name not in item.data.bones:
+            return (
+                f'"{item.name}" has no bone "{name}", by which its face is measured; calibrate the channels that move '
+                f'"{bone.name}".'
+            )
+    return ""
 
 
 def _bone_links(part: FoundLink, bone: Any) -> list[Link]:
@@ -208,10 +221,10 @@ def _bone_links(part: FoundLink, bone: Any) -> list[Link]:
     rest = bone.bone.matrix_local.to_3x3()
     angles = Vector([math.radians(angle) for angle in part.turn or (0.0, 0.0, 0.0)])
     if part.move is not None or part.about:
-        ends = [item.data.bones.get(name) for name in ((part.about, bone.name) if part.about else part.unit or ())]
-        if bone.bone.use_connect or len(ends) != 2 or None in ends:
+        if bone.bone.use_connect:
             return []
-        way = ends[1].head_local - ends[0].head_local
+        start, end = (item.data.bones[name] for name in ((part.about, bone.name) if part.about else part.unit or ()))
+        way = end.head_local - start.head_local
         vector = angles.cross(way) if part.about else Vector(part.move) * way.length
         # Without Local Location, Blender takes the location in the axes of the armature.
         components = rest.transposed() @ vector if bone.bone.use_local_location else vector

@@ -96,12 +96,12 @@ def read_positions(thing: Any) -> NDArray[np.float32]:
 def draw_faces(moments: Sequence[sheets.Moment], pictures: dict[str, list[Path]], output: Path) -> None:
     """A row for each face, a column for each moment."""
     figure, axes = plt.subplots(len(pictures), len(moments), figsize=(1.5 * len(moments), 1.6 * len(pictures)), squeeze=False)
+    for cell, moment in zip(axes[0], moments):
+        cell.set_title(f"/{moment.phone.text.lower()}/ in “{moment.word}”", fontsize=8)
     for row, (name, paths) in zip(axes, pictures.items()):
-        for cell, moment, path in zip(row, moments, paths):
+        for cell, path in zip(row, paths):
             cell.imshow(matplotlib.image.imread(path))
             cell.set_axis_off()
-            if row is axes[0]:
-                cell.set_title(f"/{moment.phone.text.lower()}/ in “{moment.word}”", fontsize=8)
         row[0].text(-0.04, 0.5, name, rotation=90, ha="right", va="center", transform=row[0].transAxes, fontsize=9)
     figure.tight_layout(pad=0.3)
     figure.savefig(output, dpi=130, pil_kwargs={"quality": 88})

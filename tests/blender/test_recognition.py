@@ -118,9 +118,7 @@ def test_lips_move_by_parts_of_the_mouth(make_bones: Callable[..., Any]) -> None
     assert left.x == pytest.approx(0.13 * width, abs=0.001) and left.z == pytest.approx(0.17 * width, abs=0.001)
     assert right.x == pytest.approx(-left.x, abs=0.001) and right.z == pytest.approx(left.z, abs=0.001)
     still = [
-        name
-        for name, head in before.items()
-        if not name.startswith("lip") and (rig.pose.bones[name].head - head).length > 1e-6
+        name for name, head in before.items() if not name.startswith("lip") and (rig.pose.bones[name].head - head).length > 1e-6
     ]
     assert still == []
 
@@ -205,3 +203,11 @@ def test_a_bone_goes_where_a_turn_about_another_would_take_it(make_bones: Callab
     assert lower.z > 0.0 and rig.pose.bones["lip.T"].head.z < before["lip.T"].z
     assert lower.length == pytest.approx(0.1 * math.radians(25) * Vector((0, arm.y, arm.z)).length, rel=0.05)
     assert abs(lower.dot(arm)) < 0.05 * lower.length * arm.length
+
+
+def test_a_face_without_the_bones_that_it_is_measured_by_says_so(make_bones: Callable[..., Any]) -> None:
+    names = [control.name for control in read_list(LISTS / "rigify_bones.tsv").controls]
+    rig = make_bones(*(name for name in names if name != "lips.R"))
+    match = rigs.match_channels(rigs.find_character(rig), face_channel_names())
+    assert match.title and "jawOpen" in match.mapping.channels() and "mouthSmileLeft" not in match.mapping.channels()
+    assert all('no bone "lips.R"' in note and "calibrate" in note for note in match.notes) and match.notes

@@ -66,6 +66,19 @@ def test_short_forms_are_spelled_out(tmp_path: Path) -> None:
     assert preset.links["mouthPressRight"][0].turn == (1, -2, -3)
 
 
+def test_a_control_may_have_a_measure_and_a_pivot_of_its_own(tmp_path: Path) -> None:
+    lids = {
+        "lid.<L|R>": {"move": [0, 0, -1], "unit": ["up.<L|R>", "low.<L|R>"]},
+        "lip.<L|R>": {"turn": [1, 2, 0], "about": "jaw"},
+    }
+    document = {**SMALL, "links": {"eyeBlink*": lids}}
+    links = load_presets([write(tmp_path, document)])[0].links
+    assert links["eyeBlinkRight"] == (
+        PresetControl(("lid.R",), move=(0, 0, -1), unit=("up.R", "low.R")),
+        PresetControl(("lip.R",), turn=(1, -2, 0), about="jaw"),
+    )
+
+
 def test_a_preset_like_another(tmp_path: Path) -> None:
     other = SMALL | {
         "family": "other",
@@ -105,6 +118,10 @@ def test_a_preset_like_another(tmp_path: Path) -> None:
         (lambda data: data["links"].update(jawOpen={"a": {"gain": "much"}}), "no number"),
         (lambda data: data["links"].update(jawOpen={"a": {"move": [1, 2]}}), "three numbers"),
         (lambda data: data["links"].update(jawOpen={"a": {"size": 1}}), '"size"'),
+        (lambda data: data["links"].update(jawOpen={"a": {"move": [1, 0, 0], "unit": ["b"]}}), "two bones"),
+        (lambda data: data["links"].update(jawOpen={"a": {"turn": [1, 0, 0], "unit": ["b", "c"]}}), '"unit" belongs'),
+        (lambda data: data["links"].update(jawOpen={"a": {"move": [1, 0, 0], "about": "b"}}), '"about"'),
+        (lambda data: data["links"].update(jawOpen={"a": {"turn": [1, 0, 0], "about": ""}}), '"about"'),
     ],
 )
 def test_damaged_presets_are_named(tmp_path: Path, change: Callable[[dict[str, Any]], object], named: str) -> None:
