@@ -206,6 +206,9 @@ def fit_heard(
         raise ShowError("There is too little animation with sound to learn from; collect at least ten seconds")
 
     parts = [len(emotions), len(emotions) * min(_EMOTION_COMPONENTS, projection.shape[1])]
+    # What moves more shows more: a region's regularisation is not chosen by a control that hardly does.
+    covariance, _, _ = _centred(np.sum(moments, axis=0), np.arange(0), len(controls))
+    activity = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     best: tuple[float, int, dict[str, float], NDArray[np.float64]] | None = None
     tried = sorted({min(count, projection.shape[1]) for count in COMPONENTS})
     for index, count in enumerate(tried):
@@ -217,10 +220,10 @@ def fit_heard(
         held_out = np.full(len(controls), np.nan)
         for region in dict.fromkeys(control.region for control in controls):
             members = [number for number, control in enumerate(controls) if control.region == region]
-            ridge = int(np.argmax(_mean_where_known(scores[:, members])))
+            ridge = int(np.argmax(_mean_where_known(scores[:, members], activity[members])))
             chosen[region] = RIDGES[ridge]
             held_out[members] = scores[ridge, members]
-        total = float(_mean_where_known(held_out[None])[0])
+        total = float(_mean_where_known(held_out[None], activity)[0])
         if best is None or total > best[0]:
             best = (total, count, chosen, held_out)
     assert best is not None
@@ -425,10 +428,10 @@ def _score_held_out(
     return np.where(counted > 0, total / np.maximum(counted, 1), np.nan)
 
 
-def _mean_where_known(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the last axis without nan; 0 where all are nan."""
-    known = np.isfinite(scores)
-    return np.where(known, scores, 0.0).sum(axis=-1) / np.maximum(known.sum(axis=-1), 1)
+def _mean_where_known(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weighted mean over the last axis without nan; 0 where all are nan."""
+    counted = np.where(np.isfinite(scores), weights, 0.0)
+    return (np.nan_to_num(scores) * counted).sum(axis=-1) / np.maximum(counted.sum(axis=-1), 1e-12)
 
 
 def _limits(controls: Sequence[Channel]) -> tuple[Array, Array]:
