@@ -253,9 +253,9 @@ def write_keys(fcurve: Any, keys: Keys) -> None:
     ``update()`` is not called: it would recompute the handles of the artist's keys, and all are given.
     """
     points = fcurve.keyframe_points
-    if len(points) != keys.size:
-        points.clear()
-        points.add(keys.size)
+    # This also tells Blender that the curve has changed; foreach_set alone does not.
+    points.clear()
+    points.add(keys.size)
     _set_columns(points, {name: keys[name] for name in KEY.names or ()})
 
 
