@@ -78,6 +78,10 @@ training: .venv-training/.ready .venv-training/bin/voxrig-train ## The environme
 demo: .venv/.ready ## Animate the demo character from bundled speech: scene, film, plot and CSV in build/demo
 	$(PY) -m voxrig.tools.demo
 
+.PHONY: emotions
+emotions: .venv/.ready ## The demo character neutral, with joy and with anger, as a film of three faces in build/demo
+	$(PY) -m voxrig.tools.demo.emotions
+
 .PHONY: benchmark
 benchmark: .venv/.ready ## Speed and memory of inference, key writing and registration, as a table
 	$(PY) -m voxrig.tools.benchmark

@@ -191,7 +191,7 @@ def find_model_entry(name: str) -> ModelEntry | None:
     for entry in list_models(own_models_folder()):
         if entry.name == name:
             return entry
-    is_folder = bool(name) and (Path(bpy.path.abspath(name)) / "model.json").is_file()
+    is_folder = name not in ("", OTHER_FOLDER) and (Path(bpy.path.abspath(name)) / "model.json").is_file()
     return read_model_entry(bpy.path.abspath(name)) if is_folder else None
 
 
@@ -831,7 +831,9 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
     channels: bpy.props.CollectionProperty(
         name="Channels", description="Channels with a multiplier and an offset of their own", type=VOXRIG_PG_channel
     )
-    active_channel: bpy.props.IntProperty(name="Active Channel", options={"HIDDEN"})
+    active_channel: bpy.props.IntProperty(
+        name="Active Channel", description="Channel of the list that Remove Channel takes out", options={"HIDDEN"}
+    )
     live_update: bpy.props.BoolProperty(
         name="Live Update",
         description="Whether the chosen take follows the sliders at once. Emotions follow in the background",
@@ -863,6 +865,7 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
             ("EVERY", "Every Frame", "One on each frame: exactly the model's curves"),
             ("STEP", "Every Nth Frame", "On twos, on threes, or any other step"),
             ("POSES", "Poses", "Held poses on closures and wide vowels, for blocking"),
+            ("SHOW", "Like the Show", "Where the animators of a trained show would set them; for models that learned it"),
         ],
         update=_slider_moved,
         options=set(),
@@ -910,7 +913,9 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
     dialogue: bpy.props.CollectionProperty(
         name="Dialogue", description="Who speaks which sound strips", type=VOXRIG_PG_line
     )
-    active_line: bpy.props.IntProperty(name="Active Line", options={"HIDDEN"})
+    active_line: bpy.props.IntProperty(
+        name="Active Line", description="Line of the dialogue that Remove Line takes out", options={"HIDDEN"}
+    )
     retake_first: bpy.props.IntProperty(
         name="First Frame", description="First frame that a retake may change", default=1, options=set()
     )

@@ -37,14 +37,16 @@ class Layout:
         getattr(data, name)
         self.drawn.append(name)
 
-    def operator(
-        self, name: str, *, text: str | None = None, icon: str = "NONE", emboss: bool = True
-    ) -> SimpleNamespace:
+    def operator(self, name: str, *, text: str | None = None, icon: str = "NONE", **_looks: bool) -> SimpleNamespace:
         group, _, function = name.partition(".")
         assert getattr(getattr(bpy.ops, group), function).get_rna_type()
         assert icon in bpy.types.UILayout.bl_rna.functions["operator"].parameters["icon"].enum_items
         self.drawn.append(name)
         return SimpleNamespace()
+
+    def operator_menu_enum(self, name: str, enum: str, *, text: str = "", icon: str = "NONE") -> None:
+        self.operator(name, text=text, icon=icon)
+        assert getattr(bpy.ops.voxrig, name.partition(".")[2]).get_rna_type().properties[enum].type == "ENUM"
 
     def progress(self, *, text: str = "", factor: float = 0.0, type: str = "BAR") -> None:
         assert 0.0 <= factor <= 1.0
@@ -59,12 +61,13 @@ class Layout:
 
 def draw_all() -> list[str]:
     """Draw every panel of the tab; the properties, operators and texts drawn."""
-    from voxrig.panels import main, mapping, takes
+    from voxrig.panels import dialogue, learn, main, mapping, takes
 
     layout = Layout()
-    for panel in (*main.CLASSES, *mapping.CLASSES, *takes.CLASSES):
-        if issubclass(panel, bpy.types.Panel):
-            panel.draw(SimpleNamespace(layout=layout), bpy.context)
+    for module in (main, mapping, takes, dialogue, learn):
+        for panel in module.CLASSES:
+            if issubclass(panel, bpy.types.Panel):
+                panel.draw(SimpleNamespace(layout=layout), bpy.context)
     return layout.drawn
 
 
@@ -142,7 +145,7 @@ def test_a_run_shows_its_progress_and_a_way_to_stop(scene: Any) -> None:
 
     session.run = Run("Face", 0.42)
     drawn = draw_all()
-    assert "Listening  42%" in drawn and "voxrig.stop" in drawn and "voxrig.animate_from_audio" not in drawn
+    assert "Listening 42%, Esc stops" in drawn and "voxrig.stop" in drawn and "voxrig.animate_from_audio" not in drawn
     assert bpy.ops.voxrig.stop() == {"FINISHED"}
     assert session.run.cancelled
     assert "Stopping" in draw_all()
@@ -158,9 +161,11 @@ def test_drawing_reads_no_file(scene: Any, face: Any, model_folder: Path, monkey
     def refuse(*_arguments: Any, **_names: Any) -> Any:
         raise AssertionError("a panel touched the disk")
 
-    for name in ("open", "read_text", "read_bytes", "glob", "iterdir", "stat"):
-        monkeypatch.setattr(Path, name, refuse)
-    assert draw_all() == first
+    with monkeypatch.context() as patched:
+        for name in ("open", "read_text", "read_bytes", "glob", "iterdir", "stat"):
+            patched.setattr(Path, name, refuse)
+        again = draw_all()
+    assert again == first
 
 
 def test_the_search_of_the_list_looks_at_channels_and_targets(scene: Any, face: Any, model_folder: Path) -> None:

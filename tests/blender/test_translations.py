@@ -96,14 +96,3 @@ def test_there_is_a_language_and_blender_knows_it(registered: None) -> None:
     assert [path.stem for path in LANGUAGES] == ["de"]
     table = load_translations()["de"]
     assert table["Operator", "Animate from Audio"] == table["*", "Animate from Audio"] != "Animate from Audio"
-    with pytest.raises(ValueError):
-        bpy.app.translations.register("voxrig.translations", {})  # because ours is already there
-
-
-def test_it_is_taken_back() -> None:
-    import voxrig
-
-    voxrig.register()
-    voxrig.unregister()
-    bpy.app.translations.register("voxrig.translations", {})
-    bpy.app.translations.unregister("voxrig.translations")

@@ -200,6 +200,15 @@ def _read_button(area: bpy.types.Area, region: bpy.types.Region) -> str:
     return manager.clipboard
 
 
+def scroll_sidebar(notches: int) -> Steps:
+    """Turn the mouse wheel over the sidebar; below 0 goes back up."""
+    _area, region = view_3d()
+    yield from point(region.x + region.width // 2, region.y + region.height // 2)
+    for _ in range(abs(notches)):
+        yield from press("WHEELDOWNMOUSE" if notches > 0 else "WHEELUPMOUSE")
+    yield 0.5
+
+
 def find(buttons: dict[str, tuple[int, int]], part: str) -> tuple[int, int]:
     """The place of the button whose call or path contains ``part``. Raises LookupError with all that there are."""
     for name, place in buttons.items():

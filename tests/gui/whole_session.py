@@ -26,14 +26,17 @@ def takes() -> int:
     return len(character.voxrig.takes) if character is not None else 0
 
 
-def jaw_keys() -> list[list[float]]:
-    """Frame and value of all keys of the jaw."""
-    for action in bpy.data.actions:
-        for bag in driver.curve_bags(action):
-            for fcurve in bag.fcurves:
-                if "jawOpen" in fcurve.data_path:
-                    return [[round(key.co[0], 3), round(key.co[1], 5)] for key in fcurve.keyframe_points]
-    return []
+def jaw_keys() -> list[list[object]]:
+    """Action, frame and value of every key of the jaw's curves."""
+    keys = [
+        [action.name, round(key.co[0], 3), round(key.co[1], 5)]
+        for action in bpy.data.actions
+        for bag in driver.curve_bags(action)
+        for fcurve in bag.fcurves
+        if "jawOpen" in fcurve.data_path
+        for key in fcurve.keyframe_points
+    ]
+    return sorted(keys)
 
 
 def is_idle() -> bool:
@@ -79,8 +82,7 @@ def scenario() -> driver.Steps:
     driver.picture("04-stopped")
 
     # The next one is not.
-    settings().sound_file = str(INSIDE / "line.flac")
-    yield 0.5
+    yield from driver.fill(driver.find((yield from driver.scan_sidebar()), "sound_file"), str(INSIDE / "line.flac"))
     yield from driver.press_button(BUTTON)
     yield from driver.wait_until(lambda: driver.count_keys() > 0, 120)
     yield 1.0
@@ -94,8 +96,8 @@ def scenario() -> driver.Steps:
     yield from driver.fill(driver.redo_place(redo_panel, 1), "0.5")  # the jaw, below the strength
     yield 1.5
     driver.note(
-        jaw_before=max(value for _frame, value in strong),
-        jaw_after=max(value for _frame, value in jaw_keys()),
+        jaw_before=max(value for *_where, value in strong),
+        jaw_after=max(value for *_where, value in jaw_keys()),
         takes_after_redo=takes(),
         slider_after_redo=round(settings().jaw_strength, 4),
     )
@@ -103,6 +105,7 @@ def scenario() -> driver.Steps:
 
     # The strip of the waveform.
     settings().show_waveform = True
+    bpy.ops.ed.undo_push(message="Show Waveform")  # as Blender does for what a person sets
     bpy.context.scene.frame_set(40)
     yield 1.0
     driver.picture("08-waveform")
@@ -127,15 +130,17 @@ def scenario() -> driver.Steps:
     settings().live_update = False
     settings().strength = 0.4
     settings().retake_first, settings().retake_last = 60, 100
+    bpy.ops.ed.undo_push(message="Settings of the Retake")  # as Blender does for what a person sets
     yield 0.5
+    yield from driver.scroll_sidebar(40)
     yield from driver.press_button("voxrig.retake(")
     yield from driver.wait_until(lambda: takes() == 2 and is_idle(), 60)
     yield 1.0
     after = jaw_keys()
     driver.note(
-        outside_before=[key for key in before if not 60 <= key[0] <= 100],
-        outside_after=[key for key in after if not 60 <= key[0] <= 100],
-        inside_changed=[key for key in before if 60 <= key[0] <= 100] != [key for key in after if 60 <= key[0] <= 100],
+        outside_before=[key for key in before if not 60 <= key[1] <= 100],
+        outside_after=[key for key in after if not 60 <= key[1] <= 100],
+        inside_changed=[key for key in before if 60 <= key[1] <= 100] != [key for key in after if 60 <= key[1] <= 100],
     )
     driver.picture("10-retaken")
 
@@ -163,6 +168,7 @@ def scenario() -> driver.Steps:
     driver.note(heard_again=session.overviews[record] is not None)
     yield 0.5
     driver.picture("13-reloaded")
+    yield from driver.scroll_sidebar(40)
     yield from driver.press_button("voxrig.update_take")
     yield 0.5
     yield from driver.wait_until(is_idle, 60)

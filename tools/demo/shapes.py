@@ -314,7 +314,7 @@ class FaceShapes:
         w = np.maximum(
             self._field([1.4, -8.0, 3.0], [1.6, 3.0, 1.2], 1.0), 0.75 * self._field([3.4, -7.2, 3.1], [2.0, 3.0, 1.2], 1.0)
         )
-        return self._slide(w[:, None] * self._mirrored([-0.22, -0.05, -0.62]), w)
+        return self._slide(w[:, None] * self._mirrored([-0.34, -0.05, -0.92]), w)
 
     def cheek_puff(self) -> Points:
         w = self._field([4.1, -6.6, -5.2], [2.3, 3.2, 2.1], 1.0)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m voxrig.tools.demo.emotions``: the demo character says one sentence neutrally, with joy and with anger, as a
+film of three faces side by side and a contact sheet of its widest moments."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import bpy
+import matplotlib.image
+import numpy as np
+
+from ... import registration
+from ...blender import scene as scenes
+from ...blender.films import render_film, render_stills
+from ...errors import VoxrigError
+from ...inference.package import find_model
+from ...operators.animate import AnimateSettings, SoundStrip, animate_character
+from . import stage
+from .__main__ import STRENGTH, step
+from .character import build_character
+from .speech import Timed, read_speech
+
+FACES = (("Neutral", {}), ("Joy", {"joy": 1.0}), ("Anger", {"anger": 1.0}))
+"""What stands from left to right, with the emotion's sliders."""
+SENTENCE = 1
+APART = 2.45
+"""Blender units from face to face."""
+SHOWN = ("AA", "AE", "AY", "IY", "W", "F", "V", "B")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Make film and sheet; 0 when both were written."""
+    parser = argparse.ArgumentParser(prog="emotions", description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("build/demo"), help="folder to write to (default: build/demo)")
+    parser.add_argument("--model", help="folder of a model package, or the name of a bundled one")
+    parser.add_argument("--size", type=int, default=960, help="width of the film in pixels (default: 960)")
+    parser.add_argument("--no-film", action="store_true", help="the contact sheet only")
+    arguments = parser.parse_args(argv)
+    output = arguments.output.absolute()
+    output.mkdir(parents=True, exist_ok=True)
+    registration.register()
+    try:
+        make_emotions(output, arguments.model, arguments.size, with_film=not arguments.no_film)
+    except VoxrigError as error:
+        print(f"emotions: {error}", file=sys.stderr)
+        return 2
+    finally:
+        registration.unregister()
+    return 0
+
+
+def make_emotions(output: Path, model: str | None, size: int, *, with_film: bool) -> None:
+    """Everything that ``make emotions`` writes, in ``output``. Raises VoxrigError."""
+    speech = read_speech()
+    sentence = speech.sentences[SENTENCE]
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    scene: Any = bpy.context.scene
+    stage.set_stage(scene)
+    strip = stage.add_sound(scene, speech.sound, "Demo Speech")
+    for index, (name, emotion) in enumerate(FACES):
+        with step(name):
+            character = build_character()
+            character.armature.location.x = (index - (len(FACES) - 1) / 2) * APART
+            settings = AnimateSettings(strength=STRENGTH, emotion=emotion)
+            animate_character(scene, character.armature, SoundStrip(strip), find_model(model), settings)
+    _set_camera(scene)
+    scene.frame_start, scene.frame_end = (_frame_at(scene, seconds) for seconds in (sentence.start, sentence.end))
+    phones = [phone for phone in speech.phones if sentence.start <= phone.middle < sentence.end]
+    height = round(size * 0.45) // 2 * 2
+    with step("contact sheet"):
+        frames = [_frame_at(scene, phone.middle) for phone in choose_phones(phones)]
+        paths = [output / "frames" / f"emotions_{frame:04d}.png" for frame in frames]
+        paths[0].parent.mkdir(parents=True, exist_ok=True)
+        render_stills(scene, frames, paths, size, height=height)
+        sheet = np.concatenate([matplotlib.image.imread(path)[..., :3] for path in paths])
+        matplotlib.image.imsave(output / "voxrig_emotions_sheet.png", np.clip(sheet, 0.0, 1.0))
+    if with_film:
+        with step("film"):
+            render_film(scene, output / "voxrig_emotions.mp4", size, height=height)
+    print(f"Written to {output}")
+
+
+def choose_phones(phones: list[Timed]) -> list[Timed]:
+    """The longest of each of SHOWN, at most four, in the order of time: vowels, a closure, teeth on the lip."""
+    longest: dict[str, Timed] = {}
+    for phone in sorted(phones, key=lambda phone: phone.start - phone.end):
+        if phone.text in SHOWN:
+            longest.setdefault(phone.text, phone)
+    chosen = sorted(longest.values(), key=lambda phone: SHOWN.index(phone.text))[:4]
+    return sorted(chosen, key=lambda phone: phone.start)
+
+
+def _frame_at(scene: Any, seconds: float) -> int:
+    return round(scenes.frame_of_seconds(scene, seconds, stage.FIRST_FRAME))
+
+
+def _set_camera(scene: Any) -> None:
+    """Without perspective, so that every face looks the same way; wide enough for all of them."""
+    camera: Any = bpy.data.objects["Camera"]
+    camera.location, camera.rotation_euler = (0.0, -14.0, -0.12), (np.pi / 2, 0.0, 0.0)
+    camera.data.type, camera.data.ortho_scale = "ORTHO", APART * len(FACES)
+    scene.camera = camera
+
+
+if __name__ == "__main__":
+    sys.exit(main())
