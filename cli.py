@@ -31,7 +31,7 @@ EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 
 # Those of animation.placing, which would import numpy for every --help.
-KEY_MODES = ("SPARSE", "EVERY", "STEP", "POSES")
+KEY_MODES = ("SPARSE", "EVERY", "STEP", "POSES", "SHOW")
 # Those of blender.outputs.
 OUTPUTS = ("ACTION", "NEW_ACTION", "NEW_SLOT", "STRIP", "LAYER")
 CURVE_FORMATS = ("csv", "npz")

@@ -842,8 +842,8 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
     )
     show_waveform: bpy.props.BoolProperty(
         name="Show Waveform",
-        description="Draw the chosen take's sound, jaw, lips and where they close over the lower edge of the 3D View, and under "
-        "the keyframes of the Timeline, Dope Sheet and Graph Editor",
+        description="Draw the chosen take's sound, jaw, lips and where they close over the lower edge of the 3D View, and "
+        "under the keyframes of the Timeline, Dope Sheet and Graph Editor",
         default=False,
         options=set(),
     )

@@ -13,7 +13,7 @@ from .guards import Guards
 from .keys import STEP_SHARE, KeyedCurve, reduce_to_keys
 from .retake import BEZIER, CONSTANT
 
-MODES = ("SPARSE", "EVERY", "STEP", "POSES")
+MODES = ("SPARSE", "EVERY", "STEP", "POSES", "SHOW")
 DENSITIES = range(1, 8)
 """Steps of the density slider, from fewest keys to most."""
 DEFAULT_DENSITY = 4
@@ -30,7 +30,8 @@ class Placing:
     'SPARSE' sets as few as ``density`` (one of DENSITIES) allows, 'EVERY' one on each frame, 'STEP' one on every ``step``-th
     frame counted from ``phase`` (on twos: step 2), 'POSES' holds the face from one of the ``extremes`` (closures) and
     ``breakdowns`` (apexes of vowels) to the next; in the dope sheet keys on these frames show as what they are. Keys of 'STEP'
-    that are ``is_held`` keep their value until the next one. Raises ValueError for another mode, density or step.
+    that are ``is_held`` keep their value until the next one. 'SHOW' sets them on the frames ``proposed`` by a learned model,
+    where its show's animators would. Raises ValueError for another mode, density or step.
     """
 
     mode: str = "SPARSE"
@@ -40,6 +41,7 @@ class Placing:
     extremes: tuple[float, ...] = ()
     breakdowns: tuple[float, ...] = ()
     is_held: bool = False
+    proposed: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -66,6 +68,8 @@ class Placing:
             chosen = np.mod(np.rint(x) - self.phase, self.step) == 0
         elif self.mode == "POSES":
             chosen = np.isin(x, self.extremes + self.breakdowns)
+        elif self.mode == "SHOW":
+            chosen = np.isin(x, self.proposed)
         else:
             chosen = np.ones(x.size, bool)
         chosen[[0, -1]] = True
@@ -108,6 +112,12 @@ def place_keys(
     if required is not None:
         chosen |= required
     return reduce_to_keys(x[chosen], y[chosen], tolerance, required=np.ones(int(chosen.sum()), bool))
+
+
+def find_proposals(likelihood: ArrayLike) -> NDArray[np.int64]:
+    """Samples ``[time]`` on which a key is proposed: where its likelihood is highest among its neighbours and at least 0.5."""
+    p = np.pad(np.asarray(likelihood, np.float64), 1, constant_values=-1.0)
+    return np.flatnonzero((p[1:-1] >= 0.5) & (p[1:-1] > p[:-2]) & (p[1:-1] >= p[2:]))
 
 
 def find_poses(frames: ArrayLike, jaw: ArrayLike, sealed: ArrayLike) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -48,7 +48,7 @@ _OUTPUTS = {
     "output_curves": (".csv", ".npz", ".json", ".tsv", ".xml", ".dat"),
     "output_film": (".mp4",),
 }
-_KEYS = ("SPARSE", "EVERY", "STEP", "POSES")
+_KEYS = ("SPARSE", "EVERY", "STEP", "POSES", "SHOW")
 _EMOTION_FADE = 4.0
 """Frames over which an emotion that is given for a range comes and goes."""
 _FIELD = re.compile(r"\{([^{}]*)\}")

@@ -43,20 +43,39 @@ def generate_curves(
     Raises Cancelled soon after ``is_cancelled`` answers True; ModelError when the model fails, takes no emotion or
     gives values that are not numbers; ValueError for a wrong sample rate or shape of ``emotion``.
     """
+    return generate_with_keys(
+        session, waveform, emotion, window_seconds=window_seconds, on_progress=on_progress, is_cancelled=is_cancelled
+    )[0]
+
+
+def generate_with_keys(
+    session: Session,
+    waveform: Waveform,
+    emotion: ArrayLike | None = None,
+    *,
+    window_seconds: float = WINDOW_SECONDS,
+    on_progress: Callable[[float], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> tuple[ChannelCurves, ChannelCurves | None]:
+    """:func:`generate_curves`, and how likely the show's animators would set keys, by region, where the model learned it."""
     package = session.package
-    values = generate_outputs(
+    made = generate_outputs(
         session,
         waveform,
         emotion,
-        outputs=("channels",),
+        outputs=("channels", "keys") if package.key_regions else ("channels",),
         window_seconds=window_seconds,
         on_progress=on_progress,
         is_cancelled=is_cancelled,
-    )["channels"]
+    )
+    values = made["channels"]
     minimum = np.array([channel.minimum for channel in package.channels], np.float32)
     maximum = np.array([channel.maximum for channel in package.channels], np.float32)
     np.clip(values, minimum, maximum, out=values)
-    return ChannelCurves(package.channel_names, package.frame_rate, values, -package.lead_seconds)
+    keys = None
+    if package.key_regions:
+        keys = ChannelCurves(package.key_regions, package.frame_rate, made["keys"], -package.lead_seconds)
+    return ChannelCurves(package.channel_names, package.frame_rate, values, -package.lead_seconds), keys
 
 
 def generate_outputs(
@@ -69,7 +88,7 @@ def generate_outputs(
     on_progress: Callable[[float], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> dict[str, NDArray[np.float32]]:
-    """The graph's own ``outputs`` ('channels', 'features', 'phones') as ``[frames, columns]``, not limited.
+    """The graph's own ``outputs`` ('channels', 'features', 'phones', 'keys') as ``[frames, columns]``, not limited.
 
     Everything else is as in :func:`generate_curves`.
     """

@@ -31,7 +31,7 @@ from ..animation.lips import GAP_CENTIMETRES, sealed_frames
 from ..animation.mapping import Mapping, Target, apply_mapping
 from ..animation.overview import Overview, find_peaks, make_overview
 from ..animation.performance import Performance, apply_performance
-from ..animation.placing import Placing, find_poses, place_keys
+from ..animation.placing import Placing, find_poses, find_proposals, place_keys
 from ..animation.retake import CONSTANT
 from ..animation.timing import resample_to_frames
 from ..blender import rigs, sounds
@@ -41,7 +41,7 @@ from ..blender.outputs import Output
 from ..blender.takes import DenseTake, write_take
 from ..errors import AudioError, Cancelled, ModelError, RigError
 from ..inference.audio import read_sound
-from ..inference.generate import count_frames, generate_curves
+from ..inference.generate import count_frames, generate_with_keys
 from ..inference.imported import read_imported
 from ..inference.package import ModelPackage, load_package, read_description
 from ..inference.session import Session, open_session
@@ -123,7 +123,8 @@ class Heard:
     """What the model made of a sound, before any of the artist's sliders; ``sound_hash`` is the sha256 of the sound.
 
     ``energy`` ``[time]`` is how loud the voice is where emotions are still to be put on the curves by ``feel``, else None.
-    ``peaks`` are for animation.overview.
+    ``peaks`` are for animation.overview. ``keys`` says by region how likely the show's animators would set one, where the model
+    learned it.
     """
 
     curves: ChannelCurves
@@ -134,6 +135,7 @@ class Heard:
     provider: str
     warning: str | None
     peaks: NDArray[np.float32]
+    keys: ChannelCurves | None = None
 
 
 @dataclass(frozen=True)
@@ -418,7 +420,7 @@ def listen(job: Job, advance: Progress, is_cancelled: CancelCheck | None = None)
     if package.expression_rules:
         padded = np.pad(waveform.samples, (0, rows * package.hop - waveform.samples.size))
         energy = voice_energy(padded, package.sample_rate, package.frame_rate)
-    curves = generate_curves(
+    curves, keys = generate_with_keys(
         model,
         waveform,
         None if package.expression_rules else _emotion_of_rows(job, package, rows),
@@ -428,7 +430,7 @@ def listen(job: Job, advance: Progress, is_cancelled: CancelCheck | None = None)
     peaks = find_peaks(waveform.samples, waveform.sample_rate)
     content = job.sound if isinstance(job.sound, bytes) else Path(job.sound).read_bytes()
     sound_hash = hashlib.sha256(content).hexdigest()
-    heard = Heard(curves, energy, package, waveform.duration_seconds, sound_hash, model.provider, model.warning, peaks)
+    heard = Heard(curves, energy, package, waveform.duration_seconds, sound_hash, model.provider, model.warning, peaks, keys)
     with _hearing:
         _heard[_hearing_key(job)] = heard
         while len(_heard) > _HEARD_TAKES:
@@ -489,6 +491,8 @@ def shape(job: Job, heard: Heard) -> Take:
     values = targets.values[:, columns]
     tolerances = find_tolerances(job, package, chosen)
     placing = _hold_poses(_placing(job.settings, sampled, frames), package, job)
+    if placing.mode == "SHOW":
+        placing = replace(placing, proposed=_propose_keys(job, heard, frames))
     guards = guard_poses(
         job.mapping,
         chosen,
@@ -537,6 +541,19 @@ def _hold_poses(placing: Placing, package: ModelPackage, job: Job) -> Placing:
         return placing
     step = max(1, round(package.hold.frames * job.frames_per_second / package.hold.frame_rate))
     return replace(placing, mode="STEP", step=step, phase=package.hold.phase, is_held=True)
+
+
+def _propose_keys(job: Job, heard: Heard, frames: NDArray[np.float64]) -> tuple[float, ...]:
+    """Frames on which the show's animators would set keys on some face part. Raises ModelError."""
+    if heard.keys is None:
+        raise ModelError(f"Model '{heard.package.title}' never learned where animators set keys; choose other keys, or a "
+                         "model that voxrig-train made")  # fmt: skip
+    lead = job.settings.lead_seconds
+    keys = heard.keys if lead is None else replace(heard.keys, start_seconds=-lead)
+    at = (np.arange(keys.frame_count) / keys.frame_rate + keys.start_seconds) * job.frames_per_second + job.start_frame
+    rows = {int(row) for column in keys.values.T for row in find_proposals(column)}
+    nearest = np.rint(at[sorted(rows)])
+    return tuple(np.unique(nearest[(nearest >= frames[0]) & (nearest <= frames[-1])]).tolist())
 
 
 def _placing(settings: AnimateSettings, sampled: ChannelCurves, frames: NDArray[np.float64]) -> Placing:

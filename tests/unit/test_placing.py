@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from voxrig.animation.keys import largest_errors
-from voxrig.animation.placing import DENSITIES, Placing, find_poses, place_keys
+from voxrig.animation.placing import DENSITIES, Placing, find_poses, find_proposals, place_keys
 from voxrig.animation.retake import BEZIER, CONSTANT
 from voxrig.animation.timing import resample_to_frames
 from voxrig.inference.audio import read_sound
@@ -89,3 +89,14 @@ def test_closures_and_apexes_are_found() -> None:
     closures, apexes = find_poses(FRAMES, jaw, jaw < 0.01)
     assert closures == (1.0, 21.0) and apexes == (10.0, 30.0)
     assert find_poses(FRAMES, np.zeros(100), np.zeros(100, bool)) == ((), ())
+
+
+def test_keys_like_the_show_lie_where_they_are_proposed():
+    likelihood = np.array([0.6, 0.2, 0.4, 0.9, 0.9, 0.3, 0.55, 0.1, 0.49, 0.2])
+    assert find_proposals(likelihood).tolist() == [0, 3, 6]
+    frames = np.arange(1.0, 11.0)
+    placing = Placing("SHOW", proposed=tuple(frames[find_proposals(likelihood)].tolist()))
+    values = np.sin(frames)[:, None]
+    (curve,) = place_keys(frames, values, 0.01, placing)
+    assert curve.frames.tolist() == [1.0, 4.0, 7.0, 10.0]
+    assert np.abs(curve.values - values[[0, 3, 6, 9], 0]).max() < 1e-6

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is only in the training env
 
 from model_packages import HOP, SAMPLE_RATE, noise, write_package  # noqa: E402
 from shows import make_linear_shot, make_shot  # noqa: E402
+from voxrig.animation.placing import find_proposals  # noqa: E402
 from voxrig.errors import ShowError  # noqa: E402
 from voxrig.inference.audio import Waveform  # noqa: E402
 from voxrig.inference.generate import generate_outputs  # noqa: E402
@@ -22,8 +23,16 @@ from voxrig.inference.show import gather_show, write_shot  # noqa: E402
 from voxrig.training.shows.config import RunConfig, format_config, read_config  # noqa: E402
 from voxrig.training.shows.data import change_shot, key_rows, make_splits, measure_scaling, prepare  # noqa: E402
 from voxrig.training.shows.learned import LearnedShow, Member  # noqa: E402
-from voxrig.training.shows.train import build_network, main, make_ear, run_training  # noqa: E402
+from voxrig.training.shows.train import (  # noqa: E402
+    build_network,
+    calibrate_keys,
+    main,
+    make_ear,
+    predict_rows,
+    run_training,
+)
 
+CPU = torch.device("cpu")
 SMALL = {"hidden": 8, "latent": 3, "epochs": 2, "folds": 2, "copies": 1, "batch": 2, "threads": 1, "reach_seconds": 0.12}
 
 
@@ -121,6 +130,12 @@ def test_what_is_exported_is_what_was_trained(tmp_path, dataset, trunk, network,
         net = build_network(config, ear, material, scaling)
         net.load_state_dict(state["weights"])
         members.append(Member(net, scaling))
+        if net.has_keys:
+            calibrate_keys(members[-1].eval(), material, split)
+            asked = [len(find_proposals(material.copies[0][n].keys[a:b, 0])) for n, a, b in split.held_out]
+            logits = [predict_rows(members[-1], material.copies[0][n], a, b, CPU)[1][:, 0] for n, a, b in split.held_out]
+            given = [len(find_proposals(torch.sigmoid(torch.tensor(x) - members[-1].key_threshold[0]))) for x in logits]
+            assert sum(asked) > 0 and abs(sum(given) - sum(asked)) <= 1
     heard = ear.hear(sound)
     margin = 120
     with torch.no_grad():

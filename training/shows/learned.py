@@ -37,12 +37,14 @@ class Member(nn.Module):
         self.network = network
         for name, value in vars(scaling).items():
             self.register_buffer(name, torch.from_numpy(value))
+        self.register_buffer("key_threshold", torch.zeros(len(network.task.regions)))
+        """Logits from which as many keys are proposed as the show has, set after training."""
 
     def forward(self, heard: Tensor, emotion: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
         reach = self.network.reach
         scaled = functional.pad((heard - self.heard_mean) / self.heard_deviation, (0, 0, reach, reach))
         made = self.network(scaled, functional.pad(emotion, (0, 0, reach, reach)))
-        keys = None if made.keys is None else torch.sigmoid(made.keys)
+        keys = None if made.keys is None else torch.sigmoid(made.keys - self.key_threshold)
         return made.shown * self.shown_deviation + self.shown_mean, keys, made.hidden
 
 

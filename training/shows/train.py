@@ -28,6 +28,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...animation.placing import find_proposals
 from ...errors import ShowError, VoxrigError
 from ...inference.package import ModelPackage, bundled_packages, load_package
 from ...inference.session import open_session
@@ -324,7 +325,7 @@ def score_held_out(member: Member, material: Material, split: Split, device: tor
     for number, first, last in split.held_out:
         clip = material.copies[0][number]
         shown = clip.shown[first:last]
-        made = predict_rows(member, clip, first, last, device)
+        made, _ = predict_rows(member, clip, first, last, device)
         found.append([
             pearson(made[:, column], shown[:, column])
             if shown[:, column].std() > MOVES * (control.maximum - control.minimum) else math.nan
@@ -333,18 +334,38 @@ def score_held_out(member: Member, material: Material, split: Split, device: tor
     return mean_known(np.array(found))
 
 
-def predict_rows(member: Member, clip: Clip, first: int, last: int, device: torch.device) -> NDArray[np.float32]:
-    """What a network shows in rows of a clip, ``[row, control]``."""
-    parts: list[NDArray[np.float32]] = []
+def predict_rows(
+    member: Member, clip: Clip, first: int, last: int, device: torch.device
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What a network shows in rows of a clip, ``[row, control]``, and its logits of keys, ``[row, region or none]``."""
+    shown: list[NDArray[np.float32]] = []
+    keys: list[NDArray[np.float32]] = []
     reach = member.network.reach
     with torch.no_grad():
         for begin in range(first, last, _SCORED_ROWS):
             end = min(begin + _SCORED_ROWS, last)
             heard, emotion, _, _ = cut(clip, begin, end, reach)
             scaled = (torch.from_numpy(heard).to(device) - member.heard_mean) / member.heard_deviation
-            made = member.network(scaled[None], torch.from_numpy(emotion).to(device)[None]).shown[0]
-            parts.append((made * member.shown_deviation + member.shown_mean).cpu().numpy())
-    return np.concatenate(parts)
+            made = member.network(scaled[None], torch.from_numpy(emotion).to(device)[None])
+            shown.append((made.shown[0] * member.shown_deviation + member.shown_mean).cpu().numpy())
+            keys.append(np.zeros((end - begin, 0), np.float32) if made.keys is None else made.keys[0].cpu().numpy())
+    return np.concatenate(shown), np.concatenate(keys)
+
+
+def calibrate_keys(member: Member, material: Material, split: Split) -> None:
+    """Set the member's thresholds so that it proposes as many keys in the held-out rows as there are."""
+    for column in range(len(material.regions)):
+        wanted = 0
+        heights: list[float] = []
+        for number, first, last in split.held_out:
+            clip = material.copies[0][number]
+            wanted += len(find_proposals(clip.keys[first:last, column]))
+            logits = predict_rows(member, clip, first, last, torch.device("cpu"))[1][:, column]
+            peaks = find_proposals(logits - logits.min() + 1.0)  # all its local maxima
+            heights += logits[peaks].tolist()
+        heights.sort(reverse=True)
+        if wanted and heights:
+            member.key_threshold[column] = heights[min(wanted, len(heights)) - 1]
 
 
 def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -375,7 +396,10 @@ def finish(
         scaling = measure_scaling(material, split)
         network = build_network(config, ear, material, scaling)
         network.load_state_dict(done["weights"])
-        members.append(Member(network, scaling).eval())
+        member = Member(network, scaling).eval()
+        if network.has_keys:
+            calibrate_keys(member, material, split)
+        members.append(member)
     by_control = mean_known(np.array([done["r"] for done in progress.done], np.float64))
     scores = {
         "method": f"train, {config.network}, {config.hearing}",
