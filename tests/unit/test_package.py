@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -388,3 +389,23 @@ def test_a_bundled_package_loads(folder: Path):
     assert "jawOpen" in package.channel_names
     assert package.training.corpora
     assert package.training.hours == pytest.approx(sum(corpus.hours for corpus in package.training.corpora), rel=0.02)
+
+
+def test_what_is_said_of_expression_rules_is_checked(tmp_path: Path):
+    def say(value: object) -> Callable[[dict[str, Any]], object]:
+        return lambda description: description.update(expression_rules=value)
+
+    with pytest.raises(ModelError, match="expression_rules is 'yes', not true or false"):
+        read_description(write_package(tmp_path / "text", change=say("yes")))
+    with pytest.raises(ModelError, match="expression_rules goes with other channels or emotions"):
+        read_description(write_package(tmp_path / "small", change=say(True)))
+    # The bundled model, but its graph smiles differently.
+    graph = onnx.load(bundled_packages()[0] / "model.onnx")
+    poses = next(tensor for tensor in graph.graph.initializer if tensor.name == "expression.poses")
+    poses.CopyFrom(numpy_helper.from_array(1.1 * numpy_helper.to_array(poses), poses.name))
+    (tmp_path / "model.onnx").write_bytes(graph.SerializeToString())
+    description = json.loads((bundled_packages()[0] / "model.json").read_text(encoding="utf-8"))
+    description["graph"]["sha256"] = hashlib.sha256((tmp_path / "model.onnx").read_bytes()).hexdigest()
+    (tmp_path / "model.json").write_text(json.dumps(description), encoding="utf-8")
+    with pytest.raises(ModelError, match="other expression rules"):
+        load_package(tmp_path)
