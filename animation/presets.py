@@ -174,7 +174,7 @@ def _controls(data: object, side: int | None, place: str) -> tuple[PresetControl
 
 def _control(name: str, how: object, side: int | None, place: str) -> PresetControl:
     def sided(text: str) -> str:
-        return text if side is None else _SIDED.sub(lambda found: found[side + 1], text)
+        return text if side is None else _SIDED.sub(lambda found: found[1 if side == 0 else 2], text)
 
     names = tuple(sided(name).split("|"))
     if not all(names):

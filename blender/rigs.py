@@ -219,13 +219,13 @@ def _bone_links(part: FoundLink, bone: Any) -> list[Link]:
     """A movement in armature space as links to the free components of a pose bone that have a share in it."""
     item = bone.id_data
     rest = bone.bone.matrix_local.to_3x3()
-    angles = Vector([math.radians(angle) for angle in part.turn or (0.0, 0.0, 0.0)])
+    angles: Any = Vector([math.radians(angle) for angle in part.turn or (0.0, 0.0, 0.0)])
     if part.move is not None or part.about:
         if bone.bone.use_connect:
             return []
         start, end = (item.data.bones[name] for name in ((part.about, bone.name) if part.about else part.unit or ()))
         way = end.head_local - start.head_local
-        vector = angles.cross(way) if part.about else Vector(part.move) * way.length
+        vector: Any = Vector(part.move) * way.length if part.move is not None else angles.cross(way)
         # Without Local Location, Blender takes the location in the axes of the armature.
         components = rest.transposed() @ vector if bone.bone.use_local_location else vector
         name, first, locks = "location", 0, list(bone.lock_location)

@@ -19,7 +19,7 @@ NAME = "Voxrig Sweep"
 
 def is_sweep_keyed() -> bool:
     """Whether a sweep that ``remove_sweep`` can take back is in the file."""
-    return any(len(action.voxrig.replaced) for action in bpy.data.actions)
+    return bool(_sweeps())
 
 
 def write_sweep(
@@ -49,30 +49,34 @@ def write_sweep(
         entry.pose = json.dumps([[t.data_path, t.array_index, value] for t, value in poses_before[owner].items()])
     for action, was_kept in kept.items():
         action.use_fake_user = was_kept  # the sweep itself is a user now
-    for action in dict.fromkeys(_playing(owner)[0] for owner in owners):
-        for name, frame in marks if action is not None and len(action.voxrig.replaced) else ():
+    for action in _sweeps():
+        for name, frame in marks:
             action.pose_markers.new(name).frame = frame
     return report
 
 
 def remove_sweep() -> int:
     """Remove the sweep's Actions, play again what was played before, and put back what has no keys; gives how many went."""
-    sweeps = [action for action in bpy.data.actions if len(action.voxrig.replaced)]
+    sweeps = _sweeps()
     for action in sweeps:
         for entry in action.voxrig.replaced:
-            data = entry.block.animation_data if entry.block is not None else None
-            if data is None or data.action != action:  # the artist plays something else by now
+            block = entry.block
+            data = block.animation_data if block is not None else None
+            if block is None or data is None or data.action != action:  # the artist plays something else by now
                 continue
             if entry.action is not None and entry.slot:
-                compat.assign(entry.block, compat.Place(entry.action, entry.slot))
+                compat.assign(block, compat.Place(entry.action, entry.slot))
             else:
                 data.action = entry.action
-            before = {
-                Target(entry.block.id_type, entry.block.name_full, *place): value for *place, value in json.loads(entry.pose)
-            }
+            before = {Target(block.id_type, block.name_full, *place): value for *place, value in json.loads(entry.pose)}
             poses.set_what_is_left(before)
         bpy.data.actions.remove(action)
     return len(sweeps)
+
+
+def _sweeps() -> list[Any]:
+    actions: Any = bpy.data.actions
+    return [action for action in actions if len(action.voxrig.replaced)]
 
 
 def _playing(owner: Any) -> tuple[Any, int]:

@@ -152,23 +152,24 @@ class VOXRIG_PT_mapping(VoxrigPanel):
         if settings.character is None:
             return
         group = character_settings(settings.character)
-        row = layout.row()
-        row.template_list("VOXRIG_UL_links", "", group, "links", group, "active_link", rows=5)
-        column = row.column(align=True)
-        column.operator("voxrig.add_link", text="", icon="ADD")
-        column.operator("voxrig.remove_link", text="", icon="REMOVE")
-        column.separator()
-        column.operator("voxrig.load_mapping", text="", icon="IMPORT")
-        column.operator("voxrig.save_mapping", text="", icon="EXPORT")
-        column.operator("voxrig.report_mapping", text="", icon="COPYDOWN")
+        layout.template_list("VOXRIG_UL_links", "", group, "links", group, "active_link", rows=5)
+        # Below the list rather than beside it, which leaves room for the names.
+        buttons = layout.row()
+        row = buttons.row(align=True)
+        row.operator("voxrig.add_link", text="", icon="ADD")
+        row.operator("voxrig.remove_link", text="", icon="REMOVE")
+        row = buttons.row(align=True)
+        row.operator("voxrig.load_mapping", text="", icon="IMPORT")
+        row.operator("voxrig.save_mapping", text="", icon="EXPORT")
+        row.operator("voxrig.report_mapping", text="", icon="COPYDOWN")
         mapped, total = count_mapped(settings)
         if mapped < total:
             row = layout.row(align=True)
-            row.label(text=iface("{} missing").format(total - mapped), icon=_ICONS["MISSING"])
+            row.label(text=str(iface("{} missing")).format(total - mapped), icon=_ICONS["MISSING"])
             row.operator("voxrig.add_missing_links", text="Add Missing")
         row = layout.row(align=True)
         if session.swept:
-            row.label(text=iface("{}, Esc stops").format(session.swept), icon="PLAY")
+            row.label(text=str(iface("{}, Esc stops")).format(session.swept), icon="PLAY")
         else:
             row.operator("voxrig.test_sweep", icon="PLAY")
             if is_sweep_keyed():

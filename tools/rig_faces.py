@@ -40,8 +40,9 @@ def compare_faces(output: Path, model: str | None = None) -> None:
     """Build, animate, measure and picture both faces. Raises VoxrigError, where there is no Rigify among others."""
     output.mkdir(parents=True, exist_ok=True)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-    bpy.context.preferences.filepaths.save_version = 0
-    scene: Any = bpy.context.scene
+    context: Any = bpy.context
+    context.preferences.filepaths.save_version = 0
+    scene = context.scene
     stage.set_stage(scene)
     print("Rigify generates a face (10 to 60 seconds) ...", flush=True)
     faces = {"Rigify": build_rigify_character(), "shape keys": build_character()}
