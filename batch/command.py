@@ -124,7 +124,7 @@ class Batch:
 
         self.began = time.perf_counter()
         self._lines, self._journal, self._folder = lines, journal, folder
-        self._keys = {line.number: digests.key(line) for line in lines}
+        self._keys = {line.number: "" for line in lines} | digests.keys(line for line in lines if not line.problem)
         self._token = uuid.uuid4().hex[:8]
         self._progress: dict[int, float] = {}
         self._frames = 0

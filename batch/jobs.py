@@ -132,6 +132,8 @@ def read_jobs(places: Sequence[str], defaults: Mapping[str, str], sheet: bool = 
                 for name in _PATHS:
                     if row.get(name):
                         row[name] = _absolute(str(row[name]), base)
+                if row.get("model") and (base / str(row["model"])).is_dir():
+                    row["model"] = _absolute(str(row["model"]), base)
                 rows.append((where, {**given, **row}))
         else:
             rows.append((place, {**given, "audio": _absolute(place, here)}))
@@ -387,6 +389,16 @@ class Digests:
         read = {name: self.of_file(about[name]) for name in ("audio", "curves", "blend", "mapping") if about[name]}
         text = json.dumps([self._version, about, read, self._of_model(line.model)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def keys(self, lines: Iterable[Line]) -> dict[int, str]:
+        """The keys of lines by number; those that share a .blend to write depend on one another, too."""
+        found: dict[int, str] = {}
+        for unit in group_lines(lines):
+            keys = [self.key(line) for line in unit.lines]
+            shared = "".join(keys) if len(keys) > 1 else ""
+            for line, key in zip(unit.lines, keys):
+                found[line.number] = hashlib.sha256((key + shared).encode()).hexdigest() if shared else key
+        return found
 
     def of_file(self, path: str) -> str:
         """sha256 of a file's content, read once; 'missing' where it cannot be read."""

@@ -95,8 +95,13 @@ class Performer:
         """
         if unit.lines[0].blend:
             if self._stage is None:
-                from .in_blender import Stage  # Blender takes seconds to import and lines may do without
-
+                try:
+                    from .in_blender import Stage  # Blender takes seconds to import and lines may do without
+                except ImportError as error:
+                    if error.name != "bpy":
+                        raise
+                    why = "A .blend file needs Blender: run the batch inside it, or with a Python that has the module bpy"
+                    return [Result(line.number, why, passing=True) for line in unit.lines], []
                 self._stage = Stage(self._provider, self._threads)
             results = self._stage.perform(unit, partials, on_progress)
         else:

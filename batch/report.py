@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .jobs import Line
-from .journal import Outcome, force_to_disk
+from .journal import JournalError, Outcome, force_to_disk
 
 _WIDTH, _HEIGHT = 420, 84
 _TRACKS = (("jaw", "#b5533c"), ("lips", "#3b6ea5"), ("rounding", "#6a8f3c"))
@@ -51,7 +51,7 @@ _COLUMNS = ("Line", "Name", "State", "Look at", "Seconds", "Frames", "Keys", "So
 
 
 def write_report(folder: Path, lines: Sequence[Line], outcomes: Sequence[Outcome | None]) -> Path:
-    """Write ``report.html`` in ``folder``, whole or not at all; failures come first, then warnings. Raises OSError."""
+    """Write ``report.html`` in ``folder``, whole or not at all; failures come first, then warnings. Raises JournalError."""
     rows = sorted(zip(lines, outcomes), key=lambda row: (_rank(row[1]), row[0].number))
     failed = sum(_rank(outcome) == 0 for outcome in outcomes)
     warned = sum(_rank(outcome) == 1 for outcome in outcomes)
@@ -67,9 +67,12 @@ def write_report(folder: Path, lines: Sequence[Line], outcomes: Sequence[Outcome
     )
     path = folder / "report.html"
     partial = path.with_name(f".report.{os.getpid()}.partial.html")
-    partial.write_text(page, encoding="utf-8")
-    force_to_disk(partial)
-    os.replace(partial, path)
+    try:
+        partial.write_text(page, encoding="utf-8")
+        force_to_disk(partial)
+        os.replace(partial, path)
+    except OSError as error:
+        raise JournalError(f"The page {path} cannot be written ({error.strerror}); choose another folder") from None
     return path
 
 

@@ -20,12 +20,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..errors import VoxrigError
 from .jobs import ROOT, Line, Unit
 from .perform import Performer, Result
 
 MOST_ATTEMPTS = 2
 STALL_SECONDS = 600.0
 """A worker that gives no sign of life for so long is ended."""
+
+
+class WorkerError(VoxrigError):
+    """Worker processes cannot be started."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class _Worker:
     """One process, what it is at, and when it last gave a sign of life."""
 
     def __init__(self, number: int, log: Path, options: Iterable[str], events: queue.Queue[tuple[_Worker, Any]]) -> None:
-        self.number = number
+        self.number, self.log = number, log
         self.task: _Task | None = None
         self.partials: dict[str, str] = {}
         self.line: int | None = None
@@ -117,13 +122,15 @@ def run_units(
     """Have all units done by ``count`` processes; ``on_end`` is called once for each, in the order in which they end.
 
     ``options`` go to the workers, ``name_partials`` gives the temporary names of a unit's outputs for one attempt. All
-    callbacks come from the calling thread; when one raises, or Ctrl-C does, the workers are ended.
+    callbacks come from the calling thread; when one raises, or Ctrl-C does, the workers are ended. Raises WorkerError when
+    one ends before any has answered.
     """
     waiting = deque(_Task(unit) for unit in units)
     later: deque[_Task] = deque()
     events: queue.Queue[tuple[_Worker, Any]] = queue.Queue()
     workers: list[_Worker] = []
     started = 0
+    has_answered = False
     log_folder.mkdir(parents=True, exist_ok=True)
 
     def give_work(worker: _Worker) -> None:
@@ -177,6 +184,9 @@ def run_units(
             if worker not in workers:
                 continue
             worker.seen = time.monotonic()
+            has_answered = has_answered or message is not None
+            if not has_answered:
+                raise WorkerError(f"The workers do not start; {worker.log} says why")
             if message is None:
                 bury(worker, f"A worker ended ({_name_end(worker.process.returncode)})")
             elif "line" in message:

@@ -372,6 +372,25 @@ def test_a_worker_that_dies_is_replaced_and_its_line_given_up_after_two(
     assert "3 of 3 lines done (2 of them before)" in capsys.readouterr().out
 
 
+def test_workers_that_do_not_start_end_the_batch_at_once(
+    tmp_path: Path, model: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = make_batch(tmp_path, model, 2)
+    monkeypatch.setattr(workers, "_worker_command", lambda: ([sys.executable, "-c", "raise SystemExit(3)"], {**os.environ}))
+    assert main(["batch", str(table), "--workers", "1"]) == 2
+    assert "workers do not start" in capsys.readouterr().err
+    assert events(tmp_path, "ready") == []
+
+
+def test_lines_that_share_a_file_are_done_again_together(tmp_path: Path, model: Path) -> None:
+    lines = [Line(i, f"{i}.wav", model=str(model), output_blend="shot.blend") for i in (1, 2, 3)]
+    keys = Digests().keys(lines)
+    assert len(set(keys.values())) == 3
+    assert not set(Digests().keys(lines[:2]).values()) & set(keys.values())
+    apart = [Line(i, f"{i}.wav", model=str(model), output_curves=f"{i}.csv") for i in (1, 2, 3)]
+    assert set(Digests().keys(apart[:2]).values()) < set(Digests().keys(apart).values())
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="kills a process group, which is a thing of POSIX")
 def test_killed_at_any_moment_a_batch_goes_on_and_does_nothing_twice(tmp_path: Path, model: Path) -> None:
     table = make_batch(tmp_path, model, 12)
