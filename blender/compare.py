@@ -113,10 +113,11 @@ def _mute_curves(owner: Any, curves: set[tuple[str, int]]) -> list[str]:
 
 
 def _unmute_curves(home: Home) -> None:
+    fcurves, _groups = compat.ensure_curves_at(home.place)
     for (path, index), entry in ledger.entries_at(home.place).items():
         if entry.muted:
             entry.muted = False
-            fcurve = compat.curves_at(home.place).find(path, index=index)
+            fcurve = fcurves.find(path, index=index)
             if fcurve is not None:
                 fcurve.mute = False
 

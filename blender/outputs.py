@@ -120,8 +120,8 @@ class Output:
         if self.kind == "ACTION":
             place = compat.ensure_place(owner, data.action or self._action_for(owner))
         else:
-            own = self.kind != "NEW_SLOT" or data.action is None
-            place = compat.new_place(self._action_for(owner) if own else data.action, owner)
+            present = data.action if self.kind == "NEW_SLOT" else None
+            place = compat.new_place(present or self._action_for(owner), owner)
             if self.kind in ("NEW_ACTION", "NEW_SLOT"):
                 self.notes += play(owner, place)
         self._made[owner] = place
@@ -158,7 +158,7 @@ def play(owner: Any, place: Place) -> list[str]:
     """Let ``owner`` play what is at a place. What it played is kept; gives a sentence on that for the artist."""
     data = owner.animation_data
     former = data.action if data is not None else None
-    slot = data.action_slot_handle if former is not None and compat.has_slots() else 0
+    slot = data.action_slot_handle if data is not None and compat.has_slots() else 0
     compat.assign(owner, place)
     if former is None or (former == place.action and slot == place.slot):
         return []
@@ -234,7 +234,8 @@ def _curves(targets: Sequence[Target]) -> list[tuple[str, int]]:
 def _rest_below(owner: Any) -> None:
     """Where Blender takes 1 for the default of shape keys (5.0), it moves them there wherever no strip plays: a lowest track
     holds them at 0."""
-    if owner.id_type != "KEY" or bpy.types.ShapeKey.bl_rna.properties["value"].default == 0.0:
+    value: Any = bpy.types.ShapeKey.bl_rna.properties["value"]
+    if owner.id_type != "KEY" or value.default == 0.0:
         return
     tracks = owner.animation_data.nla_tracks
     if len(tracks):

@@ -170,8 +170,7 @@ def write_take(
         for owner in set(owners.values()):
             outputs.fit_strip(owner, name)
     for owner in {owners[target] for target in report.written}:
-        # Blender does not notice by itself that there are other keys, and would show the old ones until the frame changes.
-        owner.update_tag(refresh={"TIME"})
+        compat.show_new_keys(owner, output.ensure(owner).action)
     written = set(report.written)
     return TakeReport(
         tuple((target, curve) for target, curve in given if target in written),
@@ -221,7 +220,7 @@ class _Claim:
 def _claim(found: FoundCurve | None, present: PresentKeys | None, name: str, first: float, last: float) -> _Claim | None:
     """What a take that is about to be written covers, and uncovers where it no longer reaches; None where it is written
     again just as it lies. Changes nothing."""
-    stored = found.entry.holds if found is not None and found.entry is not None else ()
+    stored: Any = found.entry.holds if found is not None and found.entry is not None else ()
     if not name or (len(stored) and stored[-1].name == name and (stored[-1].first, stored[-1].last) == (first, last)):
         return None
     if found is None or present is None:
@@ -238,17 +237,17 @@ def _claim(found: FoundCurve | None, present: PresentKeys | None, name: str, fir
 def _note(place: Place, owner: Any, target: Target, fresh: Rows, claimed: _Claim | None, first: float, last: float) -> None:
     """After the keys of a take are written: what comes with them."""
     entry = ledger.ensure_entry(place, target)
+    fcurve = compat.ensure_curves_at(place)[0].find(target.data_path, index=target.array_index)
     generated = unpack_rows(entry.keys)
     if claimed is not None:
         generated = claimed.generated
         ledger.store_holds(entry, claimed.holds, owner)
         if claimed.outside is not None:
-            fcurve = compat.curves_at(place).find(target.data_path, index=target.array_index)
             keys = actions.read_keys(fcurve)
             keys = np.concatenate([keys[frames_inside(keys["co"][:, 0], first, last)], claimed.outside])
             actions.write_keys(fcurve, keys[np.argsort(keys["co"][:, 0], kind="stable")])
     if entry.muted:
-        compat.curves_at(place).find(target.data_path, index=target.array_index).mute = entry.muted = False
+        fcurve.mute = entry.muted = False
     entry.keys = pack_rows(replace_rows(generated, fresh, first, last))
 
 
