@@ -178,3 +178,10 @@ def strip_timing(strip: Any) -> tuple[float, float, float, float]:
         float(strip.frame_final_end),
         float(strip.animation_offset_start),
     )
+
+
+def show_new_keys(owner: Any, action: bpy.types.Action) -> None:
+    """Let Blender show what an Action does to ``owner`` now: it does not notice by itself that scripts have changed keys."""
+    # The oldest builds evaluate a copy of the Action that is only renewed when the Action itself is tagged.
+    action.update_tag()
+    owner.update_tag(refresh={"TIME"})

@@ -156,7 +156,7 @@ class LiveTake:
         for name, column in _PAIRS:
             self._keys.pairs[name][2 * self._places_of_generated + 1] = moved[:, column + 1]
         self._generated = moved
-        moving: dict[tuple[str, str], Target] = {}
+        moving: dict[tuple[str, str], tuple[Target, Any]] = {}
         for index in changed:
             points, entry = curves[index].fcurve.keyframe_points, curves[index].entry
             part = slice(2 * self._bounds[index], 2 * self._bounds[index + 1])
@@ -168,9 +168,9 @@ class LiveTake:
                 rows = rows[np.argsort(rows[:, 0], kind="stable")]
             entry.keys = pack_rows(rows, compress=False)
             target = self._targets[self._columns[index]]
-            moving[target.id_type, target.id_name] = target
-        for target in moving.values():
-            rigs.resolve(target).owner.update_tag(refresh={"TIME"})
+            moving[target.id_type, target.id_name] = target, curves[index].fcurve.id_data
+        for target, action in moving.values():
+            compat.show_new_keys(rigs.resolve(target).owner, action)
         return True
 
 
