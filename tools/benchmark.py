@@ -246,10 +246,94 @@ def measure_start_up(kind: str) -> dict[str, Any]:
     }
 
 
+# (d) Sliders
+
+SLIDER_STEPS = 15
+SLIDERS = {"strength": 0.3, "smoothing": 0.04, "brows_offset": 0.3, "emotion_intensity": -0.4}
+"""Sliders, and how far each is dragged."""
+
+
+def benchmark_sliders() -> list[Row]:
+    """Steps of dragged sliders beside generating the take they move, for short and long lines of the demo character."""
+    rows: list[Row] = []
+    for seconds in (11, 60):
+        with tempfile.TemporaryDirectory(prefix="voxrig-benchmark-") as folder:
+            path = Path(folder) / "speech.flac"
+            write_long_speech(path, seconds / 60)
+            for fps in (24, 60):
+                found = measure_in_process("sliders", str(path), str(fps))
+                full = found["generate_seconds"]
+                steps = ", ".join(
+                    f"{name} {1000 * found[name]:.1f} ms ({full / found[name]:.0f} times as fast)" for name in SLIDERS
+                )
+                rows.append(
+                    (
+                        f"a step of a dragged slider, {seconds} s of sound at {fps} frames a second, "
+                        f"{found['controls']} controls",
+                        f"{steps}; generating the take with the model open {1000 * full:.0f} ms, placing its keys anew once "
+                        f"the slider rests {1000 * found['settle_seconds']:.0f} ms",
+                    )
+                )
+    return rows
+
+
+def measure_sliders(sound: str, fps: str) -> dict[str, Any]:
+    """Median seconds of generating a take (decode, run the open model, place and write keys) and of steps of its sliders.
+
+    A step is all that Voxrig does when a slider moves; steps for which keys had to be placed anew count with that.
+    """
+    import bpy
+
+    from .. import registration
+    from ..operators import animate, live
+    from ..properties import scene_settings, session
+    from .demo import stage
+    from .demo.character import build_character
+
+    registration.register()
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    scene: Any = bpy.context.scene
+    stage.set_stage(scene)
+    scene.render.fps = int(fps)
+    settings: Any = scene_settings(scene)
+    settings.character, settings.sound_file = build_character().armature, sound
+    settings.emotions["joy"].weight = 0.5
+
+    def generate() -> animate.Take:
+        animate.forget_heard()
+        settings.character.voxrig.takes.clear()
+        job = animate.gather_from_scene(scene)
+        return animate.write(scene, job, animate.compute(job))
+
+    def seconds_of(work: Callable[[], object]) -> float:
+        start = time.perf_counter()
+        work()
+        return time.perf_counter() - start
+
+    take = generate()
+    found: dict[str, Any] = {"controls": len(take.curves)}
+    found["generate_seconds"] = statistics.median(seconds_of(generate) for _ in range(3))
+    session.on_slider = session.on_emotion = None
+    found["settle_seconds"] = statistics.median(seconds_of(lambda: live.place_anew(scene)) for _ in range(3))
+    for name in SLIDERS:
+        first = getattr(settings, name)
+        live.drag(scene)  # what a drag opens with is paid once
+        steps: list[float] = []
+        for number in range(SLIDER_STEPS):
+            setattr(settings, name, first + SLIDERS[name] * (number + 1) / SLIDER_STEPS)
+            steps.append(seconds_of(lambda: live.drag(scene) or live.place_anew(scene)))
+        found[name] = statistics.median(steps)
+        setattr(settings, name, first)
+        live.place_anew(scene)
+    registration.unregister()
+    return found
+
+
 SECTIONS: dict[str, Callable[..., list[Row]]] = {
     "inference": benchmark_inference,
     "keys": benchmark_key_writing,
     "start_up": benchmark_start_up,
+    "sliders": benchmark_sliders,
 }
 """In the order of the table."""
 
@@ -257,6 +341,7 @@ MEASUREMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "inference": measure_inference,
     "keys": measure_keys,
     "start_up": measure_start_up,
+    "sliders": measure_sliders,
 }
 """What a process of its own measures; its arguments are texts."""
 
