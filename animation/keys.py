@@ -275,7 +275,7 @@ def _turning_points(samples: _Samples, tolerances: Sequence[Floats]) -> list[Ind
 
 
 def _without_small_swings(
-    height: Floats, channel: Indices, is_end: NDArray[np.bool_], kept: Indices, threshold: Floats
+    height: NDArray[np.float32], channel: Indices, is_end: NDArray[np.bool_], kept: Indices, threshold: Floats
 ) -> Indices:
     """The extrema ``kept`` without those between which the curve swings by no more than its channel's ``threshold``."""
     while True:

@@ -103,7 +103,8 @@ def prove_untouched() -> str:
     assert hash_keys(keys, beside_retake) == aside, "the retake changed keys outside its range and regions"
     bpy.ops.ed.undo_push(message="Retake")
     bpy.ops.ed.undo()
-    scene, head = bpy.data.scenes[0], bpy.data.objects["Head"]
+    scene: Any = bpy.data.scenes[0]
+    head: Any = bpy.data.objects["Head"]
     keys = head.data.shape_keys
     assert hash_keys(keys, everything) == before, "undo did not bring every key back"
     update_take(scene, head)
