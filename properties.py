@@ -796,6 +796,7 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
     )
     lead: bpy.props.FloatProperty(
         name="Lead",
+        translation_context="Voxrig",
         description="Milliseconds by which the face runs ahead of the sound. The model has a default of its own",
         get=_get_lead,
         set=_set_lead,

@@ -119,6 +119,7 @@ class VOXRIG_PT_performance(VoxrigPanel):
 
     bl_idname = "VOXRIG_PT_performance"
     bl_label = "Performance"
+    bl_translation_context = "Voxrig"
     bl_parent_id = "VOXRIG_PT_main"
 
     def draw(self, context: Any) -> None:

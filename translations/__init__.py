@@ -9,15 +9,19 @@ from pathlib import Path
 
 import bpy
 
+CONTEXT = "Voxrig"
+"""For words that mean something else in Blender: without it, Lead is the metal in German. Written out where it is used."""
+
 _FOLDER = Path(__file__).parent
 
 
 def load_translations() -> dict[str, dict[tuple[str, str], str]]:
     """What ``bpy.app.translations`` wants: by language, and there by context and English text.
 
-    Names of operators have a context of their own in Blender; each text stands in both.
+    Names of operators have a context of their own in Blender, and so have ours that Blender's own translations take for
+    something else (CONTEXT); each text stands in all of them.
     """
-    contexts = ("*", bpy.app.translations.contexts.operator_default)
+    contexts = ("*", bpy.app.translations.contexts.operator_default, CONTEXT)
     languages: dict[str, dict[tuple[str, str], str]] = {}
     for path in sorted(_FOLDER.glob("*.json")):
         texts: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))

@@ -184,8 +184,8 @@ def scan_sidebar(across: float = 0.6) -> Steps:
         name = _read_button(area, region)
         if name:
             heights.setdefault(name, []).append(y)
-        elif heights and y < min(min(ys) for ys in heights.values()) - 120:
-            break  # below the last panel
+        elif heights and y < min(min(ys) for ys in heights.values()) - 260:
+            break  # below the last panel; closed ones have no buttons
     return {name: (x, (min(ys) + max(ys)) // 2) for name, ys in heights.items()}
 
 

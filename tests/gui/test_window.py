@@ -68,6 +68,14 @@ def test_a_mapping_is_looked_at_without_keying(real_blender: RealBlender) -> Non
     assert "Traceback" not in seen["printed"]
 
 
+def test_the_tab_in_german(real_blender: RealBlender) -> None:
+    seen = real_blender.play("german", str(real_blender.inside / "scene.blend"))
+    assert seen["language"].startswith("de")
+    assert seen["label"] == "Artikulation" and seen["button"] == "Aus Ton animieren"
+    assert seen["lead"] == "Vorlauf", "not the metal"
+    assert "Traceback" not in seen["printed"]
+
+
 def test_a_whole_session(real_blender: RealBlender) -> None:
     write_long_sound(real_blender.folder / "long.wav")
     seen = real_blender.play("whole_session", str(real_blender.inside / "scene.blend"), user="new", timeout=600)
