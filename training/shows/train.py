@@ -354,18 +354,18 @@ def predict_rows(
 
 def calibrate_keys(member: Member, material: Material, split: Split) -> None:
     """Set the member's thresholds so that it proposes as many keys in the held-out rows as there are."""
-    for column in range(len(material.regions)):
-        wanted = 0
-        heights: list[float] = []
-        for number, first, last in split.held_out:
-            clip = material.copies[0][number]
-            wanted += len(find_proposals(clip.keys[first:last, column]))
-            logits = predict_rows(member, clip, first, last, torch.device("cpu"))[1][:, column]
-            peaks = find_proposals(logits - logits.min() + 1.0)  # all its local maxima
-            heights += logits[peaks].tolist()
-        heights.sort(reverse=True)
-        if wanted and heights:
-            member.key_threshold[column] = heights[min(wanted, len(heights)) - 1]
+    wanted = np.zeros(len(material.regions), np.int64)
+    heights: list[list[float]] = [[] for _ in material.regions]
+    for number, first, last in split.held_out:
+        clip = material.copies[0][number]
+        logits = predict_rows(member, clip, first, last, torch.device("cpu"))[1]
+        for column, found in enumerate(heights):
+            wanted[column] += len(find_proposals(clip.keys[first:last, column]))
+            # All local maxima.
+            found += logits[find_proposals(logits[:, column] - logits[:, column].min() + 1.0), column].tolist()
+    for column, found in enumerate(heights):
+        if wanted[column] and found:
+            member.key_threshold[column] = sorted(found, reverse=True)[min(int(wanted[column]), len(found)) - 1]
 
 
 def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
