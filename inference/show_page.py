@@ -29,7 +29,9 @@ REPORT_FILE = "report.html"
 
 # Of a long shot only the first seconds are drawn over time: a syllable must be seen.
 _TRACK_SECONDS = 30.0
-_COLOURS: dict[str, str] = dict(zip(REGIONS, ("#c0504d", "#d98032", "#b05a86", "#b0913a", "#6f8f3a", "#3d8f86", "#3a6fb0", "#6a5aa8")))
+_COLOURS: dict[str, str] = dict(
+    zip(REGIONS, ("#c0504d", "#d98032", "#b05a86", "#b0913a", "#6f8f3a", "#3d8f86", "#3a6fb0", "#6a5aa8"))
+)
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1080px;padding:0 1rem;color:#222;background:#fff}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem}small,.dim{color:#666}
