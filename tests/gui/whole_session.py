@@ -172,7 +172,7 @@ def scenario() -> driver.Steps:
     yield from driver.press_button("voxrig.update_take")
     yield 0.5
     yield from driver.wait_until(is_idle, 60)
-    driver.note(updated=jaw_keys() == after)
+    driver.note(outside_updated=[key for key in jaw_keys() if not 60 <= key[1] <= 100])
 
     # In Pose Mode, with a second window, from a dropped sound.
     rig = next(item for item in bpy.data.objects if item.type == "ARMATURE")
