@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Voxrig tab in the 3D View's sidebar, in the order of work. Draws only: everything shown is at hand."""
 
+from collections.abc import Callable
 from typing import Any
 
 import bpy
@@ -20,7 +21,8 @@ from ..properties import (
     shown_provider,
 )
 
-iface = bpy.app.translations.pgettext_iface
+# The stubs of Blender's API lack what it returns.
+iface: Callable[[str], str] = bpy.app.translations.pgettext_iface  # pyright: ignore[reportAssignmentType]
 
 
 class VoxrigPanel(bpy.types.Panel):
@@ -253,7 +255,8 @@ class VOXRIG_PT_channels(VoxrigPanel):
     def draw(self, context: Any) -> None:
         """Draw the list."""
         settings = scene_settings(context.scene)
-        row = self.layout.row()
+        layout: Any = self.layout
+        row = layout.row()
         row.template_list("VOXRIG_UL_channels", "", settings, "channels", settings, "active_channel", rows=3)
         column = row.column(align=True)
         column.operator("voxrig.add_channel", text="", icon="ADD")

@@ -120,7 +120,8 @@ def draw_strip(overview: Overview, strip: Strip) -> None:
         first, count = visible_rows(track, strip.first_frame, strip.last_frame)
         if count < 2:
             continue
-        with gpu.matrix.push_pop():
+        stack: Any = gpu.matrix.push_pop()
+        with stack:
             gpu.matrix.translate((strip.left, strip.bottom))
             gpu.matrix.scale((strip.pixels_per_frame, strip.top - strip.bottom))
             gpu.matrix.translate((track.first - strip.first_frame, 0.0))
@@ -149,12 +150,14 @@ def _upload(overview: Overview) -> Drawing:
 
 def _make_batch(shader: Any, field: str, track: Track, is_line: bool) -> Any:
     rows = np.arange(len(track.values), dtype=np.float32)
+    points: Any = np.stack([rows, track.values], axis=1)
     if is_line:
-        return batch_for_shader(shader, "LINE_STRIP", {"pos": np.stack([rows, track.values], axis=1)})
+        return batch_for_shader(shader, "LINE_STRIP", {"pos": points})
     # The waveform grows to both sides of the middle, seals are a band on the ground.
     low, high = (0.5 - 0.5 * track.values, 0.5 + 0.5 * track.values) if field == "peaks" else (0.0 * rows, 0.15 * track.values)
     points = np.stack([np.repeat(rows, 2), np.stack([low, high], axis=1).ravel()], axis=1)
-    return batch_for_shader(shader, "TRI_STRIP", {"pos": points.astype(np.float32)})
+    points = points.astype(np.float32)
+    return batch_for_shader(shader, "TRI_STRIP", {"pos": points})
 
 
 def _playhead(strip: Strip, frame: float) -> tuple[float, float, float, float]:
@@ -171,7 +174,8 @@ def _draw_rectangle(shader: Any, left: float, bottom: float, right: float, top: 
 
 def _draw_legend(strip: Strip) -> None:
     """The names of the tracks in their colours, above the strip."""
-    scale = bpy.context.preferences.system.ui_scale
+    context: Any = bpy.context
+    scale = context.preferences.system.ui_scale
     x = strip.left + 8 * scale
     blf.size(0, 11 * scale)
     for name, _field, _is_line, colour in TRACKS:

@@ -31,7 +31,7 @@ def load_translations() -> dict[str, dict[tuple[str, str], str]]:
 
 def register() -> None:
     """Let Blender translate the interface."""
-    bpy.app.translations.register(__name__, load_translations())
+    bpy.app.translations.register(__name__, load_translations())  # pyright: ignore[reportArgumentType]
 
 
 def unregister() -> None:
