@@ -81,7 +81,8 @@ def test_a_language_is_complete(registered: None, path: Path) -> None:
     missing = sorted(wanted - set(table))
     assert not missing, f"{path.name} lacks:\n" + "\n".join(json.dumps(text, ensure_ascii=False) for text in missing)
     left_over = sorted(set(table) - wanted)
-    assert not left_over, f"{path.name} translates what nobody says:\n" + "\n".join(left_over)
+    # Blender 4.2 and 4.3 have no slots, so nothing is said of them.
+    assert not left_over or not hasattr(bpy.types, "ActionSlot"), f"{path.name} translates what nobody says:\n" + "\n".join(left_over)
     for english, text in table.items():
         assert text.strip() == text and text, english
         assert not text.endswith(".") or english.endswith("."), f"{text!r}: no full stop at the end"
