@@ -114,6 +114,21 @@ def place_keys(
     return reduce_to_keys(x[chosen], y[chosen], tolerance, required=np.ones(int(chosen.sum()), bool))
 
 
+def keep_events_on_steps(values: ArrayLike, events: ArrayLike, carries_key: ArrayLike) -> NDArray[np.float32]:
+    """``values`` ``[time, channel]`` in which no stretch of ``events`` (bool ``[time]``) falls between the frames of keys.
+
+    Where a stretch holds none of the frames that ``carries_key`` (bool ``[time]``, at least one), the nearest one takes the
+    values of the stretch's middle; the other frames stay as they are.
+    """
+    kept, keyed = np.array(values, np.float32), np.flatnonzero(carries_key)
+    first, last = _stretches(events)
+    missed = np.searchsorted(keyed, first) == np.searchsorted(keyed, last, side="right")
+    middle = (first[missed] + last[missed]) // 2
+    nearest = np.rint(np.interp(middle, keyed, np.arange(keyed.size))).astype(np.int64)
+    kept[keyed[nearest]] = kept[middle]
+    return kept
+
+
 def find_proposals(likelihood: ArrayLike) -> NDArray[np.int64]:
     """Samples ``[time]`` on which a key is proposed: where its likelihood is highest among its neighbours and at least 0.5."""
     p = np.pad(np.asarray(likelihood, np.float64), 1, constant_values=-1.0)
@@ -126,9 +141,7 @@ def find_poses(frames: ArrayLike, jaw: ArrayLike, sealed: ArrayLike) -> tuple[tu
     An apex is a maximum of the ``jaw``'s opening ``[time]`` that stands out from the lows on both sides.
     """
     x, opening = np.asarray(frames, np.float64), np.asarray(jaw, np.float64)
-    closed = np.concatenate([[False], np.asarray(sealed, bool), [False]])
-    first = np.flatnonzero(closed[1:] & ~closed[:-1])
-    last = np.flatnonzero(~closed[1:] & closed[:-1]) - 1
+    first, last = _stretches(sealed)
     closures = tuple(x[(first + last) // 2].tolist())
     height = _APEX_SHARE * float(np.ptp(opening)) if opening.size else 0.0
     apexes: list[float] = []
@@ -143,3 +156,9 @@ def find_poses(frames: ArrayLike, jaw: ArrayLike, sealed: ArrayLike) -> tuple[tu
         if best < 0 and height > 0 and value - low > height:
             best = i
     return closures, tuple(apexes)
+
+
+def _stretches(marked: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and last sample of each stretch of ``marked``, bool ``[time]``."""
+    padded = np.concatenate([[False], np.asarray(marked, bool), [False]])
+    return np.flatnonzero(padded[1:] & ~padded[:-1]), np.flatnonzero(~padded[1:] & padded[:-1]) - 1

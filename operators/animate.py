@@ -31,7 +31,7 @@ from ..animation.lips import GAP_CENTIMETRES, sealed_frames
 from ..animation.mapping import Mapping, Target, apply_mapping
 from ..animation.overview import Overview, find_peaks, make_overview
 from ..animation.performance import Performance, apply_performance
-from ..animation.placing import Placing, find_poses, find_proposals, place_keys
+from ..animation.placing import Placing, find_poses, find_proposals, keep_events_on_steps, place_keys
 from ..animation.retake import CONSTANT
 from ..animation.timing import resample_to_frames
 from ..blender import rigs, sounds
@@ -483,14 +483,16 @@ def shape(job: Job, heard: Heard) -> Take:
     package = heard.package
     curves = perform(feel(heard, job), job.settings, package)
     first, last = frame_range(job, heard)
-    sampled = sample_at_frames(curves, job, first, last)
+    frames = np.arange(first, last + 1, dtype=np.float64)
+    settings = job.settings
+    placing = _hold_poses(Placing(settings.keys, settings.density, settings.key_step, settings.key_phase), package, job)
+    sampled = _close_on_steps(sample_at_frames(curves, job, first, last), placing, frames)
     targets = apply_mapping(job.mapping, sampled)
     columns = [i for i, target in enumerate(targets.targets) if job.targets is None or target in job.targets]
     chosen = tuple(targets.targets[i] for i in columns)
-    frames = np.arange(first, last + 1, dtype=np.float64)
     values = targets.values[:, columns]
     tolerances = find_tolerances(job, package, chosen)
-    placing = _hold_poses(_placing(job.settings, sampled, frames), package, job)
+    placing = _find_events(placing, sampled, frames)
     if placing.mode == "SHOW":
         placing = replace(placing, proposed=_propose_keys(job, heard, frames))
     guards = guard_poses(
@@ -556,13 +558,25 @@ def _propose_keys(job: Job, heard: Heard, frames: NDArray[np.float64]) -> tuple[
     return tuple(np.unique(nearest[(nearest >= frames[0]) & (nearest <= frames[-1])]).tolist())
 
 
-def _placing(settings: AnimateSettings, sampled: ChannelCurves, frames: NDArray[np.float64]) -> Placing:
-    """The artist's choice of keys, with the frames of closures and of the vowels' apexes."""
-    closures, apexes = (), ()
-    if "jawOpen" in sampled.names:
-        sealed = sealed_frames(sampled.values, sampled.names)
-        closures, apexes = find_poses(frames, sampled.channel("jawOpen"), sealed)
-    return Placing(settings.keys, settings.density, settings.key_step, settings.key_phase, closures, apexes)
+def _close_on_steps(sampled: ChannelCurves, placing: Placing, frames: NDArray[np.float64]) -> ChannelCurves:
+    """Curves whose closures all show on keys of 'STEP': one between two of them closes the lips on the nearest."""
+    if placing.mode != "STEP" or "jawOpen" not in sampled.names:
+        return sampled
+    closing = [column for column, name in enumerate(sampled.names) if name in GAP_CENTIMETRES]
+    sealed = sealed_frames(sampled.values, sampled.names)
+    values = sampled.values.copy()
+    values[:, closing] = keep_events_on_steps(values[:, closing], sealed, placing.frames_among(frames))
+    return sampled.with_values(values)
+
+
+def _find_events(placing: Placing, sampled: ChannelCurves, frames: NDArray[np.float64]) -> Placing:
+    """The placing with the frames of closures and of the vowels' apexes, for 'STEP' among those that carry keys."""
+    if "jawOpen" not in sampled.names:
+        return placing
+    among = placing.frames_among(frames) if placing.mode == "STEP" else np.ones(frames.size, bool)
+    sealed = sealed_frames(sampled.values, sampled.names)
+    closures, apexes = find_poses(frames[among], sampled.channel("jawOpen")[among], sealed[among])
+    return replace(placing, extremes=closures, breakdowns=apexes)
 
 
 def sample_at_frames(curves: ChannelCurves, job: Job, first_frame: int, last_frame: int) -> ChannelCurves:

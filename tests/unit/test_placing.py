@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from voxrig.animation.keys import largest_errors
-from voxrig.animation.placing import DENSITIES, Placing, find_poses, find_proposals, place_keys
+from voxrig.animation.placing import DENSITIES, Placing, find_poses, find_proposals, keep_events_on_steps, place_keys
 from voxrig.animation.retake import BEZIER, CONSTANT
 from voxrig.animation.timing import resample_to_frames
 from voxrig.inference.audio import read_sound
@@ -100,3 +100,18 @@ def test_keys_like_the_show_lie_where_they_are_proposed():
     (curve,) = place_keys(frames, values, 0.01, placing)
     assert curve.frames.tolist() == [1.0, 4.0, 7.0, 10.0]
     assert np.abs(curve.values - values[[0, 3, 6, 9], 0]).max() < 1e-6
+
+
+def test_closures_between_steps_move_to_the_nearest_key() -> None:
+    values = np.stack([FRAMES, -FRAMES], axis=1).astype(np.float32)
+    before = values.copy()
+    on_fours = Placing("STEP", step=4).frames_among(FRAMES)  # 1, 4, 8, 12, ... 100
+    events = np.isin(FRAMES, [2, 9, 19, 21, 22, 35, 36, 37])
+    kept = keep_events_on_steps(values, events, on_fours)
+    assert np.array_equal(values, before)
+    changed = {int(frame): kept[int(frame) - 1].tolist() for frame in FRAMES[np.any(kept != values, axis=1)]}
+    # 35 to 37 hold 36, which stays; 19 is nearest to 20, and then so is 21, in the middle of 21 and 22.
+    assert changed == {1: [2.0, -2.0], 8: [9.0, -9.0], 20: [21.0, -21.0]}
+    assert np.array_equal(keep_events_on_steps(values, np.zeros(100, bool), on_fours), values)
+    everything = np.ones(100, bool)
+    assert np.array_equal(keep_events_on_steps(values, events, everything), values)
