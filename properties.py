@@ -227,6 +227,14 @@ def is_character(candidate: bpy.types.Object) -> bool:
     return candidate.type in {"MESH", "ARMATURE"}
 
 
+def _may_be_character(_group: Any, candidate: Any) -> bool:
+    return is_character(candidate)
+
+
+def _set_region_model(group: Any, _context: Any) -> None:
+    offer_emotions(group.id_data.voxrig)
+
+
 def _set_character(group: "VOXRIG_PG_scene", _context: Any) -> None:
     offer_emotions(group)
 
@@ -649,7 +657,7 @@ class VOXRIG_PG_region_model(bpy.types.PropertyGroup):
         description="Name of a model in the list, or the folder of a model package",
         search=lambda _self, _context, _text: [entry.name for entry in list_models(own_models_folder())],
         search_options={"SUGGESTION"},
-        update=lambda group, _context: offer_emotions(group.id_data.voxrig),
+        update=_set_region_model,
         options=set(),
     )
     regions: _region_flags("Face parts that this model animates in the place of the chosen one. Hold Shift to choose several")
@@ -664,7 +672,7 @@ class VOXRIG_PG_line(bpy.types.PropertyGroup):
         name="Character",
         description="Who speaks it: mesh with shape keys or armature with face controls",
         type=bpy.types.Object,
-        poll=lambda _group, candidate: is_character(candidate),
+        poll=_may_be_character,
     )
     trouble: bpy.props.StringProperty(name="Trouble", description="Why it could not be animated", options={"HIDDEN"})
 
@@ -685,7 +693,7 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         name="Character",
         description="Mesh with shape keys or armature with face controls. What hangs on it or is deformed by it belongs to it",
         type=bpy.types.Object,
-        poll=lambda _group, candidate: is_character(candidate),
+        poll=_may_be_character,
         update=_set_character,
     )
     sound_source: bpy.props.EnumProperty(
@@ -888,6 +896,16 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         update=_slider_moved,
         options=set(),
     )
+    phone_markers: bpy.props.BoolProperty(
+        name="Phone Markers",
+        description="Also write a marker into the timeline for each phone that the model hears, such as v:M. "
+        "Your own markers stay as they are",
+        default=False,
+        options=set(),
+    )
+    own_markers: bpy.props.StringProperty(
+        name="Own Markers", description="JSON: what operators/markers.py has written", options={"HIDDEN"}
+    )
     output: bpy.props.EnumProperty(
         name="Output",
         description="Where a new take goes. Updates and retakes go where their take is",
@@ -911,9 +929,7 @@ class VOXRIG_PG_scene(bpy.types.PropertyGroup):
         default=False,
         options=set(),
     )
-    dialogue: bpy.props.CollectionProperty(
-        name="Dialogue", description="Who speaks which sound strips", type=VOXRIG_PG_line
-    )
+    dialogue: bpy.props.CollectionProperty(name="Dialogue", description="Who speaks which sound strips", type=VOXRIG_PG_line)
     active_line: bpy.props.IntProperty(
         name="Active Line", description="Line of the dialogue that Remove Line takes out", options={"HIDDEN"}
     )

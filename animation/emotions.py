@@ -35,7 +35,10 @@ def sample_emotion(emotion: Emotion, frames: ArrayLike) -> NDArray[np.float64]:
     """An emotion at each of ``frames``, ``[frame]``; before its first point and after its last it holds their weights."""
     points = emotion_points(emotion)
     at = np.asarray(frames, np.float64)
-    return np.interp(at, *zip(*points)) if points else np.zeros(at.size)
+    if not points:
+        return np.zeros(at.size)
+    known = np.array(points, np.float64)
+    return np.interp(at, known[:, 0], known[:, 1])
 
 
 def range_weights(

@@ -35,7 +35,7 @@ REGION_OFFSETS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "eyes": (("eyeBlinkLeft", "eyeBlinkRight"), ("eyeWideLeft", "eyeWideRight")),
     "head": (("headPitch",), ()),
 }
-"""What an offset of a face part moves: the channels of one above 0 and of one below 0; without the latter, the former go back."""
+"""What an offset of a face part moves: the channels of one above 0, and of one below 0 (without any, the former go back)."""
 
 
 @dataclass(frozen=True)

@@ -229,6 +229,6 @@ def _emotion(line: Line, package: ModelPackage, rows: int) -> NDArray[np.float32
 def points_of(line: Line) -> dict[str, Emotion]:
     """The emotions as the animation layer takes them."""
     return {
-        name: emotion if isinstance(emotion, float) else [(frame, weight) for frame, weight in emotion]
+        name: float(emotion) if isinstance(emotion, (int, float)) else [(frame, weight) for frame, weight in emotion]
         for name, emotion in line.emotion.items()
     }

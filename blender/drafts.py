@@ -93,7 +93,7 @@ class LiveTake:
             if home is None or home.is_layer:
                 continue
             here, noted = list(compat.curves_at(home.place) or ()), list(home.place.action.voxrig.generated)
-            curves = {(curve.data_path, curve.array_index): i for i, curve in enumerate(here)}
+            curves: dict[tuple[str, int], int] = {(curve.data_path, curve.array_index): i for i, curve in enumerate(here)}
             entries = {entry.name: i for i, entry in enumerate(noted)}
             for column, target in enumerate(self._targets):
                 curve = curves.get((target.data_path, target.array_index))

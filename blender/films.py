@@ -33,14 +33,15 @@ def _face_camera(scene: Any, meshes: Sequence[Any]) -> Any:
     corners = [item.matrix_world @ Vector(corner) for item in meshes for corner in item.bound_box]
     if not corners:
         raise RigError(f"Scene '{scene.name}' has no camera and the character no mesh to point one at; add a camera")
-    low, high = (Vector(pick(point[axis] for point in corners) for axis in range(3)) for pick in (min, max))
+    low, high = (Vector([pick(point[axis] for point in corners) for axis in range(3)]) for pick in (min, max))
     height = max(high.x - low.x, high.z - low.z, 1e-3)
-    camera = bpy.data.objects.new("Voxrig Preview", bpy.data.cameras.new("Voxrig Preview"))
-    camera.data.lens = _LENS
-    distance = 1.15 * height * _LENS / camera.data.sensor_width
+    lens = bpy.data.cameras.new("Voxrig Preview")
+    camera = bpy.data.objects.new("Voxrig Preview", lens)
+    lens.lens = _LENS
+    distance = 1.15 * height * _LENS / lens.sensor_width
     camera.location = ((low.x + high.x) / 2, low.y - distance, (low.z + high.z) / 2)
     camera.rotation_euler = (1.5707963, 0.0, 0.0)
-    camera.data.clip_start, camera.data.clip_end = distance / 100, distance * 100
+    lens.clip_start, lens.clip_end = distance / 100, distance * 100
     scene.collection.objects.link(camera)
     return camera
 

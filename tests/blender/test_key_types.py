@@ -44,7 +44,7 @@ def test_the_dope_sheet_tells_closures_and_vowels_from_other_keys(scene: Any, he
     generated = "GENERATED" if "GENERATED" in kinds else "JITTER"
     assert ("GENERATED" in kinds) == (bpy.app.version >= (4, 3))
     # Lips can be sealed while the jaw is lowest; then it is the closure that counts.
-    expected = {frame: "BREAKDOWN" for frame in placing.breakdowns} | {frame: "EXTREME" for frame in placing.extremes}
+    expected = dict.fromkeys(placing.breakdowns, "BREAKDOWN") | dict.fromkeys(placing.extremes, "EXTREME")
     seen = set()
     for fcurve in compat.curves_of(head.data.shape_keys):
         for key in fcurve.keyframe_points:

@@ -32,7 +32,8 @@ def digest_keys(path: Path) -> str:
     digest = hashlib.sha256()
     owners: list[Any] = [*bpy.data.objects, *bpy.data.shape_keys]
     for owner in sorted(owners, key=lambda owner: (type(owner).__name__, owner.name)):
-        for curve in sorted(compat.curves_of(owner) or (), key=lambda curve: (curve.data_path, curve.array_index)):
+        curves: list[Any] = list(compat.curves_of(owner) or ())
+        for curve in sorted(curves, key=lambda curve: (curve.data_path, curve.array_index)):
             digest.update(f"{owner.name} {curve.data_path} {curve.array_index}".encode())
             for name, width in (("co", 2), ("handle_left", 2), ("handle_right", 2)):
                 values = np.empty(len(curve.keyframe_points) * width, np.float32)
