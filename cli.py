@@ -486,6 +486,7 @@ def _add_animate(subcommands: argparse._SubParsersAction[argparse.ArgumentParser
     )
     parser.add_argument("--key-step", type=int, default=2, metavar="FRAMES", help="for --keys step (default: 2)")
     parser.add_argument("--key-phase", type=int, default=0, metavar="FRAME", help="where --keys step counts from (default: 0)")
+    parser.add_argument("--markers", action="store_true", help="also write a marker into the timeline for each phone")
     parser.add_argument("--first", type=int, metavar="FRAME", help="first frame that may change (default: the sound's)")
     parser.add_argument("--last", type=int, metavar="FRAME", help="last frame that may change (default: the sound's)")
     parser.add_argument(
@@ -639,6 +640,7 @@ def _animate_file(arguments: argparse.Namespace, model_folder: Path, output: Pat
         key_step=arguments.key_step,
         key_phase=arguments.key_phase,
         lead_seconds=None if arguments.lead is None else arguments.lead / 1000.0,
+        markers=arguments.markers,
         emotion=weights,
         emotion_intensity=arguments.intensity,
         emotion_first=arguments.emotion_first,

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 SILENCE = "SIL"
 
@@ -37,3 +41,34 @@ class TimedPhone:
     start: float
     end: float
     stress: int = 0
+
+
+SHORTEST_SECONDS = 0.04
+"""What is likeliest for less than this is doubt between two phones rather than a phone."""
+
+
+def decode_phones(
+    likelihood: ArrayLike, names: Sequence[str], frame_rate: float, *, shortest_seconds: float = SHORTEST_SECONDS
+) -> tuple[TimedPhone, ...]:
+    """The phones that are likeliest in turn, without silence, from ``[time, phone]`` with one column for each of ``names``.
+
+    A stretch shorter than ``shortest_seconds`` is left out, and joins what is the same phone before and after it. Seconds
+    count from row 0. Raises ValueError when the shapes disagree or the rate is not positive.
+    """
+    p = np.asarray(likelihood)
+    if p.ndim != 2 or p.shape[1] != len(names):
+        raise ValueError(f"likelihoods {p.shape} do not go with {len(names)} phones")
+    if not frame_rate > 0:
+        raise ValueError(f"{frame_rate} rows a second is not positive")
+    best = p.argmax(axis=1) if len(p) else np.zeros(0, np.int64)
+    first = np.flatnonzero(np.diff(best, prepend=-1))
+    last = np.append(first[1:], best.size)[: first.size]
+    long = last - first >= shortest_seconds * frame_rate - 1e-6
+    first, last = first[long], last[long]
+    begins = np.diff(best[first], prepend=-1) != 0
+    ends = np.append(begins[1:], True)[: first.size]
+    return tuple(
+        TimedPhone(names[best[begin]], begin / frame_rate, end / frame_rate)
+        for begin, end in zip(first[begins].tolist(), last[ends].tolist(), strict=True)
+        if names[best[begin]] != SILENCE
+    )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,12 +44,22 @@ def generate_curves(
     Raises Cancelled soon after ``is_cancelled`` answers True; ModelError when the model fails, takes no emotion or
     gives values that are not numbers; ValueError for a wrong sample rate or shape of ``emotion``.
     """
-    return generate_with_keys(
+    return generate_all(
         session, waveform, emotion, window_seconds=window_seconds, on_progress=on_progress, is_cancelled=is_cancelled
-    )[0]
+    ).curves
 
 
-def generate_with_keys(
+@dataclass(frozen=True)
+class Generated:
+    """What a model makes of a sound: the channels, and where it learned them, how likely the show's animators would set
+    ``keys``, by region, and how likely each of its ``phones`` sounds. All with the rows of the channels."""
+
+    curves: ChannelCurves
+    keys: ChannelCurves | None
+    phones: ChannelCurves | None
+
+
+def generate_all(
     session: Session,
     waveform: Waveform,
     emotion: ArrayLike | None = None,
@@ -56,14 +67,15 @@ def generate_with_keys(
     window_seconds: float = WINDOW_SECONDS,
     on_progress: Callable[[float], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
-) -> tuple[ChannelCurves, ChannelCurves | None]:
-    """:func:`generate_curves`, and how likely the show's animators would set keys, by region, where the model learned it."""
+) -> Generated:
+    """:func:`generate_curves`, and all else that the same run of the model gives."""
     package = session.package
+    others = {"keys": package.key_regions, "phones": package.phones}
     made = generate_outputs(
         session,
         waveform,
         emotion,
-        outputs=("channels", "keys") if package.key_regions else ("channels",),
+        outputs=("channels", *(output for output, names in others.items() if names)),
         window_seconds=window_seconds,
         on_progress=on_progress,
         is_cancelled=is_cancelled,
@@ -72,10 +84,12 @@ def generate_with_keys(
     minimum = np.array([channel.minimum for channel in package.channels], np.float32)
     maximum = np.array([channel.maximum for channel in package.channels], np.float32)
     np.clip(values, minimum, maximum, out=values)
-    keys = None
-    if package.key_regions:
-        keys = ChannelCurves(package.key_regions, package.frame_rate, made["keys"], -package.lead_seconds)
-    return ChannelCurves(package.channel_names, package.frame_rate, values, -package.lead_seconds), keys
+
+    def as_curves(output: str, names: tuple[str, ...]) -> ChannelCurves:
+        return ChannelCurves(names, package.frame_rate, made[output], -package.lead_seconds)
+
+    keys, phones = (as_curves(output, names) if names else None for output, names in others.items())
+    return Generated(as_curves("channels", package.channel_names), keys, phones)
 
 
 def generate_outputs(

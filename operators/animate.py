@@ -31,6 +31,7 @@ from ..animation.lips import GAP_CENTIMETRES, sealed_frames
 from ..animation.mapping import Mapping, Target, apply_mapping
 from ..animation.overview import Overview, find_peaks, make_overview
 from ..animation.performance import Performance, apply_performance
+from ..animation.phones import TimedPhone, decode_phones
 from ..animation.placing import Placing, find_poses, find_proposals, keep_events_on_steps, place_keys
 from ..animation.retake import CONSTANT
 from ..animation.timing import resample_to_frames
@@ -41,7 +42,7 @@ from ..blender.outputs import Output
 from ..blender.takes import DenseTake, write_take
 from ..errors import AudioError, Cancelled, ModelError, RigError
 from ..inference.audio import read_sound
-from ..inference.generate import count_frames, generate_with_keys
+from ..inference.generate import count_frames, generate_all
 from ..inference.imported import read_imported
 from ..inference.package import ModelPackage, load_package, read_description
 from ..inference.session import Session, open_session
@@ -66,6 +67,7 @@ from .background import BackgroundOperator, Work
 from .base import VoxrigOperator
 from .learned import map_learned, split_by_region, warn_of_missing
 from .mapping import match_channels
+from .markers import write_phone_markers
 from .redo import RedoSettings
 from .take_records import (
     AnimateSettings,
@@ -124,7 +126,7 @@ class Heard:
 
     ``energy`` ``[time]`` is how loud the voice is where emotions are still to be put on the curves by ``feel``, else None.
     ``peaks`` are for animation.overview. ``keys`` says by region how likely the show's animators would set one, where the model
-    learned it.
+    learned it; ``phones`` are those of the sound, None where the model knows none.
     """
 
     curves: ChannelCurves
@@ -136,6 +138,7 @@ class Heard:
     warning: str | None
     peaks: NDArray[np.float32]
     keys: ChannelCurves | None = None
+    phones: tuple[TimedPhone, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,7 @@ class Take:
 
     ``dense`` is the same on every frame. ``warnings`` are sentences for the artist: why the CPU stands in for CUDA, which
     controls ``write`` had to leave alone. ``kept_count`` counts the keys of the artist's that ``write`` bent the curves to.
+    ``phones`` are the frames of markers and what sounds there, None where nobody asked or knows.
     """
 
     curves: tuple[tuple[Target, KeyedCurve], ...]
@@ -157,6 +161,7 @@ class Take:
     overview: Overview
     warnings: tuple[str, ...] = ()
     kept_count: int = 0
+    phones: tuple[tuple[int, str], ...] | None = None
 
     @property
     def key_count(self) -> int:
@@ -420,7 +425,7 @@ def listen(job: Job, advance: Progress, is_cancelled: CancelCheck | None = None)
     if package.expression_rules:
         padded = np.pad(waveform.samples, (0, rows * package.hop - waveform.samples.size))
         energy = voice_energy(padded, package.sample_rate, package.frame_rate)
-    curves, keys = generate_with_keys(
+    made = generate_all(
         model,
         waveform,
         None if package.expression_rules else _emotion_of_rows(job, package, rows),
@@ -430,7 +435,19 @@ def listen(job: Job, advance: Progress, is_cancelled: CancelCheck | None = None)
     peaks = find_peaks(waveform.samples, waveform.sample_rate)
     content = job.sound if isinstance(job.sound, bytes) else Path(job.sound).read_bytes()
     sound_hash = hashlib.sha256(content).hexdigest()
-    heard = Heard(curves, energy, package, waveform.duration_seconds, sound_hash, model.provider, model.warning, peaks, keys)
+    phones = None if made.phones is None else decode_phones(made.phones.values, made.phones.names, made.phones.frame_rate)
+    heard = Heard(
+        made.curves,
+        energy,
+        package,
+        waveform.duration_seconds,
+        sound_hash,
+        model.provider,
+        model.warning,
+        peaks,
+        made.keys,
+        phones,
+    )
     with _hearing:
         _heard[_hearing_key(job)] = heard
         while len(_heard) > _HEARD_TAKES:
@@ -507,6 +524,11 @@ def shape(job: Job, heard: Heard) -> Take:
     keyed = tuple(place_keys(frames, values, tolerances, placing, guards=guards))
     dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed, placing, guards)
     warnings = job.warnings if heard.warning is None else (*job.warnings, heard.warning)
+    phones = None
+    if settings.markers and heard.phones is None:
+        warnings = (*warnings, f"'{package.title}' knows no phones, so no markers are written")
+    elif settings.markers:
+        phones = _place_phones(heard.phones or (), curves.start_seconds, job, first, last)
     return Take(
         tuple(zip(chosen, keyed)),
         dense,
@@ -518,7 +540,16 @@ def shape(job: Job, heard: Heard) -> Take:
         heard.provider,
         make_overview(curves, heard.peaks, job.start_frame, job.frames_per_second),
         warnings,
+        phones=phones,
     )
+
+
+def _place_phones(
+    phones: tuple[TimedPhone, ...], start_seconds: float, job: Job, first: int, last: int
+) -> tuple[tuple[int, str], ...]:
+    """The frames from ``first`` to ``last`` on which phones begin in the face, whose row 0 is at ``start_seconds``."""
+    at = ((round(job.start_frame + (start_seconds + phone.start) * job.frames_per_second), phone.phone) for phone in phones)
+    return tuple((frame, name) for frame, name in at if first <= frame <= last)
 
 
 def frame_range(job: Job, heard: Heard) -> tuple[int, int]:
@@ -726,6 +757,8 @@ def write(scene: bpy.types.Scene, job: Job, take: Take) -> Take:
         replace_edited=job.scope.replace_edited,
         rests={link.target: link.rest for part in (*job.others, job) for link in reversed(part.mapping.links) if link.enabled},
     )
+    if take.phones is not None:
+        write_phone_markers(scene, job.character, take.phones, take.first_frame, take.last_frame)
     if job.is_new_mapping:
         store_mapping(character_object, job.mapping)
     take = replace(take, curves=report.curves, kept_count=report.kept_count)
@@ -807,6 +840,7 @@ def read_animate_settings(scene: bpy.types.Scene) -> AnimateSettings:
         gains={item.channel: item.gain for item in settings.channels if item.gain != 1.0},
         offsets=_moved({item.channel: item.offset for item in settings.channels}),
         lead_seconds=settings.own_lead / 1000.0 if settings.has_own_lead else None,
+        markers=settings.phone_markers,
         region_models=read_region_models(settings),
         provider=chosen.provider,
         threads=chosen.threads,

@@ -63,8 +63,8 @@ class AnimateSettings:
     straight lines; ``emotion_intensity``, 0..1 and of the same kinds, scales them all. Before ``emotion_first`` and after
     ``emotion_last`` (frames, None for no limit) the face is neutral, with a cross-fade of ``emotion_fade`` frames. ``gains``
     and ``offsets`` are by channel and come last. ``lead_seconds`` is how far the face runs ahead of the sound, None for the
-    model's own. ``region_models`` are further models for some face parts. ``provider`` is 'AUTO', 'CUDA' or 'CPU';
-    ``threads`` is for the CPU.
+    model's own. ``markers`` also writes a marker of the timeline for each phone. ``region_models`` are further models for some
+    face parts. ``provider`` is 'AUTO', 'CUDA' or 'CPU'; ``threads`` is for the CPU.
     """
 
     strength: float = 1.0
@@ -87,6 +87,7 @@ class AnimateSettings:
     gains: Table[str, float] = field(default_factory=dict)
     offsets: Table[str, float] = field(default_factory=dict)
     lead_seconds: float | None = None
+    markers: bool = False
     region_models: tuple[RegionModel, ...] = ()
     provider: str = "AUTO"
     threads: int | None = None

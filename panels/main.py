@@ -292,6 +292,8 @@ class VOXRIG_PT_keys(VoxrigPanel):
             _draw_hint(column, take.density, "NONE")
         if not estimate:
             column.operator("voxrig.estimate_keys", icon="VIEWZOOM")
+        layout.prop(settings, "phone_markers")
+        layout.operator("voxrig.clear_phone_markers", icon="X")
 
 
 CLASSES = (

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Markers of the timeline where phones begin. The artist's own are never touched.
+
+Blender 5 lets nobody store anything on a marker, so the scene remembers which ones are ours, by name and frame: one that the
+artist has moved or renamed, or bound a camera to, is theirs from then on.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import bpy
+
+from ..properties import scene_settings
+from .base import VoxrigOperator
+
+_PREFIX = "v:"
+
+
+def write_phone_markers(
+    scene: bpy.types.Scene, character: str, phones: Iterable[tuple[int, str]], first_frame: int, last_frame: int
+) -> None:
+    """Markers at (frame, phone) in the place of those that were written for the character from the first to the last frame."""
+    written = _read_written(scene)
+    before = written.get(character, [])
+    replaced = [marker for marker in before if first_frame <= marker[0] <= last_frame]
+    _remove(scene, replaced)
+    made = [(frame, _PREFIX + phone) for frame, phone in phones]
+    for frame, name in made:
+        scene.timeline_markers.new(name, frame=frame)
+    written[character] = [marker for marker in before if marker not in replaced] + made
+    scene_settings(scene).own_markers = json.dumps(written)
+
+
+def clear_phone_markers(scene: bpy.types.Scene) -> int:
+    """Remove every marker of a phone, of all characters; how many these were."""
+    removed = _remove(scene, [marker for markers in _read_written(scene).values() for marker in markers])
+    scene_settings(scene).own_markers = ""
+    return removed
+
+
+def _read_written(scene: bpy.types.Scene) -> dict[str, list[tuple[int, str]]]:
+    """(frame, name) of the markers written for each character, whatever became of them."""
+    stored: dict[str, list[Any]] = json.loads(scene_settings(scene).own_markers or "{}")
+    return {character: [(frame, name) for frame, name in markers] for character, markers in stored.items()}
+
+
+def _remove(scene: bpy.types.Scene, written: Collection[tuple[int, str]]) -> int:
+    """Remove as many markers of each frame and name as were written, where they are still there."""
+    wanted = Counter(written)
+    found = [marker for marker in scene.timeline_markers if (marker.frame, marker.name) in wanted and marker.camera is None]
+    removed = 0
+    for marker in found:
+        place = marker.frame, marker.name
+        if wanted[place]:
+            wanted[place] -= 1
+            scene.timeline_markers.remove(marker)
+            removed += 1
+    return removed
+
+
+class VOXRIG_OT_clear_phone_markers(VoxrigOperator):
+    """Remove the markers of phones from the timeline. Your own, and those that you moved or renamed, stay"""
+
+    bl_idname = "voxrig.clear_phone_markers"
+    bl_label = "Clear Phone Markers"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """Grey while there are none."""
+        return None if scene_settings(context.scene).own_markers else "There are no markers of phones"
+
+    def run(self, context: Any) -> None:
+        """Remove them and say how many they were."""
+        self.report({"INFO"}, f"{clear_phone_markers(context.scene)} markers removed")
+
+
+CLASSES = (VOXRIG_OT_clear_phone_markers,)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
