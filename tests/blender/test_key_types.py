@@ -42,7 +42,8 @@ def test_the_dope_sheet_tells_closures_and_vowels_from_other_keys(scene: Any, he
     assert len(placing.extremes) > 10 and len(placing.breakdowns) > 10
     kinds = {item.identifier for item in bpy.types.Keyframe.bl_rna.properties["type"].enum_items}
     generated = "GENERATED" if "GENERATED" in kinds else "JITTER"
-    assert ("GENERATED" in kinds) == (bpy.app.version >= (4, 3))
+    # Late builds of 4.2 have it as well.
+    assert generated == "GENERATED" or bpy.app.version < (4, 3)
     # Lips can be sealed while the jaw is lowest; then it is the closure that counts.
     expected = dict.fromkeys(placing.breakdowns, "BREAKDOWN") | dict.fromkeys(placing.extremes, "EXTREME")
     seen = set()
