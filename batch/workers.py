@@ -216,7 +216,6 @@ def _worker_command() -> tuple[list[str], dict[str, str]]:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     if bpy is not None and bpy.app.binary_path:
         return [bpy.app.binary_path, "--background", "--command", "voxrig", "batch-worker"], environment
-    environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
     return [sys.executable, str(ROOT / "__main__.py"), "batch-worker"], environment
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def hero(scene: Any, face: Any, tmp_path: Path) -> Path:
     for frame, value in ((-50, 0.0), (-40, 1.0)):
         key.value = value
         key.keyframe_insert("value", frame=frame)
+    face.rotation_euler.x = math.pi / 2  # seen from the front
     path = tmp_path / "hero.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
     return path
