@@ -258,11 +258,13 @@ def test_the_button_says_why_it_is_grey(scene: Any, face: Any, voice: Path, mode
 
 
 def test_the_worker_gives_what_the_function_gives(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
-    from voxrig.operators.animate import Work, compute, gather_from_scene, write
+    from voxrig.operators.animate import compute, gather_from_scene, write
+    from voxrig.operators.background import Work
+    from voxrig.properties import Run
 
     choose(scene, face, voice, model_folder)
     job = gather_from_scene(scene)
-    work = Work(job)
+    work = Work(job, Run(job.character), compute)
     work.start()
     work.join(60)
     assert work.state.progress == 1.0
@@ -276,13 +278,15 @@ def test_the_worker_gives_what_the_function_gives(scene: Any, face: Any, voice: 
 def test_the_worker_stops_soon_and_raises_its_errors_where_they_are_shown(
     scene: Any, face: Any, voice: Path, model_folder: Path, tmp_path: Path
 ) -> None:
-    from voxrig.operators.animate import Work, gather_from_scene
+    from voxrig.operators.animate import compute, gather_from_scene
+    from voxrig.operators.background import Work
+    from voxrig.properties import Run
 
     long = tmp_path / "long.wav"
     soundfile.write(long, model_packages.noise(600), model_packages.SAMPLE_RATE)
     choose(scene, face, long, model_folder)
     before = fingerprint()
-    work = Work(gather_from_scene(scene))
+    work = Work(gather_from_scene(scene), Run("Face"), compute)
     work.start()
     time.sleep(0.3)
     work.state.cancelled = True
@@ -291,7 +295,7 @@ def test_the_worker_stops_soon_and_raises_its_errors_where_they_are_shown(
     with pytest.raises(Cancelled):
         work.result()
     scene.voxrig.sound_file = str(tmp_path / "missing.wav")
-    failing = Work(gather_from_scene(scene))
+    failing = Work(gather_from_scene(scene), Run("Face"), compute)
     failing.start()
     failing.join(60)
     with pytest.raises(AudioError):

@@ -226,7 +226,7 @@ def test_emotions_of_the_speech_model_follow_without_running_it(
     bpy.ops.voxrig.animate_from_audio()
     neutral = all_keys(face.data.shape_keys)
     with monkeypatch.context() as patched:
-        patched.setattr(animate, "generate_curves", None)
+        patched.setattr(animate, "generate_all", None)
         patched.setattr(animate, "read_sound", None)
         settings.emotions["joy"].weight = 0.8
         settings.emotions["surprise"].weight = 0.3
@@ -354,7 +354,7 @@ def test_a_frame_is_looked_at_and_everything_goes_back(
     # With a take: sliders move what is looked at and no key.
     scene.frame_set(20)
     keys, record = all_keys(face.data.shape_keys), face.voxrig.takes[0].record
-    monkeypatch.setattr(animate, "generate_curves", None)
+    monkeypatch.setattr(animate, "generate_all", None)
     bpy.ops.voxrig.look_at_frame()
     settings.strength = 0.5
     block = face.data.shape_keys.key_blocks["jawOpen"]
