@@ -362,7 +362,7 @@ def test_a_worker_that_dies_is_replaced_and_its_line_given_up_after_two(
     shutil.copy(tmp_path / "sounds" / "1.wav", tmp_path / "sounds" / "bad.wav")
     environment = {**os.environ}
     monkeypatch.setattr(workers, "_worker_command", lambda: ([sys.executable, "-c", kill_workers_that(work)], environment))
-    assert main(["batch", str(table), "--workers", "1", "--timeout", "20" if "sleep" in work else "60"]) == 2
+    assert main(["batch", str(table), "--workers", "1", "--timeout", "10" if "sleep" in work else "60"]) == 2
     captured = capsys.readouterr()
     assert "2 of 3 lines done" in captured.out
     assert said in captured.err and "2 times" in captured.err
@@ -393,7 +393,7 @@ def test_lines_that_share_a_file_are_done_again_together(tmp_path: Path, model: 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills a process group, which is a thing of POSIX")
 def test_killed_at_any_moment_a_batch_goes_on_and_does_nothing_twice(tmp_path: Path, model: Path) -> None:
-    table = make_batch(tmp_path, model, 12)
+    table = make_batch(tmp_path, model, 8)
     shutil.copytree(tmp_path, undisturbed := tmp_path.parent / f"{tmp_path.name}-whole")
     command = [sys.executable, str(ROOT), "batch", "--workers", "2"]
     subprocess.run([*command, str(undisturbed / "jobs.csv")], check=True, capture_output=True)
@@ -412,11 +412,11 @@ def test_killed_at_any_moment_a_batch_goes_on_and_does_nothing_twice(tmp_path: P
         process.wait()
         kills += 1
     assert process.wait() == 0 and kills >= 3
-    for i in range(1, 13):
+    for i in range(1, 9):
         assert (tmp_path / "out" / f"{i}.csv").read_bytes() == (undisturbed / "out" / f"{i}.csv").read_bytes()
     done = [key for keys in events(tmp_path, "ready") for key in keys]
-    assert len(done) == len(set(done)) == 12
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f"{i}.csv" for i in range(1, 13))
+    assert len(done) == len(set(done)) == 8
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f"{i}.csv" for i in range(1, 9))
 
 
 # What is said about a line
