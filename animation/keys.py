@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -126,7 +126,8 @@ def reduce_to_keys(
     ladder = [tolerances * (_ROUNDING_ROOM * share) for share in shares]
     turning = _turning_points(samples, ladder)
     keys = np.union1d(np.flatnonzero(needed), turning[0])
-    segments = _carry_over(samples, _Segments.empty(0), keys, np.full(keys.size - 1, -1))
+    segments = _Segments.empty(keys.size - 1)
+    _fill_normal_equations(samples, segments, keys, np.arange(keys.size - 1))
     slopes = _solve_slopes(samples, keys, np.zeros(keys.size), segments, np.arange(keys.size), _FIRST_SLOPE_ROUNDS)
     fit = _Fit(keys, slopes, segments)
     for allowed, extrema in zip(ladder, turning, strict=True):
@@ -222,9 +223,13 @@ class _Segments:
         a00, a01, a11, b0, b1, m0, m1 = np.zeros((7, count))
         return cls(a00, a01, a11, b0, b1, np.full(count, np.inf), m0, m1)
 
-    def copy_to(self, source: Indices, other: _Segments, destination: Indices) -> None:
-        for name in ("a00", "a01", "a11", "b0", "b1", "miss", "m0", "m1"):
-            getattr(other, name)[destination] = getattr(self, name)[source]
+    def take(self, source: Indices) -> _Segments:
+        """Those of some numbers; -1 stands for one that nothing is known of."""
+        taken = _Segments(*(getattr(self, item.name)[source] for item in fields(self)))
+        fresh = np.flatnonzero(source < 0)
+        for item in fields(self):
+            getattr(taken, item.name)[fresh] = np.inf if item.name == "miss" else 0.0
+        return taken
 
 
 @dataclass(frozen=True)
@@ -365,9 +370,7 @@ def _find_misses(
 
 def _carry_over(samples: _Samples, segments: _Segments, keys: Indices, source: Indices) -> _Segments:
     """The segments between ``keys``, with what is known of them: ``source`` is the number each had, or -1 for a new one."""
-    carried = _Segments.empty(keys.size - 1)
-    known = np.flatnonzero(source >= 0)
-    segments.copy_to(source[known], carried, known)
+    carried = segments.take(source)
     _fill_normal_equations(samples, carried, keys, np.flatnonzero(source < 0))
     return carried
 
