@@ -175,7 +175,7 @@ class ContactRules(nn.Module):
     """
 
     VOWEL_DOUBT = 0.6
-    APART_CENTIMETRES = 0.2
+    APART_CENTIMETRES = 0.22
     APART_LIKELY = (0.4, 0.7)
     """Probability of a vowel or tongue sound from which the lips begin to part, and at which they are apart."""
     TEETH, PARTING, SEALING = 3, 5, 3
