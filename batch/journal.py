@@ -152,7 +152,8 @@ def partial_name(final: str, token: str) -> str:
 def remove_partials(outputs: Iterable[str]) -> None:
     """Remove what killed workers left of these outputs under temporary names."""
     for path in map(Path, outputs):
-        for partial in path.parent.glob(f".{glob.escape(path.stem)}.*.partial{glob.escape(path.suffix)}"):
+        # Blender itself saves under the name with an @ behind it, and renames.
+        for partial in path.parent.glob(f".{glob.escape(path.stem)}.*.partial{glob.escape(path.suffix)}*"):
             with contextlib.suppress(OSError):  # gone meanwhile
                 partial.unlink()
 

@@ -22,7 +22,7 @@ import pytest
 import soundfile
 from voxrig.batch import perform, workers
 from voxrig.batch.jobs import Digests, JobsError, Line, group_lines, parse_emotion, read_jobs, select_lines
-from voxrig.batch.journal import DONE, FAILED, Journal, JournalError, Outcome, partial_name, read_entries
+from voxrig.batch.journal import DONE, FAILED, Journal, JournalError, Outcome, partial_name, read_entries, remove_partials
 from voxrig.batch.report import _SCRIPT, write_report
 from voxrig.cli import main
 
@@ -251,6 +251,15 @@ def test_a_kill_between_ready_and_renamed_loses_nothing(tmp_path: Path) -> None:
         assert journal.outcome("a") is not None and journal.outcome("a").warnings == ("loud",)
     assert final.read_text(encoding="utf-8") == "a"
     assert list(tmp_path.glob(".*partial*")) == []
+
+
+def test_what_killed_workers_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    final = tmp_path / "a[1].blend"
+    partial = Path(partial_name(str(final), "t"))
+    for path in (final, partial, partial.with_name(f"{partial.name}@"), tmp_path / "b.blend", tmp_path / ".b.t.partial.blend"):
+        path.touch()
+    remove_partials([str(final)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".b.t.partial.blend", "a[1].blend", "b.blend"]
 
 
 def test_two_batches_cannot_use_one_journal_but_parts_can(tmp_path: Path) -> None:
