@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 SILENCE = "SIL"
 
@@ -60,15 +60,13 @@ def decode_phones(
         raise ValueError(f"likelihoods {p.shape} do not go with {len(names)} phones")
     if not frame_rate > 0:
         raise ValueError(f"{frame_rate} rows a second is not positive")
-    best = p.argmax(axis=1) if len(p) else np.zeros(0, np.int64)
+    best: NDArray[np.int64] = p.argmax(axis=1) if len(p) else np.zeros(0, np.int64)
     first = np.flatnonzero(np.diff(best, prepend=-1))
     last = np.append(first[1:], best.size)[: first.size]
     long = last - first >= shortest_seconds * frame_rate - 1e-6
     first, last = first[long], last[long]
     begins = np.diff(best[first], prepend=-1) != 0
     ends = np.append(begins[1:], True)[: first.size]
-    return tuple(
-        TimedPhone(names[best[begin]], begin / frame_rate, end / frame_rate)
-        for begin, end in zip(first[begins].tolist(), last[ends].tolist(), strict=True)
-        if names[best[begin]] != SILENCE
-    )
+    spans = zip(best[first[begins]].tolist(), first[begins].tolist(), last[ends].tolist(), strict=True)
+    phones = (TimedPhone(names[phone], begin / frame_rate, end / frame_rate) for phone, begin, end in spans)
+    return tuple(phone for phone in phones if phone.phone != SILENCE)
