@@ -67,6 +67,7 @@ def decode_phones(
     first, last = first[long], last[long]
     begins = np.diff(best[first], prepend=-1) != 0
     ends = np.append(begins[1:], True)[: first.size]
-    spans = zip(best[first[begins]].tolist(), first[begins].tolist(), last[ends].tolist(), strict=True)
+    found: list[int] = best[first[begins]].tolist()
+    spans = zip(found, first[begins].tolist(), last[ends].tolist(), strict=True)
     phones = (TimedPhone(names[phone], begin / frame_rate, end / frame_rate) for phone, begin, end in spans)
     return tuple(phone for phone in phones if phone.phone != SILENCE)
