@@ -50,9 +50,7 @@ LAYERS = {
     "panels": layer("animation properties blender", f"numpy blf gpu gpu_extras {BLENDER}"),
     "translations": layer("", "bpy"),
     "registration": layer("properties operators panels blender cli translations", "bpy"),
-    "batch": layer(
-        "errors animation inference blender operators registration", f"numpy {BLENDER}", exempt="subprocess"
-    ),
+    "batch": layer("errors animation inference blender operators registration", f"numpy {BLENDER}", exempt="subprocess"),
     "cli": layer("batch errors animation inference blender operators properties registration", "numpy", lazy="bpy"),
     "training": Layer(frozenset({"errors", "animation", "inference"}), ANYTHING),
     "tools": Layer(ANYTHING, ANYTHING),
