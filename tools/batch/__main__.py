@@ -85,7 +85,7 @@ def journal(folder: Path) -> list[dict[str, Any]]:
 
 
 def run_undisturbed(table: Path, count: int, bad: list[int]) -> tuple[list[Row], float, float]:
-    """The batch itself: every bad line reported, all others done; with its seconds and processor seconds a line."""
+    """The batch itself: every bad line reported, all others done; with its seconds and processor seconds a good line."""
     clock, processor, result = timed(voxrig("batch", table, "--workers", WORKERS))
     check(result.returncode == 2, f"a batch with bad lines ends with 2, not {result.returncode}\n{result.stderr}")
     reported = [number for number in bad if f"line {number} (" in result.stderr]
@@ -102,13 +102,14 @@ def run_undisturbed(table: Path, count: int, bad: list[int]) -> tuple[list[Row],
         if late.size >= 5:
             slope = 100 * np.polyfit(np.arange(late.size), late, 1)[0]
             slopes.append(f"worker {worker}: {late[0]:.0f} to {late[-1]:.0f} MB, {slope:+.1f} MB per 100 lines")
-    speed = f"{60 * count / clock:.0f} lines a minute ({processor / count:.2f} s of processor time each)"
+    good = count - len(bad)
+    speed = f"{60 * good / clock:.0f} done a minute ({processor / good:.2f} s of processor time each)"
     rows = [
         (f"{count} lines, {WORKERS} workers", speed),
-        (f"{len(BAD_WAYS)} bad lines ({', '.join(BAD_WAYS)})", f"all reported, the other {count - len(bad)} done"),
+        (f"{len(BAD_WAYS)} bad lines ({', '.join(BAD_WAYS)})", f"all reported, the other {good} done"),
         ("memory of a worker over the second half of its lines", "; ".join(slopes)),
     ]  # fmt: skip
-    return rows, clock / count, processor / count
+    return rows, clock / good, processor / good
 
 
 def run_naive(whole: Path, bad: list[int], clock: float, processor: float) -> list[Row]:
