@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import bpy
 import pytest
 from voxrig.inference.show import read_show
 from voxrig.tools.roundtrip import make_round_trip, print_table, read_sounds
@@ -13,6 +14,8 @@ pytestmark = pytest.mark.usefixtures("registered")
 
 
 def test_two_styles_come_back_on_new_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if not bpy.app.build_options.audaspace:
+        pytest.skip("this Blender is built without sound: shots cannot hold their sound")
     learned, tested = read_sounds(None)
     crooked, twos = make_round_trip(tmp_path, learned, tested, pictures=False)
     assert len(read_show(tmp_path / "crooked" / "shots").shots) == 2
