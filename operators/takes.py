@@ -95,8 +95,9 @@ def update_take(
 def compare_take(character_object: bpy.types.Object, take_name: str = "") -> tuple[str, ...]:
     """Show a take of the character (the chosen one by default) in the place of those that share frames and controls with it.
 
-    Nothing is generated and no key is lost: going back to the other take gives exactly the keys that were there, with what
-    the artist did to either. Gives sentences on what else was changed, such as F-Curves that are locked. Raises RigError.
+    Nothing is generated and no key is lost: going back to the other take gives exactly the keys that were there in its frames,
+    with what the artist did to either; beyond its frames stays what was shown. Gives sentences on what else was changed, such
+    as F-Curves that are locked. Raises RigError.
     """
     stored = find_take(character_object, take_name)
     mapping = _mapping_of(read_record(stored.record), character_object)
