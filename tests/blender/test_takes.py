@@ -623,10 +623,10 @@ class Session(RuleBasedStateMachine):
         self.done("Compare")
 
     def keys_of_whole_face(self, take: str) -> dict[tuple[str, float], bytes]:
-        """The keys within a take's frames; none for a take of some face parts only."""
+        """The keys within a take's frames; none for a take of some face parts only or one that is not in the Action."""
         record = json.loads(bpy.data.objects["Face"].voxrig.takes[take].record)
         first, last = record["first_frame"], record["last_frame"]
-        if record["scope"]["regions"]:
+        if record["scope"]["regions"] or record["scope"]["output"] != "ACTION":
             return {}
         return {(path, frame): key for (path, frame), key in artist_keys(self.keys).items() if first <= frame <= last}
 
