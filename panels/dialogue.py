@@ -6,26 +6,15 @@ from typing import Any
 import bpy
 
 from ..properties import scene_settings
-from .main import VoxrigPanel, iface
+from .main import VoxrigList, VoxrigPanel, iface
 
 
-class VOXRIG_UL_dialogue(bpy.types.UIList):
+class VOXRIG_UL_dialogue(VoxrigList):
     """The lines of the dialogue."""
 
     bl_idname = "VOXRIG_UL_dialogue"
 
-    def draw_item(
-        self,
-        context: Any,
-        layout: Any,
-        data: Any,
-        item: Any,
-        icon: Any,
-        active_data: Any,
-        active_property: str | None,
-        index: int | None = 0,
-        flt_flag: int | None = 0,
-    ) -> None:
+    def draw_row(self, layout: Any, item: Any) -> None:
         """One row: a strip or a channel, and who speaks it."""
         row = layout.row()
         name = item.strip or iface("Channel {}").format(item.channel)

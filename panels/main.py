@@ -33,6 +33,29 @@ class VoxrigPanel(bpy.types.Panel):
     bl_category = "Voxrig"
 
 
+class VoxrigList(bpy.types.UIList):
+    """What all lists of the tab share: a row needs only its layout and its item."""
+
+    def draw_item(
+        self,
+        context: Any,
+        layout: Any,
+        data: Any,
+        item: Any,
+        icon: Any,
+        active_data: Any,
+        active_property: str | None,
+        index: int | None = 0,
+        flt_flag: int | None = 0,
+    ) -> None:
+        """Draw one row."""
+        self.draw_row(layout, item)
+
+    def draw_row(self, layout: Any, item: Any) -> None:
+        """What is in a row."""
+        raise NotImplementedError
+
+
 class VOXRIG_PT_main(VoxrigPanel):
     """Character, sound, model, go."""
 
@@ -220,23 +243,12 @@ class VOXRIG_PT_regions(VoxrigPanel):
                 column.prop(settings, f"{region}_offset")
 
 
-class VOXRIG_UL_channels(bpy.types.UIList):
+class VOXRIG_UL_channels(VoxrigList):
     """Channels with a multiplier and an offset of their own."""
 
     bl_idname = "VOXRIG_UL_channels"
 
-    def draw_item(
-        self,
-        context: Any,
-        layout: Any,
-        data: Any,
-        item: Any,
-        icon: Any,
-        active_data: Any,
-        active_property: str | None,
-        index: int | None = 0,
-        flt_flag: int | None = 0,
-    ) -> None:
+    def draw_row(self, layout: Any, item: Any) -> None:
         """One row: the channel, its multiplier and its offset."""
         row = layout.row(align=True)
         row.prop(item, "channel", text="", emboss=False)

@@ -19,7 +19,7 @@ from ..properties import (
     session,
     window_settings,
 )
-from .main import VoxrigPanel, iface
+from .main import VoxrigList, VoxrigPanel, iface
 
 _REGIONS = ("jaw", "lips", *REGION_STRENGTHS)
 # So many letters of a target stand beside any channel's name in a sidebar of usual width.
@@ -34,7 +34,7 @@ _ICONS = {
 }
 
 
-class VOXRIG_UL_links(bpy.types.UIList):
+class VOXRIG_UL_links(VoxrigList):
     """The links of a mapping by face part; the search looks at channels and targets."""
 
     bl_idname = "VOXRIG_UL_links"
@@ -54,18 +54,7 @@ class VOXRIG_UL_links(bpy.types.UIList):
         ],
     )
 
-    def draw_item(
-        self,
-        context: Any,
-        layout: Any,
-        data: Any,
-        item: Any,
-        icon: Any,
-        active_data: Any,
-        active_property: str | None,
-        index: int | None = 0,
-        flt_flag: int | None = 0,
-    ) -> None:
+    def draw_row(self, layout: Any, item: Any) -> None:
         """One row: on or off, what it is worth, channel, target, solo."""
         status, _reason = link_status(item)
         row = layout.row(align=True)

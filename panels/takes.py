@@ -6,26 +6,15 @@ from typing import Any
 import bpy
 
 from ..properties import active_take, character_settings, scene_settings
-from .main import VoxrigPanel
+from .main import VoxrigList, VoxrigPanel
 
 
-class VOXRIG_UL_takes(bpy.types.UIList):
+class VOXRIG_UL_takes(VoxrigList):
     """The takes of a character."""
 
     bl_idname = "VOXRIG_UL_takes"
 
-    def draw_item(
-        self,
-        context: Any,
-        layout: Any,
-        data: Any,
-        item: Any,
-        icon: Any,
-        active_data: Any,
-        active_property: str | None,
-        index: int | None = 0,
-        flt_flag: int | None = 0,
-    ) -> None:
+    def draw_row(self, layout: Any, item: Any) -> None:
         """One row: whether the take shows, a name to change, and what it covers."""
         row = layout.row()
         icon_name = "RADIOBUT_ON" if item.is_shown else "RADIOBUT_OFF"

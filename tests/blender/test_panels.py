@@ -55,8 +55,8 @@ class Layout:
     def template_list(self, kind: str, _id: str, data: Any, name: str, active: Any, active_name: str, *, rows: int) -> None:
         assert hasattr(bpy.types, kind)
         links = getattr(bpy.types, kind)
-        for index, item in enumerate(getattr(data, name)):
-            links.draw_item(None, bpy.context, self, data, item, 0, active, active_name, index, 0)
+        for item in getattr(data, name):
+            links.draw_row(None, self, item)
 
 
 def draw_all() -> list[str]:
