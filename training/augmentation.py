@@ -198,12 +198,13 @@ def mu_law(samples: Samples) -> Samples:
 
 @dataclass(frozen=True)
 class NoiseBank:
-    """Recorded noise, made music and voices to mix from, and measured room responses."""
+    """Recorded noise, made music and voices to mix from, and the responses of measured and of box-shaped rooms."""
 
     noises: Sequence[Clip]
     music: Sequence[Clip]
     voices: Sequence[Clip]
     rooms: Sequence[Samples]
+    boxes: Sequence[Samples]
 
     @classmethod
     def load(cls, cache: Path | str) -> NoiseBank:
@@ -219,12 +220,14 @@ class NoiseBank:
                 noises.append(clip)
             elif not clip.corpus.startswith("synthetic_espeak"):
                 voices.append(clip)
-        path = Path(cache) / "rooms.npz"
-        rooms: list[Samples] = []
-        if path.is_file():
-            with np.load(path) as arrays:
-                rooms = [arrays[name] for name in arrays.files]
-        return cls(noises, music, voices, rooms)
+        rooms, boxes = (_responses(Path(cache) / name) for name in ("rooms.npz", "boxes.npz"))
+        return cls(noises, music, voices, rooms, boxes)
+
+    def room(self, random: np.random.Generator) -> Samples:
+        """A room: mostly the image-source boxes, whose echoes repeat as real ones do; else decaying noise or a measured one."""
+        kind = float(random.random())
+        kept = self.boxes if kind < 0.55 else self.rooms if kind < 0.65 else ()
+        return kept[int(random.integers(len(kept)))] if kept else room_response(random)
 
     def recorded_noise(self, count: int, random: np.random.Generator) -> Samples:
         """Recorded background noise, root mean square 1: pieces one after the other with short fades."""
@@ -259,6 +262,13 @@ class NoiseBank:
         return sound / max(float(np.std(sound)), 1e-9)
 
 
+def _responses(path: Path) -> list[Samples]:
+    if not path.is_file():
+        return []
+    with np.load(path) as arrays:
+        return [arrays[name] for name in arrays.files]
+
+
 def draw_noise(count: int, random: np.random.Generator, bank: NoiseBank) -> Samples:
     """Noise of a random kind, root mean square 1."""
     kind = float(random.random())
@@ -289,11 +299,9 @@ def augment(samples: Samples, random: np.random.Generator, bank: NoiseBank) -> S
     loudness = active_power(sound)
     speaks = loudness > 1e-9
     if not plain and speaks:
-        equalise, room = random.random() < 0.6, random.random() < 0.45
+        equalise, room = random.random() < 0.6, random.random() < 0.5
         if equalise or room:
-            response = room_response(random) if room else None
-            if room and bank.rooms and random.random() < 0.2:
-                response = bank.rooms[int(random.integers(len(bank.rooms)))]
+            response = bank.room(random) if room else None
             size = fft_size(count + (len(response) if response is not None else 1600))
             spectrum = np.fft.rfft(sound, size)
             if response is not None:

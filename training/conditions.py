@@ -12,7 +12,9 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_RATE = 16_000
+from .corpora import SAMPLE_RATE
+from .rooms import box_response
+
 Samples = NDArray[np.float32]
 
 
@@ -53,21 +55,7 @@ def small_room_response(absorption: float = 0.25, seconds: float = 0.4) -> Sampl
     Image-source method (Allen & Berkley 1979) with walls that absorb a quarter of the energy: Sabine's
     reverberation time is 0.33 s. The direct path is at sample 0, so the lips' timing does not move.
     """
-    room = np.array([4.0, 3.0, 2.5])
-    source, microphone = np.array([1.4, 1.3, 1.5]), np.array([2.6, 2.1, 1.1])
-    reflection = np.sqrt(1.0 - absorption)
-    reach = int(np.ceil(343.0 * seconds / np.min(room) / 2)) + 1
-    cells = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
-    direct = float(np.linalg.norm(source - microphone))
-    response = np.zeros(round(seconds * SAMPLE_RATE))
-    for mirror in np.stack(np.meshgrid(*[[0, 1]] * 3, indexing="ij"), axis=-1).reshape(-1, 3):
-        position = (1 - 2 * mirror) * source + 2 * cells * room
-        distance = np.linalg.norm(position - microphone, axis=1)
-        bounces = np.sum(np.abs(cells - mirror) + np.abs(cells), axis=1)
-        delay = np.rint((distance - direct) / 343.0 * SAMPLE_RATE).astype(np.int64)
-        near = delay < len(response)
-        np.add.at(response, delay[near], reflection ** bounces[near] * direct / distance[near])
-    kept = response.astype(np.float32)
+    kept = box_response((4.0, 3.0, 2.5), (1.4, 1.3, 1.5), (2.6, 2.1, 1.1), np.sqrt(1.0 - absorption), seconds)
     kept.flags.writeable = False
     return kept
 

@@ -28,6 +28,7 @@ from .recordings import (
     read_room_responses,
     read_russian_voice,
 )
+from .rooms import random_box
 from .synthesis import render_apart, shard_order, shard_seed, voice_plans
 from .synthesis_revoicing import revoice_shards
 
@@ -51,6 +52,8 @@ STEPS = ("recordings", "noise", "alignment", "synthesis", "revoicing")
 # Minutes of sound without speech that are made, by kind; the face is still in all of it.
 STILL_MINUTES = {"music": 40, "breath": 25, "coloured": 20, "hum": 15, "tones": 10, "silence": 4}
 _STILL_CLIP_SECONDS = 10
+BOXES = 320
+"""Box-shaped rooms that are made, by the image-source method."""
 
 
 def note_problems(cache: Path, problems: list[str]) -> None:
@@ -119,10 +122,13 @@ def prepare_tracked_talker(data: Path, cache: Path) -> None:
 
 
 def prepare_noise(data: Path, cache: Path) -> None:
-    """Keep the measured rooms, and make music, hum, breath, tones and noise during which nobody speaks."""
+    """Keep the measured rooms, make box-shaped ones, and music, hum, breath, tones and noise during which nobody speaks."""
     if not (cache / "rooms.npz").is_file():
         rooms = read_room_responses(data / "speech")
         np.savez(cache / "rooms.npz", *rooms)
+    if not (cache / "boxes.npz").is_file():
+        random = np.random.default_rng(shard_seed("boxes", "rooms"))
+        np.savez(cache / "boxes.npz", *(random_box(random) for _ in range(BOXES)))
     count = _STILL_CLIP_SECONDS * SAMPLE_RATE
     for kind, minutes in STILL_MINUTES.items():
         if shard_exists(cache, "noise_synthetic", kind):

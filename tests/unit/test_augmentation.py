@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from voxrig.training import augmentation
 from voxrig.training.augmentation import NoiseBank, augment, change_speed, room_response, telephone_band
+from voxrig.training.rooms import box_response, random_box
 
-EMPTY = NoiseBank((), (), (), ())
+EMPTY = NoiseBank((), (), (), (), ())
 RATE = augmentation.SAMPLE_RATE
 
 
@@ -42,6 +43,28 @@ def test_rooms_begin_at_their_direct_path() -> None:
         response = room_response(np.random.default_rng(seed))
         assert response[0] == 1.0
         assert np.abs(response[1:]).max() < 1.5
+
+
+@pytest.mark.parametrize("absorption", [0.15, 0.3, 0.5])
+def test_a_box_decays_as_sabine_says(absorption: float) -> None:
+    room = np.array([5.0, 4.0, 2.8])
+    volume, walls = np.prod(room), 2 * (room[0] * room[1] + room[1] * room[2] + room[0] * room[2])
+    # Eyring's correction, for walls that take much at each bounce.
+    seconds = 0.161 * volume / (-walls * np.log(1 - absorption))
+    response = box_response(room, (1.1, 1.3, 1.6), (3.7, 2.9, 1.1), np.sqrt(1 - absorption), 0.5)
+    left = np.cumsum(np.square(response[::-1].astype(np.float64)))[::-1]
+    decibels = 10 * np.log10(left / left[1])
+    at = np.searchsorted(-decibels, (5.0, 25.0)) / RATE  # T20
+    assert response[0] == 1.0
+    # Echoes between two bare parallel walls outlive the mean over all walls that the formula takes.
+    assert 0.8 * seconds < 3 * (at[1] - at[0]) < 2.0 * seconds
+
+
+def test_padded_walls_give_back_less() -> None:
+    bare, padded = (box_response((5, 4, 3), (1, 1, 1), (3, 2, 1.5), share, 0.3) for share in (0.9, [[0.9] * 3, [0.2] * 3]))
+    assert np.sum(padded[1:] ** 2) < 0.5 * np.sum(bare[1:] ** 2)
+    for seed in range(5):
+        assert random_box(np.random.default_rng(seed))[0] == 1.0
 
 
 def test_a_telephone_does_not_move_a_click() -> None:

@@ -400,32 +400,36 @@ def test_lines_that_share_a_file_are_done_again_together(tmp_path: Path, model: 
     assert set(Digests().keys(apart[:2]).values()) < set(Digests().keys(apart).values())
 
 
+LINES_TO_KILL = 24
+"""So many that a fast machine is killed a few times before it is through."""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="kills a process group, which is a thing of POSIX")
 def test_killed_at_any_moment_a_batch_goes_on_and_does_nothing_twice(tmp_path: Path, model: Path) -> None:
-    table = make_batch(tmp_path, model, 8)
+    table = make_batch(tmp_path, model, LINES_TO_KILL)
     shutil.copytree(tmp_path, undisturbed := tmp_path.parent / f"{tmp_path.name}-whole")
     command = [sys.executable, str(ROOT), "batch", "--workers", "2"]
     subprocess.run([*command, str(undisturbed / "jobs.csv")], check=True, capture_output=True)
     random = np.random.default_rng(7)
     kills = 0
-    for _ in range(40):
+    for _ in range(2 * LINES_TO_KILL):
         process = subprocess.Popen([*command, str(table)], start_new_session=True, stdout=subprocess.DEVNULL)
         ready = len(events(tmp_path, "ready")) if (tmp_path / "jobs.batch" / "journal.jsonl").exists() else 0
         journal = tmp_path / "jobs.batch" / "journal.jsonl"
         while process.poll() is None and (not journal.exists() or len(events(tmp_path, "ready")) <= ready):
             time.sleep(0.005)
-        time.sleep(random.uniform(0.0, 0.05))
+        time.sleep(random.uniform(0.0, 0.02))
         if process.poll() is not None:
             break
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         kills += 1
-    assert process.wait() == 0 and kills >= 3
-    for i in range(1, 9):
+    assert process.wait() == 0 and kills >= 2
+    for i in range(1, LINES_TO_KILL + 1):
         assert (tmp_path / "out" / f"{i}.csv").read_bytes() == (undisturbed / "out" / f"{i}.csv").read_bytes()
     done = [key for keys in events(tmp_path, "ready") for key in keys]
-    assert len(done) == len(set(done)) == 8
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f"{i}.csv" for i in range(1, 9))
+    assert len(done) == len(set(done)) == LINES_TO_KILL
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f"{i}.csv" for i in range(1, LINES_TO_KILL + 1))
 
 
 # What is said about a line
