@@ -81,33 +81,34 @@ def decode_with_blender(source: str | os.PathLike[str] | bytes) -> tuple[NDArray
 
     Raises AudioError when Blender cannot read it or was built without its audio module.
     """
-    if isinstance(source, bytes):
-        # Blender's decoder wants a file.
-        handle, name = tempfile.mkstemp(prefix="voxrig-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(source)
-            return decode_with_blender(name)
-        finally:
-            os.unlink(name)
-    name = Path(source).name
+    if not isinstance(source, bytes):
+        return _decode_file(Path(source), f'"{Path(source).name}"')
+    # Blender's decoder wants a file.
+    handle, name = tempfile.mkstemp(prefix="voxrig-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(source)
+        return _decode_file(Path(name), "The packed sound")
+    finally:
+        os.unlink(name)
+
+
+def _decode_file(path: Path, called: str) -> tuple[NDArray[np.float32], int]:
     try:
         import aud as blender_audio
     except ImportError:
-        raise AudioError(
-            f'"{name}" cannot be read: this Blender has no audio decoder; save the sound as WAV or FLAC.'
-        ) from None
-    if not Path(source).is_file():
-        raise AudioError(f'"{name}" is missing; choose another sound.')
+        raise AudioError(f"{called} cannot be read: this Blender has no audio decoder; save it as WAV or FLAC.") from None
+    if not path.is_file():
+        raise AudioError(f"{called} is missing; choose another sound.")
     # The published types of this module know neither its constructors nor that its error is an exception.
     aud: Any = blender_audio
-    sound = aud.Sound(os.fspath(source))
+    sound = aud.Sound(str(path))
     # Before data(): on a file that cannot be read, data() ends the whole process in Blender up to 5.1; specs raises.
     try:
         rate, _ = sound.specs
         samples = sound.data()
     except aud.error:
-        raise AudioError(f'"{name}" cannot be read as a sound; choose a sound file or save it as WAV.') from None
+        raise AudioError(f"{called} cannot be read as a sound; choose a sound file or save it as WAV.") from None
     samples = np.asarray(samples, dtype=np.float32)
     return (samples[:, None] if samples.ndim == 1 else samples), int(rate)
 

@@ -86,7 +86,8 @@ def read_sound(
     ``path`` is a file, or the bytes of one (a sound packed in a .blend). Channels are averaged, the rate is
     changed by ``Resampler``. ``start_seconds`` and ``duration_seconds`` are a strip's trim, rounded to the
     file's own samples; a duration beyond the end gives what is there. ``fallback_decoder(path)`` returns
-    ``(samples [n, channels], rate)`` for what soundfile cannot open; it raises AudioError when it fails too.
+    ``(samples [n, channels], rate)`` for what soundfile cannot open; it raises AudioError when it fails too,
+    which is passed on unless soundfile reads such files.
 
     Raises AudioError for a sound that is missing, empty, damaged, cut short, not a number somewhere, or that
     holds no samples in the range; ValueError for a negative start or duration.
@@ -99,7 +100,12 @@ def read_sound(
     if sound is None:
         if fallback_decoder is None:
             raise _unreadable(name)
-        samples, rate = fallback_decoder(path)
+        try:
+            samples, rate = fallback_decoder(path)
+        except AudioError:
+            if _suffix_of(name) in READABLE_SUFFIXES:  # the file is at fault, whatever the other decoder says of itself
+                raise _unreadable(name) from None
+            raise
         if samples.ndim != 2 or rate <= 0:
             raise ValueError(f"the fallback decoder gave {samples.shape} at {rate} Hz, not [n, channels]")
         first, count = _range_in_samples(name, len(samples), rate, start_seconds, duration_seconds)
@@ -231,8 +237,12 @@ def _open_with_soundfile(path: SoundSource) -> soundfile.SoundFile | None:
         return None
 
 
+def _suffix_of(name: str) -> str:
+    return Path(name.strip("'")).suffix.lower()
+
+
 def _unreadable(name: str) -> AudioError:
-    suffix = Path(name.strip("'")).suffix.lower()
+    suffix = _suffix_of(name)
     if suffix in READABLE_SUFFIXES:
         return AudioError(f"{name} is damaged or no {suffix[1:]} file at all; export the sound again")
     return AudioError(f"{name} is in a format that is only read inside Blender; convert it to wav, flac, ogg or mp3")

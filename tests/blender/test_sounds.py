@@ -156,7 +156,7 @@ def test_what_is_no_sound_is_refused_without_a_crash(tmp_path: Path, content: by
     path.write_bytes(content)
     with pytest.raises(AudioError):
         sounds.decode_with_blender(path)
-    with pytest.raises(AudioError):
+    with pytest.raises(AudioError, match="^The packed sound"):
         sounds.decode_with_blender(content)
     with pytest.raises(AudioError, match="missing"):
         sounds.decode_with_blender(tmp_path / "none.wav")

@@ -390,14 +390,16 @@ def test_the_fallback_is_not_asked_for_what_soundfile_reads(tmp_path: Path):
 
 
 def test_the_fallbacks_own_error_reaches_the_artist(tmp_path: Path):
-    path = tmp_path / "text.wav"
-    path.write_text("no sound")
-
     def decode(_source: object) -> tuple[np.ndarray, int]:
-        raise AudioError("Blender cannot decode it either")
+        raise AudioError("this Blender has no audio decoder")
 
-    with pytest.raises(AudioError, match="Blender cannot decode it either"):
-        read_sound(path, RATE, fallback_decoder=decode)
+    (tmp_path / "film.mov").write_text("no sound")
+    with pytest.raises(AudioError, match="no audio decoder"):
+        read_sound(tmp_path / "film.mov", RATE, fallback_decoder=decode)
+    # What soundfile reads when it is whole is damaged, with a decoder or without.
+    (tmp_path / "text.wav").write_text("no sound")
+    with pytest.raises(AudioError, match="damaged or no wav file"):
+        read_sound(tmp_path / "text.wav", RATE, fallback_decoder=decode)
 
 
 def test_a_fallback_without_samples(tmp_path: Path):
