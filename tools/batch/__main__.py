@@ -30,7 +30,7 @@ Row = tuple[str, str]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; 0 when everything held."""
+    """Print the table, each row as soon as it is known; 0 when everything held."""
     parser = argparse.ArgumentParser(prog="make batch", description=__doc__)
     parser.add_argument("--lines", type=int, default=200)
     parser.add_argument("--kills", type=int, default=20)
@@ -44,19 +44,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run_blends("make", whole / "character.blend")
     for name in ("killed", "openjd"):
         shutil.copytree(whole, output / name)
+    show_rows(output, f"Measured on {name_machine()}; load {os.getloadavg()[0]:.1f}.\n\n| what | measured |\n|---|---|\n")
     rows, clock, processor = run_undisturbed(table, options.lines, bad)
+    show_rows(output, rows)
     if "naive" not in options.skip:
-        rows += run_naive(whole, bad, clock, processor)
+        show_rows(output, run_naive(whole, bad, clock, processor))
     digests = run_blends("digest", whole / "out")
     if "kills" not in options.skip:
-        rows += run_killed(output / "killed", whole, options.lines, options.kills, digests)
+        show_rows(output, run_killed(output / "killed", whole, options.lines, options.kills, digests))
     if "openjd" not in options.skip:
-        rows += run_openjd(output / "openjd", whole, options.lines, digests)
-    text = f"Measured on {name_machine()}; load {os.getloadavg()[0]:.1f}.\n\n| what | measured |\n|---|---|\n"
-    text += "".join(f"| {what} | {measured} |\n" for what, measured in rows)
-    (output / "measured.md").write_text(text, encoding="utf-8")
-    print(text)
+        show_rows(output, run_openjd(output / "openjd", whole, options.lines, digests))
     return 0
+
+
+def show_rows(output: Path, rows: str | Sequence[Row]) -> None:
+    """Print rows and add them to ``measured.md``, so that a run that is cut short leaves what it has measured."""
+    text = rows if isinstance(rows, str) else "".join(f"| {what} | {measured} |\n" for what, measured in rows)
+    print(text, end="", flush=True)
+    with (output / "measured.md").open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def voxrig(*words: object) -> list[str]:
