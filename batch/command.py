@@ -173,9 +173,7 @@ class Batch:
                 log_folder=self._folder / "logs",
                 options=["--provider", provider],
                 name_partials=self._name_partials,
-                on_start=lambda unit, worker: self._journal.write_start(
-                    [self._keys[line.number] for line in unit.lines], worker
-                ),
+                on_start=self._start,
                 on_end=self._end,
                 on_progress=self._show,
                 stall_seconds=timeout,

@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -132,7 +133,7 @@ def read_jobs(places: Sequence[str], defaults: Mapping[str, str], sheet: bool = 
                 for name in _PATHS:
                     if row.get(name):
                         row[name] = _absolute(str(row[name]), base)
-                if row.get("model") and (base / str(row["model"])).is_dir():
+                if row.get("model") and os.path.isdir(base / str(row["model"])):
                     row["model"] = _absolute(str(row["model"]), base)
                 rows.append((where, {**given, **row}))
         else:
@@ -196,10 +197,10 @@ def _expand(row: dict[str, Any]) -> Iterable[dict[str, Any]]:
     for column in ("audio", "curves"):
         source = row.get(column)
         if isinstance(source, str):
-            if Path(source).is_dir():
+            if os.path.isdir(source):  # unlike pathlib's, without an error for a name that is too long
                 found = [path for path in Path(source).iterdir() if path.suffix.lower() in SOUNDS]
                 return [{**row, column: str(path)} for path in sorted(found)]
-            if not Path(source).exists() and glob.has_magic(source):
+            if not os.path.exists(source) and glob.has_magic(source):
                 matched = sorted(glob.glob(source, recursive=True))
                 return [{**row, column: path} for path in matched] or [row]
     return [row]
@@ -254,10 +255,7 @@ def _parse(column: str, cell: Any) -> Any:
         return text in ("yes", "true", "1")
     if column in _NUMBERS:
         least, most = _NUMBERS[column]
-        try:
-            number = float(cell)
-        except (TypeError, ValueError):
-            number = math.nan
+        number = _number(cell)
         if not least <= number <= most or (column in _WHOLE and number != int(number)):
             raise ValueError(f"'{cell}' is no {'whole ' if column in _WHOLE else ''}number from {least:g} to {most:g}")
         if column == "fps":
@@ -267,6 +265,8 @@ def _parse(column: str, cell: Any) -> Any:
         return int(number) if column in _WHOLE else number
     if not isinstance(cell, str):
         raise ValueError(f"'{cell}' is not a text")
+    if "\0" in cell:
+        raise ValueError("it holds a character that no name can have")
     if column == "keys":
         if cell.upper() not in _KEYS:
             raise ValueError(f"'{cell}' is none of {', '.join(_KEYS).lower()}")
@@ -286,7 +286,7 @@ def parse_emotion(cell: Any) -> dict[str, Emotion]:
     if isinstance(cell, dict):
         for name, value in cast("dict[str, Any]", cell).items():
             if isinstance(value, list):
-                found[name] = [[float(frame), _weight(weight)] for frame, weight in cast("list[list[Any]]", value)]
+                found[name] = _points(name, cast("list[Any]", value))
             else:
                 found[name] = _weight(value)
         return found
@@ -301,8 +301,8 @@ def parse_emotion(cell: Any) -> dict[str, Emotion]:
                 raise ValueError(f"'{name}' is given twice")
             found[name] = weight
             continue
-        first, last = float(match[3]), float(match[4])
-        if first > last or name in found or any(first <= end and begin <= last for begin, end, _ in ranges.get(name, ())):
+        first, last = _number(match[3]), _number(match[4])
+        if not first <= last or name in found or any(first <= end and begin <= last for begin, end, _ in ranges.get(name, ())):
             raise ValueError(f"'{part}' ends before it begins or lies on another one of '{name}'")
         ranges.setdefault(name, []).append((first, last, weight))
     for name, spans in ranges.items():
@@ -316,11 +316,27 @@ def parse_emotion(cell: Any) -> dict[str, Emotion]:
     return found
 
 
+def _points(name: str, value: list[Any]) -> list[list[float]]:
+    pairs = [cast("list[Any]", point) for point in value if isinstance(point, list) and len(cast("list[Any]", point)) == 2]
+    frames = [_number(frame) for frame, _ in pairs]
+    if len(pairs) < max(1, len(value)) or not all(map(math.isfinite, frames)) or frames != sorted(frames):
+        raise ValueError(f"'{name}' is no list of [frame, weight] points, one after the other")
+    return [[frame, _weight(weight)] for frame, (_, weight) in zip(frames, pairs)]
+
+
 def _weight(value: Any) -> float:
-    weight = float(value)
+    weight = _number(value)
     if not 0.0 <= weight <= 1.0:
-        raise ValueError(f"the weight {value} is not between 0 and 1")
+        raise ValueError(f"the weight {value} is not a number from 0 to 1")
     return weight
+
+
+def _number(cell: Any) -> float:
+    """The number in a cell, NaN where there is none."""
+    try:
+        return float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def _fill_in(pattern: str, line: Line) -> str:

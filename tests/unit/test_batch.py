@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import re
 import shutil
@@ -20,7 +21,10 @@ import model_packages
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from voxrig.batch import perform, workers
+from voxrig.batch.columns import COLUMNS
 from voxrig.batch.jobs import Digests, JobsError, Line, group_lines, parse_emotion, read_jobs, select_lines
 from voxrig.batch.journal import DONE, FAILED, Journal, JournalError, Outcome, partial_name, read_entries, remove_partials
 from voxrig.batch.report import _SCRIPT, write_report
@@ -88,6 +92,11 @@ def test_json_says_the_same_as_csv(tmp_path: Path) -> None:
     (tmp_path / "jobs.json").write_text(json.dumps({"jobs": [row]}), encoding="utf-8")
     (line,) = read_jobs([str(tmp_path / "jobs.json")], {})
     assert (line.problem, line.fps, line.emotion) == ("", 25, {"joy": [[1.0, 0.0], [9.0, 1.0]]})
+    for points in ([[9, 0], [1, 1]], [1, 2], [[1, 0, 0]], [[math.nan, 0]], []):
+        row["emotion"] = {"joy": points}
+        (tmp_path / "jobs.json").write_text(json.dumps([row]), encoding="utf-8")
+        (line,) = read_jobs([str(tmp_path / "jobs.json")], {})
+        assert "'joy' is no list of [frame, weight] points" in line.problem
 
 
 def test_all_sounds_of_a_folder_on_one_character(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +125,7 @@ def test_all_sounds_of_a_folder_on_one_character(tmp_path: Path, monkeypatch: py
         ({"keys": "few"}, "keys: 'few' is none of"),
         ({"emotion": "joy"}, "emotion: 'joy' is not NAME=WEIGHT"),
         ({"emotion": "joy=2"}, "emotion: the weight 2"),
+        ({"emotion": "joy=."}, "emotion: the weight . is not a number"),
         ({"emotion": "joy=1@9-3", "fps": "24"}, "ends before it begins"),
         ({"emotion": "joy=1@3-9"}, "needs the column fps"),
         ({"output_curves": "out.mov"}, "does not end in .csv"),
@@ -169,6 +179,23 @@ def test_a_table_that_makes_no_sense_is_refused(tmp_path: Path, text: str, messa
     assert main(["batch", str(tmp_path / "jobs.csv")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "jobs.batch").exists()
+
+
+CELLS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8),
+    st.sampled_from([10**400, "a\0b", "x" * 5000, "*.wav", "{name}.csv", "[", "joy=1@2-3", "joy=1.2.3", "1e999", "24", [1, 2]]),
+    st.lists(st.lists(st.one_of(st.none(), st.floats(), st.integers()), max_size=3), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.one_of(st.none(), st.floats(), st.lists(st.lists(st.floats(), max_size=3)))),
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.dictionaries(st.sampled_from(sorted(COLUMNS)), CELLS, max_size=8), min_size=1, max_size=3))
+def test_a_table_of_any_cells_is_refused_or_gives_lines_with_keys(tmp_path: Path, rows: list[dict[str, object]]) -> None:
+    (tmp_path / "jobs.json").write_text(json.dumps(rows), encoding="utf-8")
+    lines = read_jobs([str(tmp_path / "jobs.json")], {})
+    assert len(lines) == len(rows)
+    assert len(Digests().keys(line for line in lines if not line.problem)) == sum(not line.problem for line in lines)
 
 
 def test_emotion_ranges_meet_halfway() -> None:
