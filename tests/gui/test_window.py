@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import shutil
 import wave
 from pathlib import Path
 
 import numpy as np
-from real_blender import RealBlender
+from real_blender import RealBlender, virtual_screen
 
 
 def test_command_line_of_a_real_blender(real_blender: RealBlender) -> None:
@@ -27,6 +28,43 @@ def test_command_line_of_a_real_blender(real_blender: RealBlender) -> None:
     assert missing.returncode != 0
     assert "Nobody" in missing.stderr + missing.stdout
     assert "Traceback" not in missing.stderr + missing.stdout
+
+
+def test_a_batch_in_a_real_blender(real_blender: RealBlender) -> None:
+    folder = real_blender.folder / "batch"
+    (folder / "sounds").mkdir(parents=True)
+    for name in ("one", "two"):
+        shutil.copy(real_blender.folder / "line.flac", folder / "sounds" / f"{name}.flac")
+    broken = folder / "sounds" / "broken.flac"
+    broken.write_text("This is a text.\n", encoding="utf-8")
+    blend = real_blender.inside / "scene.blend"
+    (folder / "jobs.csv").write_text(
+        "audio,blend,character,output_blend,output_curves,output_film,sheet\n"
+        f"sounds/one.flac,{blend},Face,out/{{name}}.blend,out/{{name}}.csv,out/{{name}}.mp4,yes\n"
+        f"sounds/broken.flac,{blend},Face,out/{{name}}.blend,,,\n"
+        f"sounds/two.flac,{blend},Face,out/{{name}}.blend,out/{{name}}.csv,,\n",
+        encoding="utf-8",
+    )
+    command = ("--background", "--command", "voxrig", "batch", real_blender.inside_of(folder / "jobs.csv"), "--workers", "2")
+    with virtual_screen(real_blender.root) as display:
+        first = real_blender.blender(*command, display=display, timeout=600)
+        printed = first.stdout + first.stderr
+        assert first.returncode == 2, printed
+        assert "2 of 3 lines done (0 of them before), 1 failed" in printed
+        assert "line 2 (broken)" in printed and "damaged or no flac file" in printed and "Traceback" not in printed
+        made = ["one.blend", "one.csv", "one.mp4", "two.blend", "two.csv"]
+        assert sorted(path.name for path in (folder / "out").iterdir()) == made
+        assert (folder / "out" / "one.csv").read_bytes() == (folder / "out" / "two.csv").read_bytes()
+        assert b"mp4a" in (folder / "out" / "one.mp4").read_bytes(), "the film has its sound"
+        page = (folder / "jobs.batch" / "report.html").read_text(encoding="utf-8")
+        assert page.count("data:image/jpeg;base64,") == 6 and "damaged or no flac file" in page
+        # Mended, that line alone is done.
+        written = (folder / "out" / "one.blend").stat().st_mtime_ns
+        shutil.copy(real_blender.folder / "line.flac", broken)
+        second = real_blender.blender(*command, display=display, timeout=600)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "3 of 3 lines done (2 of them before), 0 failed" in second.stdout
+    assert (folder / "out" / "one.blend").stat().st_mtime_ns == written
 
 
 def test_first_take_by_mouse_and_keyboard(real_blender: RealBlender) -> None:
