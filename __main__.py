@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import sys
 from pathlib import Path
 
@@ -27,9 +26,4 @@ def _load_root_as_package() -> str:
 if __name__ == "__main__":
     package_name = __package__ or _load_root_as_package()
     status = importlib.import_module(f"{package_name}.cli").main()
-    if "bpy" in sys.modules:
-        # Blender 4.2 as a module crashes while Python ends once a property has had a Python callback; all is written by now.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    sys.exit(status)
+    importlib.import_module(f"{package_name}.blender.ending").end_process(status)

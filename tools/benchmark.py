@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from ..blender.ending import end_process
+
 ROOT = Path(__file__).resolve().parent.parent
 SPEECH_FOLDER = Path(__file__).resolve().parent / "demo" / "speech"
 MINUTES = (1, 10, 60)
@@ -347,4 +349,4 @@ MEASUREMENTS: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

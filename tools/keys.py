@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from voxrig.animation.placing import DENSITIES
 from voxrig.blender import compat
 from voxrig.blender.actions import read_keys, write_target_curves
+from voxrig.blender.ending import end_process
 from voxrig.inference.package import bundled_packages, read_description
 from voxrig.operators.animate import AnimateSettings, Scope, SoundFile, Take, animate_character, compute, gather
 from voxrig.operators.takes import retake, update_take
@@ -158,4 +159,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    end_process(main())

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from voxrig import registration
 from voxrig.blender import scene as scenes
+from voxrig.blender.ending import end_process
 from voxrig.errors import VoxrigError
 from voxrig.inference.package import find_model, load_package
 from voxrig.operators.animate import AnimateSettings, SoundStrip, animate_character
@@ -127,4 +128,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -18,6 +18,7 @@ from voxrig.animation.channels import face_channel_names
 from voxrig.animation.mapping import match_names
 from voxrig.animation.presets import Preset, bundled_presets
 from voxrig.animation.recognition import LIKELY, SURE, UNSURE, Control, Recognition, recognise
+from voxrig.blender.ending import end_process
 
 LISTS = Path(__file__).parents[1] / "tests" / "data" / "rigs"
 
@@ -154,4 +155,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    end_process(main())

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from .. import registration
 from ..blender import compat, poses, rigs
+from ..blender.ending import end_process
 from ..errors import VoxrigError
 from ..inference.audio import read_sound
 from ..inference.package import find_model
@@ -246,4 +247,4 @@ def draw_sheet(results: Sequence[Result], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

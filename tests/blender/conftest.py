@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ bpy = pytest.importorskip("bpy", reason="needs Blender as a module")
 import model_packages  # noqa: E402
 import soundfile  # noqa: E402
 import voxrig  # noqa: E402
+from voxrig.blender.ending import end_process  # noqa: E402
 
 # What the test files share lies beside them; with pytest's importlib mode they see no siblings by themselves.
 sys.path.append(str(Path(__file__).parent))
@@ -33,11 +33,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave without Blender's own clean-up: the module of 4.2 crashes there once a property has had a callback."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    """Leave without Blender's own clean-up."""
     if _status in config.stash:
-        os._exit(config.stash[_status])
+        end_process(config.stash[_status])
 
 
 @pytest.fixture

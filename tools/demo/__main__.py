@@ -22,6 +22,7 @@ from ...animation.interchange import write_curves
 from ...animation.performance import Performance, apply_performance
 from ...blender import rigs
 from ...blender import scene as scenes
+from ...blender.ending import end_process
 from ...blender.films import render_film
 from ...errors import VoxrigError
 from ...inference.audio import Waveform, read_sound
@@ -160,4 +161,4 @@ def step(name: str) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -15,6 +15,7 @@ import numpy as np
 
 from ... import registration
 from ...blender import scene as scenes
+from ...blender.ending import end_process
 from ...blender.films import render_film, render_stills
 from ...errors import VoxrigError
 from ...inference.package import find_model
@@ -107,4 +108,4 @@ def _set_camera(scene: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())
