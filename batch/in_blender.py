@@ -20,9 +20,8 @@ from ..animation.overview import make_overview
 from ..blender import films, rigs
 from ..blender import scene as scenes
 from ..errors import RigError, VoxrigError
-from ..inference.audio import read_sound
 from ..inference.package import find_model
-from ..operators.animate import Take, compute, feel, gather, open_model, recall, write
+from ..operators.animate import Take, compute, feel, gather, recall, write
 from ..operators.mapping import load_mapping
 from ..operators.take_records import AnimateSettings, CurvesFile, SoundFile
 from .jobs import Line, Unit
@@ -35,8 +34,8 @@ from .perform import (
     choose_faces,
     find_unmapped,
     guard,
+    judge_language,
     judge_sound,
-    judge_speech,
     points_of,
     squeeze_tracks,
 )
@@ -127,8 +126,7 @@ class _Work:
         if line.output_curves:
             warnings += write_curves(self._partials[line.output_curves], curves, frame_rate=line.fps)
         if not line.curves:
-            session = open_model(folder, job.settings)
-            warnings += [*judge_sound(heard.peaks), *judge_speech(session, read_sound(line.audio, heard.package.sample_rate))]
+            warnings += [*judge_sound(heard.peaks), *judge_language(heard.phones)]
         warnings += find_unmapped(curves, heard.package, [link.channel for link in job.mapping.links if link.enabled])
         self.takes[line.number] = take, curves
         facts = {

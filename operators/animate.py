@@ -31,7 +31,7 @@ from ..animation.lips import GAP_CENTIMETRES, sealed_frames
 from ..animation.mapping import Mapping, Target, apply_mapping
 from ..animation.overview import Overview, find_peaks, make_overview
 from ..animation.performance import Performance, apply_performance
-from ..animation.phones import TimedPhone, decode_phones
+from ..animation.phones import TimedPhone
 from ..animation.placing import Placing, find_poses, find_proposals, keep_events_on_steps, place_keys
 from ..animation.retake import CONSTANT
 from ..animation.timing import resample_to_frames
@@ -435,7 +435,6 @@ def listen(job: Job, advance: Progress, is_cancelled: CancelCheck | None = None)
     peaks = find_peaks(waveform.samples, waveform.sample_rate)
     content = job.sound if isinstance(job.sound, bytes) else Path(job.sound).read_bytes()
     sound_hash = hashlib.sha256(content).hexdigest()
-    phones = None if made.phones is None else decode_phones(made.phones.values, made.phones.names, made.phones.frame_rate)
     heard = Heard(
         made.curves,
         energy,
@@ -446,7 +445,7 @@ def listen(job: Job, advance: Progress, is_cancelled: CancelCheck | None = None)
         model.warning,
         peaks,
         made.keys,
-        phones,
+        made.timed_phones(),
     )
     with _hearing:
         _heard[_hearing_key(job)] = heard
