@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import os
@@ -457,6 +458,37 @@ def test_killed_at_any_moment_a_batch_goes_on_and_does_nothing_twice(tmp_path: P
     done = [key for keys in events(tmp_path, "ready") for key in keys]
     assert len(done) == len(set(done)) == LINES_TO_KILL
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f"{i}.csv" for i in range(1, LINES_TO_KILL + 1))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to one process, which is a thing of POSIX")
+def test_ctrl_c_ends_the_workers_and_the_batch_goes_on_later(tmp_path: Path, model: Path) -> None:
+    table = make_batch(tmp_path, model, 12)
+    command = [sys.executable, str(ROOT), "batch", "--workers", "1", str(table)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stdout is not None and process.stdout.readline().startswith("[1/12] line 1 (1): done")
+    process.send_signal(signal.SIGINT)
+    _printed, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130 and complaints == "voxrig: interrupted\n"
+    with pytest.raises(ProcessLookupError):  # nobody of its group is left
+        os.killpg(process.pid, 0)
+    assert list((tmp_path / "out").glob(".*")) == []
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.count(": done\n") < 12
+    assert len(list((tmp_path / "out").iterdir())) == 12
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_people_at_a_terminal_see_how_far_it_is(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    assert main(["batch", str(make_batch(tmp_path, model)), "--workers", "1"]) == 0
+    shown = [line for line in terminal.getvalue().split("\r\x1b[K") if line]
+    assert re.fullmatch(r"0 of 4 lines, 0 frames", shown[0])
+    assert re.fullmatch(r"[1-3] of 4 lines, [1-9]\d* frames, \d+ s left", shown[len(shown) // 2])
+    assert re.fullmatch(r"4 of 4 lines, [1-9]\d* frames, 0 s left", shown[-1])
+    assert terminal.getvalue().endswith("\r\x1b[K"), "the summary does not stand behind it"
 
 
 # What is said about a line
