@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from test_batch import write_sound, write_table
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "farm" / "voxrig_batch.openjd.yaml"
 SCRIPT = ROOT / "farm" / "voxrig_batch.flamenco.js"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -30,6 +32,12 @@ def openjd() -> str:
 def test_the_template_is_valid(openjd: str) -> None:
     result = subprocess.run([openjd, "check", str(TEMPLATE)], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_readme_names_parameters_that_the_template_has() -> None:
+    named = re.findall(r"-p (\w+)=", README)
+    assert len(named) == len(set(named)) == 5
+    assert set(re.findall(r"^  - name: (\w+)$", TEMPLATE.read_text(encoding="utf-8"), re.MULTILINE)) >= set(named)
 
 
 def test_openjd_does_the_batch_in_chunks_and_says_what_failed(openjd: str, tmp_path: Path) -> None:
@@ -127,6 +135,17 @@ def test_flamenco_gets_prepare_chunks_and_report() -> None:
     assert command["parameters"]["exe"] == "{blender}"
     start = ["--background", "--command", "voxrig", "batch", "/share/jobs.csv"]
     assert command["parameters"]["args"] == [*start, "--part", "21-40", "--workers", "2"]
+
+
+def test_the_readmes_job_is_one_for_flamenco() -> None:
+    match = re.search(r"-d '(\{.*?\})'\n", README, re.DOTALL)
+    assert match is not None
+    job = json.loads(match[1])
+    # What the Manager's OpenAPI description requires of a submitted job; a type is called like its file.
+    assert {"name", "type", "priority", "submitter_platform"} < set(job) and f"scripts/{job['type']}.js" in README
+    compiled = compile_job(**job["settings"])
+    assert compiled["error"] == "" and len(compiled["tasks"]) == 6
+    assert set(job["settings"]) == {setting["key"] for setting in compiled["type"]["settings"]}
 
 
 def test_the_command_line_knows_what_flamenco_tells_it() -> None:
