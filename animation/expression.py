@@ -167,7 +167,7 @@ def apply_expression(
     tight = np.clip(2.0 * near - 1.0, 0.0, 1.0)
     let = 1.0 - hold * rules.opening - (1.0 - tight) * rules.closing
     moved = swell @ rules.poses
-    for index in range(len(rules.emotions)):
+    for index in np.flatnonzero(swell.any(axis=0)).tolist():
         moved += swell[:, index, None] * (face @ rules.shapes[index])
     result = np.clip(face + let * moved, rules.minimum, rules.maximum)
     return result.astype(np.asarray(values).dtype)

@@ -23,7 +23,7 @@ from . import compat, ledger, outputs, rigs
 from .takes import FoundCurve, read_present
 
 # Keys have to be placed anew when moved ones miss the take by more than this many tolerances.
-_LOOSE = 5.0
+_LOOSE = 10.0
 _PAIRS = (("co", 0), ("handle_left", 2), ("handle_right", 4))
 """What RNA gives in pairs, and where it is in rows (animation/retake.py)."""
 

@@ -112,6 +112,8 @@ class _Part:
     sampled: ChannelCurves
     energy: NDArray[np.float64] | None
     mapping: Mapping
+    felt: tuple[Any, ChannelCurves] | None = None
+    """With the emotion last asked for, which most sliders leave as it is."""
 
 
 @dataclass
@@ -181,8 +183,12 @@ def _fixed(settings: AnimateSettings, parts: list[_Part]) -> tuple[Any, ...]:
     placing = settings.density, settings.keys, settings.key_step, settings.key_phase, settings.lead_seconds
     if all(part.heard.energy is not None for part in parts):
         return placing
-    felt = settings.emotion, settings.emotion_intensity, settings.emotion_first, settings.emotion_last, settings.emotion_fade
-    return *placing, *felt
+    return *placing, _emotion_settings(settings)
+
+
+def _emotion_settings(settings: AnimateSettings) -> tuple[Any, ...]:
+    """All that the emotion over the frames depends on."""
+    return settings.emotion, settings.emotion_intensity, settings.emotion_first, settings.emotion_last, settings.emotion_fade
 
 
 def _open_drag(scene: bpy.types.Scene, basis: tuple[Any, ...]) -> _Drag | None:
@@ -229,8 +235,11 @@ def _sample(part: _Part, settings: AnimateSettings, frames: NDArray[np.float64])
     """
     curves = part.sampled
     if part.energy is not None and has_emotion(settings):
-        weights = emotion_at(settings, part.heard.package, frames)
-        curves = curves.with_values(apply_expression(curves.values, weights, part.energy))
+        emotion = _emotion_settings(settings)
+        if part.felt is None or part.felt[0] != emotion:
+            weights = emotion_at(settings, part.heard.package, frames)
+            part.felt = emotion, curves.with_values(apply_expression(curves.values, weights, part.energy))
+        curves = part.felt[1]
     return apply_mapping(part.mapping, perform(curves, settings, part.heard.package)).values
 
 
