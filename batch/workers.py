@@ -213,7 +213,9 @@ def _name_end(status: int | None) -> str:
 def _worker_command() -> tuple[list[str], dict[str, str]]:
     """How to start this Voxrig again: in the same Blender where this is one, else in the same Python."""
     bpy = sys.modules.get("bpy")
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    # glibc would keep the room of large arrays, in ever more pieces; so it gives each back. Other systems do not look.
+    sparing = {"MALLOC_MMAP_THRESHOLD_": str(2**20), "MALLOC_TRIM_THRESHOLD_": str(2**20)}
+    environment = {**sparing, **os.environ, "PYTHONUNBUFFERED": "1"}
     if bpy is not None and bpy.app.binary_path:
         return [bpy.app.binary_path, "--background", "--command", "voxrig", "batch-worker"], environment
     return [sys.executable, str(ROOT / "__main__.py"), "batch-worker"], environment
