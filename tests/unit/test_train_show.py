@@ -16,6 +16,7 @@ from shows import make_linear_shot, make_shot  # noqa: E402
 from voxrig.animation.placing import find_proposals  # noqa: E402
 from voxrig.errors import ShowError  # noqa: E402
 from voxrig.inference.audio import Waveform  # noqa: E402
+from voxrig.inference.fit import predict  # noqa: E402
 from voxrig.inference.generate import generate_outputs  # noqa: E402
 from voxrig.inference.package import load_package  # noqa: E402
 from voxrig.inference.session import open_session  # noqa: E402
@@ -26,6 +27,7 @@ from voxrig.training.shows.learned import LearnedShow, Member  # noqa: E402
 from voxrig.training.shows.train import (  # noqa: E402
     build_network,
     calibrate_keys,
+    fit_rows,
     main,
     make_ear,
     predict_rows,
@@ -296,6 +298,39 @@ def test_emotion_moves_what_was_learned_with_it(tmp_path, trunk):
     sound = Waveform(noise(4.0, seed=8), SAMPLE_RATE)
     neutral, joyful = (generate_outputs(session, sound, [weight], outputs=["channels"])["channels"] for weight in (0.0, 1.0))
     assert np.mean(joyful[:, 1] - neutral[:, 1]) > 0.3  # the shots have 0.8
+
+
+def test_fit_is_mixed_in_by_the_share_that_unseen_shots_like_best(tmp_path, trunk):
+    session = open_session(trunk, "CPU", 1)
+    shots = [
+        make_linear_shot(session, f"s{number}", 12.0, number, ("joy",), lambda row: float(row // 100 % 2))
+        for number in range(3)
+    ]
+    for shot in shots:
+        write_shot(tmp_path / "shots", shot)
+    config = make_config(tmp_path / "shots", trunk, copies=0, keys=False)
+    packages, scores = [], []
+    for with_fit in (False, True):
+        folder = tmp_path / str(with_fit)
+        packages.append(run_training(replace(config, with_fit=with_fit), folder, quiet))
+        scores.append(json.loads((folder / "scores.json").read_text()))
+    share = scores[1]["share_of_fit"]
+    assert scores[0]["share_of_fit"] == 0.0 and share > 0.0
+    assert scores[1]["mean_held_out_r"] > scores[0]["mean_held_out_r"] + 0.1
+    assert packages[1].context_before_seconds > packages[0].context_before_seconds
+
+    show = gather_show(shots)
+    ear = make_ear(config)
+    material = prepare(show, show.controls, ear, 0, config.seed, tmp_path / "heard")
+    fit = fit_rows(material, [(number, clip.first, clip.last) for number, clip in enumerate(material.copies[0])])
+    sound = Waveform(noise(5.0, seed=8), SAMPLE_RATE)
+    alone, mixed = (
+        generate_outputs(open_session(package, "CPU", 1), sound, [1.0], outputs=["channels"])["channels"]
+        for package in packages
+    )
+    fitted = predict(fit, ear.hear(sound), np.ones((len(alone), 1), np.float32))
+    inside = slice(60, len(alone) - 60)
+    assert np.abs(alone + share * (fitted - alone) - mixed)[inside].max() <= 1e-3
 
 
 def test_the_causal_network_hears_nothing_ahead(tmp_path, dataset, trunk):

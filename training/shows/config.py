@@ -45,6 +45,7 @@ class RunConfig:
     batch: int = _entry("stretches of sound learned at once; less needs less memory", 8)
     stretch_seconds: float = _entry("length of a stretch", 1.6)
     keys: bool = _entry("learn where the show's animators set keys (audio2rig)", True)
+    with_fit: bool = _entry("mix in Fit's regression by the share that held-out shots like best (audio2rig, 'trunk')", True)
     seed: int = _entry("of all that is random", 1)
     threads: int = _entry("of the CPU; 0 is PyTorch's choice", 0)
     device: str = _entry("'auto', 'cpu' or 'cuda'", "auto")

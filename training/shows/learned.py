@@ -19,6 +19,7 @@ from torch.nn import functional
 from ...animation.channels import Channel
 from ...animation.mapping import Target
 from ...errors import ModelError
+from ...inference.fit import Fit
 from ...inference.graphs import Head, replace_head
 from ...inference.package import ModelPackage, package_name, show_corpus, write_package
 from ..export import OPSET
@@ -48,21 +49,52 @@ class Member(nn.Module):
         return made.shown * self.shown_deviation + self.shown_mean, keys, made.hidden
 
 
-class LearnedShow(nn.Module):
-    """The mean of the members, within the controls' limits: channels, keys (where they were learned) and hidden."""
+class FitHead(nn.Module):
+    """:func:`voxrig.inference.fit.predict` as a module, before the limits: heard and emotion ``[1, row, ...]`` -> controls."""
 
-    def __init__(self, members: Sequence[Member], controls: Sequence[Channel]) -> None:
+    def __init__(self, fit: Fit) -> None:
+        super().__init__()
+        for name in ("mean", "projection", "kernel", "bias"):
+            self.register_buffer(name, torch.from_numpy(getattr(fit, name)))
+        self.reach = fit.reach_frames
+
+    def forward(self, heard: Tensor, emotion: Tensor) -> Tensor:
+        inputs = torch.matmul(heard - self.mean, self.projection)
+        if emotions := emotion.shape[2]:
+            # Of the inputs, those that are neither components nor emotions are products of both.
+            largest = (self.kernel.shape[1] - inputs.shape[2]) // emotions - 1
+            products = (emotion[:, :, :, None] * inputs[:, :, None, :largest]).flatten(2)
+            inputs = torch.cat([inputs, emotion, products], dim=2)
+        columns = functional.conv1d(inputs.transpose(1, 2), self.kernel, self.bias, padding=self.reach)
+        return columns.transpose(1, 2)
+
+
+class LearnedShow(nn.Module):
+    """The mean of the members, of which a ``share`` is that of a ``fit``, within the controls' limits: channels, keys (where
+    they were learned) and hidden. ``reach`` is how many rows it hears before and after a frame."""
+
+    def __init__(
+        self, members: Sequence[Member], controls: Sequence[Channel], fit: Fit | None = None, share: float = 0.0
+    ) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.register_buffer("minimum", torch.tensor([control.minimum for control in controls]))
         self.register_buffer("maximum", torch.tensor([control.maximum for control in controls]))
         self.has_keys = members[0].network.has_keys
+        self.fit = FitHead(fit) if fit is not None else None
+        self.share = share
+        self.reach = max([member.network.reach for member in members] + ([fit.reach_frames] if fit else []))
 
     def forward(self, heard: Tensor, emotion: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
         made = [member(heard, emotion) for member in self.members]
-        shown = torch.stack([channels for channels, _, _ in made]).mean(dim=0)
+        shown = self._limit(torch.stack([channels for channels, _, _ in made]).mean(dim=0))
+        if self.fit is not None:
+            shown = shown + self.share * (self._limit(self.fit(heard, emotion)) - shown)
         keys = torch.stack([part for _, part, _ in made if part is not None]).mean(dim=0) if self.has_keys else None
-        return torch.minimum(torch.maximum(shown, self.minimum), self.maximum), keys, made[0][2]
+        return shown, keys, made[0][2]
+
+    def _limit(self, shown: Tensor) -> Tensor:
+        return torch.minimum(torch.maximum(shown, self.minimum), self.maximum)
 
 
 class _OnTrunk(nn.Module):
@@ -111,7 +143,7 @@ def export(
     """Write the model package and load it. The same networks give the same bytes. Raises ModelError."""
     learned = learned.eval()
     trunk = ear.trunk
-    reach = max(member.network.reach for member in learned.members) / FRAME_RATE
+    reach = learned.reach / FRAME_RATE
     emotion = ["emotion"] if record.emotions else []
     key_regions = regions if learned.has_keys else ()
     keys = ["keys"] if key_regions else []

@@ -17,7 +17,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from ...animation.placing import find_proposals
 from ...errors import ShowError, VoxrigError
+from ...inference.fit import Fit, Heard, fit_heard, predict
 from ...inference.package import ModelPackage, bundled_packages, load_package
 from ...inference.session import open_session
 from ...inference.show import Show, read_show
@@ -66,6 +67,9 @@ MOVES = 0.01
 
 _AVERAGE_ROUNDS = 0.5
 """Weights are averaged over about so many rounds: what is scored and kept is the average."""
+
+FIT_SHARES = (0.0, 0.25, 0.5, 0.75)
+"""Shares of Fit in the model that are tried on the held-out rows."""
 
 _SCORED_ROWS = 500
 """Held-out rows that are worked out at once."""
@@ -324,14 +328,18 @@ def score_held_out(member: Member, material: Material, split: Split, device: tor
     found: list[list[float]] = []
     for number, first, last in split.held_out:
         clip = material.copies[0][number]
-        shown = clip.shown[first:last]
         made, _ = predict_rows(member, clip, first, last, device)
-        found.append([
-            pearson(made[:, column], shown[:, column])
-            if shown[:, column].std() > MOVES * (control.maximum - control.minimum) else math.nan
-            for column, control in enumerate(material.controls)
-        ])  # fmt: skip
+        found.append(correlate(made, clip.shown[first:last], material))
     return mean_known(np.array(found))
+
+
+def correlate(made: NDArray[np.float32], shown: NDArray[np.float32], material: Material) -> list[float]:
+    """r of every control over rows ``[row, control]``; nan where it does not move."""
+    return [
+        pearson(made[:, column], shown[:, column])
+        if shown[:, column].std() > MOVES * (control.maximum - control.minimum) else math.nan
+        for column, control in enumerate(material.controls)
+    ]  # fmt: skip
 
 
 def predict_rows(
@@ -368,6 +376,45 @@ def calibrate_keys(member: Member, material: Material, split: Split) -> None:
             member.key_threshold[column] = sorted(found, reverse=True)[min(int(wanted[column]), len(found)) - 1]
 
 
+def mix_with_fit(
+    members: list[Member], material: Material, splits: list[Split]
+) -> tuple[Fit | None, float, NDArray[np.float64]]:
+    """Fit on all that is learned, its share in the model, and r of every control on held-out rows with that share.
+
+    The share is the best on held-out rows, made by a network and a Fit that never saw them. None and 0 where there are too
+    few rows for Fit or the networks are best alone.
+    """
+    found: dict[float, list[list[float]]] = {share: [] for share in FIT_SHARES}
+    try:
+        fit = fit_rows(material, (part for split in splits for part in split.learned))
+        others = [fit_rows(material, split.learned) for split in splits]
+    except ShowError:
+        fit, others = None, [None] * len(splits)
+    for member, other, split in zip(members, others, splits):
+        for number, first, last in split.held_out:
+            clip = material.copies[0][number]
+            made, _ = predict_rows(member, clip, first, last, torch.device("cpu"))
+            fitted = made if other is None else predict(other, clip.heard.astype(np.float32), clip.emotion)[first:last]
+            for share, r in found.items():
+                r.append(correlate(made + np.float32(share) * (fitted - made), clip.shown[first:last], material))
+    by_share = {share: mean_known(np.array(r)) for share, r in found.items()}
+    best = max(by_share, key=lambda share: mean_r(by_share[share]))
+    return (fit, best, by_share[best]) if fit is not None and best > 0 else (None, 0.0, by_share[0.0])
+
+
+def fit_rows(material: Material, parts: Iterable[tuple[int, int, int]]) -> Fit:
+    """Fit on these parts of the shots, in whatever order. Raises ShowError where they are too few."""
+    usable = {number: np.zeros(len(clip.heard), np.bool_) for number, clip in enumerate(material.copies[0])}
+    for number, first, last in parts:
+        usable[number][first:last] = True
+    shots = [
+        Heard(clip.heard.astype(np.float32), clip.shown, clip.emotion, usable[number])
+        for number, clip in enumerate(material.copies[0])
+        if usable[number].any()
+    ]
+    return fit_heard(shots, material.controls, FRAME_RATE, emotions=material.emotions)
+
+
 def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over the first axis of what is not nan; nan where all are."""
     known = np.isfinite(values)
@@ -401,6 +448,9 @@ def finish(
             calibrate_keys(member, material, split)
         members.append(member)
     by_control = mean_known(np.array([done["r"] for done in progress.done], np.float64))
+    fit, share = None, 0.0
+    if config.with_fit and config.network == "audio2rig" and ear.trunk is not None:
+        fit, share, by_control = mix_with_fit(members, material, splits)
     scores = {
         "method": f"train, {config.network}, {config.hearing}",
         "trunk": None if ear.trunk is None else {"name": ear.trunk.name, "version": ear.trunk.version, "sha256": ear.digest},
@@ -409,10 +459,11 @@ def finish(
             for control, r in zip(material.controls, by_control.tolist())
         },
         "mean_held_out_r": round(mean_r(by_control), 3),
+        "share_of_fit": share,
         "rounds": [done["epoch"] for done in progress.done],
         "minutes": {"training": round(progress.spent_seconds / 60, 2), "of one core": round(progress.cpu_seconds / 60, 2)},
     }
-    learned = LearnedShow(members, material.controls)
+    learned = LearnedShow(members, material.controls, fit, share)
     record = Record(show.rig, material.minutes, material.emotions, show.targets, read_commit(), scores)
     package = export(folder / "package", learned, material.controls, material.regions, ear, config, record)
     started = time.monotonic()
