@@ -48,6 +48,10 @@ def test_the_truth_itself_scores_one(tmp_path):
     figures = rig.score([ChannelCurves(test.control_names, 30.0, test.values)])
     assert figures["mouth_stretch_c"] == pytest.approx(1.0) and figures["moving mouth controls"] == pytest.approx(1.0)
     assert figures["MTM of mouth_stretch_c, ms"] == pytest.approx(0.0, abs=1e-3)
+    assert figures["that lag, above 0 late, ms"] == 0.0
+    figures = rig.score([ChannelCurves(test.control_names, 30.0, test.values, 0.05)])
+    assert figures["mouth_stretch_c"] < 0.99 < figures["mouth_stretch_c at its best lag"]
+    assert figures["that lag, above 0 late, ms"] == pytest.approx(50.0)
 
     lips = read_lips(tmp_path / "grid_lips")
     assert [shot.name for shot in lips.tested] == ["b1"]
