@@ -197,12 +197,14 @@ def _expand(row: dict[str, Any]) -> Iterable[dict[str, Any]]:
     for column in ("audio", "curves"):
         source = row.get(column)
         if isinstance(source, str):
-            if os.path.isdir(source):  # unlike pathlib's, without an error for a name that is too long
-                found = [path for path in Path(source).iterdir() if path.suffix.lower() in SOUNDS]
-                return [{**row, column: str(path)} for path in sorted(found)]
-            if not os.path.exists(source) and glob.has_magic(source):
-                matched = sorted(glob.glob(source, recursive=True))
-                return [{**row, column: path} for path in matched] or [row]
+            found: list[str] = []
+            # Unlike pathlib's, these raise nothing for a name that is too long or a folder that cannot be read.
+            if os.path.isdir(source):
+                inside = glob.glob(os.path.join(glob.escape(source), "*"))
+                found = [path for path in inside if Path(path).suffix.lower() in SOUNDS]
+            elif not os.path.exists(source) and glob.has_magic(source):
+                found = glob.glob(source, recursive=True)
+            return [{**row, column: path} for path in sorted(found)] or [row]
     return [row]
 
 

@@ -111,6 +111,9 @@ def test_all_sounds_of_a_folder_on_one_character(tmp_path: Path, monkeypatch: py
     assert [line.problem for line in folder] == ["", "", ""]
     assert folder[0].output_blend == str(tmp_path / "out" / "lines" / "a.blend")
     assert [line.name for line in read_jobs(["lines/*.wav"], defaults)] == ["a", "b"]
+    # A folder without sounds is a line that will say so.
+    (tmp_path / "empty").mkdir()
+    assert [line.audio for line in read_jobs(["empty"], defaults)] == [str(tmp_path / "empty")]
     # A row of a table with a pattern is as many lines.
     table = write_table(tmp_path / "jobs.csv", {"audio": "lines/*.wav"}, {"audio": "lines/c.flac"})
     assert [line.name for line in read_jobs([str(table)], defaults)] == ["a", "b", "c"]
