@@ -299,7 +299,7 @@ def augment(samples: Samples, random: np.random.Generator, bank: NoiseBank) -> S
     loudness = active_power(sound)
     speaks = loudness > 1e-9
     if not plain and speaks:
-        equalise, room = random.random() < 0.6, random.random() < 0.5
+        equalise, room = random.random() < 0.6, random.random() < 0.6
         if equalise or room:
             response = bank.room(random) if room else None
             size = fft_size(count + (len(response) if response is not None else 1600))
