@@ -159,6 +159,8 @@ def _open_graph(package: ModelPackage, provider: str, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
+    # It would keep a plan of its memory for every length of sound that comes; without them nothing is slower.
+    options.enable_mem_pattern = False
     # Idle threads that spin between two windows take the cores that Blender draws with.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if provider == "CPU":
