@@ -41,7 +41,7 @@ Moments = NDArray[np.float64]
 KNOT_SECONDS = (-0.5, -0.36, -0.24, -0.16, -0.1, -0.04, 0.0, 0.04, 0.1, 0.16, 0.24, 0.36, 0.5)
 """Lags at which weights are fitted; between them they run linearly. Lips move up to 0.24 s before and after a sound."""
 
-COMPONENTS = (16, 32, 64)
+COMPONENTS = (16, 32, 64, 96)
 """Numbers of principal components that are tried."""
 
 RIDGES = tuple(10.0 ** (step / 2.0) for step in range(-6, 6))

@@ -229,7 +229,7 @@ def predict_curves(fit: Fit, heard: Sequence[Heard], shots: Sequence[Shot], fram
 def train_networks(material: Material, trunk: ModelPackage, runs: Path, names: Sequence[str]) -> dict[str, ModelPackage]:
     """Train the networks of ``TRAINED`` on a show, or open them where their run in ``runs`` is complete. Raises VoxrigError."""
     from .shows.config import RunConfig
-    from .shows.train import run_training
+    from .shows.train import make_ear, run_training
 
     folder = runs / material.show.rig
     for shot in material.show.shots:
@@ -237,10 +237,10 @@ def train_networks(material: Material, trunk: ModelPackage, runs: Path, names: S
     packages: dict[str, ModelPackage] = {}
     for name in names:
         settings = TRAINED[name]
-        heard = "scratch" if settings.get("hearing") == "scratch" else trunk.graph_sha256[:8]
         place = "" if trunk.folder in bundled_packages() else str(trunk.folder.resolve())
         config = RunConfig(dataset=str((folder / "shots").resolve()), trunk=place, **settings)  # type: ignore[arg-type]
-        run = folder / f"{settings['network']}-{heard}"
+        ear = make_ear(config)
+        run = folder / f"{config.network}-{'scratch' if ear.trunk is None else ear.digest[:8]}"
         packages[name] = run_training(config, run.resolve(), lambda line: print(f"  {line}", file=sys.stderr, flush=True))
         scores = json.loads((run / "scores.json").read_text(encoding="utf-8"))
         print(f"{name}: {len(scores['rounds'])} networks, best after rounds {scores['rounds']}; "

@@ -11,7 +11,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is only in the training environment (make training)")
 
-from model_packages import HOP, SAMPLE_RATE, noise, write_package  # noqa: E402
+from model_packages import HOP, SAMPLE_RATE, build_graph, noise, write_package  # noqa: E402
+from onnx import numpy_helper  # noqa: E402
 from shows import make_linear_shot, make_shot  # noqa: E402
 from voxrig.animation.placing import find_proposals  # noqa: E402
 from voxrig.errors import ShowError  # noqa: E402
@@ -188,12 +189,32 @@ def test_a_run_goes_on_only_with_what_it_was_begun_with(tmp_path, dataset, trunk
         run_training(config, folder, quiet)
     assert (folder / "checkpoint.pt").read_bytes() == before
     write_shot(dataset, make_shot("sh00", seconds=5.0, seed=0))
+    # As if it had been killed before it was complete.
+    (folder / "scores.json").unlink()
     (folder / "checkpoint.pt").write_bytes(before[: len(before) // 2])
     with pytest.raises(ShowError, match="is damaged"):
         run_training(config, folder, quiet)
     (folder / "run.json").write_text("{", encoding="utf-8")
     with pytest.raises(ShowError, match="run.json is damaged"):
         run_training(config, folder, quiet)
+
+
+def test_a_run_goes_on_with_a_model_that_hears_the_same(tmp_path, dataset):
+    def write_trunk(weights: str, scale: float):
+        graph = build_graph()
+        tensor = next(tensor for tensor in graph.graph.initializer if tensor.name == weights)
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float32(scale), weights))
+        return load_package(write_package(tmp_path / "small", graph=graph))
+
+    config = make_config(dataset, write_trunk("move", 1.0), epochs=1, copies=0)
+    run_training(config, tmp_path / "run", quiet)
+    write_trunk("move", 0.5)  # what it makes of what it hears
+    lines: list[str] = []
+    run_training(config, tmp_path / "run", lines.append)
+    assert len(lines) == 1 and "is complete" in lines[0]
+    write_trunk("listen", 0.5)
+    with pytest.raises(ShowError, match="the trunk changed"):
+        run_training(config, tmp_path / "run", quiet)
 
 
 def test_too_little_memory_is_said_and_loses_nothing(tmp_path, dataset, trunk):

@@ -25,6 +25,7 @@ from ...errors import ShowError
 from ...inference.audio import Waveform
 from ...inference.fit import lay_out_shot, padded_sound
 from ...inference.generate import generate_outputs
+from ...inference.graphs import Head, replace_head
 from ...inference.package import ModelPackage
 from ...inference.session import Session
 from ...inference.show import Shot, Show
@@ -111,6 +112,13 @@ def _shot_digest(shot: Shot) -> str:
     return hashlib.sha256(about.encode() + shot.values.tobytes() + shot.emotion_weights.tobytes()).hexdigest()
 
 
+def hearing_digest(trunk: ModelPackage) -> str:
+    """Tells what a speech model hears: the part of its graph that features and phones come from, not what follows on them."""
+    widths = {"features": trunk.feature_width, **({"phones": len(trunk.phones)} if trunk.phones else {})}
+    outputs = {name: [1, "frames", width] for name, width in widths.items()}
+    return hashlib.sha256(replace_head(trunk.graph_path.read_bytes(), list(widths), Head(), {}, outputs)).hexdigest()
+
+
 class Ear:
     """Turns sounds into rows with one of the two ways of hearing; ``digest`` tells them apart."""
 
@@ -122,7 +130,7 @@ class Ear:
         if trunk is not None and (trunk.sample_rate, trunk.frame_rate) != (SAMPLE_RATE, FRAME_RATE):
             raise ShowError(f"The model '{trunk.name}' does not hear at {SAMPLE_RATE} Hz and {FRAME_RATE:g} rows a second; "
                             "choose another trunk")  # fmt: skip
-        self.digest = type(spectra).__name__ if trunk is None else trunk.graph_sha256
+        self.digest = type(spectra).__name__ if trunk is None else hearing_digest(trunk)
 
     @property
     def trunk(self) -> ModelPackage | None:

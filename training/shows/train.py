@@ -448,12 +448,12 @@ def finish(
             calibrate_keys(member, material, split)
         members.append(member)
     by_control = mean_known(np.array([done["r"] for done in progress.done], np.float64))
-    fit, share = None, 0.0
-    if config.with_fit and config.network == "audio2rig" and ear.trunk is not None:
+    fit, share, trunk = None, 0.0, ear.trunk
+    if config.with_fit and config.network == "audio2rig" and trunk is not None:
         fit, share, by_control = mix_with_fit(members, material, splits)
     scores = {
         "method": f"train, {config.network}, {config.hearing}",
-        "trunk": None if ear.trunk is None else {"name": ear.trunk.name, "version": ear.trunk.version, "sha256": ear.digest},
+        "trunk": None if trunk is None else {"name": trunk.name, "version": trunk.version, "sha256": trunk.graph_sha256},
         "held_out_r": {
             control.name: round(r, 3) if math.isfinite(r) else None
             for control, r in zip(material.controls, by_control.tolist())
