@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import theilslopes
 
 from ...batch.journal import read_entries
 from ..benchmark import ROOT, name_machine
@@ -106,8 +107,8 @@ def run_undisturbed(table: Path, count: int, bad: list[int]) -> tuple[list[Row],
     for worker, held in sorted(memory.items()):
         late = np.array(held[len(held) // 2 :])  # it settles in the first half
         if late.size >= 5:
-            slope = 100 * np.polyfit(np.arange(late.size), late, 1)[0]
-            slopes.append(f"worker {worker}: {late[0]:.0f} to {late[-1]:.0f} MB, {slope:+.1f} MB per 100 lines")
+            fit: Any = theilslopes(late)  # the median slope: 5 MB come and go between two lines
+            slopes.append(f"worker {worker}: {late.min():.0f} to {late.max():.0f} MB, {100 * fit.slope:+.1f} MB per 100 lines")
     good = count - len(bad)
     speed = f"{60 * good / clock:.0f} done a minute ({processor / good:.2f} s of processor time each)"
     rows = [
