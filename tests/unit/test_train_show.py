@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -175,6 +177,29 @@ def test_an_interrupted_run_ends_as_if_it_had_never_been(tmp_path, dataset, trun
     whole = checkpoint(tmp_path / "whole")["done"]
     assert all(same_weights(a["weights"], b["weights"]) for a, b in zip(whole, checkpoint(tmp_path / "cut")["done"]))
     assert package.graph_path.read_bytes() == (tmp_path / "whole" / "package" / "model.onnx").read_bytes()
+
+
+def test_a_killed_run_loses_no_more_than_the_round_it_was_in(tmp_path, dataset, trunk):
+    config = make_config(dataset, trunk, epochs=3, patience=3)
+    (tmp_path / "cut.toml").write_text(format_config(config), encoding="utf-8")
+    command = [sys.executable, "-m", "voxrig.training.shows.train", str(tmp_path / "cut.toml")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert any(line.startswith("part 1, round 2") for line in run.stdout)
+        run.kill()
+    lines: list[str] = []
+    package = run_training(config, tmp_path / "cut", lines.append)
+    assert not any(line.startswith(("part 1, round 1", "part 1, round 2")) for line in lines)
+    whole = run_training(config, tmp_path / "whole", quiet)
+    assert package.graph_path.read_bytes() == whole.graph_path.read_bytes()
+
+
+def test_training_stops_when_held_out_shots_get_no_better(tmp_path, dataset, trunk):
+    # The controls have nothing to do with the sound.
+    config = make_config(dataset, trunk, epochs=40, patience=2, folds=1, keys=False)
+    run_training(config, tmp_path / "run", quiet)
+    (best,) = json.loads((tmp_path / "run" / "scores.json").read_text())["rounds"]
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == best + 2 < 40
 
 
 def test_a_run_goes_on_only_with_what_it_was_begun_with(tmp_path, dataset, trunk):
