@@ -122,6 +122,19 @@ def click(x: int, y: int) -> Steps:
     yield from press("LEFTMOUSE")
 
 
+def drag(place: tuple[int, int], pixels: int, meanwhile: Callable[[], None]) -> Steps:
+    """Drag with the left button from a place to the right (below 0: to the left) in steps, and call ``meanwhile`` after each."""
+    x, y = place
+    yield from point(x, y)
+    window().event_simulate(type="LEFTMOUSE", value="PRESS", x=x, y=y)
+    yield PAUSE
+    for step in range(1, 9):
+        yield from move(x + pixels * step // 8, y)
+        meanwhile()
+    window().event_simulate(type="LEFTMOUSE", value="RELEASE", x=x + pixels, y=y)
+    yield PAUSE
+
+
 def write(text: str) -> Steps:
     """Type into the field that is being edited."""
     x, y = _mouse

@@ -124,6 +124,7 @@ def test_a_whole_session(real_blender: RealBlender) -> None:
     assert seen["jaw_after"] < 0.75 * seen["jaw_before"]
     assert seen["takes_after_redo"] == 1 and seen["slider_after_redo"] == 0.5
     assert seen["emotion"] == 0.8 and seen["takes_after_emotion"] == 1
+    assert seen["dragged"] < 1 and seen["drafts"] >= 2 and seen["settled_exactly"]
     assert seen["live"] and seen["live_undone"]
     assert seen["outside_after"] == seen["outside_before"] and seen["inside_changed"]
     assert seen["undone"] and seen["takes_undone"] == 1

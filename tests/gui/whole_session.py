@@ -26,6 +26,10 @@ def takes() -> int:
     return len(character.voxrig.takes) if character is not None else 0
 
 
+def last_take() -> Any:
+    return settings().character.voxrig.takes[-1]
+
+
 def jaw_keys() -> list[list[object]]:
     """Action, frame and value of every key of the jaw's curves."""
     keys = [
@@ -122,9 +126,16 @@ def scenario() -> driver.Steps:
     # A retake of some frames.
     before = jaw_keys()
     buttons = yield from driver.scan_sidebar()
-    yield from driver.fill(driver.find(buttons, "strength"), "0.4")
-    yield 1.0
+    drafts: list[bool] = []
+    yield from driver.drag(
+        driver.find(buttons, "strength"), -60, lambda: drafts.append(last_take().is_draft and jaw_keys() != before)
+    )
+    driver.picture("10-dragged")
+    yield from driver.wait_until(lambda: not last_take().is_draft, 20)
     quiet = jaw_keys()
+    live: Any = importlib.import_module(f"{driver.PACKAGE}.operators.live")
+    live.place_anew(bpy.context.scene)
+    driver.note(dragged=settings().strength, drafts=drafts.count(True), settled_exactly=jaw_keys() == quiet)
     yield from shortcut("Z", ctrl=True)
     driver.note(live=quiet != before, live_undone=jaw_keys() == before)
     settings().live_update = False
@@ -142,15 +153,15 @@ def scenario() -> driver.Steps:
         outside_after=[key for key in after if not 60 <= key[1] <= 100],
         inside_changed=[key for key in before if 60 <= key[1] <= 100] != [key for key in after if 60 <= key[1] <= 100],
     )
-    driver.picture("10-retaken")
+    driver.picture("11-retaken")
 
     # Undo, redo.
     yield from shortcut("Z", ctrl=True)
     driver.note(undone=jaw_keys() == before, takes_undone=takes())
-    driver.picture("11-undone")
+    driver.picture("12-undone")
     yield from shortcut("Z", ctrl=True, shift=True)
     driver.note(done_again=jaw_keys() == after, takes_done_again=takes())
-    driver.picture("12-done-again")
+    driver.picture("13-done-again")
 
     # Save, reload: everything is there, and the tab works on.
     bpy.ops.wm.save_as_mainfile(filepath=str(INSIDE / "saved.blend"))
@@ -167,7 +178,7 @@ def scenario() -> driver.Steps:
     yield from driver.wait_until(lambda: record in session.overviews, 60)
     driver.note(heard_again=session.overviews[record] is not None)
     yield 0.5
-    driver.picture("13-reloaded")
+    driver.picture("14-reloaded")
     yield from driver.scroll_sidebar(40)
     yield from driver.press_button("voxrig.update_take")
     yield 0.5
@@ -187,7 +198,7 @@ def scenario() -> driver.Steps:
     yield from driver.wait_until(lambda: takes() == 3 and is_idle(), 60)
     yield 1.0
     driver.note(mode=rig.mode, windows=len(bpy.context.window_manager.windows), takes_dropped=takes())
-    driver.picture("14-dropped-in-pose-mode")
+    driver.picture("15-dropped-in-pose-mode")
 
 
 driver.play(scenario)
