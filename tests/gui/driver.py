@@ -123,7 +123,7 @@ def click(x: int, y: int) -> Steps:
 
 
 def drag(place: tuple[int, int], pixels: int, meanwhile: Callable[[], None]) -> Steps:
-    """Drag with the left button from a place to the right (below 0: to the left) in steps, and call ``meanwhile`` after each."""
+    """Drag with the left button from a place to the right (below 0: left) in steps, and call ``meanwhile`` after each."""
     x, y = place
     yield from point(x, y)
     window().event_simulate(type="LEFTMOUSE", value="PRESS", x=x, y=y)
