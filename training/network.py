@@ -255,7 +255,7 @@ class RestRules(nn.Module):
     side; the lips' way into a pause and out of it is left as it is. ``[batch, frame, learned]`` in and out.
     """
 
-    SPEAKS = (0.4, 0.7)
+    SPEAKS = (0.55, 0.8)
     """Mean probability of speech below which the face rests, and from which it moves."""
     SUSTAINED, NEAR, SOFT = 5, 41, 9
     """Frames: speech is averaged over the first, the most of the second counts, the third rounds the edges."""
