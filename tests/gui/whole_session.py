@@ -30,17 +30,21 @@ def last_take() -> Any:
     return settings().character.voxrig.takes[-1]
 
 
-def jaw_keys() -> list[list[object]]:
-    """Action, frame and value of every key of the jaw's curves."""
+def keys_of(control: str) -> list[list[object]]:
+    """Action, frame and value of every key of the control's curves."""
     keys = [
         [action.name, round(key.co[0], 3), round(key.co[1], 5)]
         for action in bpy.data.actions
         for bag in driver.curve_bags(action)
         for fcurve in bag.fcurves
-        if "jawOpen" in fcurve.data_path
+        if control in fcurve.data_path
         for key in fcurve.keyframe_points
     ]
     return sorted(keys)
+
+
+def jaw_keys() -> list[list[object]]:
+    return keys_of("jawOpen")
 
 
 def is_idle() -> bool:
@@ -114,12 +118,12 @@ def scenario() -> driver.Steps:
     yield 1.0
     driver.picture("08-waveform")
 
-    # An emotion.
-    calm = jaw_keys()
+    # An emotion, which leaves the jaw alone.
+    calm = keys_of("mouthSmileLeft")
     buttons = yield from driver.scan_sidebar()
     driver.note(buttons=sorted(buttons))
     yield from driver.fill(driver.find(buttons, "emotions["), "0.8")
-    yield from driver.wait_until(lambda: jaw_keys() != calm and is_idle(), 60)
+    yield from driver.wait_until(lambda: keys_of("mouthSmileLeft") != calm and is_idle(), 60)
     driver.note(emotion=round(settings().emotions[0].weight, 4), takes_after_emotion=takes())
     driver.picture("09-emotion")
 
