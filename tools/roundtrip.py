@@ -4,8 +4,9 @@
 The demo character is animated with the bundled model in two styles: over-articulated with a crooked smile, and held on twos.
 The shots are collected as those of a studio would be, each style is learned by Fit, and each learned model animates new
 sound. What it does is compared with what the style itself would have done there, and with the bundled model without a
-style, by what Blender shows on each frame. With ``--data`` the sounds are recordings of a talker (kathleen_en, CC0; test
-sentences from the part that no model was trained on); without, the demo's three sentences, of which two are learned.
+style, by what Blender shows on each frame. With ``--sounds`` the shots are those sound files and the demo's speech is tested;
+with ``--data`` the sounds are recordings of a talker (kathleen_en, CC0; test sentences from the part that no model was trained
+on); without either, the demo's three sentences, of which two are learned.
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ class Result:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="voxrig roundtrip", description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder with speech/; without it the demo's speech is used")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--data", type=Path, help="folder with speech/; without it the demo's speech is used")
+    source.add_argument("--sounds", type=Path, nargs="+", help="sound files to make the shots of, instead")
     parser.add_argument("--output", type=Path, default=Path("build/roundtrip"), help="folder to write to")
     parser.add_argument("--no-pictures", action="store_true", help="only the figures")
     options = parser.parse_args(arguments)
@@ -86,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output.mkdir(parents=True, exist_ok=True)
     registration.register()
     try:
-        learned, tested = read_sounds(options.data)
+        learned, tested = read_sounds(options.data, options.sounds or ())
         results = make_round_trip(output, learned, tested, pictures=not options.no_pictures)
     except VoxrigError as error:
         print(f"roundtrip: {error}", file=sys.stderr)
@@ -100,10 +103,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def read_sounds(data: Path | None) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
-    """The sounds of the shots to learn, and the one to test on, 16 kHz."""
+def read_sounds(data: Path | None, sounds: Sequence[Path] = ()) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+    """The sounds of the shots to learn, and the one to test on, 16 kHz. Raises VoxrigError where one cannot be read."""
+    speech = read_speech()
+    if sounds:
+        return [read_sound(path, RATE).samples for path in sounds], read_sound(speech.sound, RATE).samples
     if data is None:
-        speech = read_speech()
         parts = [
             read_sound(speech.sound, RATE, start_seconds=s.start, duration_seconds=s.end - s.start) for s in speech.sentences
         ]

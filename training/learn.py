@@ -8,7 +8,8 @@ learned shots that each of them leaves out.
 
 A figure is Pearson's r at zero lag at the instants of the animation: over the take for the production rig, per clip and
 averaged for the talker. For the rig's jaw the lag with the best r stands beside it: the takes differ in how late their
-animation is against their sound. Networks are trained (``training/shows``) on the production rig where PyTorch is
+animation is against their sound; and as one tested take is few, r on the learned takes is shown too, each shown by what was
+learned from the others. Networks are trained (``training/shows``) on the production rig where PyTorch is
 installed, which takes minutes to an hour; what is trained already, in ``--runs``, is only scored. Beside them: the mean
 pose, which has no r; the same regression on loudness alone; and for the production rig the model itself through a
 mapping by name.
@@ -94,11 +95,13 @@ _REGION_WORDS = {
 
 @dataclass(frozen=True)
 class Material:
-    """A show to learn and the shots to test on; ``score`` turns predicted curves of all tested shots into figures."""
+    """A show to learn and the shots to test on; ``score`` turns predicted curves of all tested shots into figures, and
+    ``score_left_out`` r by control on learned shots that were left out."""
 
     show: Show
     tested: tuple[Shot, ...]
     score: Callable[[Sequence[ChannelCurves]], dict[str, float]]
+    score_left_out: Callable[[dict[str, float]], dict[str, float]]
 
 
 def rig_region(slider: str) -> str:
@@ -128,7 +131,14 @@ def read_rig(folder: Path) -> Material:
             "that lag, above 0 late, ms": 1000.0 * best if by_lag[best] > 0 else math.nan,
         }
 
-    return Material(gather_show(shots), (test,), score)
+    def score_left_out(r: dict[str, float]) -> dict[str, float]:
+        known = [r[name] for name in moving if math.isfinite(r[name])]
+        return {
+            f"{JAW}, learned takes left out": r[JAW],
+            "moving mouth controls, learned takes left out": float(np.mean(known)),
+        }
+
+    return Material(gather_show(shots), (test,), score, score_left_out)
 
 
 def _moving_mouth_sliders(learned: Sequence[Shot], test: Shot) -> list[str]:
@@ -174,7 +184,7 @@ def read_lips(folder: Path) -> Material:
             for column, name in enumerate(columns)
         }  # fmt: skip
 
-    return Material(gather_show(learned), tuple(tested), score)
+    return Material(gather_show(learned), tuple(tested), score, lambda r: {})
 
 
 def _at(curves: ChannelCurves, name: str, shot: Shot, lag: float = 0.0) -> NDArray[np.float32]:
@@ -226,28 +236,34 @@ def predict_curves(fit: Fit, heard: Sequence[Heard], shots: Sequence[Shot], fram
     return curves
 
 
-def train_networks(material: Material, trunk: ModelPackage, runs: Path, names: Sequence[str]) -> dict[str, ModelPackage]:
-    """Train the networks of ``TRAINED`` on a show, or open them where their run in ``runs`` is complete. Raises VoxrigError."""
+def train_networks(
+    material: Material, trunk: ModelPackage, runs: Path, names: Sequence[str]
+) -> dict[str, tuple[ModelPackage, dict[str, float]]]:
+    """Train the networks of ``TRAINED`` on a show, or open them where their run in ``runs`` is complete: packages and r by
+    control on shots left out. Raises VoxrigError."""
     from .shows.config import RunConfig
-    from .shows.train import make_ear, run_training
+    from .shows.data import hearing_digest
+    from .shows.train import run_training
 
     folder = runs / material.show.rig
     for shot in material.show.shots:
         write_shot(folder / "shots", shot)
-    packages: dict[str, ModelPackage] = {}
+    trained: dict[str, tuple[ModelPackage, dict[str, float]]] = {}
     for name in names:
         settings = TRAINED[name]
         place = "" if trunk.folder in bundled_packages() else str(trunk.folder.resolve())
         config = RunConfig(dataset=str((folder / "shots").resolve()), trunk=place, **settings)  # type: ignore[arg-type]
-        ear = make_ear(config)
-        run = folder / f"{config.network}-{'scratch' if ear.trunk is None else ear.digest[:8]}"
-        packages[name] = run_training(config, run.resolve(), lambda line: print(f"  {line}", file=sys.stderr, flush=True))
+        heard_by = hearing_digest(trunk)[:8] if config.hearing == "trunk" else config.hearing
+        run = folder / f"{config.network}-{heard_by}"
+        package = run_training(config, run.resolve(), lambda line: print(f"  {line}", file=sys.stderr, flush=True))
         scores = json.loads((run / "scores.json").read_text(encoding="utf-8"))
         print(f"{name}: {len(scores['rounds'])} networks, best after rounds {scores['rounds']}; "
               f"{scores['minutes']['training']:.1f} min of training, {scores['minutes']['of one core']:.1f} of one core; "
               f"{scores['seconds of one pass of one network']:.1f} s for one pass of one network over the shots; "
               f"mean r on held-out shots {scores['mean_held_out_r']:.3f}")  # fmt: skip
-    return packages
+        left_out = {control: math.nan if r is None else float(r) for control, r in scores["held_out_r"].items()}
+        trained[name] = package, left_out
+    return trained
 
 
 def learn(
@@ -270,7 +286,9 @@ def learn(
     pose = np.concatenate([item.shown[item.usable] for item in learned]).mean(axis=0)
     held = ChannelCurves(tuple(control.name for control in show.controls), rate, np.tile(pose, (2, 1)))
     figures["mean pose"] = material.score([held] * len(tested))
-    figures["loudness regression"] = material.score(predict_curves(by_loudness, loud_unseen, tested, rate))
+    figures["loudness regression"] = material.score(
+        predict_curves(by_loudness, loud_unseen, tested, rate)
+    ) | material.score_left_out(_held_out(by_loudness))
     if title == RIG_TITLE:
         figures["model by names"] = material.score([_by_names(session, shot) for shot in tested])
     fitting = math.nan
@@ -283,17 +301,21 @@ def learn(
             with tempfile.TemporaryDirectory() as temporary:
                 package = write_fit(fit, session.package, save / show.rig if save else Path(temporary) / show.rig)
                 column = f"Fit, {fit.minutes:.1f} min, as a package"
-                figures[column] = material.score(_run_package(package, tested))
+                figures[column] = material.score(_run_package(package, tested)) | material.score_left_out(_held_out(fit))
                 print(f"chosen by {fit.folds[0]} folds of {fit.folds[1]}: {fit.projection.shape[1]} components, ridges "
                       f"{json.dumps(fit.ridges)}; mean r on held-out shots {fit.mean_held_out:.3f}; "
                       f"graph {package.graph_path.stat().st_size / 1e6:.1f} MB")  # fmt: skip
         else:
             figures[f"Fit, {minutes:g} min"] = material.score(predict_curves(fit, unseen, tested, rate))
-    for name, package in train_networks(material, session.package, runs, networks).items() if networks else ():
-        figures[name] = material.score(_run_package(package, tested))
+    for name, (package, left_out) in train_networks(material, session.package, runs, networks).items() if networks else ():
+        figures[name] = material.score(_run_package(package, tested)) | material.score_left_out(left_out)
     print(f"time: {hearing:.1f} s to hear {show.minutes:.1f} minutes of sound, {fitting:.1f} s to fit\n")
     print_table(figures)
     return {"figures": figures, "hearing_seconds": hearing, "fitting_seconds": fitting, "minutes": show.minutes}
+
+
+def _held_out(fit: Fit) -> dict[str, float]:
+    return {control.name: r for control, r in zip(fit.controls, fit.held_out)}
 
 
 def _run_package(package: ModelPackage, shots: Sequence[Shot]) -> list[ChannelCurves]:
@@ -314,8 +336,10 @@ def print_table(figures: dict[str, dict[str, float]]) -> None:
     """Markdown: a line per figure and a column per way of making it."""
     print("| r | floor | " + " | ".join(figures) + " |")
     print("|---" * (len(figures) + 2) + "|")
-    for name in next(iter(figures.values())):
-        cells = [f"{column[name]:.0f}" if name.endswith("ms") else f"{column[name]:.2f}" for column in figures.values()]
+    for name in dict.fromkeys(name for column in figures.values() for name in column):
+        values = [column.get(name, math.nan) for column in figures.values()]
+        digits = 0 if name.endswith("ms") else 2
+        cells = [f"{value:.{digits}f}" if math.isfinite(value) else "" for value in values]
         print(f"| {name} | {FLOORS.get(name, '')} | " + " | ".join(cells) + " |")
 
 
