@@ -52,6 +52,8 @@ def test_the_truth_itself_scores_one(tmp_path):
     figures = rig.score([ChannelCurves(test.control_names, 30.0, test.values, 0.05)])
     assert figures["mouth_stretch_c"] < 0.99 < figures["mouth_stretch_c at its best lag"]
     assert figures["that lag, above 0 late, ms"] == pytest.approx(50.0)
+    left_out = rig.score_left_out({"mouth_stretch_c": 0.8, "mouth_oo_c": 0.4, "tongue_u": 0.0})
+    assert list(left_out.values()) == pytest.approx([0.8, 0.6])
 
     lips = read_lips(tmp_path / "grid_lips")
     assert [shot.name for shot in lips.tested] == ["b1"]
