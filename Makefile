@@ -107,8 +107,8 @@ corpus: .venv-training/.ready ## Training data: make corpus DATA=<folder>; cache
 	@$(need_data)
 	$(TRAINING_PY) -m voxrig.training.prepare --data "$(DATA)"
 
-train: .venv-training/.ready ## Train the speech network on that data; goes on from its last checkpoint
-	$(TRAINING_PY) -m voxrig.training.train
+train: .venv-training/.ready ## Train the speech network on that data; goes on from its last checkpoint; with DATA=<folder> it is scored on the way
+	$(TRAINING_PY) -m voxrig.training.train $(if $(DATA),--data "$(DATA)")
 
 export: .venv-training/.ready ## Write what was trained into models/speech
 	$(TRAINING_PY) -m voxrig.training.export
@@ -147,7 +147,7 @@ $(foreach v,$(BLENDERS),$(eval $(call test_rule,$(v))))
 .PHONY: test-training
 test-training: .venv-training/.ready
 	@echo "== training, with PyTorch"
-	$(TRAINING_PY) $(PYTEST) tests/unit/test_speech_network.py tests/unit/test_train_show.py
+	$(TRAINING_PY) $(PYTEST) tests/unit/test_speech_network.py tests/unit/test_train_show.py tests/unit/test_train_speech.py
 
 .PHONY: unit
 unit: .venv/.ready ## The quick tests only

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train the speech network: ``python -m voxrig.training.train --cache DIR --run DIR [--minutes M | --steps N]``.
 
-Resumes by itself from ``RUN/checkpoint.pt``; uses CUDA when there is one. The learning rate follows a one-cycle over
-``--steps``; the exported weights are an exponential average. Losses: phones (cross-entropy), lip contacts (binary
-cross-entropy), channels by position and by motion, the lip gap with weight exp(-gap) so that closed lips count most
-(NVIDIA's lip distance loss, arXiv 2508.16401), and stillness where nobody speaks.
+Resumes by itself from ``RUN/checkpoint.pt``; uses CUDA when there is one. With ``--data`` the averaged weights are scored every
+so many steps on the evaluation's 'fast' development clips, as the model that they would be exported to. The learning rate
+follows a one-cycle over ``--steps``; the exported weights are an exponential average. Losses: phones (cross-entropy), lip
+contacts (binary cross-entropy), channels by position and by motion, the lip gap with weight exp(-gap) so that closed lips count
+most (NVIDIA's lip distance loss, arXiv 2508.16401), and stillness where nobody speaks.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import json
 import math
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -26,6 +28,8 @@ from ..animation.channels import face_channel_names, face_channels
 from ..animation.phones import PHONES
 from .batches import Batch, TrainingSet, learned_channels, loader
 from .corpora import training_record
+from .evaluate import Development, align_development, load_development, load_package_predict, score
+from .export import export
 from .network import NetworkSize, Prediction, SpeechNetwork
 
 CORPUS_WEIGHTS = {
@@ -38,6 +42,12 @@ CORPUS_WEIGHTS = {
     "synthetic_languages": 0.5,
 }
 """How often a corpus is drawn for its hours, where that is not once: recordings before synthesis, however much of it."""
+
+
+SCORED = ("closure_recall", "false_closure", "sealed_tongue", "labiodental_recall", "opening_r", "width_r", "jaw_r")
+"""Figures of the evaluation that are logged while training."""
+
+_SAVE_EVERY = 250
 
 
 class Losses:
@@ -91,9 +101,23 @@ def save_checkpoint(path: Path, **state: object) -> None:
     os.replace(partial, path)
 
 
-def train(cache: Path, run: Path, *, steps: int, batch_size: int, peak: float, seed: int, width: int, workers: int,
-          minutes: float | None, from_weights: Path | None) -> None:  # fmt: skip
-    """Train until ``steps`` or ``minutes``; leaves ``checkpoint.pt`` and ``log.jsonl`` in ``run``."""
+def score_checkpoint(checkpoint: Path, development: Development) -> dict[str, float]:
+    """What the evaluation says of a checkpoint's averaged weights on clean sound, without what was not measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        export(checkpoint, Path(folder), {})
+        predict, _ = load_package_predict(Path(folder))
+        scores = score(predict, development, degraded=False)
+    return {name: round(scores[name], 4) for name in SCORED if name in scores.estimates}
+
+
+def train(cache: Path, run: Path, *, steps: int, batch_size: int, peak: float, seed: int, width: int = 160, workers: int = 1,
+          minutes: float | None = None, from_weights: Path | None = None, development: Development | None = None,
+          score_every: int = 1000) -> None:  # fmt: skip
+    """Train until ``steps`` or ``minutes``; leaves ``checkpoint.pt`` and ``log.jsonl`` in ``run``.
+
+    A line of the log is the mean loss by term since the line before it, or, every ``score_every`` steps, what
+    :func:`score_checkpoint` says on ``development``.
+    """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -124,6 +148,11 @@ def train(cache: Path, run: Path, *, steps: int, batch_size: int, peak: float, s
                         step=step, spent=spent + time.monotonic() - started, size=size.as_dict(), seed=seed,
                         hours=training_set.corpus.hours, corpora=training_record(training_set.corpus))  # fmt: skip
 
+    def log(line: dict[str, object]) -> None:
+        print(json.dumps(line), flush=True)
+        with (run / "log.jsonl").open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+
     network.train()
     while step < steps and (minutes is None or time.monotonic() - started < minutes * 60):
         for group in optimiser.param_groups:
@@ -152,12 +181,13 @@ def train(cache: Path, run: Path, *, steps: int, batch_size: int, peak: float, s
         if step % 50 == 0:
             line = {"step": step, "minutes": round((spent + time.monotonic() - started) / 60, 2)}
             line |= {name: round(value / counted, 4) for name, value in sums.items()}
-            print(json.dumps(line), flush=True)
-            with (run / "log.jsonl").open("a") as log:
-                log.write(json.dumps(line) + "\n")
+            log(line)
             sums, counted = {}, 0
-        if step % 250 == 0:
+        scores_now = development is not None and step % score_every == 0
+        if step % _SAVE_EVERY == 0 or scores_now:
             save()
+        if development is not None and scores_now:
+            log({"step": step, "scores": score_checkpoint(checkpoint, development)})
     save()
 
 
@@ -175,12 +205,18 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
     parser.add_argument("--from-weights", type=Path, help="start from the averaged weights of another run's checkpoint")
+    parser.add_argument("--data", type=Path, help="folder of the development sets, to score while training")
+    parser.add_argument("--score-every", type=int, default=1000, help="steps from one scoring to the next")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    development = None
+    if arguments.data:
+        align_development(arguments.data, arguments.cache, "fast")
+        development = load_development(arguments.data, arguments.cache, "fast")
     train(arguments.cache, arguments.run, steps=arguments.steps, batch_size=arguments.batch_size, peak=arguments.peak,
           seed=arguments.seed, width=arguments.width, workers=arguments.workers, minutes=arguments.minutes,
-          from_weights=arguments.from_weights)  # fmt: skip
+          from_weights=arguments.from_weights, development=development, score_every=arguments.score_every)  # fmt: skip
 
 
 if __name__ == "__main__":
