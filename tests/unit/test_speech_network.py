@@ -1,19 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The trained parts, where PyTorch is installed: what is shipped is what was trained."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is only in the training environment (make training)")
 
+from voxrig import training  # noqa: E402
 from voxrig.animation import lips  # noqa: E402
 from voxrig.animation.channels import face_channel_names, face_channels  # noqa: E402
 from voxrig.animation.expression import apply_expression, load_expressions, voice_energy  # noqa: E402
 from voxrig.animation.phones import PHONES  # noqa: E402
+from voxrig.inference.audio import read_sound  # noqa: E402
+from voxrig.tools.demo.speech import read_speech  # noqa: E402
 from voxrig.training.batches import learned_channels  # noqa: E402
-from voxrig.training.export import SpeechModel, write_graph  # noqa: E402
+from voxrig.training.export import SpeechModel, load_network, write_graph  # noqa: E402
 from voxrig.training.expression_rules import ExpressionRules  # noqa: E402
-from voxrig.training.network import HOP, NetworkSize, SpeechFeatures, SpeechNetwork  # noqa: E402
+from voxrig.training.network import HOP, SAMPLE_RATE, NetworkSize, SpeechFeatures, SpeechNetwork  # noqa: E402
+
+TRAINED = Path(training.__file__).parent / "speech_weights.pt"
 
 
 def make_network() -> SpeechNetwork:
@@ -35,12 +42,22 @@ def test_features_by_fft_and_by_convolution_agree() -> None:
     assert torch.allclose(features.train()(sound), features.eval()(sound), atol=1e-4)
 
 
-def test_graph_and_pytorch_agree(tmp_path) -> None:
+def demo_sound() -> np.ndarray:
+    samples = read_sound(read_speech().sound, SAMPLE_RATE).samples
+    return np.pad(samples, (0, -len(samples) % HOP))
+
+
+@pytest.mark.parametrize(
+    ("network", "sound"),
+    [(make_network, lambda: make_sound(3.4)), (lambda: load_network(TRAINED)[0], demo_sound)],
+    ids=["new weights, noise", "trained weights, speech"],
+)
+def test_graph_and_pytorch_agree(tmp_path, network, sound) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    model = SpeechModel(make_network()).eval()
+    model = SpeechModel(network()).eval()
     write_graph(model, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
-    sound = make_sound(3.4)[None]
+    sound = sound()[None]
     emotion = np.random.default_rng(1).random((1, sound.shape[1] // HOP, len(load_expressions().emotions)), dtype=np.float32)
     given = session.run(None, {"waveform": sound, "emotion": emotion})
     with torch.no_grad():
