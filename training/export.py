@@ -26,8 +26,8 @@ from .batches import learned_channels
 from .expression_rules import ExpressionRules
 from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, NetworkSize, RestRules, SpeechNetwork
 
-CONTACT_THRESHOLD = (0.08, 0.1)
-CONTACT_CERTAIN = (0.45, 0.4)
+CONTACT_THRESHOLD = (0.09, 0.06)
+CONTACT_CERTAIN = (0.46, 0.3)
 """Lips sealed, lower lip on teeth: where evidence begins to count and where it is believed in full."""
 
 VERSION = "1.0.0"
