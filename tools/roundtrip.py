@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="voxrig roundtrip", description=__doc__)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--data", type=Path, help="folder with speech/; without it the demo's speech is used")
-    source.add_argument("--sounds", type=Path, nargs="+", help="sound files to make the shots of, instead")
+    source.add_argument("--sounds", type=Path, nargs="+", default=(), help="sound files to make the shots of, instead")
     parser.add_argument("--output", type=Path, default=Path("build/roundtrip"), help="folder to write to")
     parser.add_argument("--no-pictures", action="store_true", help="only the figures")
     options = parser.parse_args(arguments)
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output.mkdir(parents=True, exist_ok=True)
     registration.register()
     try:
-        learned, tested = read_sounds(options.data, options.sounds or ())
+        learned, tested = read_sounds(options.data, options.sounds)
         results = make_round_trip(output, learned, tested, pictures=not options.no_pictures)
     except VoxrigError as error:
         print(f"roundtrip: {error}", file=sys.stderr)

@@ -43,11 +43,8 @@ CORPUS_WEIGHTS = {
 }
 """How often a corpus is drawn for its hours, where that is not once: recordings before synthesis, however much of it."""
 
-
 SCORED = ("closure_recall", "false_closure", "sealed_tongue", "labiodental_recall", "opening_r", "width_r", "jaw_r")
 """Figures of the evaluation that are logged while training."""
-
-_SAVE_EVERY = 250
 
 
 class Losses:
@@ -183,11 +180,11 @@ def train(cache: Path, run: Path, *, steps: int, batch_size: int, peak: float, s
             line |= {name: round(value / counted, 4) for name, value in sums.items()}
             log(line)
             sums, counted = {}, 0
-        scores_now = development is not None and step % score_every == 0
-        if step % _SAVE_EVERY == 0 or scores_now:
+        if development is not None and step % score_every == 0:
             save()
-        if development is not None and scores_now:
             log({"step": step, "scores": score_checkpoint(checkpoint, development)})
+        elif step % 250 == 0:
+            save()
     save()
 
 
