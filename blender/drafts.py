@@ -93,11 +93,11 @@ class LiveTake:
             if home is None or home.is_layer:
                 continue
             here, noted = list(compat.curves_at(home.place) or ()), list(home.place.action.voxrig.generated)
+            entries = ledger.positions_at(home.place)
             curves: dict[tuple[str, int], int] = {(curve.data_path, curve.array_index): i for i, curve in enumerate(here)}
-            entries = {entry.name: i for i, entry in enumerate(noted)}
             for column, target in enumerate(self._targets):
                 curve = curves.get((target.data_path, target.array_index))
-                entry = entries.get(ledger.entry_name(home.place, target))
+                entry = entries.get((target.data_path, target.array_index))
                 if (target.id_type, target.id_name) != name or curve is None or entry is None:
                     continue
                 if self._may_move(here[curve], noted[entry]):

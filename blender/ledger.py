@@ -12,12 +12,18 @@ from typing import Any
 from ..animation.mapping import Target
 from ..animation.retake import pack_rows, unpack_rows
 from ..animation.stack import Hold, Version, pack_keys, unpack_keys
+from . import compat
 from .compat import Place
 
 
 def find_entry(place: Place, target: Target) -> Any | None:
     """What is remembered of a target's F-Curve (a VOXRIG_PG_generated), or None."""
-    return place.action.voxrig.generated.get(entry_name(place, target))
+    entries = place.action.voxrig.generated
+    entry = entries.get(entry_name(place, target))
+    if entry is None:
+        number = positions_at(place).get((target.data_path, target.array_index))
+        entry = entries[number] if number is not None else None
+    return entry
 
 
 def ensure_entry(place: Place, target: Target) -> Any:
@@ -25,7 +31,7 @@ def ensure_entry(place: Place, target: Target) -> Any:
     entry = find_entry(place, target)
     if entry is None:
         entry = place.action.voxrig.generated.add()
-        entry.name = entry_name(place, target)
+    entry.name = entry_name(place, target)
     return entry
 
 
@@ -37,23 +43,52 @@ def is_muted(place: Place, target: Target) -> bool:
 
 def entries_at(place: Place) -> dict[tuple[str, int], Any]:
     """All that is remembered at a place, by data path and index."""
-    found: dict[tuple[str, int], Any] = {}
-    for entry in place.action.voxrig.generated:
+    entries = place.action.voxrig.generated
+    return {curve: entries[number] for curve, number in positions_at(place).items()}
+
+
+def positions_at(place: Place) -> dict[tuple[str, int], int]:
+    """The numbers of the entries of a place in its Action's collection, by data path and index."""
+    own: dict[tuple[str, int], int] = {}
+    inherited: dict[tuple[str, int], int] = {}
+    alias = _alias(place)
+    for number, entry in enumerate(place.action.voxrig.generated):
         slot, _, curve = entry.name.partition(" ")
-        if slot == str(place.slot):
+        if slot in (str(place.slot), alias):
             path, _, index = curve.rpartition(" ")
-            found[path, int(index)] = entry
-    return found
+            (own if slot == str(place.slot) else inherited)[path, int(index)] = number
+    return {**inherited, **own}
+
+
+def _alias(place: Place) -> str:
+    """The slot, as text, that a place was remembered under in a Blender with other slots than this one; '' without one.
+
+    Before 4.4 Actions have no slots, which is written as 0. A later Blender makes one slot of such an Action, always its
+    oldest, and an earlier one reads of an Action with slots only the curves of the oldest.
+    """
+    if compat.has_slots():
+        return "0" if place.slot == _oldest_slot(place.action) else ""
+    return str(_oldest_recorded(place.action))
+
+
+def _oldest_slot(action: Any) -> int:
+    return min((slot.handle for slot in action.slots), default=0)
+
+
+def _oldest_recorded(action: Any) -> int:
+    return min((int(entry.name.partition(" ")[0]) for entry in action.voxrig.generated), default=0)
 
 
 def slots_of_take(action: Any, take: str, owner: Any) -> list[int]:
     """The slots of an Action in which a take was written for a data-block."""
-    slots = {
+    recorded = {
         int(entry.name.partition(" ")[0])
         for entry in action.voxrig.generated
         if take in entry.holds and entry.holds[take].owner == owner.name_full
     }
-    return sorted(slots)
+    if compat.has_slots():
+        return sorted({slot or _oldest_slot(action) for slot in recorded})
+    return [0] if _oldest_recorded(action) in recorded else []
 
 
 def entry_name(place: Place, target: Target) -> str:
