@@ -4,8 +4,8 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-PYTHON311 := $(shell sh tools/find_python.sh 3.11)
-PYTHON313 := $(shell sh tools/find_python.sh 3.13)
+PYTHON311 := $(shell sh tools/setup/find_python.sh 3.11)
+PYTHON313 := $(shell sh tools/setup/find_python.sh 3.13)
 
 # .venv is where people work: Blender 4.5 LTS on Python 3.11, or 5.2 LTS where only 3.13 is to be had. Each other
 # Blender that these Pythons allow has its own environment in .venvs/, for its tests only.
@@ -32,33 +32,33 @@ help: ## This list
 
 # Environments. A stamp is younger than what it was made from; make remakes what is not.
 
-.venv/.ready: REQUIREMENTS := tools/requirements/development.txt
-.venv/.ready: tools/requirements/development.txt tools/requirements/test.txt tools/requirements/runtime.txt \
-              tools/requirements/blender-$(MAIN_BLENDER).txt
+.venv/.ready: REQUIREMENTS := tools/setup/requirements/development.txt
+.venv/.ready: tools/setup/requirements/development.txt tools/setup/requirements/test.txt tools/setup/requirements/runtime.txt \
+              tools/setup/requirements/blender-$(MAIN_BLENDER).txt
 	$(call make_venv,.venv,$(MAIN_PYTHON),$(MAIN_BLENDER))
 	@printf '#!/bin/sh\nexec "$$(dirname "$$(readlink -f "$$0")")/python" -P -m voxrig "$$@"\n' > .venv/bin/voxrig
 	@chmod +x .venv/bin/voxrig
 	@touch $@
 
-.venvs/%/.ready: REQUIREMENTS := tools/requirements/test.txt
-.venvs/%/.ready: tools/requirements/blender-%.txt tools/requirements/test.txt tools/requirements/runtime.txt
+.venvs/%/.ready: REQUIREMENTS := tools/setup/requirements/test.txt
+.venvs/%/.ready: tools/setup/requirements/blender-%.txt tools/setup/requirements/test.txt tools/setup/requirements/runtime.txt
 	$(call make_venv,.venvs/$*,$(if $(filter 5.2,$*),$(PYTHON313),$(PYTHON311)),$*)
 	@touch $@
 
 # make_venv: folder, python, blender version; the requirements are the target's. The package is linked, not copied.
 define make_venv
 	@if [ -z "$(2)" ]; then echo "Voxrig needs Python 3.11 or 3.13 with its venv module; neither runs here." >&2; exit 1; fi
-	@sh tools/system_libraries.sh
+	@sh tools/setup/system_libraries.sh
 	@echo "Setting up $(1) with Blender $(3) as a module (about 1 GB) ..."
 	@[ -x $(1)/bin/python ] || "$(2)" -m venv $(1)
-	@$(1)/bin/python $(PIP_INSTALL) -r tools/requirements/blender-$(3).txt -r $(REQUIREMENTS)
+	@$(1)/bin/python $(PIP_INSTALL) -r tools/setup/requirements/blender-$(3).txt -r $(REQUIREMENTS)
 	@ln -sfn "$(CURDIR)" "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/voxrig"
 endef
 
-.venv-training/.ready: tools/requirements/training.txt
+.venv-training/.ready: tools/setup/requirements/training.txt
 	@if [ -z "$(MAIN_PYTHON)" ]; then echo "Voxrig needs Python 3.11 or 3.13." >&2; exit 1; fi
 	@[ -x $(TRAINING_PY) ] || "$(MAIN_PYTHON)" -m venv .venv-training
-	@$(TRAINING_PY) $(PIP_INSTALL) -r tools/requirements/training.txt
+	@$(TRAINING_PY) $(PIP_INSTALL) -r tools/setup/requirements/training.txt
 	@ln -sfn "$(CURDIR)" "$$($(TRAINING_PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/voxrig"
 	@touch $@
 
@@ -84,45 +84,45 @@ emotions: .venv/.ready ## The demo character neutral, with joy and with anger, a
 
 .PHONY: benchmark
 benchmark: .venv/.ready ## Speed and memory of inference, key writing and registration, as a table
-	$(PY) -m voxrig.tools.benchmark
+	$(PY) -m voxrig.tools.benchmarks.speed
 
 .PHONY: batch
 batch: .venv/.ready ## 200 lines with 2 workers, killed 20 times and resumed, by openjd, and one by one, as a table
-	$(PY) -m voxrig.tools.batch
+	$(PY) -m voxrig.tools.benchmarks.batch
 
 .PHONY: keys
 keys: .venv/.ready ## Every way of placing keys: density, errors, times beside Blender's own, and keys that stay untouched
-	$(PY) -m voxrig.tools.keys
+	$(PY) -m voxrig.tools.reports.keys
 
 .PHONY: rigs
 rigs: .venv/.ready ## How well rigs are recognised, as a table; with further lists: make rigs DATA=../shared/data
-	$(PY) -m voxrig.tools.rigs $(if $(DATA),--data "$(DATA)")
+	$(PY) -m voxrig.tools.reports.rigs $(if $(DATA),--data "$(DATA)")
 
 .PHONY: rigs-faces
 rigs-faces: .venv/.ready ## One sound on a shape-key face and on a generated Rigify face: scene and picture in build/rigs
-	$(PY) -m voxrig.tools.rig_faces
+	$(PY) -m voxrig.tools.demo.rig_faces
 
 .PHONY: corpus train export scores learn roundtrip
 corpus: .venv-training/.ready ## Training data: make corpus DATA=<folder>; cached in .cache/training, goes on where it stopped
 	@$(need_data)
-	$(TRAINING_PY) -m voxrig.training.prepare --data "$(DATA)"
+	$(TRAINING_PY) -m voxrig.training.corpora.prepare --data "$(DATA)"
 
 train: .venv-training/.ready ## Train the speech network on that data; goes on from its last checkpoint; with DATA=<folder> it is scored on the way
-	$(TRAINING_PY) -m voxrig.training.train $(if $(DATA),--data "$(DATA)")
+	$(TRAINING_PY) -m voxrig.training.speech.train $(if $(DATA),--data "$(DATA)")
 
 export: .venv-training/.ready ## Write what was trained into models/speech
-	$(TRAINING_PY) -m voxrig.training.export
+	$(TRAINING_PY) -m voxrig.training.speech.export
 
 scores: .venv-training/.ready ## Score the bundled model: make scores DATA=<folder of the development sets>
 	@$(need_data)
-	$(TRAINING_PY) -m voxrig.training.evaluate --data "$(DATA)"
+	$(TRAINING_PY) -m voxrig.training.evaluation.evaluate --data "$(DATA)"
 
 learn: .venv-training/.ready ## Learn the rigs of the data, by Fit and by training (an hour; goes on), and score: make learn DATA=<folder>
 	@$(need_data)
-	$(TRAINING_PY) -m voxrig.training.learn --data "$(DATA)"
+	$(TRAINING_PY) -m voxrig.training.evaluation.score_learning --data "$(DATA)"
 
 roundtrip: .venv/.ready ## Two styles are animated, collected, learned and shown on new sound; also with DATA=<folder>
-	$(PY) -m voxrig.tools.roundtrip $(if $(DATA),--data "$(DATA)")
+	$(PY) -m voxrig.tools.reports.roundtrip $(if $(DATA),--data "$(DATA)")
 
 need_data = [ -n "$(DATA)" ] || { echo "Say where the data is: make $@ DATA=../shared/data" >&2; exit 1; }
 
@@ -138,7 +138,7 @@ test: ## All tests that this machine can run, in every Blender that its Pythons 
 define test_rule
 test-$(1): $(call venv,$(1))/.ready .venv/.ready
 	@echo "== Blender $(1)"
-	@$(PY) -m voxrig.tools.fetch_wheels --platform $(PLATFORM) --flavour cpu
+	@$(PY) -m voxrig.tools.release.fetch_wheels --platform $(PLATFORM) --flavour cpu
 	$(call venv,$(1))/bin/python $(PYTEST) $(if $(filter 5.0,$(1)),,tests/unit) tests/blender tests/install
 endef
 PLATFORM := $(if $(filter Darwin,$(shell uname -s)),macos-$(if $(filter arm64,$(shell uname -m)),arm64,x64),linux-x64)
@@ -155,7 +155,7 @@ unit: .venv/.ready ## The quick tests only
 
 .PHONY: gui
 gui: .venv/.ready ## A real Blender with a window on a virtual screen (Linux, root); pictures in build/gui
-	$(PY) -m voxrig.tools.fetch_wheels --platform linux-x64 --flavour cpu
+	$(PY) -m voxrig.tools.release.fetch_wheels --platform linux-x64 --flavour cpu
 	-sh tests/gui/make_root.sh
 	$(PY) $(PYTEST) tests/gui
 
@@ -172,15 +172,15 @@ types: .venv/.ready ## pyright, strict where there is no Blender
 
 .PHONY: wheels
 wheels: .venv/.ready ## Download the pinned wheels of all zips (1.2 GB)
-	$(PY) -m voxrig.tools.fetch_wheels
+	$(PY) -m voxrig.tools.release.fetch_wheels
 
 .PHONY: zip
 zip: .venv/.ready ## The zip for this platform, in dist/
-	$(PY) -m voxrig.tools.build_extension --platform $(PLATFORM) --flavour cpu
+	$(PY) -m voxrig.tools.release.build_extension --platform $(PLATFORM) --flavour cpu
 
 .PHONY: zips
 zips: .venv/.ready ## All zips, for every platform, and for NVIDIA graphics cards, in dist/
-	$(PY) -m voxrig.tools.build_extension
+	$(PY) -m voxrig.tools.release.build_extension
 
 .PHONY: clean
 clean: ## Remove what was built; environments and wheels stay

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from .animation.channels import REGIONS
+from .animation.face.channels import REGIONS
 from .batch.command import add_batch
 from .errors import VoxrigError
 
@@ -30,7 +30,7 @@ EXIT_DONE = 0
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 
-# Those of animation.placing, which would import numpy for every --help.
+# Those of animation.keys.placing, which would import numpy for every --help.
 KEY_MODES = ("SPARSE", "EVERY", "STEP", "POSES", "SHOW")
 # Those of blender.outputs.
 OUTPUTS = ("ACTION", "NEW_ACTION", "NEW_SLOT", "STRIP", "LAYER")
@@ -309,8 +309,8 @@ def parse_labels(assignments: Sequence[str]) -> dict[str, float]:
 def _collect_files(arguments: argparse.Namespace, files: list[Path]) -> int:
     import bpy
 
-    from .inference.show import write_shot
-    from .inference.show_page import write_report
+    from .learning.page import write_report
+    from .learning.show import write_shot
     from .operators.collect import CollectSettings, collect_shot, digest_origin, find_sound, is_collected, name_shots
 
     if not files and not bpy.data.filepath:
@@ -379,10 +379,10 @@ def run_fit(arguments: argparse.Namespace) -> int:
     """``voxrig fit``: nothing is written unless all of it was learned."""
     import time
 
-    from .inference.fit import fit_show, write_fit
     from .inference.package import find_model, load_package
     from .inference.session import open_session
-    from .inference.show import read_show
+    from .learning.fit import fit_show, write_fit
+    from .learning.show import read_show
 
     output = Path(cast("str", arguments.output))
     if output.is_dir() and {path.name for path in output.iterdir()} - {"model.json", "model.onnx"}:

@@ -18,11 +18,11 @@ from typing import Any
 import bpy
 import numpy as np
 
-from .animation.channels import REGIONS
 from .animation.curves import ChannelCurves
-from .animation.mapping import Link, Mapping, Target, apply_mapping
+from .animation.face.channels import REGIONS
+from .animation.keys.placing import DEFAULT_DENSITY, DENSITIES
 from .animation.overview import Overview
-from .animation.placing import DEFAULT_DENSITY, DENSITIES
+from .animation.rig.mapping import Link, Mapping, Target, apply_mapping
 from .blender import compat, poses, rigs, sounds
 from .blender.targets import explain_obstacle
 from .errors import ModelError, RigError
@@ -317,7 +317,7 @@ def _offset(name: str, what: str) -> Any:
 
 
 class VOXRIG_PG_link(bpy.types.PropertyGroup):
-    """One channel driving one target of the character; see animation.mapping.Link."""
+    """One channel driving one target of the character; see animation.rig.mapping.Link."""
 
     channel: bpy.props.StringProperty(
         name="Channel",

@@ -16,14 +16,18 @@ from .operators import (
     estimate,
     learn,
     live,
-    look,
     mapping,
     mapping_check,
     mapping_edit,
     markers,
     overview,
-    preview,
     takes,
+)
+from .operators import (
+    preview_frame as look,
+)
+from .operators import (
+    test_sweep as preview,
 )
 from .panels import dialogue as dialogue_panel
 from .panels import learn as learn_panel

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .curves import ChannelCurves
-from .lips import lip_gap, sealed_frames
+from .face.lips import lip_gap, sealed_frames
 
 Floats = NDArray[np.float32]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import lips
 from .curves import ChannelCurves
+from .face import lips
 
 # 'mouthClose' undoes jawOpen by as much (ARKit), so whatever scales the jaw must scale it too, whatever its region.
 _FOLLOWS_JAW = frozenset({"mouthClose"})

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..animation.curves import ChannelCurves
-from ..animation.emotions import Emotion, emotion_weights
+from ..animation.face.emotions import Emotion, emotion_weights
+from ..animation.face.languages import english_evidence
+from ..animation.face.lips import lip_gap
+from ..animation.face.phones import TimedPhone
 from ..animation.interchange import write_curves
-from ..animation.languages import english_evidence
-from ..animation.lips import lip_gap
 from ..animation.overview import Overview, find_peaks, make_overview
-from ..animation.phones import TimedPhone
 from ..errors import ModelError, VoxrigError
 from ..inference.audio import read_sound
 from ..inference.generate import count_frames, generate_all
@@ -46,7 +46,7 @@ _STILL = 0.05
 """A channel whose values range over less than this is no loss when nothing follows it."""
 
 _LEAST_EVIDENCE = -1.0
-"""Of English (animation.languages): what is e times as likely in other languages. Measured on recordings: less have 1 % of
+"""Of English (animation.face.languages): what is e times as likely in other languages. Measured on recordings: less have 1 % of
 200 lines of native English, 4 % of Mandarin speakers' English, 46 % of German lines, 41 % of Dutch, all of Russian ones (from
 a table made without their language 27 %, 34 % and 88 %), and 11 % of stretches of Mandarin."""
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..animation.keys import KeyedCurve
-from ..animation.mapping import Target
-from ..animation.placing import Placing
-from ..animation.retake import SAME_FRAME
-from ..animation.stack import KEY, Keys, frames_inside
+from ..animation.keys.artist_keys import SAME_FRAME
+from ..animation.keys.placing import Placing
+from ..animation.keys.reduction import KeyedCurve
+from ..animation.keys.stack import KEY, Keys, frames_inside
+from ..animation.rig.mapping import Target
 from ..errors import RigError
 from . import compat, ledger, rigs
 from .compat import Place

@@ -14,9 +14,9 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..animation.channels import Channel, face_channels
-from ..animation.mapping import Target
-from ..animation.regions import guess_region
+from ..animation.face.channels import Channel, face_channels
+from ..animation.rig.mapping import Target
+from ..animation.rig.regions import guess_region
 from ..errors import Cancelled, RigError, ShowError
 from . import rigs
 from .targets import limits_of, plain_name, rest_of

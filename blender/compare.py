@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..animation.mapping import Target
-from ..animation.retake import pack_rows, unpack_rows
-from ..animation.stack import Version, bring_to_top
+from ..animation.keys.artist_keys import pack_rows, unpack_rows
+from ..animation.keys.stack import Version, bring_to_top
+from ..animation.rig.mapping import Target
 from ..errors import RigError
 from . import actions, compat, ledger, outputs, rigs
 from .outputs import Home
@@ -20,7 +20,7 @@ def show_take(targets: Sequence[Target], take: str, *, mute_action: bool = True)
     """Show a take on its targets, on top of all takes that it shares frames with; gives sentences for the artist.
 
     Its Action is played where another one is, its NLA track is heard and those of other takes that would hide it are muted,
-    and on F-Curves that hold several takes its keys change places with those that cover them (animation/stack.py). With
+    and on F-Curves that hold several takes its keys change places with those that cover them (animation/keys/stack.py). With
     ``mute_action`` the F-Curves of an Action that plays over its strip are muted until a take in that Action is shown again.
     F-Curves that are locked are left alone, with a sentence. Raises RigError, before anything changes, when the take is gone
     or an NLA strip is being tweaked.

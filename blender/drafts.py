@@ -15,17 +15,17 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..animation.drafts import KeyMover
-from ..animation.mapping import Target
-from ..animation.retake import Rows, bend_to_pins, pack_rows
-from ..animation.stack import frames_inside
+from ..animation.keys.artist_keys import Rows, bend_to_pins, pack_rows
+from ..animation.keys.moving import KeyMover
+from ..animation.keys.stack import frames_inside
+from ..animation.rig.mapping import Target
 from . import compat, ledger, outputs, rigs
 from .takes import FoundCurve, read_present
 
 # Keys have to be placed anew when moved ones miss the take by more than this many tolerances.
 _LOOSE = 10.0
 _PAIRS = (("co", 0), ("handle_left", 2), ("handle_right", 4))
-"""What RNA gives in pairs, and where it is in rows (animation/retake.py)."""
+"""What RNA gives in pairs, and where it is in rows (animation/keys/artist_keys.py)."""
 
 
 @dataclass(frozen=True)

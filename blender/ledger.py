@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..animation.mapping import Target
-from ..animation.retake import pack_rows, unpack_rows
-from ..animation.stack import Hold, Version, pack_keys, unpack_keys
+from ..animation.keys.artist_keys import pack_rows, unpack_rows
+from ..animation.keys.stack import Hold, Version, pack_keys, unpack_keys
+from ..animation.rig.mapping import Target
 from . import compat
 from .compat import Place
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from ..animation.mapping import Target
+from ..animation.rig.mapping import Target
 from ..errors import RigError
 from . import compat, ledger
 from .compat import Place

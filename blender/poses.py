@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from ..animation.mapping import Link, Target
+from ..animation.rig.mapping import Link, Target
 from ..errors import RigError
 from . import compat, rigs
 from .targets import describe_target, holder_of, limits_of, rest_of

@@ -12,9 +12,9 @@ from typing import Any
 import bpy
 from mathutils import Vector
 
-from ..animation.mapping import Link, Mapping, Target
-from ..animation.presets import bundled_presets
-from ..animation.recognition import UNSURE, Control, FoundLink, Recognition, recognise
+from ..animation.rig.mapping import Link, Mapping, Target
+from ..animation.rig.presets import bundled_presets
+from ..animation.rig.recognition import UNSURE, Control, FoundLink, Recognition, recognise
 from ..errors import RigError
 
 # Where the data-blocks of each of Blender's ID types are found.

@@ -9,8 +9,8 @@ from typing import Any
 
 import bpy
 
-from ..animation.keys import KeyedCurve
-from ..animation.mapping import Target
+from ..animation.keys.reduction import KeyedCurve
+from ..animation.rig.mapping import Target
 from . import actions, compat, poses, rigs
 from .outputs import Output
 

@@ -11,11 +11,7 @@ import numpy as np
 from mathutils import Quaternion
 from numpy.typing import NDArray
 
-from ..animation.guards import Guards
-from ..animation.keys import KeyedCurve
-from ..animation.mapping import Target
-from ..animation.placing import Placing, place_keys
-from ..animation.retake import (
+from ..animation.keys.artist_keys import (
     SAME_FRAME,
     Rows,
     bend_to_pins,
@@ -29,7 +25,11 @@ from ..animation.retake import (
     with_pin_frames,
     without_frames,
 )
-from ..animation.stack import Hold, Keys, Version, claim, cut, empty_version, frames_inside, table_rows, withdraw
+from ..animation.keys.guards import Guards
+from ..animation.keys.placing import Placing, place_keys
+from ..animation.keys.reduction import KeyedCurve
+from ..animation.keys.stack import Hold, Keys, Version, claim, cut, empty_version, frames_inside, table_rows, withdraw
+from ..animation.rig.mapping import Target
 from . import actions, compat, ledger, outputs, rigs
 from .compare import show_take
 from .compat import Place
@@ -60,7 +60,7 @@ class PresentKeys:
 
     @property
     def rows(self) -> Rows:
-        """The keys as rows ``[key, 7]`` (animation/retake.py)."""
+        """The keys as rows ``[key, 7]`` (animation/keys/artist_keys.py)."""
         return table_rows(self.keys)
 
     def inside(self, first_frame: float, last_frame: float) -> NDArray[np.bool_]:
@@ -104,8 +104,8 @@ def write_take(
 ) -> TakeReport:
     """Put the take ``name`` (a name that no other one has) on its frames of its targets' F-Curves.
 
-    Everything else stays exactly as it is; keys that it covers are kept beneath it (animation/stack.py). Keys that the artist
-    made or changed stay, and the take bends to them within ``pin_reach`` frames, unless ``replace_edited``. ``fade_frames`` is
+    Everything else stays exactly as it is; keys that it covers are kept beneath it (animation/keys/stack.py). The artist's own
+    keys stay, and the take bends to them within ``pin_reach`` frames, unless ``replace_edited``. ``fade_frames`` is
     how long the take fades from and to what lies before and after it, or a new strip of the NLA in and out; at a seam without
     anything beyond there is no fade. A take that is written again lies on top (compare.show_take), and what it no longer
     reaches is uncovered. ``rests`` are the values of targets at rest, from which layers add, where these are not the targets'

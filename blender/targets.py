@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from ..animation.mapping import Target, mirror_name
+from ..animation.rig.mapping import Target, mirror_name
 from ..errors import RigError
 from . import rigs
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..animation.curves import ChannelCurves
-from ..animation.phones import TimedPhone, decode_phones
+from ..animation.face.phones import TimedPhone, decode_phones
 from ..errors import Cancelled, ModelError
 from .audio import Waveform
 from .package import ModelPackage
@@ -60,7 +60,7 @@ class Generated:
     phones: ChannelCurves | None
 
     def timed_phones(self) -> tuple[TimedPhone, ...] | None:
-        """The likeliest phones in turn (animation.phones.decode_phones), None where the model knows none."""
+        """The likeliest phones in turn (animation.face.phones.decode_phones), None where the model knows none."""
         return None if self.phones is None else decode_phones(self.phones.values, self.phones.names, self.phones.frame_rate)
 
 

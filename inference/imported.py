@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..animation.channels import Channel, face_channels
 from ..animation.curves import ChannelCurves
+from ..animation.face.channels import Channel, face_channels
 from ..animation.interchange import ImportedCurves, import_curves
 from ..errors import InterchangeError
 from .package import ModelPackage

@@ -19,10 +19,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..animation.channels import REGIONS, Channel
-from ..animation.expression import apply_expression, load_expressions, voice_energy
-from ..animation.mapping import Target
-from ..animation.placing import Hold
+from ..animation.face.channels import REGIONS, Channel
+from ..animation.face.expression import apply_expression, load_expressions, voice_energy
+from ..animation.keys.placing import Hold
+from ..animation.rig.mapping import Target
 from ..errors import ModelError
 from .session import first_line, import_onnxruntime
 
@@ -66,8 +66,8 @@ class ModelPackage:
     ``[1, frames, phones]``; frames = samples / hop. A frame hears ``context_before_seconds`` of sound before it and
     ``context_after_seconds`` after it. Row i of the outputs shows the instant i * hop / sample_rate - lead_seconds.
     A model that was learned on a rig says in ``targets`` which value of the rig each channel is; it needs no mapping.
-    With ``expression_rules`` the graph ends in ``animation.expression.apply_expression``, so that emotions may as well be put
-    on its neutral channels later, without running it again. Where ``key_regions`` is not empty, ``keys``
+    With ``expression_rules`` the graph ends in ``animation.face.expression.apply_expression``, so that emotions may also
+    be put on its neutral channels later, without running it again. Where ``key_regions`` is not empty, ``keys``
     ``[1, frames, key_regions]`` says how likely the show's animators would set a key of that region at that frame, 0..1.
     ``hold`` says that the show holds its poses.
     """

@@ -21,19 +21,19 @@ import bpy
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..animation.channels import REGIONS
 from ..animation.curves import ChannelCurves
-from ..animation.emotions import Emotion, emotion_points, emotion_weights
-from ..animation.expression import apply_expression, voice_energy
-from ..animation.guards import MOUTH_REGIONS, guard_poses, join_guards
-from ..animation.keys import KeyedCurve, largest_errors
-from ..animation.lips import GAP_CENTIMETRES, sealed_frames
-from ..animation.mapping import Mapping, Target, apply_mapping
+from ..animation.face.channels import REGIONS
+from ..animation.face.emotions import Emotion, emotion_points, emotion_weights
+from ..animation.face.expression import apply_expression, voice_energy
+from ..animation.face.lips import GAP_CENTIMETRES, sealed_frames
+from ..animation.face.phones import TimedPhone
+from ..animation.keys.artist_keys import CONSTANT
+from ..animation.keys.guards import MOUTH_REGIONS, guard_poses, join_guards
+from ..animation.keys.placing import Placing, find_poses, find_proposals, keep_events_on_steps, place_keys
+from ..animation.keys.reduction import KeyedCurve, largest_errors
 from ..animation.overview import Overview, find_peaks, make_overview
 from ..animation.performance import Performance, apply_performance
-from ..animation.phones import TimedPhone
-from ..animation.placing import Placing, find_poses, find_proposals, keep_events_on_steps, place_keys
-from ..animation.retake import CONSTANT
+from ..animation.rig.mapping import Mapping, Target, apply_mapping
 from ..animation.timing import resample_to_frames
 from ..blender import rigs, sounds
 from ..blender import scene as scenes

@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from ..animation.mapping import Link, Target
+from ..animation.rig.mapping import Link, Target
 from ..blender import poses
 from ..errors import RigError
 from ..properties import (

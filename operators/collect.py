@@ -12,13 +12,13 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..animation.mapping import Target
+from ..animation.rig.mapping import Target
 from ..blender import collect, rigs, sounds
 from ..blender import scene as scenes
 from ..errors import AudioError, RigError, ShowError
 from ..inference.audio import Waveform, read_sound
-from ..inference.show import STILL_SHARE, Shot, read_shot, write_shot
-from ..inference.show_page import write_report
+from ..learning.page import write_report
+from ..learning.show import STILL_SHARE, Shot, read_shot, write_shot
 from ..properties import character_settings, read_link, scene_settings
 from .base import VoxrigOperator
 from .mapping import find_character

@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-from ..animation.emotions import EmotionPreset, bundled_emotion_presets, preset_from_json, preset_to_json
+from ..animation.face.emotions import EmotionPreset, bundled_emotion_presets, preset_from_json, preset_to_json
 from ..errors import VoxrigError
 from ..properties import PACKAGE, offer_emotions, scene_settings, session, shown_emotions
 from .base import VoxrigOperator

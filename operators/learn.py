@@ -9,12 +9,12 @@ from typing import Any
 
 import bpy
 
-from ..animation.channels import REGIONS
+from ..animation.face.channels import REGIONS
 from ..errors import Cancelled, ModelError
-from ..inference.fit import Fit, fit_show, write_fit
 from ..inference.package import ModelPackage, load_package, read_description
 from ..inference.session import open_session
-from ..inference.show import read_show
+from ..learning.fit import Fit, fit_show, write_fit
+from ..learning.show import read_show
 from ..properties import (
     OTHER_FOLDER,
     Run,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from ..animation.channels import REGIONS
-from ..animation.mapping import Link, Mapping, Target
+from ..animation.face.channels import REGIONS
+from ..animation.rig.mapping import Link, Mapping, Target
 from ..blender.targets import find_on
 from ..errors import ModelError, RigError
 from ..inference.package import ModelPackage, read_description

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..animation.curves import ChannelCurves
-from ..animation.expression import apply_expression
-from ..animation.mapping import Mapping, apply_mapping
+from ..animation.face.expression import apply_expression
+from ..animation.rig.mapping import Mapping, apply_mapping
 from ..blender import scene as scenes
 from ..blender import sounds
 from ..blender.drafts import LiveTake
@@ -44,7 +44,7 @@ from .animate import (
 )
 from .background import Work
 from .base import VoxrigOperator, redraw_panel
-from .look import refresh_look
+from .preview_frame import refresh_look
 from .take_records import AnimateSettings, SoundStrip, read_record
 from .takes import gather_settings
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import bpy
 
-from ..animation.mapping import Link, Mapping, Target, from_json, to_json
-from ..animation.recognition import UNSURE, choose_mouth
+from ..animation.rig.mapping import Link, Mapping, Target, from_json, to_json
+from ..animation.rig.recognition import UNSURE, choose_mouth
 from ..blender import rigs
 from ..blender.targets import limits_of, rest_of
 from ..errors import ModelError, RigError

@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-from ..animation.mapping import Link, Target, normalise_name
+from ..animation.rig.mapping import Link, Target, normalise_name
 from ..blender import poses
 from ..blender.targets import describe_target
 from ..errors import RigError

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..animation.emotions import Emotion
-from ..animation.mapping import Mapping, from_json, to_json
-from ..animation.placing import DEFAULT_DENSITY
+from ..animation.face.emotions import Emotion
+from ..animation.keys.placing import DEFAULT_DENSITY
+from ..animation.rig.mapping import Mapping, from_json, to_json
 from ..blender.outputs import OUTPUTS
 from ..errors import RigError
 from ..inference.package import bundled_packages
@@ -57,9 +57,10 @@ class AnimateSettings:
 
     Strengths and ``articulation`` are factors with 1 as the model hears it; ``region_strengths`` are by face part.
     ``smoothing_seconds`` is a half-life, to which ``region_smoothing`` adds for a face part; ``region_offsets`` move a face
-    part throughout (animation.performance.REGION_OFFSETS). ``density`` is one of animation.placing.DENSITIES, from fewest keys
-    to closest to the model; it is for 'SPARSE'. ``keys`` is one of animation.placing.MODES; ``key_step`` and ``key_phase`` are
-    for 'STEP'. ``emotion`` gives weights 0..1 by name: one for the whole sound, or (frame, weight) points that are joined by
+    part throughout (animation.performance.REGION_OFFSETS). ``density`` is one of animation.keys.placing.DENSITIES, from fewest
+    keys to closest to the model; it is for 'SPARSE'. ``keys`` is one of animation.keys.placing.MODES; ``key_step`` and
+    ``key_phase`` are for 'STEP'.
+    ``emotion`` gives weights 0..1 by name: one for the whole sound, or (frame, weight) points that are joined by
     straight lines; ``emotion_intensity``, 0..1 and of the same kinds, scales them all. Before ``emotion_first`` and after
     ``emotion_last`` (frames, None for no limit) the face is neutral, with a cross-fade of ``emotion_fade`` frames. ``gains``
     and ``offsets`` are by channel and come last. ``lead_seconds`` is how far the face runs ahead of the sound, None for the

@@ -7,8 +7,8 @@ from typing import Any
 
 import bpy
 
-from ..animation.channels import REGIONS
-from ..animation.mapping import Mapping
+from ..animation.face.channels import REGIONS
+from ..animation.rig.mapping import Mapping
 from ..blender import rigs, takes
 from ..blender.compare import show_take
 from ..errors import ModelError, RigError

@@ -6,7 +6,7 @@ from typing import Any
 
 import bpy
 
-from ..animation.channels import REGIONS
+from ..animation.face.channels import REGIONS
 from ..properties import (
     OTHER_FOLDER,
     REGION_STRENGTHS,

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InterchangeError
-from ..channels import expand_sides, face_channel_names
 from ..curves import ChannelCurves
+from ..face.channels import expand_sides, face_channel_names
 from .imported import ImportedCurves, damaged
 
 TSV_FORMAT, XML_FORMAT, JSON_FORMAT, DAT_FORMAT = "rhubarb-tsv", "rhubarb-xml", "rhubarb-json", "rhubarb-dat"

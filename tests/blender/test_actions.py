@@ -10,8 +10,8 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
-from voxrig.animation.keys import KeyedCurve, evaluate_keys, reduce_to_keys
-from voxrig.animation.mapping import Target
+from voxrig.animation.keys.reduction import KeyedCurve, evaluate_keys, reduce_to_keys
+from voxrig.animation.rig.mapping import Target
 from voxrig.blender import actions, compat
 from voxrig.errors import RigError
 

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 import soundfile
 from file_state import curves_of, fingerprint
-from voxrig.animation.keys import largest_errors
-from voxrig.animation.placing import DENSITIES
+from voxrig.animation.keys.placing import DENSITIES
+from voxrig.animation.keys.reduction import largest_errors
 from voxrig.errors import AudioError, Cancelled, ModelError, RigError
 
 pytestmark = pytest.mark.usefixtures("registered")

@@ -138,7 +138,7 @@ def test_everything_is_collected_where_asked_for(scene: Any, shot: Any) -> None:
 
 
 def test_what_is_mapped_is_collected_in_the_region_of_its_channel(scene: Any, shot: Any) -> None:
-    from voxrig.animation.mapping import Link, Mapping, Target
+    from voxrig.animation.rig.mapping import Link, Mapping, Target
     from voxrig.properties import store_mapping
 
     hand = Target("OBJECT", "Hero", 'pose.bones["hand"].location', 1)
@@ -148,7 +148,7 @@ def test_what_is_mapped_is_collected_in_the_region_of_its_channel(scene: Any, sh
 
 
 def test_rotations_do_not_jump_where_only_their_sign_does(scene: Any, shot: Any) -> None:
-    from voxrig.animation.mapping import Target
+    from voxrig.animation.rig.mapping import Target
     from voxrig.blender.collect import _keep_signs
 
     targets = [Target("OBJECT", "Hero", 'pose.bones["brow_R"].rotation_quaternion', i) for i in range(4)]
@@ -261,7 +261,7 @@ def test_no_sound(scene: Any, shot: Any) -> None:
 
 
 def test_a_sound_that_is_shorter_than_the_animation(scene: Any, shot: Any) -> None:
-    from voxrig.inference.show import gather_show
+    from voxrig.learning.show import gather_show
 
     scene.frame_end = 96
     collected = collect(scene, shot)
@@ -301,7 +301,7 @@ def test_a_range_without_frames(scene: Any, shot: Any) -> None:
 
 @needs_audio
 def test_the_button_is_the_function(scene: Any, shot: Any, tmp_path: Path) -> None:
-    from voxrig.inference.show import read_show
+    from voxrig.learning.show import read_show
 
     folder = tmp_path / "show"
     assert not bpy.ops.voxrig.collect_shot.poll()
@@ -335,7 +335,7 @@ def save_shots(folder: Path, count: int) -> list[Path]:
 def test_a_folder_of_files_is_collected_and_goes_on_where_it_stopped(
     scene: Any, shot: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from voxrig.inference.show import read_show
+    from voxrig.learning.show import read_show
 
     for sound in bpy.data.sounds:
         sound.pack()
@@ -365,7 +365,7 @@ def test_a_folder_of_files_is_collected_and_goes_on_where_it_stopped(
 
 
 def test_the_file_that_blender_has_loaded(scene: Any, shot: Any, tmp_path: Path) -> None:
-    from voxrig.inference.show import read_shot
+    from voxrig.learning.show import read_shot
 
     assert run("--character", "Hero", "--output", str(tmp_path / "dataset")) == 2
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "loaded.blend"))
@@ -394,8 +394,8 @@ def test_what_cannot_be_collected_is_said_in_one_line(
 
 
 def test_shots_that_do_not_go_together_are_named(scene: Any, shot: Any, tmp_path: Path, capfd: Any) -> None:
-    from voxrig.inference.show import read_show, write_shot
-    from voxrig.inference.show_page import write_report
+    from voxrig.learning.page import write_report
+    from voxrig.learning.show import read_show, write_shot
 
     first = collect(scene, shot)
     shot.children[0].data.shape_keys.key_blocks["browInnerUp"].name = "browsUp"

@@ -12,8 +12,8 @@ import model_packages
 import numpy as np
 import pytest
 from file_state import curves_of, fingerprint
-from voxrig.animation.channels import face_channel_names
 from voxrig.animation.curves import ChannelCurves
+from voxrig.animation.face.channels import face_channel_names
 from voxrig.animation.interchange import FORMATS, write_curves
 from voxrig.cli import main
 from voxrig.errors import InterchangeError

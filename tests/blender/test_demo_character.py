@@ -13,7 +13,7 @@ bpy = pytest.importorskip("bpy", reason="needs Blender as a module")
 
 import model_packages  # noqa: E402
 from file_state import curves_of  # noqa: E402
-from voxrig.animation.lips import GAP_CENTIMETRES  # noqa: E402
+from voxrig.animation.face.lips import GAP_CENTIMETRES  # noqa: E402
 from voxrig.blender import rigs  # noqa: E402
 from voxrig.tools.demo.character import DRIVEN, DemoCharacter, build_character, sculpt_face  # noqa: E402
 from voxrig.tools.demo.sculpt import EYE  # noqa: E402

@@ -10,8 +10,8 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
-from voxrig.animation.keys import reduce_to_keys
-from voxrig.animation.mapping import Target
+from voxrig.animation.keys.reduction import reduce_to_keys
+from voxrig.animation.rig.mapping import Target
 from voxrig.blender.actions import write_target_curves
 
 

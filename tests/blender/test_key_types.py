@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 import pytest
 from test_animate import animate, evaluate
-from voxrig.animation.lips import GAP_CENTIMETRES, lip_gap, seal_limit
+from voxrig.animation.face.lips import GAP_CENTIMETRES, lip_gap, seal_limit
 from voxrig.inference.package import bundled_packages, read_description
 
 pytestmark = pytest.mark.usefixtures("registered")

@@ -17,7 +17,7 @@ import soundfile
 from file_state import fingerprint
 from onnx import TensorProto, helper, numpy_helper
 from shows import make_linear_shot
-from voxrig.animation.mapping import Target
+from voxrig.animation.rig.mapping import Target
 
 pytestmark = pytest.mark.usefixtures("registered")
 
@@ -43,7 +43,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("PyTorch is only in the training environment (make training)")
     from voxrig.inference.package import load_package
     from voxrig.inference.session import open_session
-    from voxrig.inference.show import write_shot
+    from voxrig.learning.show import write_shot
 
     folder = tmp_path_factory.mktemp("trained")
     trunk = load_package(model_packages.write_package(folder / "small"))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from file_state import fingerprint
 from shows import make_linear_shot
-from voxrig.animation.mapping import Target
+from voxrig.animation.rig.mapping import Target
 from voxrig.errors import Cancelled, ModelError, RigError, ShowError
 
 pytestmark = pytest.mark.usefixtures("registered")
@@ -29,7 +29,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three shots of a rig whose jaw bone and smile follow by a known rule what the small model hears."""
     from voxrig.inference.package import load_package
     from voxrig.inference.session import open_session
-    from voxrig.inference.show import write_shot
+    from voxrig.learning.show import write_shot
 
     folder = tmp_path_factory.mktemp("shows") / "My Show"
     package = load_package(model_packages.write_package(tmp_path_factory.mktemp("trunk") / "small"))
@@ -323,7 +323,7 @@ def test_a_control_that_two_models_drive_belongs_to_the_one_with_the_region(
 
 
 def test_every_region_may_belong_to_learned_models(scene: Any, hero: Any, learned: Path, jaw_only: Path, voice: Path) -> None:
-    from voxrig.animation.channels import REGIONS
+    from voxrig.animation.face.channels import REGIONS
 
     rest = tuple(region for region in REGIONS if region != "jaw")
     take = animate(scene, hero, voice, learned, region_models=(region_model(jaw_only, "jaw"), region_model(learned, *rest)))

@@ -11,7 +11,7 @@ import bpy
 import model_packages
 import pytest
 from file_state import fingerprint
-from voxrig.animation.mapping import Link, Mapping, Target
+from voxrig.animation.rig.mapping import Link, Mapping, Target
 from voxrig.errors import RigError
 
 pytestmark = pytest.mark.usefixtures("registered")

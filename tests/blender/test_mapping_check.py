@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 import pytest
 from file_state import fingerprint
-from voxrig.animation.mapping import Link, Mapping, Target
+from voxrig.animation.rig.mapping import Link, Mapping, Target
 from voxrig.errors import RigError
 
 pytestmark = pytest.mark.usefixtures("registered")

@@ -10,7 +10,7 @@ import bpy
 import pytest
 from test_animate import animate, choose
 from test_key_types import CHANNELS, MODEL, SPEECH
-from voxrig.animation.phones import decode_phones
+from voxrig.animation.face.phones import decode_phones
 
 pytestmark = pytest.mark.usefixtures("registered")
 

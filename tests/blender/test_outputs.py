@@ -156,7 +156,7 @@ def test_a_layer_adds_to_the_artists_action(scene: Any, make_face: Any, voice: P
 def test_a_layer_adds_to_bones_and_properties_from_where_they_rest(
     scene: Any, make_rig: Any, voice: Path, model_folder: Path
 ) -> None:
-    from voxrig.animation.mapping import Link, Mapping, Target
+    from voxrig.animation.rig.mapping import Link, Mapping, Target
     from voxrig.properties import store_mapping
 
     rig = make_rig()
@@ -211,7 +211,7 @@ def test_a_layer_adds_to_bones_and_properties_from_where_they_rest(
 
 def _dense(scene: Any, rig: Any, voice: Path, model_folder: Path) -> dict[str, np.ndarray]:
     """The channels on every frame, through controls that do nothing but show them."""
-    from voxrig.animation.mapping import Link, Mapping, Target
+    from voxrig.animation.rig.mapping import Link, Mapping, Target
     from voxrig.properties import store_mapping
 
     probe = bpy.data.objects.new("Probe", bpy.data.meshes.new("Probe"))

@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 import pytest
 from file_state import curves_of, fingerprint
-from voxrig.animation.mapping import Link, Mapping, Target
+from voxrig.animation.rig.mapping import Link, Mapping, Target
 from voxrig.blender import poses
 from voxrig.errors import RigError
 
@@ -130,7 +130,7 @@ def test_what_cannot_be_previewed_changes_nothing(head: Any) -> None:
 
 
 def test_a_sweep_visits_every_channel_and_puts_everything_back(head: Any) -> None:
-    from voxrig.operators.preview import sweep_channels
+    from voxrig.operators.test_sweep import sweep_channels
 
     head.voxrig.links[3].enabled = True
     head.voxrig.links[3].gain = 0.0
@@ -150,7 +150,7 @@ def test_a_sweep_visits_every_channel_and_puts_everything_back(head: Any) -> Non
 
 
 def test_a_sweep_that_is_interrupted_puts_everything_back(head: Any) -> None:
-    from voxrig.operators.preview import sweep_channels
+    from voxrig.operators.test_sweep import sweep_channels
 
     def stop(_channel: str) -> None:
         raise KeyboardInterrupt
@@ -162,7 +162,7 @@ def test_a_sweep_that_is_interrupted_puts_everything_back(head: Any) -> None:
 
 
 def test_the_clock_of_a_sweep() -> None:
-    from voxrig.operators.preview import sweep_state
+    from voxrig.operators.test_sweep import sweep_state
 
     assert sweep_state(("a", "b"), 0.0) == ("a", 0.0)
     channel, amount = sweep_state(("a", "b"), 0.4) or ("", 0.0)

@@ -11,11 +11,11 @@ from typing import Any
 import bpy
 import pytest
 from mathutils import Vector
-from voxrig.animation.channels import face_channel_names, face_channels
-from voxrig.animation.mapping import Link
-from voxrig.animation.recognition import choose_mouth
+from voxrig.animation.face.channels import face_channel_names, face_channels
+from voxrig.animation.rig.mapping import Link
+from voxrig.animation.rig.recognition import choose_mouth
 from voxrig.blender import rigs
-from voxrig.tools.rigs import LISTS, channels_of, read_list
+from voxrig.tools.reports.rigs import LISTS, channels_of, read_list
 
 NAMES = sorted(path.stem for path in LISTS.glob("*.tsv"))
 # Where the bones of a face are, about: rigs have heads of 20 cm at 1.8 m that look to -Y.

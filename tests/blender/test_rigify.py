@@ -7,8 +7,8 @@ from typing import Any
 
 import bpy
 import pytest
-from voxrig.animation.channels import face_channel_names
-from voxrig.animation.presets import bundled_presets
+from voxrig.animation.face.channels import face_channel_names
+from voxrig.animation.rig.presets import bundled_presets
 from voxrig.blender import rigs
 from voxrig.errors import RigError
 from voxrig.tools.demo.rigify import generate_rigify_face

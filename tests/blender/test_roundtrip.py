@@ -7,8 +7,8 @@ from pathlib import Path
 
 import bpy
 import pytest
-from voxrig.inference.show import read_show
-from voxrig.tools.roundtrip import make_round_trip, print_table, read_sounds
+from voxrig.learning.show import read_show
+from voxrig.tools.reports.roundtrip import make_round_trip, print_table, read_sounds
 
 pytestmark = pytest.mark.usefixtures("registered")
 

@@ -16,7 +16,7 @@ import soundfile
 from file_state import fingerprint
 from test_animate import choose, evaluate, reported
 from test_takes import all_keys, edit_key, path_of
-from voxrig.animation.expression import load_expressions
+from voxrig.animation.face.expression import load_expressions
 from voxrig.errors import VoxrigError
 
 pytestmark = pytest.mark.usefixtures("registered")
@@ -368,7 +368,7 @@ def test_a_frame_is_looked_at_and_everything_goes_back(
 
 
 def test_looking_says_what_is_missing(scene: Any, face: Any, voice: Path, model_folder: Path, tmp_path: Path) -> None:
-    from voxrig.operators.look import VOXRIG_OT_look_at_frame, look_at_frame
+    from voxrig.operators.preview_frame import VOXRIG_OT_look_at_frame, look_at_frame
 
     assert "Choose a character" in VOXRIG_OT_look_at_frame.disabled_reason(bpy.context)
     settings = choose(scene, face, voice, model_folder)

@@ -425,7 +425,7 @@ def test_keys_are_placed_as_chosen_and_keep_edits(
 
 def test_the_command_line_retakes(scene: Any, face: Any, voice: Path, model_folder: Path, tmp_path: Path) -> None:
     from voxrig import cli
-    from voxrig.animation.placing import MODES
+    from voxrig.animation.keys.placing import MODES
     from voxrig.operators.animate import AnimateSettings, Scope, SoundFile, animate_character
 
     assert cli.KEY_MODES == MODES
@@ -649,7 +649,7 @@ class Session(RuleBasedStateMachine):
 
     def all_versions(self) -> list[bytes]:
         """Every key that is shown or kept beneath a take, in any Action."""
-        from voxrig.animation.stack import unpack_keys
+        from voxrig.animation.keys.stack import unpack_keys
         from voxrig.blender import actions, compat
 
         found: list[bytes] = []

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 import pytest
 from file_state import fingerprint
-from voxrig.animation.mapping import Link, Mapping, Target
+from voxrig.animation.rig.mapping import Link, Mapping, Target
 from voxrig.blender import rigs
 from voxrig.blender.targets import explain_obstacle, find_driver_source, limits_of, mirror_target, parse_data_path, rest_of
 from voxrig.errors import RigError
@@ -203,7 +203,7 @@ def test_a_link_follows_the_driver_of_its_target(scene: Any, rig: Any, make_face
 
 def test_driven_and_locked_targets_are_left_alone_and_said(scene: Any, rig: Any, make_face: Callable[..., Any]) -> None:
     import numpy as np
-    from voxrig.animation.keys import reduce_to_keys
+    from voxrig.animation.keys.reduction import reduce_to_keys
     from voxrig.blender import actions
 
     rig.pose.bones["jaw"].lock_rotation[0] = True

@@ -66,7 +66,7 @@ def texts_of_panels() -> set[str]:
 
 def interface_texts() -> set[str]:
     """All that is to be translated."""
-    from voxrig.animation.expression import load_expressions
+    from voxrig.animation.face.expression import load_expressions
 
     emotions = {name.title() for name in load_expressions().emotions}
     texts = texts_of_classes() | texts_of_panels() | emotions

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import pytest
 from real_blender import HERE, ROOT, RealBlender
-from voxrig.tools import build_extension
-from voxrig.tools.fetch_wheels import fetch_wheels, read_pins, select_wheels
+from voxrig.tools.release import build_extension
+from voxrig.tools.release.fetch_wheels import fetch_wheels, read_pins, select_wheels
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from voxrig.tools import build_extension
-from voxrig.tools.fetch_wheels import fetch_wheels, read_pins, select_wheels
+from voxrig.tools.release import build_extension
+from voxrig.tools.release.fetch_wheels import fetch_wheels, read_pins, select_wheels
 
 
 @pytest.fixture(scope="session")

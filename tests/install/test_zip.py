@@ -8,8 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from voxrig.tools import build_extension
-from voxrig.tools.fetch_wheels import read_pins, select_wheels
+from voxrig.tools.release import build_extension
+from voxrig.tools.release.fetch_wheels import read_pins, select_wheels
 
 # The wheels of both Pythons are about 120 MB on Linux; what is ours must stay small beside them.
 LARGEST_ZIP_MB = 150

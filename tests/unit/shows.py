@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 from model_packages import HOP, SAMPLE_RATE, noise
-from voxrig.animation.channels import Channel
+from voxrig.animation.face.channels import Channel
 from voxrig.inference.audio import Waveform
 from voxrig.inference.generate import generate_outputs
 from voxrig.inference.session import Session
-from voxrig.inference.show import Shot
+from voxrig.learning.show import Shot
 
 CONTROLS = (
     Channel("jaw_ctrl.rotation", "jaw", "face", 0.0, -math.inf, math.inf, "radians"),

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from voxrig.animation import lips
-from voxrig.animation.articulation import articulate, build_rules, default_rules, load_settings
-from voxrig.animation.channels import face_channels
-from voxrig.animation.phones import PHONES, SILENCE, VOWELS, TimedPhone
+from voxrig.animation.face import lips
+from voxrig.animation.face.articulation import articulate, build_rules, default_rules, load_settings
+from voxrig.animation.face.channels import face_channels
+from voxrig.animation.face.phones import PHONES, SILENCE, VOWELS, TimedPhone
 
 RATE = 50.0
 BILABIALS = ("P", "B", "M")

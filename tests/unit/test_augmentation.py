@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from voxrig.training import augmentation
-from voxrig.training.augmentation import NoiseBank, augment, change_speed, room_response, telephone_band
-from voxrig.training.rooms import box_response, random_box
+from voxrig.training.corpora import augmentation
+from voxrig.training.corpora.augmentation import NoiseBank, augment, change_speed, room_response, telephone_band
+from voxrig.training.corpora.rooms import box_response, random_box
 
 EMPTY = NoiseBank((), (), (), (), ())
 RATE = augmentation.SAMPLE_RATE

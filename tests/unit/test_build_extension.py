@@ -13,9 +13,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from voxrig.tools import build_extension, fetch_wheels
-from voxrig.tools.build_extension import BuildError, build_zip, list_runtime_files
-from voxrig.tools.fetch_wheels import PLATFORMS, Wheel, WheelError, check_wheel, parse_wheel, read_pins, select_wheels
+from voxrig.tools.release import build_extension, fetch_wheels
+from voxrig.tools.release.build_extension import BuildError, build_zip, list_runtime_files
+from voxrig.tools.release.fetch_wheels import PLATFORMS, Wheel, WheelError, check_wheel, parse_wheel, read_pins, select_wheels
 
 MANIFEST_HEAD = 'schema_version = "1.0.0"\nid = "voxrig"\nversion = "9.8.7"\n'
 
@@ -45,7 +45,7 @@ class Tree:
             "models/speech/model.json",
             "models/speech/model.onnx",
             "tests/unit/test_x.py",
-            "training/train.py",
+            "training/speech/train.py",
         ):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text("{}\n", encoding="utf-8")
@@ -237,8 +237,8 @@ def test_a_flavour_without_onnxruntime_is_refused(tree: Tree) -> None:
 def test_contents_of_a_foreign_zip_are_refused(tree: Tree, tmp_path: Path) -> None:
     path = tree.build()
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("training/network.py", "")
-    with pytest.raises(BuildError, match=r"training/network\.py"):
+        archive.writestr("training/speech/network.py", "")
+    with pytest.raises(BuildError, match=r"training/speech/network\.py"):
         build_extension.check_contents(path, select_wheels(tree.pins, "linux-x64", "cpu"))
 
 

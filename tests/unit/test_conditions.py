@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from voxrig.training import conditions
+from voxrig.training.evaluation import conditions
 
 SECOND = conditions.SAMPLE_RATE
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from voxrig.animation.phones import PHONE_INDEX, PHONES, SILENCE, TimedPhone
-from voxrig.training import corpora, recordings
-from voxrig.training.corpora import ClipRecord, fill_silence, load_clips, load_corpus, rewrite_phones, write_shard
+from voxrig.animation.face.phones import PHONE_INDEX, PHONES, SILENCE, TimedPhone
+from voxrig.training.corpora import clips as corpora
+from voxrig.training.corpora import recordings
+from voxrig.training.corpora.clips import ClipRecord, fill_silence, load_clips, load_corpus, rewrite_phones, write_shard
 
 RATE = corpora.SAMPLE_RATE
 

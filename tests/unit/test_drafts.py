@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from voxrig.animation.drafts import KeyMover
-from voxrig.animation.keys import KeyedCurve, evaluate_keys, reduce_to_keys
-from voxrig.animation.retake import key_rows
+from voxrig.animation.keys.artist_keys import key_rows
+from voxrig.animation.keys.moving import KeyMover
+from voxrig.animation.keys.reduction import KeyedCurve, evaluate_keys, reduce_to_keys
 
 FRAMES = np.arange(10.0, 250.0)
 TOLERANCE = 0.01

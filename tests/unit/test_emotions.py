@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from voxrig.animation.emotions import (
+from voxrig.animation.face.emotions import (
     EmotionPreset,
     bundled_emotion_presets,
     emotion_weights,
@@ -16,7 +16,7 @@ from voxrig.animation.emotions import (
     range_weights,
     sample_emotion,
 )
-from voxrig.animation.expression import apply_expression, voice_energy
+from voxrig.animation.face.expression import apply_expression, voice_energy
 from voxrig.errors import VoxrigError
 from voxrig.inference.audio import read_sound
 from voxrig.inference.generate import generate_curves

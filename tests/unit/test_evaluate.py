@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from voxrig.animation.curves import ChannelCurves
-from voxrig.animation.phones import TimedPhone
-from voxrig.tools import peers
-from voxrig.training import evaluate
-from voxrig.training.evaluate import Development, Estimate, Recording, Scores
-from voxrig.training.measures import TrackedMouth
+from voxrig.animation.face.phones import TimedPhone
+from voxrig.tools.reports import peers
+from voxrig.training.evaluation import evaluate
+from voxrig.training.evaluation.evaluate import Development, Estimate, Recording, Scores
+from voxrig.training.evaluation.measures import TrackedMouth
 
 RATE = 16_000
 PHONES = (

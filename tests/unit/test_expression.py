@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from voxrig.animation import expression, lips
-from voxrig.animation.articulation import articulate
-from voxrig.animation.channels import face_channels
-from voxrig.animation.expression import apply_expression, build_expressions, load_expressions, voice_energy
-from voxrig.animation.phones import TimedPhone
+from voxrig.animation.face import expression, lips
+from voxrig.animation.face.articulation import articulate
+from voxrig.animation.face.channels import face_channels
+from voxrig.animation.face.expression import apply_expression, build_expressions, load_expressions, voice_energy
+from voxrig.animation.face.phones import TimedPhone
 
 RULES = load_expressions()
 COUNT = len(RULES.emotions)

@@ -14,11 +14,11 @@ from shows import CONTROLS, make_linear_shot, make_shot
 from voxrig import cli
 from voxrig.errors import Cancelled, ModelError, ShowError
 from voxrig.inference.audio import Waveform
-from voxrig.inference.fit import Fit, fit_show, hear_shot, lag_hats, predict, write_fit
 from voxrig.inference.generate import generate_curves
 from voxrig.inference.package import load_package
 from voxrig.inference.session import open_session
-from voxrig.inference.show import gather_show, write_shot
+from voxrig.learning.fit import Fit, fit_show, hear_shot, lag_hats, predict, write_fit
+from voxrig.learning.show import gather_show, write_shot
 
 
 @pytest.fixture(scope="module")

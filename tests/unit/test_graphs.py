@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from model_packages import FEATURE_WIDTH, HOP, PHONES, build_graph, make_model, noise
 from voxrig.errors import ModelError
-from voxrig.inference.graphs import Head, replace_head
+from voxrig.learning.graphs import Head, replace_head
 
 onnx = pytest.importorskip("onnx", reason="onnx, which checks the graphs, is only in the development environment")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from voxrig.animation.articulation import articulate
 from voxrig.animation.curves import ChannelCurves
-from voxrig.animation.guards import Guards, guard_poses, join_guards
-from voxrig.animation.keys import evaluate_keys
-from voxrig.animation.lips import GAP_CENTIMETRES, lip_gap, seal_limit, sealed_frames
-from voxrig.animation.mapping import Link, Mapping, Target, apply_mapping
-from voxrig.animation.phones import PHONES, TimedPhone
-from voxrig.animation.placing import DENSITIES, Placing, find_poses, place_keys
+from voxrig.animation.face.articulation import articulate
+from voxrig.animation.face.lips import GAP_CENTIMETRES, lip_gap, seal_limit, sealed_frames
+from voxrig.animation.face.phones import PHONES, TimedPhone
+from voxrig.animation.keys.guards import Guards, guard_poses, join_guards
+from voxrig.animation.keys.placing import DENSITIES, Placing, find_poses, place_keys
+from voxrig.animation.keys.reduction import evaluate_keys
+from voxrig.animation.rig.mapping import Link, Mapping, Target, apply_mapping
 from voxrig.animation.timing import resample_to_frames
 from voxrig.inference.audio import read_sound
 from voxrig.inference.generate import generate_curves

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from voxrig.animation.channels import face_channel_names
 from voxrig.animation.curves import ChannelCurves
+from voxrig.animation.face.channels import face_channel_names
+from voxrig.animation.face.lips import lip_gap
 from voxrig.animation.interchange import (
     FORMATS,
     ImportedCurves,
@@ -29,7 +30,6 @@ from voxrig.animation.interchange.arkit import ARKIT_NAMES, ROTATION_NAMES, arki
 from voxrig.animation.interchange.audio2face import from_arkit, to_arkit
 from voxrig.animation.interchange.mediapipe import COLUMN_NAMES as MEDIAPIPE_NAMES
 from voxrig.animation.interchange.timecode import TimecodeRate, count_frames, exact_rate, format_label, parse_label
-from voxrig.animation.lips import lip_gap
 from voxrig.errors import InterchangeError
 
 RHUBARB_FORMATS = tuple(name for name in FORMATS if name.startswith("rhubarb-"))

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from voxrig.animation.channels import face_channel_names
 from voxrig.animation.curves import ChannelCurves
+from voxrig.animation.face.channels import face_channel_names
 from voxrig.animation.interchange import FORMATS, parse_curves, tables
 from voxrig.animation.interchange.audio2face import write_csv, write_json
 from voxrig.animation.interchange.live_link_face import write as write_live_link_face

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from voxrig.animation.keys import KeyedCurve, evaluate_keys, largest_errors, reduce_to_keys
+from voxrig.animation.keys.reduction import KeyedCurve, evaluate_keys, largest_errors, reduce_to_keys
 
 
 def speech_like(frame_count: int, channel_count: int, fps: float, seed: int = 0) -> np.ndarray:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from voxrig.animation.languages import FEWEST_PHONES, english_evidence
-from voxrig.animation.phones import PHONE_INDEX, PHONES, SILENCE
-from voxrig.training.languages import count_pairs, log_ratios
+from voxrig.animation.face.languages import FEWEST_PHONES, english_evidence
+from voxrig.animation.face.phones import PHONE_INDEX, PHONES, SILENCE
+from voxrig.training.corpora.languages import count_pairs, log_ratios
 
 # I want to go home and then I'll go to bed.
 ENGLISH = "AY W AA N T AH G OW HH OW M AH N D DH EH N AY L G OW T AH B EH D".split()

@@ -43,16 +43,17 @@ LAYERS = {
     "errors": layer(),
     "animation": layer("errors", "numpy"),
     "inference": layer("errors animation", "numpy", lazy="onnxruntime soundfile scipy"),
+    "learning": layer("errors animation inference", "numpy", lazy="scipy"),
     "blender": layer("errors animation", f"numpy bmesh {BLENDER}", lazy="aud"),
     "properties": layer("errors animation blender inference", f"numpy {BLENDER}"),
-    "operators": layer("errors animation inference blender properties", f"numpy {BLENDER}"),
+    "operators": layer("errors animation inference learning blender properties", f"numpy {BLENDER}"),
     # Panels draw; the waveform strip draws arrays that are at hand.
     "panels": layer("animation properties blender", f"numpy blf gpu gpu_extras {BLENDER}"),
     "translations": layer("", "bpy"),
     "registration": layer("properties operators panels blender cli translations", "bpy"),
     "batch": layer("errors animation inference blender operators registration", f"numpy {BLENDER}", exempt="subprocess"),
-    "cli": layer("batch errors animation inference blender operators properties registration", "numpy", lazy="bpy"),
-    "training": Layer(frozenset({"errors", "animation", "inference"}), ANYTHING),
+    "cli": layer("batch errors animation inference learning blender operators properties registration", "numpy", lazy="bpy"),
+    "training": Layer(frozenset({"errors", "animation", "inference", "learning"}), ANYTHING),
     "tools": Layer(ANYTHING, ANYTHING),
 }
 # Imported inside functions only, where the place itself is allowed at all: __init__ must cost nothing.

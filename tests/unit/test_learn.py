@@ -9,10 +9,10 @@ import soundfile
 from model_packages import HOP, SAMPLE_RATE, noise, write_package
 from shows import make_shot
 from voxrig.animation.curves import ChannelCurves
-from voxrig.inference.fit import hear_shot
 from voxrig.inference.package import load_package
 from voxrig.inference.session import open_session
-from voxrig.training.learn import first_minutes, hear_loudness, main, read_lips, read_rig
+from voxrig.learning.fit import hear_shot
+from voxrig.training.evaluation.score_learning import first_minutes, hear_loudness, main, read_lips, read_rig
 
 
 @pytest.fixture(scope="module")

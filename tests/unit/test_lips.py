@@ -3,8 +3,8 @@
 
 import numpy as np
 import pytest
-from voxrig.animation import lips
-from voxrig.animation.channels import Channel, expand_sides, face_channel_names, face_channels, load_channels
+from voxrig.animation.face import lips
+from voxrig.animation.face.channels import Channel, expand_sides, face_channel_names, face_channels, load_channels
 
 NAMES = face_channel_names()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from voxrig.animation.curves import ChannelCurves
-from voxrig.animation.mapping import (
+from voxrig.animation.rig.mapping import (
     Link,
     Mapping,
     Target,

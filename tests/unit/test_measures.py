@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from voxrig.animation.curves import ChannelCurves
-from voxrig.animation.phones import TimedPhone
-from voxrig.training import measures
-from voxrig.training.measures import Tally, TrackedMouth
+from voxrig.animation.face.phones import TimedPhone
+from voxrig.training.evaluation import measures
+from voxrig.training.evaluation.measures import Tally, TrackedMouth
 
 RATE = 50.0
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from voxrig.animation import lips
-from voxrig.animation.channels import face_channels
 from voxrig.animation.curves import ChannelCurves
+from voxrig.animation.face import lips
+from voxrig.animation.face.channels import face_channels
 from voxrig.animation.performance import Performance, apply_performance, smooth
 
 REGIONS = {channel.name: channel.region for channel in face_channels()}

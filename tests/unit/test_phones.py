@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from voxrig.animation.phones import PHONES, TimedPhone, decode_phones
+from voxrig.animation.face.phones import PHONES, TimedPhone, decode_phones
 
 NAMES = ("SIL", "M", "AA")
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from voxrig.animation.keys import largest_errors
-from voxrig.animation.placing import DENSITIES, Placing, find_poses, find_proposals, keep_events_on_steps, place_keys
-from voxrig.animation.retake import BEZIER, CONSTANT
+from voxrig.animation.keys.artist_keys import BEZIER, CONSTANT
+from voxrig.animation.keys.placing import DENSITIES, Placing, find_poses, find_proposals, keep_events_on_steps, place_keys
+from voxrig.animation.keys.reduction import largest_errors
 from voxrig.animation.timing import resample_to_frames
 from voxrig.inference.audio import read_sound
 from voxrig.inference.generate import generate_curves

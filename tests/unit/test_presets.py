@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from voxrig.animation.channels import face_channel_names
-from voxrig.animation.presets import PresetControl, bundled_presets, load_presets
+from voxrig.animation.face.channels import face_channel_names
+from voxrig.animation.rig.presets import PresetControl, bundled_presets, load_presets
 from voxrig.errors import RigError
 
 # Gaze has no channel in the bundled model yet, but models may have it.

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from voxrig.animation.channels import face_channel_names, face_channels
-from voxrig.animation.presets import bundled_presets
-from voxrig.animation.recognition import (
+from voxrig.animation.face.channels import face_channel_names, face_channels
+from voxrig.animation.rig.presets import bundled_presets
+from voxrig.animation.rig.recognition import (
     LIKELY,
     SURE,
     UNSURE,
@@ -23,7 +23,7 @@ from voxrig.animation.recognition import (
     read_meaning,
     recognise,
 )
-from voxrig.tools.rigs import LISTS, channels_of, judge, read_list, recognise_list
+from voxrig.tools.reports.rigs import LISTS, channels_of, judge, read_list, recognise_list
 
 CHANNELS = face_channel_names()
 FAMILIES = {

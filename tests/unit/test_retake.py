@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from voxrig.animation.keys import KeyedCurve, evaluate_keys, reduce_to_keys
-from voxrig.animation.retake import (
+from voxrig.animation.keys.artist_keys import (
     bend_to_pins,
     fade_weights,
     find_artist_keys,
@@ -21,6 +20,7 @@ from voxrig.animation.retake import (
     with_pin_frames,
     without_frames,
 )
+from voxrig.animation.keys.reduction import KeyedCurve, evaluate_keys, reduce_to_keys
 
 
 def wave(count: int = 60) -> tuple[np.ndarray, np.ndarray]:

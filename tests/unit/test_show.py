@@ -14,7 +14,7 @@ from model_packages import SAMPLE_RATE, noise
 from shows import CONTROLS, make_shot
 from voxrig.errors import ShowError
 from voxrig.inference.audio import Waveform
-from voxrig.inference.show import Shot, gather_show, read_shot, read_show, write_shot
+from voxrig.learning.show import Shot, gather_show, read_shot, read_show, write_shot
 
 
 def test_a_shot_comes_back_as_it_was_written(tmp_path):
@@ -173,7 +173,7 @@ def test_a_shot_whose_writing_was_interrupted_is_not_there(tmp_path, monkeypatch
     def stop(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("voxrig.inference.show.os.replace", stop)
+    monkeypatch.setattr("voxrig.learning.show.os.replace", stop)
     with pytest.raises(KeyboardInterrupt):
         write_shot(tmp_path, make_shot("b"))
     assert [shot.name for shot in read_show(tmp_path).shots] == ["a"]

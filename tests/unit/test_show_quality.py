@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from model_packages import SAMPLE_RATE, noise
 from shows import CONTROLS, make_shot
-from voxrig.animation.mapping import Target
-from voxrig.animation.regions import guess_region
+from voxrig.animation.rig.mapping import Target
+from voxrig.animation.rig.regions import guess_region
 from voxrig.errors import ModelError, ShowError
 from voxrig.inference.audio import Waveform
 from voxrig.inference.package import read_description
-from voxrig.inference.show import Shot, gather_show, read_shot, write_shot
-from voxrig.inference.show_page import draw_page, write_report
-from voxrig.inference.show_quality import emotion_minutes, inspect_show, measure_loudness, measure_show
+from voxrig.learning.page import draw_page, write_report
+from voxrig.learning.quality import emotion_minutes, inspect_show, measure_loudness, measure_show
+from voxrig.learning.show import Shot, gather_show, read_shot, write_shot
 
 
 def speaking_shot(name: str, seed: int, late_frames: int = 0, seconds: float = 12.0, **changes: object) -> Shot:

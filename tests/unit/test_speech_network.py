@@ -9,18 +9,18 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is only in the training environment (make training)")
 
 from voxrig import training  # noqa: E402
-from voxrig.animation import lips  # noqa: E402
-from voxrig.animation.channels import face_channel_names, face_channels  # noqa: E402
-from voxrig.animation.expression import apply_expression, load_expressions, voice_energy  # noqa: E402
-from voxrig.animation.phones import PHONES  # noqa: E402
+from voxrig.animation.face import lips  # noqa: E402
+from voxrig.animation.face.channels import face_channel_names, face_channels  # noqa: E402
+from voxrig.animation.face.expression import apply_expression, load_expressions, voice_energy  # noqa: E402
+from voxrig.animation.face.phones import PHONES  # noqa: E402
 from voxrig.inference.audio import read_sound  # noqa: E402
 from voxrig.tools.demo.speech import read_speech  # noqa: E402
-from voxrig.training.batches import learned_channels  # noqa: E402
-from voxrig.training.export import SpeechModel, load_network, write_graph  # noqa: E402
-from voxrig.training.expression_rules import ExpressionRules  # noqa: E402
-from voxrig.training.network import HOP, SAMPLE_RATE, NetworkSize, SpeechFeatures, SpeechNetwork  # noqa: E402
+from voxrig.training.speech.batches import learned_channels  # noqa: E402
+from voxrig.training.speech.export import SpeechModel, load_network, write_graph  # noqa: E402
+from voxrig.training.speech.expression_rules import ExpressionRules  # noqa: E402
+from voxrig.training.speech.network import HOP, SAMPLE_RATE, NetworkSize, SpeechFeatures, SpeechNetwork  # noqa: E402
 
-TRAINED = Path(training.__file__).parent / "speech_weights.pt"
+TRAINED = Path(training.__file__).parent / "speech" / "speech_weights.pt"
 
 
 def make_network() -> SpeechNetwork:

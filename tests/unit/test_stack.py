@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from voxrig.animation.stack import (
+from voxrig.animation.keys.stack import (
     KEY,
     Hold,
     Version,

@@ -7,8 +7,8 @@ import ctypes.util
 
 import numpy as np
 import pytest
-from voxrig.animation.phones import PHONES, SILENCE, VOWELS, TimedPhone
-from voxrig.training import alignment, synthesis, synthesis_espeak, synthesis_flite, synthesis_revoicing
+from voxrig.animation.face.phones import PHONES, SILENCE, VOWELS, TimedPhone
+from voxrig.training.corpora import alignment, synthesis, synthesis_espeak, synthesis_flite, synthesis_revoicing
 
 needs_flite = pytest.mark.skipif(ctypes.util.find_library("flite") is None, reason="flite is not installed")
 needs_espeak = pytest.mark.skipif(ctypes.util.find_library("espeak-ng") is None, reason="espeak-ng is not installed")

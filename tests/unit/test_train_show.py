@@ -16,14 +16,14 @@ torch = pytest.importorskip("torch", reason="PyTorch is only in the training env
 from model_packages import HOP, SAMPLE_RATE, build_graph, noise, write_package  # noqa: E402
 from onnx import numpy_helper  # noqa: E402
 from shows import make_linear_shot, make_shot  # noqa: E402
-from voxrig.animation.placing import find_proposals  # noqa: E402
+from voxrig.animation.keys.placing import find_proposals  # noqa: E402
 from voxrig.errors import ShowError  # noqa: E402
 from voxrig.inference.audio import Waveform  # noqa: E402
-from voxrig.inference.fit import predict  # noqa: E402
 from voxrig.inference.generate import generate_outputs  # noqa: E402
 from voxrig.inference.package import load_package  # noqa: E402
 from voxrig.inference.session import open_session  # noqa: E402
-from voxrig.inference.show import gather_show, write_shot  # noqa: E402
+from voxrig.learning.fit import predict  # noqa: E402
+from voxrig.learning.show import gather_show, write_shot  # noqa: E402
 from voxrig.training.shows.config import RunConfig, format_config, read_config  # noqa: E402
 from voxrig.training.shows.data import change_shot, key_rows, make_splits, measure_scaling, prepare  # noqa: E402
 from voxrig.training.shows.learned import LearnedShow, Member  # noqa: E402

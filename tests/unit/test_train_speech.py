@@ -10,12 +10,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is only in the training environment (make training)")
 
-from voxrig.animation.phones import TimedPhone  # noqa: E402
+from voxrig.animation.face.phones import TimedPhone  # noqa: E402
 from voxrig.inference.audio import read_sound  # noqa: E402
 from voxrig.tools.demo.speech import read_speech  # noqa: E402
-from voxrig.training.corpora import SAMPLE_RATE, ClipRecord, write_shard  # noqa: E402
-from voxrig.training.evaluate import Development, Recording  # noqa: E402
-from voxrig.training.train import SCORED, train  # noqa: E402
+from voxrig.training.corpora.clips import SAMPLE_RATE, ClipRecord, write_shard  # noqa: E402
+from voxrig.training.evaluation.evaluate import Development, Recording  # noqa: E402
+from voxrig.training.speech.train import SCORED, train  # noqa: E402
 
 
 @pytest.fixture(scope="module")

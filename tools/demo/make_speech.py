@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...animation.phones import SILENCE, TimedPhone
-from ...training.synthesis_flite import pronounce, say
+from ...animation.face.phones import SILENCE, TimedPhone
+from ...training.corpora.synthesis_flite import pronounce, say
 from .speech import SPEECH_FOLDER
 
 VOICE = "slt"

@@ -3,7 +3,7 @@
 
 Lips, jaw and lids are moved exactly; the skin around them follows by a biharmonic solve, so that it stretches
 smoothly. Brows, cheeks and nose move by soft fields that slide over the form. Amplitudes are centimetres at 1; the lips
-open as scanned ARKit shapes do (see ``animation.lips``), and round about three times as strongly, as suits a drawn face.
+open as scanned ARKit shapes do (see ``animation.face.lips``), and round about three times as strongly, as suits a drawn face.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...animation.curves import ChannelCurves
-from ...animation.lips import lip_gap
+from ...animation.face.lips import lip_gap
 from .speech import Speech, Timed
 
 Keys = tuple[NDArray[np.float64], NDArray[np.float64]]

@@ -10,7 +10,7 @@ from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ...animation.channels import REGIONS
+from ...animation.face.channels import REGIONS
 from ...errors import ShowError
 
 NETWORKS = ("audio2rig", "tian", "pham")

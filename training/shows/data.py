@@ -19,18 +19,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...animation.channels import Channel
-from ...animation.keys import reduce_to_keys
+from ...animation.face.channels import Channel
+from ...animation.keys.reduction import reduce_to_keys
 from ...errors import ShowError
 from ...inference.audio import Waveform
-from ...inference.fit import lay_out_shot, padded_sound
 from ...inference.generate import generate_outputs
-from ...inference.graphs import Head, replace_head
 from ...inference.package import ModelPackage
 from ...inference.session import Session
-from ...inference.show import Shot, Show
-from ..augmentation import active_power, change_speed, fft_size
-from ..network import FRAME_RATE, SAMPLE_RATE
+from ...learning.fit import lay_out_shot, padded_sound
+from ...learning.graphs import Head, replace_head
+from ...learning.show import Shot, Show
+from ..corpora.augmentation import active_power, change_speed, fft_size
+from ..speech.network import FRAME_RATE, SAMPLE_RATE
 
 Array = NDArray[np.float32]
 

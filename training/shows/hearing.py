@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..network import FRAME_RATE, HOP, SAMPLE_RATE, SpeechFeatures
+from ..speech.network import FRAME_RATE, HOP, SAMPLE_RATE, SpeechFeatures
 
 MEL_BANDS = 64
 SPECTRUM_BANDS = 128

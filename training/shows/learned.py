@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...animation.channels import Channel
-from ...animation.mapping import Target
+from ...animation.face.channels import Channel
+from ...animation.rig.mapping import Target
 from ...errors import ModelError
-from ...inference.fit import Fit
-from ...inference.graphs import Head, replace_head
 from ...inference.package import ModelPackage, package_name, show_corpus, write_package
-from ..export import OPSET
-from ..network import FRAME_RATE, HOP, SAMPLE_RATE
+from ...learning.fit import Fit
+from ...learning.graphs import Head, replace_head
+from ..speech.export import OPSET
+from ..speech.network import FRAME_RATE, HOP, SAMPLE_RATE
 from .config import RunConfig
 from .data import Ear, Scaling
 from .windows import ShowNetwork
@@ -50,7 +50,7 @@ class Member(nn.Module):
 
 
 class FitHead(nn.Module):
-    """:func:`voxrig.inference.fit.predict` as a module, before the limits: heard and emotion ``[1, row, ...]`` -> controls."""
+    """:func:`voxrig.learning.fit.predict` as a module, before the limits: heard and emotion ``[1, row, ...]`` -> controls."""
 
     def __init__(self, fit: Fit) -> None:
         super().__init__()

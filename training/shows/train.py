@@ -28,15 +28,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...animation.placing import find_proposals
+from ...animation.keys.placing import find_proposals
 from ...errors import ShowError, VoxrigError
-from ...inference.fit import Fit, Heard, fit_heard, predict
 from ...inference.package import ModelPackage, bundled_packages, load_package
 from ...inference.session import open_session
-from ...inference.show import Show, read_show
-from ..measures import pearson
-from ..network import FRAME_RATE
-from ..train import learning_rate, save_checkpoint
+from ...learning.fit import Fit, Heard, fit_heard, predict
+from ...learning.show import Show, read_show
+from ..evaluation.measures import pearson
+from ..speech.network import FRAME_RATE
+from ..speech.train import learning_rate, save_checkpoint
 from .audio2rig import Audio2Rig
 from .config import RunConfig, format_config, read_config
 from .data import (

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...animation.channels import Channel
-from ..network import FRAME_RATE
+from ...animation.face.channels import Channel
+from ..speech.network import FRAME_RATE
 from .config import RunConfig
 from .data import Batch, Scaling, regions_of
 

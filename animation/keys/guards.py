@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What sparse keys must not lose: the poses of speech become keys, and lips that are sealed stay sealed between them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..curves import ChannelCurves
+from ..face.lips import GAP_CENTIMETRES, seal_limit, sealed_frames, signed_lip_gap
+from ..rig.mapping import Mapping, Target
+
+MOUTH_REGIONS = ("jaw", "lips")
+# A control that moves less than this share of its range around a pose takes no part in it.
+_STILL = 0.01
+_NEAR_SECONDS = 0.1
+# A tighter limit than this share of a control's movement is an exact key.
+_EXACT = 1e-4
+
+
+@dataclass(frozen=True)
+class Guards:
+    """For dense curves ``[time, target]``: ``events`` (bool) become keys, and no curve is further from its data than ``limits``
+    (float32, infinite where the tolerance alone counts)."""
+
+    events: NDArray[np.bool_]
+    limits: NDArray[np.float32]
+
+    def select(self, columns: Sequence[int]) -> Guards:
+        """Those of some targets."""
+        return Guards(self.events[:, columns], self.limits[:, columns])
+
+    def on_frames(self, frames: ArrayLike, wanted: ArrayLike) -> Guards:
+        """On the ``wanted`` frames instead of ``frames``, which these were for; frames that are new have none."""
+        x, now = np.asarray(frames, np.float64), np.asarray(wanted, np.float64)
+        row = np.minimum(np.searchsorted(x, now), x.size - 1)
+        known = (x[row] == now)[:, None]
+        return Guards(self.events[row] & known, np.where(known, self.limits[row], np.float32(np.inf)))
+
+
+def join_guards(guards: Sequence[Guards]) -> Guards:
+    """Guards of one take whose targets come from several."""
+    return Guards(
+        np.concatenate([part.events for part in guards], axis=1), np.concatenate([part.limits for part in guards], axis=1)
+    )
+
+
+def guard_poses(
+    mapping: Mapping,
+    targets: Sequence[Target],
+    values: NDArray[np.float32],
+    ranges: ArrayLike,
+    sampled: ChannelCurves,
+    *,
+    mouth: Collection[str],
+    poses: ArrayLike,
+) -> Guards:
+    """The guards of targets ``values`` ``[time, target]`` that a mapping makes of channels ``sampled`` on the same frames.
+
+    ``poses`` are rows of closures and of the apexes of vowels: there every control that channels of the ``mouth`` drive, and
+    that moves about then by a hundredth of its ``ranges`` ``[target]``, has a key. Where the lips are sealed, the controls may
+    together stray so little that the gap between the lips (animation/face/lips.py) stays below the limit of a seal; that
+    margin is shared out by how far each control moves over the take.
+    """
+    events = np.zeros(values.shape, bool)
+    limits = np.full(values.shape, np.inf, np.float32)
+    place = {target: column for column, target in enumerate(targets)}
+    opening = np.zeros(len(targets))  # centimetres of gap for each unit of a target
+    of_mouth = np.zeros(len(targets), bool)
+    for link in mapping.links:
+        column = place.get(link.target)
+        if column is None or not link.enabled or not link.gain or link.channel not in sampled.names:
+            continue
+        of_mouth[column] |= link.channel in mouth
+        # An eased link is at its flattest 4 ** -|ease| as steep as a straight one.
+        centimetres = abs(GAP_CENTIMETRES.get(link.channel, 0.0) / link.gain) * 4.0 ** abs(link.ease)
+        opening[column] = max(opening[column], centimetres)
+    near = max(2, round(_NEAR_SECONDS * sampled.frame_rate))
+    for row in np.asarray(poses, np.int64).tolist():
+        around = values[max(row - near, 0) : row + near + 1]
+        events[row] = of_mouth & (np.ptp(around, axis=0) > _STILL * np.asarray(ranges))
+    movement = np.ptp(values, axis=0) if len(values) else np.zeros(len(targets))
+    total = float(opening @ movement)
+    if total > 0 and "jawOpen" in sampled.names:
+        sealed = np.flatnonzero(sealed_frames(sampled.values, sampled.names))
+        room = seal_limit(sampled.values, sampled.names) - signed_lip_gap(sampled.values[sealed], sampled.names)
+        share = np.maximum(room, 0.0) / total
+        moving = np.flatnonzero(opening * movement > 0)
+        rows = np.ix_(sealed, moving)
+        events[rows] |= (share < _EXACT)[:, None]
+        limits[rows] = np.maximum(share, _EXACT)[:, None] * movement[moving]
+    return Guards(events, limits)

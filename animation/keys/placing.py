@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where keys go: few of them, on every frame, on every second frame, or only on the poses of speech."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .artist_keys import BEZIER, CONSTANT
+from .guards import Guards
+from .reduction import STEP_SHARE, KeyedCurve, reduce_to_keys
+
+MODES = ("SPARSE", "EVERY", "STEP", "POSES", "SHOW")
+DENSITIES = range(1, 8)
+"""Steps of the density slider, from fewest keys to most."""
+DEFAULT_DENSITY = 4
+# How far curves may stray at the lowest density, as a share of a channel's range; at 7 it is a hundredth of that.
+_COARSEST = 0.1
+# A jaw that opens less than this share of its largest opening beyond its surroundings says nothing that needs a pose.
+_APEX_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class Placing:
+    """How keys are placed.
+
+    'SPARSE' sets as few as ``density`` (one of DENSITIES) allows, 'EVERY' one on each frame, 'STEP' one on every ``step``-th
+    frame counted from ``phase`` (on twos: step 2), 'POSES' holds the face from one of the ``extremes`` (closures) and
+    ``breakdowns`` (apexes of vowels) to the next; in the dope sheet keys on these frames show as what they are. Keys of 'STEP'
+    that are ``is_held`` keep their value until the next one. 'SHOW' sets them on the frames ``proposed`` by a learned model,
+    where its show's animators would. Raises ValueError for another mode, density or step.
+    """
+
+    mode: str = "SPARSE"
+    density: int = DEFAULT_DENSITY
+    step: int = 2
+    phase: int = 0
+    extremes: tuple[float, ...] = ()
+    breakdowns: tuple[float, ...] = ()
+    is_held: bool = False
+    proposed: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ValueError(f"keys are placed by {', '.join(MODES)}, not {self.mode}")
+        if self.density not in DENSITIES:
+            raise ValueError(f"a density of {self.density} is not one of {DENSITIES[0]} to {DENSITIES[-1]}")
+        if self.step < 1:
+            raise ValueError(f"a step of {self.step} frames is not positive")
+
+    @property
+    def tolerance(self) -> float:
+        """How far curves may stray from the data at any frame, as a share of a channel's range."""
+        return _COARSEST * STEP_SHARE ** (self.density - 1)
+
+    @property
+    def interpolation(self) -> int:
+        """Blender's number for the interpolation of the keys."""
+        return CONSTANT if self.mode == "POSES" or self.is_held else BEZIER
+
+    def frames_among(self, frames: ArrayLike) -> NDArray[np.bool_]:
+        """Which of ``frames`` may carry keys, bool ``[time]``; first and last always do."""
+        x = np.asarray(frames, np.float64)
+        if self.mode == "STEP":
+            chosen = np.mod(np.rint(x) - self.phase, self.step) == 0
+        elif self.mode == "POSES":
+            chosen = np.isin(x, self.extremes + self.breakdowns)
+        elif self.mode == "SHOW":
+            chosen = np.isin(x, self.proposed)
+        else:
+            chosen = np.ones(x.size, bool)
+        chosen[[0, -1]] = True
+        return chosen
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A show that is animated on twos, threes, ...: poses change on every ``frames``-th frame counted from ``phase``, at
+    ``frame_rate`` frames a second, and are held between."""
+
+    frames: int
+    phase: int
+    frame_rate: float
+
+
+def place_keys(
+    frames: ArrayLike,
+    values: ArrayLike,
+    tolerance: float | Sequence[float],
+    placing: Placing,
+    *,
+    required: NDArray[np.bool_] | None = None,
+    guards: Guards | None = None,
+) -> list[KeyedCurve]:
+    """Dense curves ``[time, channel]`` as keys; ``required`` (bool ``[time]``) marks frames that must become keys.
+    ``guards`` are for 'SPARSE'.
+
+    ``tolerance`` is that of the placing, in each channel's own unit. Only 'SPARSE' keeps to it at every frame; the others pass
+    through the curve on each of their frames. A higher density of 'SPARSE' never gives fewer keys nor a larger error.
+    """
+    x, y = np.asarray(frames, np.float64), np.asarray(values)
+    if placing.mode == "SPARSE":
+        needed = np.zeros(y.shape, bool) if guards is None else guards.events
+        if required is not None:
+            needed = needed | required[:, None]
+        limits = None if guards is None else guards.limits
+        return reduce_to_keys(x, y, tolerance, required=needed, limits=limits, coarser_steps=placing.density - 1)
+    chosen = placing.frames_among(x)
+    if required is not None:
+        chosen |= required
+    return reduce_to_keys(x[chosen], y[chosen], tolerance, required=np.ones(int(chosen.sum()), bool))
+
+
+def keep_events_on_steps(values: ArrayLike, events: ArrayLike, carries_key: ArrayLike) -> NDArray[np.float32]:
+    """``values`` ``[time, channel]`` in which no stretch of ``events`` (bool ``[time]``) falls between the frames of keys.
+
+    Where a stretch holds none of the frames that ``carries_key`` (bool ``[time]``, at least one), the nearest one takes the
+    values of the stretch's middle; the other frames stay as they are.
+    """
+    kept, keyed = np.array(values, np.float32), np.flatnonzero(carries_key)
+    first, last = _stretches(events)
+    missed = np.searchsorted(keyed, first) == np.searchsorted(keyed, last, side="right")
+    middle = (first[missed] + last[missed]) // 2
+    nearest = np.rint(np.interp(middle, keyed, np.arange(keyed.size))).astype(np.int64)
+    kept[keyed[nearest]] = kept[middle]
+    return kept
+
+
+def find_proposals(likelihood: ArrayLike) -> NDArray[np.int64]:
+    """Samples ``[time]`` on which a key is proposed: where its likelihood is highest among its neighbours and at least 0.5."""
+    p = np.pad(np.asarray(likelihood, np.float64), 1, constant_values=-1.0)
+    return np.flatnonzero((p[1:-1] >= 0.5) & (p[1:-1] > p[:-2]) & (p[1:-1] >= p[2:]))
+
+
+def find_poses(frames: ArrayLike, jaw: ArrayLike, sealed: ArrayLike) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The frames of closures (the middle of each stretch of ``sealed``, bool ``[time]``) and of the vowels' apexes.
+
+    An apex is a maximum of the ``jaw``'s opening ``[time]`` that stands out from the lows on both sides.
+    """
+    x, opening = np.asarray(frames, np.float64), np.asarray(jaw, np.float64)
+    first, last = _stretches(sealed)
+    closures = tuple(x[(first + last) // 2].tolist())
+    height = _APEX_SHARE * float(np.ptp(opening)) if opening.size else 0.0
+    apexes: list[float] = []
+    low, best = np.inf, -1
+    for i, value in enumerate(opening.tolist()):
+        if best >= 0 and value > opening[best]:
+            best = i
+        elif best >= 0 and opening[best] - value > height:
+            apexes.append(float(x[best]))
+            low, best = value, -1
+        low = min(low, value)
+        if best < 0 and height > 0 and value - low > height:
+            best = i
+    return closures, tuple(apexes)
+
+
+def _stretches(marked: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and last sample of each stretch of ``marked``, bool ``[time]``."""
+    padded = np.concatenate([[False], np.asarray(marked, bool), [False]])
+    return np.flatnonzero(padded[1:] & ~padded[:-1]), np.flatnonzero(~padded[1:] & padded[:-1]) - 1

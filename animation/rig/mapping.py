@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which channels drive which targets, as plain data; no rig is touched here."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...errors import RigError
+from ..curves import ChannelCurves
+
+SCHEMA_VERSION = 1
+_FORMAT = "voxrig-mapping"
+CONFIDENCES = ("SURE", "LIKELY", "UNSURE")
+"""How certain a link is: made by a person or by an exact name, by similarity, or by little more than a guess."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One animatable value: a property path below a data-block, in Blender's own words.
+
+    ``id_type`` is Blender's ID type ('KEY', 'OBJECT', 'ARMATURE', ...), ``data_path`` what Copy Data Path gives.
+    """
+
+    id_type: str
+    id_name: str
+    data_path: str
+    array_index: int = 0
+
+
+@dataclass(frozen=True)
+class Link:
+    """One channel driving one target: ``rest + offset + gain * ease_channel(channel)``, then clamped to the limits given.
+
+    ``rest`` is the target's own value while nothing drives it (1 for a scale); it counts once, however many links drive the
+    target. ``confidence`` says how certain the link is: one of CONFIDENCES.
+    """
+
+    channel: str
+    target: Target
+    gain: float = 1.0
+    offset: float = 0.0
+    minimum: float | None = None
+    maximum: float | None = None
+    enabled: bool = True
+    rest: float = 0.0
+    ease: float = 0.0
+    confidence: str = "SURE"
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """All links of one character."""
+
+    links: tuple[Link, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "links", tuple(self.links))
+
+    def channels(self) -> tuple[str, ...]:
+        """The channels of enabled links, each once, in order."""
+        return tuple(dict.fromkeys(link.channel for link in self.links if link.enabled))
+
+    def targets(self) -> tuple[Target, ...]:
+        """The targets of enabled links, each once, in order."""
+        return tuple(dict.fromkeys(link.target for link in self.links if link.enabled))
+
+
+@dataclass(frozen=True)
+class TargetCurves:
+    """What every target does: ``values`` float32 ``[time, target]``; row i is ``start_seconds + i / frame_rate``."""
+
+    targets: tuple[Target, ...]
+    frame_rate: float
+    values: NDArray[np.float32]
+    start_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        values = np.array(self.values, dtype=np.float32, order="C")
+        if values.ndim != 2 or values.shape[1] != len(self.targets):
+            raise ValueError(f"values are {values.shape}, not [time, {len(self.targets)}]")
+        values.flags.writeable = False
+        object.__setattr__(self, "values", values)
+
+
+def apply_mapping(mapping: Mapping, curves: ChannelCurves) -> TargetCurves:
+    """What the targets do when the channels do ``curves``.
+
+    Links to one target add up on the rest of the first of them; then the target is clamped to the tightest limits of its
+    links. Links that are off or whose channel ``curves`` does not have take no part. Raises RigError when no link is left, so
+    that nothing is animated in silence.
+    """
+    column = {name: i for i, name in enumerate(curves.names)}
+    active = [link for link in mapping.links if link.enabled and link.channel in column]
+    if not active:
+        raise RigError("The mapping drives nothing: no link that is on uses a channel of this model; map at least one channel.")
+    targets = tuple(dict.fromkeys(link.target for link in active))
+    place = {target: i for i, target in enumerate(targets)}
+    rest = {link.target: link.rest for link in reversed(active)}
+    values = np.tile(np.array([rest[target] for target in targets], dtype=np.float64), (curves.frame_count, 1))
+    low = np.full(len(targets), -np.inf)
+    high = np.full(len(targets), np.inf)
+    for link in active:
+        i = place[link.target]
+        values[:, i] += link.offset + link.gain * ease_channel(curves.values[:, column[link.channel]], link.ease)
+        if link.minimum is not None:
+            low[i] = max(low[i], link.minimum)
+        if link.maximum is not None:
+            high[i] = min(high[i], link.maximum)
+    crossed = low > high
+    if crossed.any():
+        target = targets[int(np.argmax(crossed))]
+        raise RigError(f'The limits of "{target.data_path}" exclude each other; set its minimum below its maximum.')
+    return TargetCurves(targets, curves.frame_rate, np.clip(values, low, high).astype(np.float32), curves.start_seconds)
+
+
+def ease_channel(values: ArrayLike, ease: float) -> NDArray[np.float64]:
+    """A channel bent between 0 and 1, which both stay: ``ease`` above 0 starts slowly, below 0 quickly, 0 is straight.
+
+    The slope is ``4 ** -ease`` at 0 and ``4 ** ease`` at 1 and goes on straight beyond 1; negative values mirror positive ones.
+    This is the bias function of C. Schlick, "Fast Alternatives to Perlin's Bias and Gain Functions", Graphics Gems IV, 1994.
+    """
+    straight = np.asarray(values, dtype=np.float64)
+    if ease == 0.0:
+        return straight
+    slope = 4.0**ease
+    size = np.abs(straight)
+    inside = np.minimum(size, 1.0)
+    return np.sign(straight) * (inside / ((slope - 1.0) * (1.0 - inside) + 1.0) + slope * (size - inside))
+
+
+def to_json(mapping: Mapping) -> str:
+    """The mapping as text that ``from_json`` reads back equal."""
+    links = [asdict(link) for link in mapping.links]
+    return json.dumps({"format": _FORMAT, "version": SCHEMA_VERSION, "links": links}, indent=1, ensure_ascii=False)
+
+
+def from_json(text: str) -> Mapping:
+    """Read a mapping. Raises RigError naming the first thing wrong with a damaged file or one of another version."""
+    try:
+        parsed: object = json.loads(text)
+    except ValueError as error:
+        raise RigError(f"The mapping file is damaged ({error}); save the mapping again.") from None
+    data = cast(dict[str, object], parsed) if isinstance(parsed, dict) else {}
+    if data.get("format") != _FORMAT:
+        raise RigError("This file is not a Voxrig mapping; choose a file saved by Save Mapping.")
+    if data.get("version") != SCHEMA_VERSION:
+        raise RigError(
+            f"The mapping file has version {data.get('version')}, but this Voxrig reads version {SCHEMA_VERSION}; "
+            "update Voxrig or map again."
+        )
+    links = data.get("links")
+    if not isinstance(links, list):
+        raise RigError("The mapping file has no list of links; save the mapping again.")
+    return Mapping(tuple(_read_link(link, f"link {i + 1}") for i, link in enumerate(cast(list[object], links))))
+
+
+def _read_link(data: object, place: str) -> Link:
+    values = _checked(data, Link, place)
+    values["target"] = Target(**_checked(values.get("target"), Target, f"the target of {place}"))
+    link = Link(**values)
+    if link.confidence not in CONFIDENCES:
+        raise RigError(f'The mapping file is damaged: "confidence" of {place} is {link.confidence!r}; save the mapping again.')
+    return link
+
+
+def _checked(parsed: object, kind: type[Link] | type[Target], place: str) -> dict[str, Any]:
+    """The fields of one dataclass out of JSON, each of the right type."""
+    if not isinstance(parsed, dict):
+        raise RigError(f"The mapping file is damaged: {place} is not an object; save the mapping again.")
+    data = cast(dict[str, object], parsed)
+    types = {field.name: str(field.type) for field in fields(kind)}
+    unknown = sorted(set(data) - set(types))
+    if unknown:
+        raise RigError(f'The mapping file is damaged: {place} has an unknown entry "{unknown[0]}"; save the mapping again.')
+    needed = {"channel", "target"} if kind is Link else {"id_type", "id_name", "data_path"}
+    for name in sorted(needed - set(data)):
+        raise RigError(f'The mapping file is damaged: {place} lacks "{name}"; save the mapping again.')
+    for name, value in data.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        good = {
+            "str": isinstance(value, str),
+            "int": isinstance(value, int) and not isinstance(value, bool),
+            "float": number,
+            "float | None": number or value is None,
+            "bool": isinstance(value, bool),
+            "Target": isinstance(value, dict),
+        }[types[name]]
+        if not good:
+            raise RigError(f'The mapping file is damaged: "{name}" of {place} is {value!r}; save the mapping again.')
+    return dict(data)
+
+
+# Words between separators and at changes of case: 'eyeBlink_L' -> eye Blink L, 'ARKitJawOpen' -> AR Kit Jaw Open.
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+_SIDES = {"l": "l", "left": "l", "r": "r", "right": "r"}
+
+
+def normalise_name(name: str) -> str:
+    """A control's name without case and separators, its side as '.l' or '.r' at the end.
+
+    'eyeBlinkLeft', 'EyeBlink_L', 'eye_blink.l', 'L_eyeBlink' and 'eyeblinkleft' all become 'eyeblink.l'. A name that is
+    only a side ('L') is left as it is: it is a sound then, not a side.
+    """
+    words = [word.lower() for word in _WORD.findall(name)]
+    side = ""
+    if len(words) > 1:
+        for i in (-1, 0):
+            if words[i] in _SIDES:
+                side = _SIDES[words.pop(i)]
+                break
+    joined = "".join(words)
+    if not side:
+        for word in ("left", "right"):
+            if len(joined) > len(word):
+                if joined.endswith(word):
+                    joined, side = joined[: -len(word)], _SIDES[word]
+                    break
+                if joined.startswith(word):
+                    joined, side = joined[len(word) :], _SIDES[word]
+                    break
+    return f"{joined}.{side}" if side else joined
+
+
+# Sides as they are written: words that begin or end at a separator or a change of case, words at the end of a name in small
+# letters (but not 'bright' or 'cleft'), single letters between separators, and a last capital after a small letter.
+_SIDE = re.compile(
+    r"(?:Left|Right)(?![a-z])|(?<![A-Za-z])(?:left|right|LEFT|RIGHT)(?![A-Za-z])|(?<![A-Za-z])(?:left|right)(?=[A-Z])"
+    r"|(?<=[a-z])(?:(?<!c)left|(?<![bfw])right)$"
+    r"|(?:^|(?<=[ ._:|/-]))[LlRr](?=[ ._:|/-]|[A-Z][a-z]|$)|(?<=[a-z])[LR](?=$|[ ._:|/-])"
+)
+_SIDE_PAIRS = (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"), ("l", "r"), ("L", "R"))
+_OTHER_SIDE = dict(_SIDE_PAIRS) | {right: left for left, right in _SIDE_PAIRS}
+
+
+def mirror_name(name: str) -> str:
+    """The name of the same control on the other side, or ``name`` where it has no side: 'eyeBlink_L' -> 'eyeBlink_R'.
+
+    A name that is only a letter ('L') has no side: it is a sound then.
+    """
+    return name if len(name) == 1 else _SIDE.sub(lambda match: _OTHER_SIDE[match.group()], name)
+
+
+def match_names(channels: Sequence[str], names: Iterable[str]) -> dict[str, str]:
+    """Which of ``names`` means which channel: channel -> name, for those that are certain.
+
+    Names match when they are the same, or the same after ``normalise_name``, or the same without a prefix that at least half of
+    the names share ('blendShape1.jawOpen', 'CC_JawOpen'). A channel that two names fit equally well is left out.
+    """
+    names = list(dict.fromkeys(names))
+    spelled = set(names)
+    plain = _group(names, normalise_name)
+    prefix = shared_prefix(names)
+    bare = _group(
+        [name for name in names if prefix and name.startswith(prefix)], lambda name: normalise_name(name[len(prefix) :])
+    )
+    found: dict[str, str] = {}
+    for channel in channels:
+        if channel in spelled:
+            found[channel] = channel
+            continue
+        wanted = normalise_name(channel)
+        for table in (plain, bare):
+            fitting = table.get(wanted, [])
+            if len(fitting) == 1:
+                found[channel] = fitting[0]
+            if fitting:
+                break
+    return found
+
+
+def _group(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    table: dict[str, list[str]] = {}
+    for name in names:
+        table.setdefault(key(name), []).append(name)
+    return table
+
+
+def shared_prefix(names: Sequence[str]) -> str:
+    """The longest beginning up to a separator that at least two and at least half of the names have, or ''."""
+    counts = Counter(name[: match.end()] for name in names for match in _SEPARATORS.finditer(name))
+    shared = [prefix for prefix, count in counts.items() if count >= 2 and 2 * count >= len(names)]
+    return max(shared, key=len, default="")
+
+
+_SEPARATORS = re.compile(r"(?<=.)[ ._:|/-]+(?=.)")

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looking at the current frame as the sliders say, without writing a keyframe."""
+
+from typing import Any
+
+import bpy
+
+from ..animation.rig.mapping import Target, apply_mapping
+from ..blender import poses
+from ..errors import RigError
+from ..properties import Run, scene_settings, session
+from .animate import (
+    Job,
+    compute,
+    feel,
+    gather_from_scene,
+    listen,
+    parts_of,
+    perform,
+    recall,
+    sample_at_frames,
+    why_not_animate,
+)
+from .background import BackgroundOperator, Work
+from .base import redraw_panel
+
+# Frames around the one that is looked at, so that a closure falls on the frame on which it would in a take.
+_AROUND = 2
+
+
+def look_at_frame(scene: bpy.types.Scene) -> None:
+    """Pose the scene's character as its sound and sliders say for the current frame, without keyframes.
+
+    The model runs if this session has not heard the sound yet. Everything goes back as ``poses.show_preview`` says, or by
+    ``poses.end_preview``. Raises VoxrigError, changing nothing.
+    """
+    job = gather_from_scene(scene)
+    for part in parts_of(job):
+        listen(part, lambda _fraction: None)
+    _show(job, scene.frame_current)
+
+
+def refresh_look(scene: bpy.types.Scene) -> bool:
+    """Show the current frame with the sliders as they are now; False where a model would have to run. Raises VoxrigError."""
+    job = gather_from_scene(scene)
+    if any(recall(part) is None for part in parts_of(job)):
+        return False
+    _show(job, scene.frame_current)
+    return True
+
+
+def pose_at_frame(job: Job, frame: float) -> dict[Target, float]:
+    """What the targets do at a scene frame, where this session knows what the models made of the sound."""
+    pose: dict[Target, float] = {}
+    for part in parts_of(job):
+        heard = recall(part)
+        if heard is None:
+            raise RigError("The sound has changed meanwhile; look at the frame again")
+        curves = perform(feel(heard, part), job.settings, heard.package)
+        shown = apply_mapping(part.mapping, sample_at_frames(curves, part, round(frame) - _AROUND, round(frame) + _AROUND))
+        values = zip(shown.targets, shown.values[_AROUND].tolist())
+        pose.update((target, value) for target, value in values if part.targets is None or target in part.targets)
+    return pose
+
+
+def _show(job: Job, frame: float) -> None:
+    poses.show_preview(pose_at_frame(job, frame), _forget_look)
+    session.is_looking = True
+
+
+def _forget_look() -> None:
+    session.is_looking = False
+
+
+def _hear(job: Job, on_progress: Any, is_cancelled: Any) -> Job:
+    """The thread's work: as for a take, of which only what the models made of the sound is wanted."""
+    compute(job, on_progress, is_cancelled)
+    return job
+
+
+class VOXRIG_OT_look_at_frame(BackgroundOperator):
+    """Pose the character as the sliders say for the current frame, without writing keyframes. Sliders then change only what you
+    look at. Ends when you press it again, change the frame, save or leave the tab; everything goes back as it was"""
+
+    bl_idname = "voxrig.look_at_frame"
+    bl_label = "Preview Frame"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """As for Animate from Audio."""
+        return super().disabled_reason(context) or why_not_animate(scene_settings(context.scene))
+
+    def gather(self, scene: bpy.types.Scene) -> Job:
+        """What the scene's settings say."""
+        return gather_from_scene(scene)
+
+    def start(self, job: Job) -> Work[Job, Job]:
+        """Listen to the sound."""
+        return Work(job, Run(job.character, doing="previewed"), _hear)
+
+    def finish(self, scene: bpy.types.Scene, job: Job, result: Job) -> None:
+        """Show the frame, with the sliders as they are by now."""
+        refresh_look(scene)
+
+    def run(self, context: Any) -> None:
+        """For scripts and tests."""
+        look_at_frame(context.scene)
+
+    def invoke(self, context: Any, event: bpy.types.Event) -> Any:
+        """End the look, show what is known at once, or listen first."""
+        if session.is_looking:
+            poses.end_preview()
+            redraw_panel(context)
+            return {"FINISHED"}
+        known: list[bool] = []
+        outcome = self.guard(lambda: known.append(refresh_look(context.scene)))
+        if outcome != {"FINISHED"} or known[0]:
+            return outcome
+        return super().invoke(context, event)
+
+
+CLASSES = (VOXRIG_OT_look_at_frame,)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]

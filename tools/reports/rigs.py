@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How well rigs are recognised: a table of name lists whose channels are known, beside matching by exact name (`make rigs`).
+
+A list is a TSV file with the columns name_on_rig and channel; a channel may drive several names. The lists in
+``tests/data/rigs`` are the names that the makers of the rigs publish. Every list is read three times: with all presets, without
+the preset that won ('unaided'), and by names alone as before there were presets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxrig.animation.face.channels import face_channel_names
+from voxrig.animation.rig.mapping import match_names
+from voxrig.animation.rig.presets import Preset, bundled_presets
+from voxrig.animation.rig.recognition import LIKELY, SURE, UNSURE, Control, Recognition, recognise
+from voxrig.blender.ending import end_process
+
+LISTS = Path(__file__).parents[2] / "tests" / "data" / "rigs"
+
+
+@dataclass(frozen=True)
+class NameList:
+    """A rig's names and which of them each channel drives; ``is_bone`` for the bones of a face rig."""
+
+    name: str
+    controls: tuple[Control, ...]
+    known: dict[str, frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Channels of one list by what became of them. ``wrong_sure`` are among ``wrong``."""
+
+    total: int
+    sure: int
+    likely: int
+    unsure: int
+    wrong: int
+    wrong_sure: int
+    missed: int
+
+    @property
+    def right(self) -> int:
+        """Channels that drive the right control, asked about or not."""
+        return self.sure + self.likely + self.unsure
+
+
+def read_list(path: Path) -> NameList:
+    """Read one list; names that start with 'bone:' are bones. Names without a channel are other controls of the rig."""
+    controls: dict[Control, None] = {}
+    known: dict[str, set[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+        name, channel = line.split("\t")
+        is_bone = name.startswith("bone:")
+        name = name.removeprefix("bone:")
+        controls[Control(name, name if is_bone else "", is_bone)] = None
+        if channel:
+            known.setdefault(channel, set()).add(name)
+    return NameList(path.stem, tuple(controls), {channel: frozenset(names) for channel, names in known.items()})
+
+
+def channels_of(names: NameList) -> tuple[str, ...]:
+    """The channels asked for: those of the bundled model and the others that the list knows (gaze, for one)."""
+    return tuple(dict.fromkeys((*face_channel_names(), *names.known)))
+
+
+def judge(names: NameList, found: Recognition) -> Outcome:
+    """Count channels: right when all they drive is known to be theirs. Channels that a preset makes up are no part of it."""
+    counts = {SURE: 0, LIKELY: 0, UNSURE: 0}
+    wrong = wrong_sure = 0
+    for channel in channels_of(names):
+        links = [link for link in found.links if link.channel == channel and not link.is_made_up]
+        if not links:
+            continue
+        confidence = max((link.confidence for link in links), key=(SURE, LIKELY, UNSURE).index)
+        if all(names.controls[link.control].name in names.known.get(channel, ()) for link in links):
+            counts[confidence] += 1
+        elif confidence != UNSURE or channel in names.known:
+            wrong += 1
+            wrong_sure += confidence == SURE
+    right = sum(counts.values())
+    known_wrong = min(wrong, len(names.known) - right)
+    missed = len(names.known) - right - known_wrong
+    return Outcome(len(names.known), counts[SURE], counts[LIKELY], counts[UNSURE], wrong, wrong_sure, missed)
+
+
+def count_exact(names: NameList) -> int:
+    """Channels that matching by name alone gets right."""
+    found = match_names(channels_of(names), [control.name for control in names.controls if not control.is_bone])
+    return sum(name in names.known.get(channel, ()) for channel, name in found.items())
+
+
+def recognise_list(names: NameList, presets: Sequence[Preset]) -> Recognition:
+    """Recognise all of a list."""
+    return recognise(channels_of(names), names.controls, presets)
+
+
+def make_table(lists: Sequence[NameList]) -> str:
+    """The table as Markdown."""
+    presets = bundled_presets()
+    rows = [
+        "| names | recognised as | channels | sure | likely | unsure | wrong | missed | unaided: right / wrong (sure) "
+        "| exact name |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for names in lists:
+        found = recognise_list(names, presets)
+        aided = judge(names, found)
+        others = [preset for preset in presets if preset.family != found.family]
+        alone = judge(names, recognise_list(names, others))
+        rows.append(
+            f"| {names.name.replace('_', ' ')} | {found.title or '-'} | {aided.total} | {aided.sure} | {aided.likely} | "
+            f"{aided.unsure} | {aided.wrong} | {aided.missed} | {alone.right} / {alone.wrong} ({alone.wrong_sure}) | "
+            f"{count_exact(names)} |"
+        )
+    return "\n".join(rows)
+
+
+def measure_speed(meshes: int = 20, keys: int = 200) -> str:
+    """How long a big character takes, beside one pass that only normalises its names."""
+    names = [*face_channel_names(), *(f"Body_Morph_{i:03d}" for i in range(keys))][:keys]
+    same = [Control(name, f"mesh {mesh}") for mesh in range(meshes) for name in names]
+    different = [Control(f"{name}_{mesh}", f"mesh {mesh}") for mesh in range(meshes) for name in names]
+    presets, channels = bundled_presets(), face_channel_names()
+    texts: list[str] = []
+    for title, controls in (("the same names on every mesh", same), ("all names different", different)):
+        spent = min(_time(lambda: recognise(channels, controls, presets)) for _ in range(3))  # noqa: B023
+        bare = min(_time(lambda: match_names(channels, [control.name for control in controls])) for _ in range(3))  # noqa: B023
+        texts.append(
+            f"{meshes} meshes x {keys} shape keys, {title}: {spent * 1000:.0f} ms (exact names alone: {bare * 1000:.0f} ms)"
+        )
+    return "\n".join(texts)
+
+
+def _time(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table and the speed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder with further lists in rig_names/")
+    options = parser.parse_args(arguments)
+    folders = [LISTS] + ([options.data / "rig_names"] if options.data else [])
+    for folder in folders:
+        print(f"{folder.name}\n\n{make_table([read_list(path) for path in sorted(folder.glob('*.tsv'))])}\n")
+    print(measure_speed())
+
+
+if __name__ == "__main__":
+    end_process(main())
