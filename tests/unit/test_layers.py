@@ -7,13 +7,13 @@ two. The linter says the same more coarsely while one types; the tests at the en
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from voxrig.tools.reports.imports import Import, find_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,51 +62,6 @@ SHIPPED = tuple(place for place in LAYERS if place not in ("training", "tools"))
 NO_BLENDER = frozenset(f"bmesh aud gpu blf bl_ext {BLENDER}".split())
 # Voxrig never opens a connection and never starts another program, in particular not pip; a batch starts Voxrig again.
 NEVER_SHIPPED = frozenset("asyncio ftplib http pip requests smtplib socket ssl subprocess torch urllib webbrowser".split())
-
-
-@dataclass(frozen=True)
-class Import:
-    """One import: its dotted target from our root (``ours``) or a foreign name, and whether it runs on loading."""
-
-    line: int
-    target: str
-    ours: bool
-    at_load: bool
-
-
-def find_imports(source: str, module: tuple[str, ...], is_package: bool) -> list[Import]:
-    """All imports of a module whose path below our root is ``module``; TYPE_CHECKING blocks never run, so they go."""
-    imports: list[Import] = []
-    package = module if is_package else module[:-1]
-
-    def add(node: ast.Import | ast.ImportFrom, at_load: bool) -> None:
-        if isinstance(node, ast.Import):
-            names = [(0, alias.name) for alias in node.names]
-        elif node.module:
-            names = [(node.level, node.module)]
-        else:
-            names = [(node.level, alias.name) for alias in node.names]
-        for level, name in names:
-            if level > len(package) + 1:
-                raise AssertionError(f"line {node.lineno}: an import from above the root")
-            if level:
-                target = ".".join((*package[: len(package) - level + 1], name))
-                imports.append(Import(node.lineno, target, True, at_load))
-            else:
-                imports.append(Import(node.lineno, name, False, at_load))
-
-    def walk(node: ast.AST, at_load: bool) -> None:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.Import | ast.ImportFrom):
-                add(child, at_load)
-            elif isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
-                for other in child.orelse:
-                    walk(other, at_load)
-            else:
-                walk(child, at_load and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
-
-    walk(ast.parse(source), True)
-    return imports
 
 
 def find_violations(root: Path, path: Path) -> list[str]:
