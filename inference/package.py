@@ -24,7 +24,7 @@ from ..animation.face.expression import apply_expression, load_expressions, voic
 from ..animation.keys.placing import Hold
 from ..animation.rig.mapping import Target
 from ..errors import ModelError
-from .session import first_line, import_onnxruntime
+from .runtime import first_line, import_onnxruntime
 
 FORMAT = 1
 """The version of model.json that is read here."""

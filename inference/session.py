@@ -10,28 +10,18 @@ import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-
-if TYPE_CHECKING:
-    from .package import ModelPackage
+from .package import ModelPackage
+from .runtime import first_line, import_onnxruntime
 
 PROVIDERS = ("AUTO", "CUDA", "CPU")
 _ONNXRUNTIME_NAMES = {"CUDA": "CUDAExecutionProvider", "CPU": "CPUExecutionProvider"}
 _ONNXRUNTIME_WARNING, _ONNXRUNTIME_FATAL = 2, 4
-
-
-def import_onnxruntime() -> Any:
-    """The onnxruntime module, untyped. Raises ModelError where it is missing or made for another system."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ModelError(f"onnxruntime does not load ({error}); install the Voxrig zip made for this system") from error
-    return onnxruntime
 
 
 def available_providers() -> tuple[str, ...]:
@@ -183,8 +173,3 @@ def _open_graph(package: ModelPackage, provider: str, threads: int) -> Any:
 
 def _cuda_warning(reason: str) -> str:
     return f"CUDA cannot be used ({reason}); the CPU is used instead"
-
-
-def first_line(error: Exception) -> str:
-    """What an error of onnxruntime says, short enough for one sentence."""
-    return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__

@@ -125,6 +125,14 @@ def test_imports_follow_the_one_way_rule(path: Path) -> None:
     assert find_violations(ROOT, path) == []
 
 
+@pytest.mark.parametrize("path", source_files(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_onnxruntime_is_loaded_in_one_place(path: Path) -> None:
+    """There its telemetry is switched off; training and tools go through the same door."""
+    if path != ROOT / "inference" / "runtime.py":
+        found = find_imports(path.read_text(encoding="utf-8"), path.relative_to(ROOT).with_suffix("").parts, False)
+        assert not any(each.target.split(".")[0] == "onnxruntime" for each in found)
+
+
 @pytest.mark.parametrize(
     ("file", "line"),
     [

@@ -10,6 +10,7 @@ all that is random follows from the seed and the round, it ends as if it had nev
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import math
 import os
@@ -23,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -200,7 +200,7 @@ def _open_run(config: RunConfig, folder: Path, show: Show, ear: Ear) -> None:
         "identity": identity,
         "trunk": None if ear.trunk is None else f"{ear.trunk.title} {ear.trunk.version}",
         "versions": {"voxrig commit": read_commit(), "python": platform.python_version(), "torch": torch.__version__,
-                     "numpy": np.__version__, "onnxruntime": onnxruntime.__version__},
+                     "numpy": np.__version__, "onnxruntime": importlib.metadata.version("onnxruntime")},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
     }  # fmt: skip
     partial = path.with_suffix(".partial")

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only door to onnxruntime: it is loaded here with its telemetry off."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..errors import ModelError
+
+# onnxruntime 1.31 sends events to Microsoft, keeps a device id and an event database in the user's cache and writes
+# $TMPDIR/.ses unless this is set before it loads (its Privacy.md). Processes started later inherit it.
+TELEMETRY_SWITCH = "ORT_DISABLE_TELEMETRY"
+
+
+def import_onnxruntime() -> Any:
+    """Import onnxruntime, untyped, with its telemetry off.
+
+    Raises ModelError where it is missing or made for another system.
+    """
+    os.environ[TELEMETRY_SWITCH] = "1"
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ModelError(f"onnxruntime does not load ({error}); install the Voxrig zip made for this system") from error
+    # The switch comes too late where another extension loaded onnxruntime first, and Windows' own tracing ignores it.
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error of onnxruntime, short enough for one sentence."""
+    return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
