@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,11 @@ import model_packages
 import numpy as np
 import pytest
 import soundfile
+from characters import animate, choose, model_values
 from file_state import curves_of, fingerprint
+from keyframes import evaluate
+from operator_reports import reported
+from sound_strips import add_strip
 from voxrig.animation.keys.placing import DENSITIES
 from voxrig.animation.keys.reduction import largest_errors
 from voxrig.errors import AudioError, Cancelled, ModelError, RigError
@@ -28,51 +31,6 @@ pytestmark = pytest.mark.usefixtures("registered")
 
 ROOT = Path(__file__).resolve().parents[2]
 SOUND_SECONDS = 2.0
-
-
-def choose(scene: Any, character: Any, voice: Path, model_folder: Path) -> Any:
-    """Fill in the panel."""
-    scene.voxrig.character = character
-    scene.voxrig.sound_file = str(voice)
-    scene.voxrig.model = "FOLDER"
-    scene.voxrig.model_folder = str(model_folder)
-    return scene.voxrig
-
-
-def animate(scene: Any, character: Any, voice: Path, model_folder: Path, *, start_frame: float = 1.0, **settings: Any) -> Any:
-    """The function behind the button."""
-    from voxrig.operators.animate import AnimateSettings, SoundFile, animate_character
-
-    sound = SoundFile(str(voice), start_frame)
-    return animate_character(scene, character, sound, model_folder, AnimateSettings(provider="CPU", **settings))
-
-
-def model_values(voice: Path, model_folder: Path) -> Any:
-    """What the model itself says, at its own frame rate."""
-    from voxrig.inference.audio import read_sound
-    from voxrig.inference.generate import generate_curves
-    from voxrig.inference.package import load_package
-    from voxrig.inference.session import open_session
-
-    package = load_package(model_folder)
-    return generate_curves(open_session(package, "CPU"), read_sound(voice, package.sample_rate))
-
-
-def evaluate(owner: Any, channel: str, frames: Any) -> np.ndarray:
-    """What Blender shows of a shape key's F-Curve, ``[frame]``."""
-    from voxrig.blender import compat
-
-    curve = compat.curves_of(owner).find(f'key_blocks["{channel}"].value')
-    return np.array([curve.evaluate(float(frame)) for frame in frames])
-
-
-def reported(call: Callable[[], object]) -> str:
-    """The one sentence an operator reports; a script sees it as an exception."""
-    with pytest.raises(RuntimeError) as caught:
-        call()
-    lines = [line for line in str(caught.value).strip().splitlines() if line.strip()]
-    assert len(lines) == 1 and lines[0].startswith("Error: "), lines
-    return lines[0].removeprefix("Error: ")
 
 
 # What is written
@@ -323,14 +281,6 @@ def test_cancelling_at_any_step_changes_nothing(scene: Any, face: Any, voice: Pa
 
 
 # Sound strips
-
-
-def add_strip(scene: Any, path: Path, frame: int) -> Any:
-    from voxrig.blender import compat
-
-    if not bpy.app.build_options.audaspace:
-        pytest.skip("this Blender is built without sound: no strip can be made")
-    return compat.new_strips(scene).new_sound("Line", str(path), 1, frame)
 
 
 def use_strip(scene: Any, character: Any, path: Path, model_folder: Path, frame: int = 31) -> Any:

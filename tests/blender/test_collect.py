@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 from file_state import fingerprint
+from sound_strips import add_strip
 from voxrig.errors import AudioError, RigError, ShowError
 
 pytestmark = pytest.mark.usefixtures("registered")
@@ -33,12 +34,6 @@ def line(tmp_path: Path) -> Path:
     samples[RATE : RATE + 16] = 0.8
     soundfile.write(path, samples, RATE, subtype="FLOAT")
     return path
-
-
-def add_strip(scene: Any, path: Path, frame: int, channel: int = 1, name: str = "line") -> Any:
-    from voxrig.blender import compat
-
-    return compat.new_strips(scene).new_sound(name, str(path), channel, frame)
 
 
 def key_value(owner: Any, path: str, points: dict[int, float], index: int = -1) -> None:

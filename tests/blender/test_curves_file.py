@@ -12,6 +12,7 @@ import model_packages
 import numpy as np
 import pytest
 from file_state import curves_of, fingerprint
+from keyframes import evaluate
 from voxrig.animation.curves import ChannelCurves
 from voxrig.animation.face.channels import face_channel_names
 from voxrig.animation.interchange import FORMATS, write_curves
@@ -30,13 +31,6 @@ def make_curves(names: tuple[str, ...] = ("jawOpen", "mouthPucker")) -> ChannelC
     """Two seconds of slow movement, different on every channel."""
     seconds = np.arange(61) / RATE
     return ChannelCurves(names, RATE, np.stack([0.5 - 0.4 * np.cos((2 + i) * seconds) for i in range(len(names))], axis=1))
-
-
-def evaluate(owner: Any, channel: str, frames: Any) -> np.ndarray:
-    from voxrig.blender import compat
-
-    curve = next(c for c in compat.curves_of(owner) if c.data_path == f'key_blocks["{channel}"].value')
-    return np.array([curve.evaluate(float(frame)) for frame in frames])
 
 
 def test_keys_follow_the_file_from_the_start_frame_on(scene: Any, face: Any, model_folder: Path, tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import model_packages
 import numpy as np
 import pytest
 import soundfile
+from characters import choose
 from file_state import fingerprint
-from test_animate import choose, reported
-from test_takes import all_keys
+from keyframes import all_keys
+from operator_reports import reported
 from voxrig.errors import AudioError, Cancelled, RigError
 
 pytestmark = pytest.mark.usefixtures("registered")

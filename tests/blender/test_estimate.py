@@ -8,16 +8,10 @@ from typing import Any
 
 import bpy
 import pytest
+from characters import choose
 from file_state import curves_of, fingerprint
 
 pytestmark = pytest.mark.usefixtures("registered")
-
-
-def choose(scene: Any, face: Any, voice: Path, model_folder: Path) -> Any:
-    settings = scene.voxrig
-    settings.character, settings.sound_file = face, str(voice)
-    settings.model, settings.model_folder = "FOLDER", str(model_folder)
-    return settings
 
 
 def test_an_estimate_writes_nothing_and_is_what_is_written(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:

@@ -3,21 +3,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 import pytest
-from test_animate import animate, evaluate
+from characters import animate
+from demo_speech import CHANNELS, MODEL, SPEECH
+from keyframes import evaluate
 from voxrig.animation.face.lips import GAP_CENTIMETRES, lip_gap, seal_limit
-from voxrig.inference.package import bundled_packages, read_description
 
 pytestmark = pytest.mark.usefixtures("registered")
 
-SPEECH = Path(__file__).parents[2] / "tools/demo/speech/demo.flac"
-MODEL = next(folder for folder in bundled_packages() if folder.name == "speech")
-CHANNELS = read_description(MODEL).channel_names
 CLOSING = [name for name in CHANNELS if name in GAP_CENTIMETRES]
 
 

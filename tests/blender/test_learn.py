@@ -12,6 +12,7 @@ import bpy
 import model_packages
 import numpy as np
 import pytest
+from characters import model_values
 from file_state import fingerprint
 from shows import make_linear_shot
 from voxrig.animation.rig.mapping import Target
@@ -76,16 +77,6 @@ def animate(scene: Any, character: Any, voice: Path, folder: Path, **settings: A
 
     chosen = AnimateSettings(provider="CPU", keys="EVERY", **settings)
     return animate_character(scene, character, SoundFile(str(voice)), folder, chosen)
-
-
-def model_says(folder: Path, voice: Path) -> Any:
-    from voxrig.inference.audio import read_sound
-    from voxrig.inference.generate import generate_curves
-    from voxrig.inference.package import load_package
-    from voxrig.inference.session import open_session
-
-    package = load_package(folder)
-    return generate_curves(open_session(package, "CPU"), read_sound(voice, package.sample_rate))
 
 
 def curve_of(target: Target, frames: Any) -> np.ndarray:
@@ -230,7 +221,7 @@ def test_a_learned_model_drives_its_own_controls_without_a_mapping(scene: Any, h
     scene.render.fps = 50
     take = animate(scene, hero, voice, learned)
     frames = np.arange(1, 100)
-    says = model_says(learned, voice)
+    says = model_values(voice, learned)
     np.testing.assert_allclose(curve_of(JAW, frames), says.channel("jaw_ctrl.rotation")[:99], atol=1e-3)
     np.testing.assert_allclose(curve_of(SMILE, frames), says.channel("lip_corner_L")[:99], atol=1e-3)
     assert take.warnings == () and len(hero.voxrig.links) == 0
@@ -301,9 +292,11 @@ def test_each_region_can_have_a_model_of_its_own(
     scene.render.fps = 50
     take = animate(scene, hero, voice, model_folder, region_models=(region_model(jaw_only, "jaw"),))
     frames = np.arange(1, 100)
-    np.testing.assert_allclose(curve_of(JAW, frames), model_says(jaw_only, voice).channel("jaw_ctrl.rotation")[:99], atol=1e-3)
+    np.testing.assert_allclose(
+        curve_of(JAW, frames), model_values(voice, jaw_only).channel("jaw_ctrl.rotation")[:99], atol=1e-3
+    )
     keys = hero.children[0].data.shape_keys
-    smile = model_says(model_folder, voice).channel("mouthSmileLeft")[:99]
+    smile = model_values(voice, model_folder).channel("mouthSmileLeft")[:99]
     np.testing.assert_allclose(curve_of(SMILE, frames), smile, atol=1e-3)
     # The jaw of the chosen model is replaced, its other regions stay.
     assert not has_curve(Target("KEY", keys.name, 'key_blocks["jawOpen"].value'))
@@ -319,7 +312,7 @@ def test_a_control_that_two_models_drive_belongs_to_the_one_with_the_region(
     targets = [target for target, _curve in take.curves]
     assert targets.count(SMILE) == 1
     frames = np.arange(1, 100)
-    np.testing.assert_allclose(curve_of(SMILE, frames), model_says(learned, voice).channel("lip_corner_L")[:99], atol=1e-3)
+    np.testing.assert_allclose(curve_of(SMILE, frames), model_values(voice, learned).channel("lip_corner_L")[:99], atol=1e-3)
 
 
 def test_every_region_may_belong_to_learned_models(scene: Any, hero: Any, learned: Path, jaw_only: Path, voice: Path) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 
 import bpy
 import pytest
+from demo_speech import SPEECH
 
 pytestmark = pytest.mark.usefixtures("registered")
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "data" / "legacy"
 FILES = sorted(FOLDER.glob("*.blend"))
-SPEECH = ROOT / "tools" / "demo" / "speech" / "demo.flac"
 UNTOUCHED = ("Sparse", "Every", "Strip", "Layer")
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import bpy
 import pytest
-from test_animate import animate, choose
-from test_key_types import CHANNELS, MODEL, SPEECH
+from characters import animate, choose
+from demo_speech import CHANNELS, MODEL, SPEECH
 from voxrig.animation.face.phones import decode_phones
 
 pytestmark = pytest.mark.usefixtures("registered")

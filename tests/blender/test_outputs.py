@@ -11,8 +11,9 @@ import bpy
 import model_packages
 import numpy as np
 import pytest
-from test_animate import animate, choose, reported
-from test_takes import all_keys, edit_key, path_of
+from characters import animate, choose
+from keyframes import all_keys, edit_key, path_of
+from operator_reports import reported
 from voxrig.errors import RigError
 
 pytestmark = pytest.mark.usefixtures("registered")

@@ -9,8 +9,8 @@ from typing import Any
 
 import bpy
 import pytest
+from characters import choose
 from file_state import fingerprint
-from test_animate import choose
 
 pytestmark = pytest.mark.usefixtures("registered")
 

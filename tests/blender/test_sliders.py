@@ -13,9 +13,11 @@ import model_packages
 import numpy as np
 import pytest
 import soundfile
+from characters import choose
+from demo_speech import MODEL, SPEECH
 from file_state import fingerprint
-from test_animate import choose, evaluate, reported
-from test_takes import all_keys, edit_key, path_of
+from keyframes import all_keys, edit_key, evaluate, path_of
+from operator_reports import reported
 from voxrig.animation.face.expression import load_expressions
 from voxrig.errors import VoxrigError
 
@@ -23,8 +25,6 @@ pytestmark = pytest.mark.usefixtures("registered")
 
 CHANNELS = model_packages.CHANNELS
 FRAMES = np.arange(1, 50)
-SPEECH = Path(__file__).resolve().parents[2] / "models" / "speech"
-DEMO = Path(__file__).resolve().parents[2] / "tools" / "demo" / "speech" / "demo.flac"
 TOLERANCE = 0.01
 
 
@@ -46,7 +46,7 @@ def dragging() -> Iterator[None]:
 @pytest.fixture
 def speech(tmp_path: Path) -> Path:
     """Three seconds of the demo's speech."""
-    samples, rate = soundfile.read(DEMO)
+    samples, rate = soundfile.read(SPEECH)
     path = tmp_path / "speech.wav"
     soundfile.write(path, samples[: 3 * rate], rate)
     return path
@@ -222,7 +222,7 @@ def test_emotions_of_the_speech_model_follow_without_running_it(
 
     names = load_expressions().names
     face, plain = make_face("Face", names), make_face("Plain", names)
-    settings = choose(scene, face, speech, SPEECH)
+    settings = choose(scene, face, speech, MODEL)
     bpy.ops.voxrig.animate_from_audio()
     neutral = all_keys(face.data.shape_keys)
     with monkeypatch.context() as patched:
@@ -248,7 +248,7 @@ def test_emotions_of_the_speech_model_follow_without_running_it(
 def test_a_keyed_intensity_comes_and_goes(scene: Any, make_face: Callable[..., Any], speech: Path) -> None:
     names = load_expressions().names
     face = make_face("Face", names)
-    settings = choose(scene, face, speech, SPEECH)
+    settings = choose(scene, face, speech, MODEL)
     settings.emotions["joy"].weight = 1.0
     for frame, amount in ((1, 0.0), (30, 0.0), (40, 1.0)):
         settings.emotion_intensity = amount
@@ -268,7 +268,7 @@ def test_presets_are_saved_applied_and_removed(
     monkeypatch.setattr(emotions, "_user_folder", lambda *, create=False: tmp_path)
     names = load_expressions().names
     face, plain = make_face("Face", names), make_face("Plain", names)
-    settings = choose(scene, face, speech, SPEECH)
+    settings = choose(scene, face, speech, MODEL)
     bpy.ops.voxrig.animate_from_audio()
     calls: list[Any] = []
     place = live.place_anew
@@ -403,9 +403,9 @@ def test_the_command_line_has_the_sliders(scene: Any, make_face: Callable[..., A
         emotion_last=50.0,
         emotion_fade=8.0,
     )
-    animate_character(scene, face, SoundFile(str(speech), 1.0), SPEECH, settings)
+    animate_character(scene, face, SoundFile(str(speech), 1.0), MODEL, settings)
     wanted = all_keys(face.data.shape_keys)
-    words = f"--blend {source} --character Face --audio {speech} --model {SPEECH} --provider cpu --output {output} "
+    words = f"--blend {source} --character Face --audio {speech} --model {MODEL} --provider cpu --output {output} "
     words += "--articulation 1.4 --region-strength brows=0.5 --region-smoothing lips=0.03 --region-offset eyes=0.2 "
     words += "--region-offset lips=0.1 --channel mouthSmileLeft=1.2,0.05 --emotion-preset Happy --emotion fear=0.2 "
     words += "--intensity 0.6 --emotion-first 10 --emotion-last 50 --emotion-fade 8"

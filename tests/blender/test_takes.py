@@ -13,44 +13,19 @@ import bpy
 import model_packages
 import numpy as np
 import pytest
+from characters import animate, choose
 from file_state import fingerprint
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
-from test_animate import animate, choose, evaluate, reported
+from keyframes import all_keys, edit_key, evaluate, path_of
+from operator_reports import reported
 from voxrig.errors import AudioError, ModelError, RigError
 
 pytestmark = pytest.mark.usefixtures("registered")
 
 CHANNELS = model_packages.CHANNELS
 REGIONS = {"jawOpen": "jaw", "mouthPucker": "lips", "mouthSmileLeft": "lips", "browInnerUp": "brows"}
-
-
-def path_of(channel: str) -> str:
-    return f'key_blocks["{channel}"].value'
-
-
-def all_keys(owner: Any) -> dict[str, dict[float, bytes]]:
-    """Every key of a data-block, all that RNA knows of it, by F-Curve and frame."""
-    from voxrig.blender import actions, compat
-
-    found: dict[str, dict[float, bytes]] = {}
-    for curve in compat.curves_of(owner) or ():
-        keys = actions.read_keys(curve)
-        found[curve.data_path] = dict(zip(keys["co"][:, 0].tolist(), (key.tobytes() for key in keys)))
-    return found
-
-
-def edit_key(owner: Any, channel: str, frame: float, value: float, *, new_frame: float | None = None) -> float:
-    """What the artist does in the Graph Editor: drag the key nearest to a frame. Gives the frame it has then."""
-    from voxrig.blender import compat
-
-    curve = compat.curves_of(owner).find(path_of(channel))
-    key = min(curve.keyframe_points, key=lambda key: abs(key.co[0] - frame))
-    key.co_ui = (key.co[0] if new_frame is None else new_frame, value)
-    moved = float(key.co[0])
-    curve.update()
-    return moved
 
 
 def retake(

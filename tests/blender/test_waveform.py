@@ -14,7 +14,7 @@ import bpy
 import gpu
 import numpy as np
 import pytest
-from test_animate import choose
+from characters import choose
 from voxrig.animation.curves import ChannelCurves
 from voxrig.animation.overview import Track, find_peaks, make_overview
 

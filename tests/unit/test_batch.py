@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -21,9 +20,9 @@ from typing import Any
 import model_packages
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from job_tables import write_sound, write_table
 from voxrig.batch import perform, workers
 from voxrig.batch.columns import COLUMNS
 from voxrig.batch.jobs import Digests, JobsError, Line, Unit, group_lines, parse_emotion, read_jobs, select_lines
@@ -37,21 +36,6 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return model_packages.write_package(tmp_path_factory.mktemp("models") / "small")
-
-
-def write_table(path: Path, *rows: dict[str, object]) -> Path:
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def write_sound(path: Path, seconds: float = 1.0, level: float = 1.0) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, level * model_packages.noise(seconds), model_packages.SAMPLE_RATE)
-    return path
 
 
 # The table

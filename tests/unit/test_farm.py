@@ -13,7 +13,7 @@ from typing import Any
 
 import model_packages
 import pytest
-from test_batch import write_sound, write_table
+from job_tables import write_sound, write_table
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "farm" / "voxrig_batch.openjd.yaml"

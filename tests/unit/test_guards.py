@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from demo_speech import MODEL, SPEECH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from voxrig.animation.curves import ChannelCurves
@@ -20,17 +19,16 @@ from voxrig.animation.rig.mapping import Link, Mapping, Target, apply_mapping
 from voxrig.animation.timing import resample_to_frames
 from voxrig.inference.audio import read_sound
 from voxrig.inference.generate import generate_curves
-from voxrig.inference.package import bundled_packages, load_package
+from voxrig.inference.package import load_package
 from voxrig.inference.session import open_session
 
 RATES = [12.0, 24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 48.0, 50.0, 60.0, 120.0]
-SPEECH = Path(__file__).parents[2] / "tools/demo/speech/demo.flac"
 
 
 @pytest.fixture(scope="module")
 def demo() -> ChannelCurves:
     """The bundled speech through the bundled model."""
-    package = load_package(next(folder for folder in bundled_packages() if folder.name == "speech"))
+    package = load_package(MODEL)
     return generate_curves(open_session(package, "CPU"), read_sound(SPEECH, package.sample_rate))
 
 

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from demo_speech import MODEL, SPEECH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from voxrig.animation.keys.artist_keys import BEZIER, CONSTANT
@@ -15,10 +14,8 @@ from voxrig.animation.keys.reduction import largest_errors
 from voxrig.animation.timing import resample_to_frames
 from voxrig.inference.audio import read_sound
 from voxrig.inference.generate import generate_curves
-from voxrig.inference.package import bundled_packages, load_package
+from voxrig.inference.package import load_package
 from voxrig.inference.session import open_session
-
-SPEECH = Path(__file__).parents[2] / "tools/demo/speech/demo.flac"
 
 FRAMES = np.arange(1.0, 101.0)
 WAVE = np.stack([0.5 + 0.5 * np.sin(FRAMES / 5), 0.3 * np.cos(FRAMES / 3)], axis=1)
@@ -46,7 +43,7 @@ def test_density_is_monotone_for_every_channel_of_any_curves(seed: int, count: i
 
 
 def test_density_is_monotone_on_real_takes() -> None:
-    package = load_package(next(folder for folder in bundled_packages() if folder.name == "speech"))
+    package = load_package(MODEL)
     sound = read_sound(SPEECH, package.sample_rate)
     curves = generate_curves(open_session(package, "CPU"), sound)
     for fps in (24.0, 60.0):
