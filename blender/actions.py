@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..animation.keys.artist_keys import SAME_FRAME
+from ..animation.keys.artist_keys import SAME_FRAME, Rows, make_marks, no_rows
 from ..animation.keys.placing import Placing
 from ..animation.keys.reduction import KeyedCurve
-from ..animation.keys.stack import KEY, Keys, frames_inside
+from ..animation.keys.stack import KEY, Keys, frames_inside, table_rows
 from ..animation.rig.mapping import Target
 from ..errors import RigError
 from . import compat, ledger, rigs
@@ -28,11 +28,13 @@ _FREE, _ALIGNED = 0, 3
 
 @dataclass(frozen=True)
 class WriteReport:
-    """What was written, how many keys, and which targets were left alone and why (a sentence each)."""
+    """What was written, how many keys, which targets were left alone and why (a sentence each), and the written keys as rows
+    (animation/keys/artist_keys.py)."""
 
     written: tuple[Target, ...]
     key_count: int
     skipped: tuple[tuple[Target, str], ...]
+    rows: Mapping[Target, Rows]
 
 
 def write_target_curves(
@@ -67,17 +69,15 @@ def write_target_curves(
     output = output or Output(action_name=action_name)
     free, skipped = check_writable([target for target, _ in curves], output)
     keyed = dict(curves)
-    written: list[Target] = []
+    rows: dict[Target, Rows] = {}
     for owner, targets in free:
         fcurves, groups = compat.ensure_curves_at(output.ensure(owner))
         for target in targets:
             fcurve = find_or_add_curve(fcurves, groups, target)
-            _replace_keys(
-                fcurve, _generated_keys(keyed[target], placing or Placing()), first_frame, last_frame, (kept or {}).get(target)
-            )
-            written.append(target)
+            fresh = _generated_keys(keyed[target], placing or Placing())
+            rows[target] = _replace_keys(fcurve, fresh, first_frame, last_frame, (kept or {}).get(target))
     output.finish(dict(free), first_frame, last_frame, blend_frames)
-    return WriteReport(tuple(written), sum(len(keyed[target]) for target in written), tuple(skipped))
+    return WriteReport(tuple(rows), sum(len(keyed[target]) for target in rows), tuple(skipped), rows)
 
 
 def remove_target_keys(targets: Sequence[Target], first_frame: float, last_frame: float) -> int:
@@ -97,7 +97,7 @@ def remove_target_keys(targets: Sequence[Target], first_frame: float, last_frame
             if fcurve is None:
                 continue
             before = len(fcurve.keyframe_points)
-            _replace_keys(fcurve, None, first_frame, last_frame)
+            _replace_keys(fcurve, {}, first_frame, last_frame)
             removed += before - len(fcurve.keyframe_points)
             if before and not len(fcurve.keyframe_points) and not len(fcurve.modifiers):
                 fcurves.remove(fcurve)
@@ -206,33 +206,41 @@ def _handle_types(curve: KeyedCurve) -> NDArray[np.uint8]:
 
 def _replace_keys(
     fcurve: Any,
-    fresh: dict[str, NDArray[Any]] | None,
+    fresh: dict[str, NDArray[Any]],
     first_frame: float,
     last_frame: float,
     kept_frames: NDArray[Any] | None = None,
-) -> None:
-    """Take out the keys of a range, but not those on ``kept_frames``, and put ``fresh`` in."""
+) -> Rows:
+    """Take out the keys of a range, but not those on ``kept_frames``, and put ``fresh`` in, which get marks (artist_keys.py).
+
+    Returns the rows of the fresh keys.
+    """
     old = read_keys(fcurve)
     frames = old["co"][:, 0]
     outside = ~frames_inside(frames, first_frame, last_frame)
     if kept_frames is not None:
         outside |= np.isin(frames, kept_frames.astype(np.float32))
-    if outside.all() and fresh is None:
-        return
+    if outside.all() and not fresh:
+        return no_rows()
     kept = old[outside]
-    fresh_count = 0 if fresh is None else len(fresh["co"])
+    # What a fresh key does not say is as Blender made it, which is 0 for all but selection.
+    fresh_keys = np.zeros(len(fresh["co"]) if fresh else 0, KEY)
+    for name, column in fresh.items():
+        fresh_keys[name] = column
+    content = table_rows(fresh_keys)
+    fresh_keys["amplitude"] = make_marks(content.tobytes(), fresh_keys.size, kept["amplitude"])
     points = fcurve.keyframe_points
     points.clear()
-    points.add(fresh_count + kept.size)
+    points.add(fresh_keys.size + kept.size)
     if not kept.size:
-        _set_columns(points, fresh or {})
-        return
-    # What a fresh key does not say is as Blender made it.
-    added = read_keys(fcurve)[:fresh_count]
-    for name, column in (fresh or {}).items():
-        added[name] = column
+        _set_columns(points, {name: fresh_keys[name] for name in (*fresh, "amplitude")} if fresh else {})
+        return table_rows(fresh_keys)
+    added = read_keys(fcurve)[: fresh_keys.size]
+    for name in (*fresh, "amplitude"):
+        added[name] = fresh_keys[name]
     keys = np.concatenate([kept, added])
     write_keys(fcurve, keys[np.argsort(keys["co"][:, 0], kind="stable")])
+    return table_rows(added)
 
 
 def read_keys(fcurve: Any) -> Keys:

@@ -15,7 +15,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..animation.keys.artist_keys import Rows, bend_to_pins, pack_rows
+from ..animation.keys.artist_keys import Rows, bend_to_pins, no_rows, pack_rows
 from ..animation.keys.moving import KeyMover
 from ..animation.keys.stack import frames_inside
 from ..animation.rig.mapping import Target
@@ -78,7 +78,7 @@ class LiveTake:
             self._pins.append(present.rows[inside & present.is_artists])
             self._others.append(present.generated[~frames_inside(present.generated[:, 0], first, last)])
         self._mover = KeyMover(frames, generated)
-        self._generated = np.concatenate([*generated, np.zeros((0, 7), np.float32)])
+        self._generated = np.concatenate([*generated, no_rows()])
         self._places_of_generated = np.concatenate([*places, np.zeros(0, np.int64)])
         self._curve_of_generated = np.repeat(np.arange(len(curves)), np.diff(self._mover.bounds))
 

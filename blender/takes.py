@@ -17,7 +17,6 @@ from ..animation.keys.artist_keys import (
     bend_to_pins,
     fade_weights,
     find_artist_keys,
-    key_rows,
     pack_rows,
     replace_rows,
     unpack_rows,
@@ -36,8 +35,6 @@ from .compat import Place
 from .outputs import Output
 from .targets import rest_of
 
-# Blender's numbers for the key types that generated keys never have: an artist who sets one claims the key.
-_KEYFRAME, _MOVING_HOLD = 0, 4
 # The slope of a curve beside a seam is measured over this many frames.
 _SLOPE_FRAMES = 0.05
 
@@ -60,7 +57,7 @@ class PresentKeys:
 
     @property
     def rows(self) -> Rows:
-        """The keys as rows ``[key, 7]`` (animation/keys/artist_keys.py)."""
+        """The keys as rows ``[key, 14]`` (animation/keys/artist_keys.py)."""
         return table_rows(self.keys)
 
     def inside(self, first_frame: float, last_frame: float) -> NDArray[np.bool_]:
@@ -162,8 +159,8 @@ def write_take(
         placing=take.placing,
     )
     for target in report.written:
-        fresh = key_rows(curves[target], take.placing.interpolation)
-        _note(output.ensure(owners[target]), owners[target], target, fresh, claims[target], first, last)
+        place = output.ensure(owners[target])
+        _note(place, owners[target], target, report.rows[target], claims[target], first, last)
     if name and output.home != name:
         output.notes += show_take(report.written, name, mute_action=False)
     elif any(claims.values()):
@@ -302,8 +299,7 @@ def read_present(found: FoundCurve) -> PresentKeys:
     """The keys on an F-Curve, and whose they are."""
     keys = actions.read_keys(found.fcurve)
     generated = unpack_rows(found.entry.keys if found.entry is not None else "")
-    is_artists = find_artist_keys(table_rows(keys), generated)
-    return PresentKeys(keys, generated, is_artists | (keys["type"] == _KEYFRAME) | (keys["type"] == _MOVING_HOLD))
+    return PresentKeys(keys, generated, find_artist_keys(table_rows(keys), generated))
 
 
 def select_artist_keys(targets: Sequence[Target], take: str = "") -> int:

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What makes a retake safe: telling the artist's keys from generated ones, bending curves to them, and seams that fade.
 
-Generated keys are remembered as they were written (a fingerprint). A key that is not among them any more was made, moved or
-shaped by the artist. Keys are rows ``[key, 7]``: frame, value, left handle (frame, value), right handle (frame, value),
-interpolation by Blender's number.
+Every generated key carries a mark, a number of its own that goes with it wherever it is moved, scaled or pasted; and all that
+Blender knows of it when it was written is remembered under that mark (a fingerprint). A key without a mark was made by the
+artist, one that differs from what is remembered was changed by them. Keys are rows ``[key, 14]``: frame, value, left handle
+(frame, value), right handle (frame, value), interpolation, mark, easing, type of the left and of the right handle, type of the
+key, overshoot ('back') and period, enums by Blender's numbers.
+
+The mark is the key's amplitude, which Blender uses for the interpolation Elastic only, and where all marks do the same as 0.
 """
 
 from __future__ import annotations
@@ -26,22 +30,50 @@ CONSTANT, BEZIER = 0, 2
 SAME_FRAME = 0.01
 """Blender takes keys that are closer than this for one key (BEZT_BINARYSEARCH_THRESH in its fcurve.cc)."""
 
-_WIDTH = 7
-_PLAIN = "-"
-"""What text begins with that is not compressed; no base64 does."""
+WIDTH = 14
+"""Columns of a row."""
+_INTERPOLATION, _MARK, _EASING, _LEFT_TYPE, _RIGHT_TYPE, _KEY_TYPE, _BACK, _PERIOD = range(6, WIDTH)
+_FREE, _ALIGNED = 0, 3
+# Key types that generated keys never have.
+_KEYFRAME, _MOVING_HOLD = 0, 4
+
+# Marks are floats from 2**-100 on, in the order of their bits.
+_FIRST_MARK, _MARK_COUNT = 27 << 23, 64 << 23
+
+# Fingerprints had these columns before keys had marks.
+_OLD_WIDTH = 7
+_OLD_PLAIN, _PLAIN, _PACKED = "-", "~", "="
+"""What text begins with that is not old and compressed; no base64 does."""
 # A key that was moved by less than this was rounded, not moved.
 _ROUNDED_FRAMES = 1e-3
 _ROUNDED_VALUE = 1e-6
-# Blender re-aligns aligned handles at every edit of their curve, which turns them by rounding.
-_HANDLE_FRAMES = 5e-3
-_HANDLE_VALUE = 1e-4
-_HANDLE_SLOPE = 0.02
+# Handles are the same within this and this many steps of float32, which Blender computes them in.
+_ROUNDED_HANDLE = np.array([1e-4, 1e-5])
+_ROUNDED_STEPS = 8.0
+# Shares of two handles that Blender shortened together add up to 1 within this.
+_ROUNDED_SHARE = 1e-4
+
+
+def no_rows() -> Rows:
+    """Rows of no key."""
+    return np.zeros((0, WIDTH), np.float32)
 
 
 def key_rows(curve: KeyedCurve, interpolation: int = BEZIER) -> Rows:
-    """The keys of a curve as rows, float32 ``[key, 7]``."""
-    kind = np.full(len(curve), interpolation, np.float32)
-    return np.column_stack([curve.frames, curve.values, curve.left, curve.right, kind]).astype(np.float32).reshape(-1, _WIDTH)
+    """The keys of a curve as rows, float32 ``[key, 14]``, without marks and with all that a curve does not say at 0."""
+    rows = np.zeros((len(curve), WIDTH), np.float32)
+    rows[:, 0], rows[:, 1], rows[:, 2:4], rows[:, 4:6] = curve.frames, curve.values, curve.left, curve.right
+    rows[:, _INTERPOLATION] = interpolation
+    return rows
+
+
+def make_marks(content: bytes, count: int, taken: ArrayLike) -> NDArray[np.float32]:
+    """Marks for ``count`` keys, float32 ``[key]``: the same for the same ``content``, but none of those ``taken``."""
+    used = np.ascontiguousarray(taken, np.float32).view(np.uint32)
+    start = zlib.crc32(content) % (_MARK_COUNT - count)
+    while np.any((used >= _FIRST_MARK + start) & (used < _FIRST_MARK + start + count)):
+        start = (start + count) % (_MARK_COUNT - count)
+    return (np.arange(count, dtype=np.uint32) + np.uint32(_FIRST_MARK + start)).view(np.float32)
 
 
 def pack_rows(rows: Rows, *, compress: bool = True) -> str:
@@ -51,22 +83,29 @@ def pack_rows(rows: Rows, *, compress: bool = True) -> str:
     data = np.ascontiguousarray(rows.T, "<f4").tobytes()
     if not compress:
         return _PLAIN + base64.b64encode(data).decode("ascii")
-    return base64.b64encode(zlib.compress(data, 1)).decode("ascii")
+    return _PACKED + base64.b64encode(zlib.compress(data, 1)).decode("ascii")
 
 
 @functools.lru_cache(maxsize=1024)
 def unpack_rows(text: str) -> Rows:
-    """Rows out of ``pack_rows``' text, read-only. What is damaged or empty gives none: all keys then count as the artist's."""
+    """Rows out of ``pack_rows``' text, read-only. What is damaged or empty gives none: all keys then count as the artist's.
+
+    Text of an earlier Voxrig knows no marks (0), and not which types its keys and handles had (NaN).
+    """
+    kind = text[:1] if text[:1] in (_OLD_PLAIN, _PLAIN, _PACKED) else ""
+    width = WIDTH if kind in (_PLAIN, _PACKED) else _OLD_WIDTH
     try:
-        if text.startswith(_PLAIN):
-            data = base64.b64decode(text[len(_PLAIN) :], validate=True)
-        else:
-            data = zlib.decompress(base64.b64decode(text, validate=True)) if text else b""
+        data = base64.b64decode(text[len(kind) :], validate=True)
+        if data and kind not in (_OLD_PLAIN, _PLAIN):
+            data = zlib.decompress(data)
     except (ValueError, zlib.error, binascii.Error):
         data = b""
-    if len(data) % (4 * _WIDTH):
+    if len(data) % (4 * width):
         data = b""
-    rows = np.ascontiguousarray(np.frombuffer(data, "<f4").reshape(_WIDTH, -1).T).astype(np.float32)
+    rows = np.zeros((len(data) // (4 * width), WIDTH), np.float32)
+    rows[:, :width] = np.frombuffer(data, "<f4").reshape(width, -1).T
+    if width == _OLD_WIDTH:
+        rows[:, [_LEFT_TYPE, _RIGHT_TYPE, _KEY_TYPE]] = np.nan
     rows.flags.writeable = False
     return rows
 
@@ -81,39 +120,120 @@ def replace_rows(rows: Rows, fresh: Rows, first_frame: float, last_frame: float)
 def find_artist_keys(present: Rows, generated: Rows) -> NDArray[np.bool_]:
     """Which of the keys on a curve are not as they were generated, bool ``[key]``; both are in order of time.
 
-    A key is the artist's when no generated key has its frame and value, or when a handle was turned or lengthened. A
-    handle that only became shorter counts when it faces a generated key: towards a new key Blender shortens the handles
-    of the neighbours by itself (``BKE_fcurve_bezt_subdivide_handles`` in its fcurve.cc).
+    A key is the artist's when it has no mark that is remembered, or when anything of it is not as it is remembered under that
+    mark. Only what Blender does to handles by itself is no edit: at every edit of a curve it turns aligned ones to the line of
+    their other side, and where a key is inserted it shortens the handles that face it (``BKE_fcurve_bezt_subdivide_handles``
+    in its fcurve.cc) as the curve is cut. Keys that were generated before there were marks are known by frame and value.
     """
     count = present.shape[0]
     if count == 0 or generated.shape[0] == 0:
         return np.ones(count, bool)
     if np.array_equal(present, generated):
         return np.zeros(count, bool)
-    now = present.astype(np.float64)
-    nearest = _nearest(generated[:, 0].astype(np.float64), now[:, 0])
-    then = generated[nearest].astype(np.float64)
-    moved = np.abs(now[:, 0] - then[:, 0]) > _ROUNDED_FRAMES
-    moved |= np.abs(now[:, 1] - then[:, 1]) > _ROUNDED_VALUE * np.maximum(1.0, np.abs(then[:, 1]))
-    moved |= now[:, 6] != then[:, 6]
-    turned = np.zeros(count, bool)
-    shortened = np.zeros((count, 2), bool)
+    matched = _match_rows(present, generated)
+    now, then = present.astype(np.float64), generated[np.maximum(matched, 0)].astype(np.float64)
+    changed = matched < 0
+    changed |= np.abs(now[:, 0] - then[:, 0]) > _ROUNDED_FRAMES
+    changed |= np.abs(now[:, 1] - then[:, 1]) > _ROUNDED_VALUE * np.maximum(1.0, np.abs(then[:, 1]))
+    exact = [_INTERPOLATION, _EASING, _BACK, _PERIOD]
+    changed |= (now[:, exact] != then[:, exact]).any(axis=1)
+    types = [_LEFT_TYPE, _RIGHT_TYPE, _KEY_TYPE]
+    changed |= ((now[:, types] != then[:, types]) & ~np.isnan(then[:, types])).any(axis=1)
+    unknown = np.isnan(then[:, _KEY_TYPE])
+    changed |= unknown & np.isin(now[:, _KEY_TYPE], (_KEYFRAME, _MOVING_HOLD))
+    changed |= unknown & ~np.isin(now[:, [_LEFT_TYPE, _RIGHT_TYPE]], (_FREE, _ALIGNED)).all(axis=1)
+    shares = _find_cuts(now, generated.astype(np.float64), matched)
+    may_turn = (then[:, [_LEFT_TYPE, _RIGHT_TYPE]] != _FREE).all(axis=1)
+    return changed | ~_has_same_handles(now, then, shares, may_turn)
+
+
+def _match_rows(present: Rows, generated: Rows) -> NDArray[np.int64]:
+    """For every present key the generated one that it was, by its mark, or -1."""
+    matched = np.full(present.shape[0], -1, np.int64)
+    marks, known = (np.ascontiguousarray(rows[:, _MARK]).view(np.uint32) for rows in (present, generated))
+    order = np.argsort(known, kind="stable")
+    first, end = (np.searchsorted(known[order], marks, side=side) for side in ("left", "right"))
+    is_known = (first < end) & (marks != 0)
+    matched[is_known] = order[first[is_known]]
+    # A mark that is remembered twice belongs to the key that is nearest.
+    for key in np.flatnonzero(is_known & (end - first > 1)).tolist():
+        same = order[first[key] : end[key]]
+        matched[key] = same[np.argmin(np.abs(generated[same, 0] - present[key, 0]))]
+    unmarked = np.flatnonzero(known == 0)
+    if unmarked.size:
+        plain = np.flatnonzero(marks == 0)
+        nearest = _nearest(generated[unmarked, 0].astype(np.float64), present[plain, 0].astype(np.float64))
+        matched[plain] = unmarked[nearest]
+    return matched
+
+
+def _find_cuts(now: Floats, generated: Floats, matched: NDArray[np.int64]) -> Floats:
+    """What share of its length each handle has left after keys were inserted beside it, ``[key, left and right]``.
+
+    Inserting a key cuts a segment in two where the key is (de Casteljau): the handles that face it keep the share of the
+    curve's parameter on their side. A key that was moved after it was inserted is still known by both shares together.
+    """
+    shares = np.ones((now.shape[0], 2))
+    followed = np.zeros(now.shape[0], bool)
+    followed[:-1] = matched[1:] == matched[:-1] + 1
+    starts = np.flatnonzero((matched >= 0) & (matched < generated.shape[0] - 1) & ~followed)
+    place = {row: key for key, row in enumerate(matched.tolist()) if row >= 0}
+    for key in starts.tolist():
+        row = int(matched[key])
+        other = place.get(row + 1)
+        if key + 1 >= now.shape[0]:
+            continue
+        left, right = generated[row], generated[row + 1]
+        control = np.array([left[0], left[4], right[2], right[0]])
+        if left[0] < now[key + 1, 0] < right[0]:
+            shares[key, 1] = _parameter_at(control, now[key + 1, 0])
+        if other is None or other == 0:
+            continue
+        if left[0] < now[other - 1, 0] < right[0]:
+            shares[other, 0] = 1.0 - _parameter_at(control, now[other - 1, 0])
+        if other == key + 2:
+            measured = _share(now[key, 4] - now[key, 0], left[4] - left[0])
+            facing = _share(now[other, 2] - now[other, 0], right[2] - right[0])
+            if 0.0 < measured < 1.0 and abs(measured + facing - 1.0) <= _ROUNDED_SHARE:
+                shares[key, 1], shares[other, 0] = measured, facing
+    return shares
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 1.0
+
+
+def _parameter_at(control: Floats, frame: float) -> float:
+    """The parameter at which a segment, by the frames of its four control points, passes a frame."""
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        t = 0.5 * (low + high)
+        s = 1.0 - t
+        at = s**3 * control[0] + 3 * s * s * t * control[1] + 3 * s * t * t * control[2] + t**3 * control[3]
+        low, high = (t, high) if at < frame else (low, t)
+    return 0.5 * (low + high)
+
+
+def _has_same_handles(now: Floats, then: Floats, shares: Floats, may_turn: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether both handles of each key are as they were, but for what Blender does to them by itself."""
+    reach = {side: then[:, column : column + 2] - then[:, :2] for side, column in enumerate((2, 4))}
+    lengths = np.stack([np.hypot(*reach[side].T) for side in (0, 1)], axis=1)
+    step = np.spacing(np.abs(then[:, :2]).astype(np.float32)).astype(np.float64)
+    same = np.ones(now.shape[0], bool)
     for side, column in enumerate((2, 4)):
-        a = now[:, column : column + 2] - now[:, :2]
-        b = then[:, column : column + 2] - then[:, :2]
-        close = (np.abs(a - b) <= np.array([_HANDLE_FRAMES, _HANDLE_VALUE])).all(axis=1)
-        lengths = np.abs(a[:, 0]), np.abs(b[:, 0])
-        cross = np.abs(a[:, 1] * lengths[1] - b[:, 1] * lengths[0])
-        scale = np.maximum(np.abs(a[:, 1]) * lengths[1], np.abs(b[:, 1]) * lengths[0])
-        same_way = (cross <= _HANDLE_SLOPE * scale + _HANDLE_VALUE * lengths[1]) & (a[:, 0] * b[:, 0] > 0)
-        close |= same_way & (np.abs(lengths[0] - lengths[1]) <= _HANDLE_FRAMES)
-        shorter = same_way & (lengths[0] < lengths[1])
-        turned |= ~close & ~shorter
-        shortened[:, side] = ~close & shorter
-    artist = moved | turned
-    faces_left = np.append(False, artist[:-1])
-    faces_right = np.append(artist[1:], False)
-    return artist | (shortened[:, 0] & ~faces_left) | (shortened[:, 1] & ~faces_right)
+        found = now[:, column : column + 2] - now[:, :2]
+        ratio = np.divide(lengths[:, side], lengths[:, 1 - side], out=np.ones(len(now)), where=lengths[:, 1 - side] > 0)
+        width, rise = reach[side].T
+        steepness = np.abs(np.divide(rise, width, out=np.zeros(len(now)), where=width != 0))
+        slack = (_ROUNDED_HANDLE + _ROUNDED_STEPS * step) * (1.0 + ratio)[:, None]
+        slack[:, 1] += steepness * slack[:, 0]
+        fits = np.zeros(now.shape[0], bool)
+        for share in (np.ones(now.shape[0]), shares[:, side]):
+            kept = (np.abs(found - share[:, None] * reach[side]) <= slack).all(axis=1)
+            turned = (np.abs(found + (share * ratio)[:, None] * reach[1 - side]) <= slack).all(axis=1)
+            fits |= kept | (turned & may_turn)
+        same &= fits
+    return same
 
 
 def fade_weights(frames: ArrayLike, fade_frames: float, *, at_start: bool, at_end: bool) -> Floats:
@@ -193,7 +313,7 @@ def with_outer_handles(
 
 def merge_rows(curve: KeyedCurve, rows: Rows) -> KeyedCurve:
     """Generated and kept keys as one curve, for looking at what Blender will show."""
-    merged = np.concatenate([key_rows(curve), rows])
+    merged = np.concatenate([key_rows(curve)[:, :6], rows[:, :6]])
     merged = merged[np.argsort(merged[:, 0], kind="stable")]
     return KeyedCurve(merged[:, 0], merged[:, 1], merged[:, 2:4], merged[:, 4:6])
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .artist_keys import Rows
+from .artist_keys import Rows, no_rows
 
 Floats = NDArray[np.float32]
 
@@ -28,7 +28,7 @@ class KeyMover:
         x = np.asarray(frames, np.float64)
         counts = np.array([len(part) for part in rows], np.int64)
         self.bounds: NDArray[np.int64] = np.concatenate([[0], np.cumsum(counts)])
-        self._rows = np.concatenate([*rows, np.zeros((0, 7), np.float32)]).astype(np.float32)
+        self._rows = np.concatenate([*rows, no_rows()]).astype(np.float32)
         curve = np.repeat(np.arange(counts.size), counts)
         at = np.rint(self._rows[:, 0] - x[0]).astype(np.int64)
         if np.any(np.abs(x[0] + at - self._rows[:, 0]) > 1e-3) or np.any((at < 0) | (at >= x.size)):

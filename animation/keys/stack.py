@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .artist_keys import SAME_FRAME, Rows
+from .artist_keys import SAME_FRAME, Rows, no_rows
 
 KEY = np.dtype(
     [
@@ -44,7 +44,7 @@ Keys = NDArray[Any]
 
 @dataclass(frozen=True)
 class Version:
-    """The keys of a curve, a table of KEY in order of time, and the fingerprint (retake.py) of those that were generated."""
+    """The keys of a curve, a table of KEY in order of time, and the fingerprint (artist_keys.py) of the generated ones."""
 
     keys: Keys
     generated: Rows
@@ -66,7 +66,7 @@ class Hold:
 
 def empty_version() -> Version:
     """A version without keys."""
-    return Version(np.zeros(0, KEY), np.zeros((0, 7), np.float32))
+    return Version(np.zeros(0, KEY), no_rows())
 
 
 def frames_inside(frames: ArrayLike, first: float, last: float) -> NDArray[np.bool_]:
@@ -156,9 +156,10 @@ def withdraw(
 
 
 def table_rows(keys: Keys) -> Rows:
-    """A table of keys as rows ``[key, 7]`` (retake.py)."""
-    columns = (keys["co"], keys["handle_left"], keys["handle_right"], keys["interpolation"])
-    return np.column_stack(columns).astype(np.float32)
+    """A table of keys as rows ``[key, 14]`` (artist_keys.py)."""
+    names = ("co", "handle_left", "handle_right", "interpolation", "amplitude", "easing", "handle_left_type",
+             "handle_right_type", "type", "back", "period")  # fmt: skip
+    return np.column_stack([keys[name] for name in names]).astype(np.float32)
 
 
 def pack_keys(keys: Keys) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from voxrig.animation.keys.artist_keys import key_rows
+from voxrig.animation.keys.artist_keys import WIDTH, key_rows
 from voxrig.animation.keys.moving import KeyMover
 from voxrig.animation.keys.reduction import KeyedCurve, evaluate_keys, reduce_to_keys
 
@@ -66,7 +66,7 @@ def test_a_curve_without_keys_of_ours_is_left_out() -> None:
     np.testing.assert_allclose(made[:3, 1], 0.5 * rows[1][2:5, 1], atol=1e-6)
     assert misses[0] == 0.0 and misses[1] <= TOLERANCE
     empty, misses = KeyMover(FRAMES, []).move(values[:, :0])
-    assert empty.shape == (0, 7) and misses.size == 0
+    assert empty.shape == (0, WIDTH) and misses.size == 0
 
 
 def test_keys_between_frames_are_refused() -> None:

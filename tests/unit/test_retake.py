@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from voxrig.animation.keys.artist_keys import (
+    WIDTH,
     bend_to_pins,
     fade_weights,
     find_artist_keys,
     key_rows,
     largest_miss,
+    make_marks,
     pack_rows,
     replace_rows,
     unpack_rows,
@@ -28,17 +33,40 @@ def wave(count: int = 60) -> tuple[np.ndarray, np.ndarray]:
     return frames, 0.5 + 0.5 * np.sin(frames / 4.0)
 
 
+MARK, EASING, LEFT_TYPE, RIGHT_TYPE, KEY_TYPE = range(7, 12)
+
+
 def generated(count: int = 60) -> np.ndarray:
+    """Rows as they are written: aligned, marked, of the type Generated."""
     frames, values = wave(count)
-    return key_rows(reduce_to_keys(frames, values[:, None], 0.01)[0])
+    rows = key_rows(reduce_to_keys(frames, values[:, None], 0.01)[0])
+    rows[:, LEFT_TYPE:KEY_TYPE] = 3
+    rows[:, KEY_TYPE] = 5
+    rows[:, MARK] = make_marks(rows.tobytes(), len(rows), [])
+    return rows
+
+
+def insert_between(rows: np.ndarray, index: int, parameter: float, value: float) -> np.ndarray:
+    """What Blender makes of inserting a key: the segment is cut at a parameter and the key set to a value."""
+    left, right = rows[index].astype(float), rows[index + 1].astype(float)
+    points = [left[:2], left[4:6], right[2:4], right[:2]]
+    first = [a + parameter * (b - a) for a, b in zip(points, points[1:])]
+    second = [a + parameter * (b - a) for a, b in zip(first, first[1:])]
+    middle = np.zeros(WIDTH, np.float32)
+    middle[:2] = second[0] + parameter * (second[1] - second[0])
+    middle[2:4], middle[4:6], middle[6], middle[MARK], middle[1] = second[0], second[1], 2, 0.8, value
+    present = np.insert(rows, index + 1, middle, axis=0)
+    present[index, 4:6], present[index + 2, 2:4] = first[0], first[2]
+    return present
 
 
 def test_packed_rows_come_back_exactly_and_damage_means_none() -> None:
     rows = generated()
-    np.testing.assert_array_equal(unpack_rows(pack_rows(rows)), rows)
-    assert unpack_rows("").shape == (0, 7)
-    assert unpack_rows("no rows at all").shape == (0, 7)
-    assert unpack_rows(pack_rows(rows)[:-3]).shape == (0, 7)
+    for compress in (True, False):
+        np.testing.assert_array_equal(unpack_rows(pack_rows(rows, compress=compress)), rows)
+    assert unpack_rows("").shape == (0, WIDTH)
+    assert unpack_rows("no rows at all").shape == (0, WIDTH)
+    assert unpack_rows(pack_rows(rows)[:-3]).shape == (0, WIDTH)
 
 
 def test_untouched_keys_are_generated_and_all_are_the_artists_without_a_fingerprint() -> None:
@@ -56,32 +84,108 @@ def test_a_changed_key_is_the_artists_and_its_neighbours_are_not(column: int, ch
     assert find_artist_keys(edited, rows).tolist() == [i == 4 for i in range(len(rows))]
 
 
-def test_rounding_of_handles_is_no_edit() -> None:
+@pytest.mark.parametrize(
+    ("column", "value"), [(EASING, 1), (LEFT_TYPE, 0), (RIGHT_TYPE, 4), (KEY_TYPE, 0), (12, 1.7), (13, 4.1)]
+)
+def test_easing_and_types_of_handles_and_keys_are_edits(column: int, value: float) -> None:
     rows = generated()
-    rounded = rows.copy()
-    rounded[:, 2:6] = np.float32(np.float16(rows[:, 2:6] - np.tile(rows[:, :2], 2))) + np.tile(rows[:, :2], 2)
-    assert not find_artist_keys(rounded, rows).any()
+    edited = rows.copy()
+    edited[3, column] = value
+    assert find_artist_keys(edited, rows).tolist() == [i == 3 for i in range(len(rows))]
 
 
-def test_handles_that_blender_shortens_towards_a_new_key_are_no_edit() -> None:
+def test_a_take_that_is_nudged_is_the_artists_even_where_it_equals_generated_keys() -> None:
+    """On a held stretch every key equals the one a frame later, but for its mark."""
+    frames = np.arange(20, dtype=np.float32)
+    curve = KeyedCurve(
+        frames, np.full(20, 0.5, np.float32), *(np.stack([frames + by, np.full(20, 0.5)], 1) for by in (-0.3, 0.3))
+    )
+    rows = key_rows(curve)
+    rows[:, MARK] = make_marks(rows.tobytes(), 20, [])
+    nudged = rows.copy()
+    nudged[:, [0, 2, 4]] += 1
+    assert find_artist_keys(nudged, rows).all()
+    # Of a key and its copy only the copy is the artist's.
+    assert find_artist_keys(np.concatenate([rows, nudged[-1:]]), rows).tolist() == [False] * 20 + [True]
+
+
+def test_marks_are_the_same_for_the_same_keys_and_never_taken_ones() -> None:
     rows = generated()
-    left, right = rows[4], rows[5]
-    middle = np.zeros(7, np.float32)
-    middle[0], middle[1], middle[6] = 0.5 * (left[0] + right[0]), 0.9, 2
-    middle[2:6] = middle[0] - 0.3, middle[1], middle[0] + 0.3, middle[1]
-    present = np.insert(rows, 5, middle, axis=0)
-    present[4, 4:6] = left[:2] + 0.5 * (left[4:6] - left[:2])
-    present[6, 2:4] = right[:2] + 0.5 * (right[2:4] - right[:2])
-    assert find_artist_keys(present, rows).tolist() == [i == 5 for i in range(len(present))]
+    marks = make_marks(rows.tobytes(), len(rows), [])
+    np.testing.assert_array_equal(marks, make_marks(rows.tobytes(), len(rows), [0.0, 0.8]))
+    assert len(np.unique(marks)) == len(rows) and marks.min() > 0 and marks.max() < 1e-10
+    for taken in (marks[:1], marks[-1:], marks):
+        assert not np.isin(make_marks(rows.tobytes(), len(rows), taken), marks[np.isin(marks, taken)]).any()
+    assert make_marks(b"", 0, []).size == 0
+
+
+def test_aligned_handles_that_blender_turns_to_the_other_side_are_no_edit() -> None:
+    rows = generated()
+    rows[:, 5] += 0.004  # not quite on one line
+    for moving, leading in ((slice(2, 4), slice(4, 6)), (slice(4, 6), slice(2, 4))):
+        turned = rows.astype(float)
+        for key in turned:
+            lead = key[leading] - key[:2]
+            key[moving] = key[:2] - lead * np.hypot(*(key[moving] - key[:2])) / np.hypot(*lead)
+        turned = turned.astype(np.float32)
+        assert np.abs(turned - rows).max() > 1e-3 and not find_artist_keys(turned, rows).any()
+        free = rows.copy()
+        free[:, LEFT_TYPE:KEY_TYPE] = turned[:, LEFT_TYPE:KEY_TYPE] = 0
+        assert find_artist_keys(turned, free).all()
+
+
+@pytest.mark.parametrize("by", [0.999, 0.9, 0.4, 1.02])
+def test_a_handle_that_was_shortened_or_lengthened_by_hand_stays_known_whatever_happens_beside_it(by: float) -> None:
+    rows = generated()
+    edited = rows.copy()
+    edited[4, 4:6] = rows[4, :2] + by * (rows[4, 4:6] - rows[4, :2])
+    assert find_artist_keys(edited, rows)[4]
+    edited[5, 1] = 0.9
+    assert find_artist_keys(edited, rows).tolist() == [i in (4, 5) for i in range(len(rows))]
+    cut = insert_between(edited, 4, 0.5, 0.2)
+    assert find_artist_keys(cut, rows)[4:7].tolist() == [True, True, True]
+
+
+def test_handles_that_blender_shortens_towards_new_keys_are_no_edit() -> None:
+    rows = generated()
+    for parameter in (0.1, 0.5, 0.83):
+        once = insert_between(rows, 4, parameter, 0.9)
+        assert find_artist_keys(once, rows).tolist() == [i == 5 for i in range(len(once))]
+        # The key may then be moved, and others be set on both sides of it.
+        moved = once.copy()
+        moved[5, [0, 2, 4]] += 0.2
+        assert find_artist_keys(moved, rows).tolist() == [i == 5 for i in range(len(once))]
+        more = insert_between(insert_between(once, 5, 0.4, 0.1), 4, 0.3, 0.3)
+        assert find_artist_keys(more, rows).tolist() == [i in (5, 6, 7) for i in range(len(more))]
     # The same handle shortened towards a generated key was shortened by hand.
     alone = rows.copy()
-    alone[4, 4:6] = present[4, 4:6]
+    alone[4, 4:6] = once[4, 4:6]
     assert find_artist_keys(alone, rows).tolist() == [i == 4 for i in range(len(rows))]
+
+
+def old_text(rows: np.ndarray) -> str:
+    """The fingerprint as it was packed before keys had marks."""
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(rows[:, :7].T, "<f4").tobytes(), 1)).decode("ascii")
+
+
+def test_fingerprints_without_marks_still_tell_keys_apart() -> None:
+    rows = generated()
+    rows[:, MARK] = 0
+    read = unpack_rows(old_text(rows))
+    np.testing.assert_array_equal(read[:, :9], rows[:, :9])
+    assert not find_artist_keys(rows, read).any()
+    for column, value in ((1, 0.123), (EASING, 1), (LEFT_TYPE, 4), (KEY_TYPE, 0), (KEY_TYPE, 4), (4, 900)):
+        edited = rows.copy()
+        edited[2, column] = value
+        assert find_artist_keys(edited, read).tolist() == [i == 2 for i in range(len(rows))]
+    plain = "-" + base64.b64encode(np.ascontiguousarray(rows[:, :7].T, "<f4").tobytes()).decode("ascii")
+    np.testing.assert_array_equal(unpack_rows(plain), read)
 
 
 def test_the_fingerprint_forgets_only_the_range_that_was_written() -> None:
     rows = generated()
-    fresh = rows[3:5] + np.array([0, 0.1, 0, 0.1, 0, 0.1, 0], np.float32)
+    fresh = rows[3:5].copy()
+    fresh[:, [1, 3, 5]] += 0.1
     merged = replace_rows(rows, fresh, float(rows[2, 0]), float(rows[6, 0]))
     np.testing.assert_array_equal(merged, np.concatenate([rows[:2], fresh, rows[7:]]))
 

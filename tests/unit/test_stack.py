@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from voxrig.animation.keys.artist_keys import WIDTH
 from voxrig.animation.keys.stack import (
     KEY,
     Hold,
@@ -29,7 +30,7 @@ def version(frames: list[float], value: float) -> Version:
     keys["co"][:, 0] = frames
     keys["co"][:, 1] = value + np.arange(len(frames)) / 128
     keys["easing"] = 3
-    generated = np.zeros((len(frames), 7), np.float32)
+    generated = np.zeros((len(frames), WIDTH), np.float32)
     generated[:, :2] = keys["co"]
     return Version(keys, generated)
 
