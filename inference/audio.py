@@ -22,12 +22,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AudioError
+from ..storage.reading import check_ordinary_file
 
 if TYPE_CHECKING:
     import soundfile
 
 # What libsndfile reads; other containers need the fallback decoder.
 READABLE_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".rf64", ".w64")
+
+LOWEST_RATE, HIGHEST_RATE = 1000, 768_000
+"""Samples a second of a sound file. Beyond these a header is damaged, and the filter would grow without measure."""
+
+LONGEST_SECONDS = 6 * 3600.0
+"""Of one sound: what a file claims or holds beyond it would fill the memory."""
+
+LARGEST_FILE = 64 << 30
 
 # Samples over all channels that are decoded at once: 2 MB of float32.
 _BLOCK_SAMPLES = 1 << 19
@@ -108,10 +117,12 @@ def read_sound(
             raise
         if samples.ndim != 2 or rate <= 0:
             raise ValueError(f"the fallback decoder gave {samples.shape} at {rate} Hz, not [n, channels]")
+        _check_rate(name, rate)
         first, count = _range_in_samples(name, len(samples), rate, start_seconds, duration_seconds)
         return _collect(name, _array_blocks(samples[first : first + count]), rate, count, sample_rate, first)
     with sound:
         rate = sound.samplerate
+        _check_rate(name, rate)
         _check_not_cut_short(path, name, sound)
         first, count = _range_in_samples(name, sound.frames, rate, start_seconds, duration_seconds)
         return _collect(name, _file_blocks(name, sound, first, count), rate, count, sample_rate, first)
@@ -202,14 +213,20 @@ def _check_file(path: SoundSource, name: str) -> None:
         if os.path.isdir(path):
             raise AudioError(f"{name} is a folder; choose a sound file in it")
         try:
-            with open(path, "rb") as file:
-                size = file.seek(0, os.SEEK_END)
+            size = check_ordinary_file(path, LARGEST_FILE)
+            with open(path, "rb"):
+                pass
         except FileNotFoundError:
             raise AudioError(f"There is no sound file {os.fspath(path)}; choose it again") from None
         except OSError as error:
-            raise AudioError(f"{name} cannot be opened ({error.strerror}); check its permissions") from None
+            raise AudioError(f"{name} cannot be opened ({error.strerror}); choose a sound file that can be read") from None
     if size == 0:
         raise AudioError(f"{name} is empty (0 bytes); export the sound again")
+
+
+def _check_rate(name: str, rate: float) -> None:
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise AudioError(f"{name} says that it has {rate:g} samples a second, which no sound has; export the sound again")
 
 
 def _open_with_soundfile(path: SoundSource) -> soundfile.SoundFile | None:
@@ -350,6 +367,8 @@ def _collect(name: str, blocks: Iterator[NDArray[np.float32]], rate: int, count:
                 f"{name} is {peak:.0f} times too loud for a sound file, near {position / rate:.1f} s; export it again as wav"
             )
         position += len(block)
+        if position - first > LONGEST_SECONDS * rate:
+            raise AudioError(f"{name} is longer than {LONGEST_SECONDS / 3600:.0f} hours, which do not fit; cut it into parts")
         add(resampler.push(np.ascontiguousarray(mono)))
     add(resampler.finish())
     return Waveform(collected[:filled], sample_rate)

@@ -24,14 +24,20 @@ from ..animation.face.expression import apply_expression, load_expressions, voic
 from ..animation.keys.placing import Hold
 from ..animation.rig.mapping import Target
 from ..errors import ModelError
-from .runtime import first_line, import_onnxruntime
+from ..storage.reading import check_ordinary_file, parse_json, read_text
+from ..storage.writing import write_together
+from .runtime import first_line, import_onnxruntime, run_within
 
 FORMAT = 1
 """The version of model.json that is read here."""
 
+LARGEST_GRAPH = (1 << 31) - 1
+"""Bytes of a graph's file: protobuf, in which it is written, holds no more."""
+
 GROUPS = ("face", "viseme", "expression")
 
 _TRIAL_FRAMES = 8
+_TRIAL_SECONDS = 30.0
 _SAME_EXPRESSION = 1e-4
 
 
@@ -148,18 +154,16 @@ def read_description(folder: str | Path) -> ModelPackage:
     folder = Path(folder)
     path = folder / "model.json"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         raise ModelError(f"There is no model.json in {folder}; choose the folder of a model package") from None
     except NotADirectoryError:
         raise ModelError(f"{folder} is not a folder; choose the folder of a model package") from None
     except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
-    except UnicodeDecodeError:
-        raise ModelError(f"{path} is damaged: it is not text; install the model again") from None
+        raise ModelError(f"{path} cannot be read ({error.strerror}); install the model again") from None
     try:
-        document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        document = parse_json(text)
+    except ValueError as error:
         raise ModelError(f"{path} is damaged ({error}); install the model again") from None
     return _parse(folder, _Fields(document, f"{folder.name}/model.json", ""))
 
@@ -178,18 +182,13 @@ def load_package(folder: str | Path) -> ModelPackage:
 def write_package(folder: str | Path, graph: bytes, description: dict[str, Any]) -> ModelPackage:
     """Write a ``graph`` and its ``description`` (all of model.json but what says which graph it is) and load the package.
 
-    The files appear only when both are whole. Raises ModelError when the folder cannot be written.
+    Neither file is replaced before both are whole. Raises ModelError when the folder cannot be written.
     """
     folder = Path(folder)
     description = description | {"graph": {"file": "model.onnx", "sha256": hashlib.sha256(graph).hexdigest()}}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / "model.partial"
-        partial.write_bytes(graph)
-        (folder / "model.json").unlink(missing_ok=True)
-        os.replace(partial, folder / "model.onnx")
-        partial.write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(partial, folder / "model.json")
+        text = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
+        write_together({folder / "model.onnx": graph, folder / "model.json": text})
     except OSError as error:
         raise ModelError(f"{folder} cannot be written ({error.strerror}); choose another folder") from None
     return load_package(folder)
@@ -388,6 +387,7 @@ def _parse_training(fields: _Fields) -> TrainingRecord:
 def _check_hash(package: ModelPackage) -> None:
     digest = hashlib.sha256()
     try:
+        check_ordinary_file(package.graph_path, LARGEST_GRAPH)
         with package.graph_path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
@@ -433,7 +433,7 @@ def _check_graph(package: ModelPackage) -> None:
         feeds["emotion"] = np.zeros((1, _TRIAL_FRAMES, emotions), np.float32)
     names = list(outputs)
     try:
-        arrays = cast("list[np.ndarray[Any, Any]]", graph.run(names, feeds))
+        arrays = cast("list[np.ndarray[Any, Any]]", run_within(graph, names, feeds, _TRIAL_SECONDS))
     except Exception as error:
         raise _disagreement(
             package, f"the graph does not run on {_TRIAL_FRAMES} frames of {package.hop} samples ({first_line(error)})"
@@ -455,8 +455,8 @@ def _check_expression(package: ModelPackage, graph: Any, feeds: dict[str, np.nda
     samples = np.sin(np.arange(_TRIAL_FRAMES * package.hop, dtype=np.float32))
     weights = np.linspace(0.1, 0.9, len(package.emotions), dtype=np.float32)
     emotion = np.broadcast_to(weights, (1, _TRIAL_FRAMES, weights.size)).copy()
-    neutral = graph.run(["channels"], feeds | {"waveform": samples[None]})[0][0]
-    moved = graph.run(["channels"], feeds | {"waveform": samples[None], "emotion": emotion})[0][0]
+    neutral = run_within(graph, ["channels"], feeds | {"waveform": samples[None]}, _TRIAL_SECONDS)[0][0]
+    moved = run_within(graph, ["channels"], feeds | {"waveform": samples[None], "emotion": emotion}, _TRIAL_SECONDS)[0][0]
     energy = voice_energy(samples, package.sample_rate, package.frame_rate)
     if np.abs(moved - apply_expression(neutral, emotion[0], energy)).max() > _SAME_EXPRESSION:
         raise _disagreement(package, "its graph has other expression rules than this Voxrig")

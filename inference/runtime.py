@@ -4,7 +4,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ModelError
 
@@ -26,6 +31,29 @@ def import_onnxruntime() -> Any:
     # The switch comes too late where another extension loaded onnxruntime first, and Windows' own tracing ignores it.
     onnxruntime.disable_telemetry_events()
     return onnxruntime
+
+
+def run_within(graph: Any, names: Sequence[str], feeds: Mapping[str, NDArray[np.float32]], seconds: float) -> list[Any]:
+    """Run an onnxruntime session once, for at most ``seconds``: a graph may hold a loop without an end.
+
+    Raises TimeoutError then, and onnxruntime's own errors.
+    """
+    options = import_onnxruntime().RunOptions()
+
+    def stop() -> None:
+        options.terminate = True
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        return cast("list[Any]", graph.run(list(names), dict(feeds), options))
+    except Exception:
+        if options.terminate:
+            raise TimeoutError(f"it does not end within {seconds:.0f} s") from None
+        raise
+    finally:
+        timer.cancel()
 
 
 def first_line(error: Exception) -> str:

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from .package import ModelPackage
-from .runtime import first_line, import_onnxruntime
+from .runtime import first_line, import_onnxruntime, run_within
+
+_LONGEST_RUN_SECONDS = 600.0
+"""For one window of some seconds of sound, which a model does in a fraction of its length."""
 
 PROVIDERS = ("AUTO", "CUDA", "CPU")
 _ONNXRUNTIME_NAMES = {"CUDA": "CUDAExecutionProvider", "CPU": "CPUExecutionProvider"}
@@ -112,7 +115,7 @@ class Session:
             raise ModelError(f"Model '{package.name}' failed to run ({first_line(error)}); install it again") from error
 
     def _run_graph(self, names: list[str], feeds: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-        arrays = cast("list[NDArray[np.float32]]", self._graph.run(names, feeds))
+        arrays = cast("list[NDArray[np.float32]]", run_within(self._graph, names, feeds, _LONGEST_RUN_SECONDS))
         return {name: array[0] for name, array in zip(names, arrays)}
 
 

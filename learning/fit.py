@@ -30,8 +30,9 @@ from ..animation.timing import resample_to_frames
 from ..errors import Cancelled, ModelError, ShowError
 from ..inference.audio import Resampler, Waveform
 from ..inference.generate import generate_outputs
-from ..inference.package import ModelPackage, package_name, show_corpus, write_package
+from ..inference.package import LARGEST_GRAPH, ModelPackage, package_name, show_corpus, write_package
 from ..inference.session import Session
+from ..storage.reading import read_bytes
 from .graphs import Head, replace_head
 from .show import Shot, Show
 
@@ -281,11 +282,12 @@ def write_fit(
 ) -> ModelPackage:
     """Write ``fit`` and the ``trunk`` that it was fitted on as one model package into ``folder``, and load it.
 
-    The files appear only when both are whole. Raises ModelError when the trunk does not fit or the folder cannot be written.
+    Neither file is replaced before both are whole. Raises ModelError when the trunk does not fit or the folder
+    cannot be written.
     """
     folder = Path(folder)
     try:
-        trunk_graph = trunk.graph_path.read_bytes()
+        trunk_graph = read_bytes(trunk.graph_path, LARGEST_GRAPH)
     except OSError as error:
         raise ModelError(f"{trunk.graph_path} cannot be read ({error.strerror}); install the model again") from None
     if hashlib.sha256(trunk_graph).hexdigest() != trunk.graph_sha256:

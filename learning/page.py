@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..animation.face.channels import REGIONS
 from ..errors import ShowError
+from ..storage.writing import write_whole
 from .quality import (
     LAG_SECONDS,
     ControlQuality,
@@ -61,10 +61,8 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Report:
     """
     quality = inspect_show(folder)
     path = Path(folder) / REPORT_FILE if path is None else Path(path)
-    partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text(draw_page(quality), encoding="utf-8")
-        os.replace(partial, path)
+        write_whole(path, draw_page(quality))
     except OSError as error:
         raise ShowError(f"{path} cannot be written ({error.strerror}); choose another place") from None
     return Report(path, quality)

@@ -3,18 +3,17 @@
 
 A dataset is a folder. Every shot is two files: ``<shot>.npz`` with the arrays ``values`` float32 ``[time, control]`` (the
 evaluated controls at the scene's rate), ``sound`` float32 ``[samples]`` (mono) and, with emotions, ``emotion`` float32
-``[time, emotion]`` in 0..1; and ``<shot>.json``, which says what they are. The json is written last, so a shot whose
-writing was interrupted is not there rather than damaged.
+``[time, emotion]`` in 0..1; and ``<shot>.json``, which says what they are. Neither is replaced
+before both are whole, and the json names the digest of the npz.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
-import os
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -27,7 +26,10 @@ from ..animation.face.channels import REGIONS, Channel
 from ..animation.keys.placing import Hold
 from ..animation.rig.mapping import Target
 from ..errors import ShowError
-from ..inference.audio import Waveform
+from ..inference.audio import HIGHEST_RATE, LOWEST_RATE, Waveform
+from ..storage.arrays import DamagedArrays, read_npz
+from ..storage.reading import parse_json, read_bytes, read_text
+from ..storage.writing import write_together
 
 FORMAT = 1
 """The version of a shot's json that is read here."""
@@ -39,6 +41,7 @@ SHORTEST_SECONDS = 1.0
 """What a shot must hold of animation with sound."""
 
 
+_LARGEST_ARRAYS = 1 << 30
 _LONGEST_HOLD = 6
 _FEWEST_CHANGES = 12
 _HELD_SHARE = 0.98
@@ -89,7 +92,7 @@ class Shot:
             if control.region not in REGIONS:
                 raise self._unfit(f"puts '{control.name}' in the unknown region '{control.region}'; choose one of "
                                   f"{', '.join(REGIONS)}")  # fmt: skip
-        if not (math.isfinite(self.frame_rate) and self.frame_rate > 0):
+        if not 1.0 <= self.frame_rate <= 1000.0:
             raise self._unfit(f"is at {self.frame_rate} frames a second, which cannot be; collect it again")
         bad = ~np.isfinite(values).all(axis=0)
         if bad.any():
@@ -101,6 +104,8 @@ class Shot:
             )
         if not (np.isfinite(emotion).all() and (emotion >= 0).all() and (emotion <= 1).all()):
             raise self._unfit("has emotion weights that are not between 0 and 1; correct them and collect it again")
+        if not LOWEST_RATE <= self.waveform.sample_rate <= HIGHEST_RATE:
+            raise self._unfit(f"has sound at {self.waveform.sample_rate} Hz, which cannot be; collect it again")
         sound = self.waveform.samples
         if sound.size == 0:
             raise self._unfit("has no sound; add the dialogue to its sequencer or leave the shot out")
@@ -275,17 +280,12 @@ def write_shot(folder: str | Path, shot: Shot) -> Path:
     folder = Path(folder)
     description = folder / f"{shot.name}.json"
     arrays = folder / f"{shot.name}.npz"
+    packed = io.BytesIO()
+    np.savez_compressed(packed, values=shot.values, sound=shot.waveform.samples, emotion=shot.emotion_weights)
+    content = packed.getvalue()
+    text = json.dumps(_describe(shot, hashlib.sha256(content).hexdigest()), indent=1, ensure_ascii=False) + "\n"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        description.unlink(missing_ok=True)
-        partial = arrays.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.savez_compressed(file, values=shot.values, sound=shot.waveform.samples, emotion=shot.emotion_weights)
-        digest = hashlib.sha256(partial.read_bytes()).hexdigest()
-        os.replace(partial, arrays)
-        text = json.dumps(_describe(shot, digest), indent=1, ensure_ascii=False) + "\n"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, description)
+        write_together({arrays: content, description: text})
     except OSError as error:
         raise ShowError(f"{folder} cannot be written ({error.strerror}); choose another folder") from None
     return description
@@ -327,14 +327,14 @@ def read_shot(path: str | Path) -> Shot:
         return ShowError(f"Shot '{path.stem}' is damaged on disk ({problem}); collect it again or delete {path.name}")
 
     try:
-        description = cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+        description = cast("dict[str, Any]", parse_json(read_text(path)))
         if not isinstance(description, dict) or description.get("format") != FORMAT:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise damaged(f"{path.name} is not of format {FORMAT}")
-        content = (path.parent / Path(str(description["arrays"]["file"])).name).read_bytes()
+        content = read_bytes(path.parent / Path(str(description["arrays"]["file"])).name, _LARGEST_ARRAYS)
         if hashlib.sha256(content).hexdigest() != description["arrays"]["sha256"]:
             raise damaged("its arrays have changed since they were written")
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
-            values, sound, emotion = arrays["values"], arrays["sound"], arrays["emotion"]
+        arrays = read_npz(content, ("values", "sound", "emotion"))
+        values, sound, emotion = arrays["values"], arrays["sound"], arrays["emotion"]
         controls = tuple(
             Channel(
                 str(entry["name"]),
@@ -367,7 +367,9 @@ def read_shot(path: str | Path) -> Shot:
         raise damaged(f"{Path(error.filename or path).name}: {error.strerror}") from None
     except KeyError as error:
         raise damaged(f"{error.args[0]} is missing") from None
-    except (ValueError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile) as error:
+    except MemoryError:
+        raise damaged("there is not enough memory for it") from None
+    except (ValueError, TypeError, AttributeError, OverflowError, DamagedArrays) as error:
         raise damaged(str(error).splitlines()[0] if str(error) else type(error).__name__) from None
 
 

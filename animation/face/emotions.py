@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import VoxrigError
+from ...storage.reading import parse_json
 
 _FORMAT = "voxrig-emotion"
 _VERSION = 1
@@ -100,7 +101,7 @@ def preset_to_json(preset: EmotionPreset) -> str:
 def preset_from_json(text: str) -> EmotionPreset:
     """Read a preset. Raises VoxrigError for a damaged one and one of another version."""
     try:
-        parsed: object = json.loads(text)
+        parsed: object = parse_json(text)
     except ValueError as error:
         raise VoxrigError(f"The emotion preset is damaged ({error}); save it again") from None
     data = cast("dict[str, object]", parsed) if isinstance(parsed, dict) else {}

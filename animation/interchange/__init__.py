@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Any, cast
 
 from ...errors import InterchangeError
+from ...storage.reading import parse_json, read_bytes
+from ...storage.writing import write_whole
 from ..curves import ChannelCurves
 from ..timing import resample_to_frames
 from . import audio2face, live_link_face, mediapipe, rhubarb, tables
@@ -54,9 +54,7 @@ def import_curves(path: str | Path, *, frame_rate: float | None = None, jaw_in_m
     """
     path = Path(path)
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise InterchangeError(f"{path.name} is larger than a gigabyte, which no file of curves is; choose another one")
-        data = path.read_bytes()
+        data = read_bytes(path, _LARGEST_FILE)
     except OSError as error:
         raise InterchangeError(f"{path} cannot be read ({error.strerror or error}); choose it again") from None
     return parse_curves(data, path.name, frame_rate=frame_rate, jaw_in_mouth_close=jaw_in_mouth_close)
@@ -101,11 +99,9 @@ def parse_curves(data: bytes, name: str, *, frame_rate: float | None = None, jaw
 
 def _parse_json(text: str, name: str) -> dict[str, Any]:
     try:
-        content: Any = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InterchangeError(f"{name}, line {error.lineno}: it is not JSON ({error.msg}); export the file again") from None
-    except (ValueError, RecursionError):
-        raise InterchangeError(f"{name} is not usable JSON; export the file again") from None
+        content: Any = parse_json(text)
+    except ValueError as error:
+        raise InterchangeError(f"{name} is not usable JSON ({error}); export the file again") from None
     return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
 
 
@@ -136,14 +132,8 @@ def write_curves(
     data, notes = _encode(
         curves, file_format or format_of_path(path), frame_rate, jaw_in_mouth_close=jaw_in_mouth_close, start=start_timecode
     )
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_bytes(data)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(path, data)
     except OSError as error:
         raise InterchangeError(f"{path} cannot be written ({error.strerror or error}); choose another place") from None
     return notes

@@ -16,6 +16,9 @@ from .timecode import NTSC_DIVISOR
 LONGEST_GAP_SECONDS = 60.0
 """Missing rows are filled; a longer hole than this is taken for a damaged file."""
 
+MOST_FILLED_CELLS = 20_000_000
+"""Missing rows add at most so many cells, or as many as the file has: a few rows a minute apart are no recording."""
+
 MOST_FRAMES_PER_SECOND = 1000.0
 LARGEST_VALUE = 1e6
 """Weights are about 0..1 and angles at most some hundred; beyond this a cell is damaged."""
@@ -63,7 +66,8 @@ def sample_evenly(name: str, rows: Rows, frame_rate: float) -> tuple[NDArray[np.
     """One row for each whole frame from the first row on, ``[time, channel]``, and sentences on what was filled in.
 
     Rows on whole frames are taken as they are; between others, and where rows or cells are missing, values are interpolated
-    linearly. Raises InterchangeError naming the line where rows go back in time or leave a hole of over a minute.
+    linearly. Raises InterchangeError naming the line where rows go back in time or leave a hole of over a minute, and
+    where most rows are missing.
     """
     warnings: list[str] = []
     positions, values, lines = rows.positions - rows.positions[0], rows.values, list(rows.lines)
@@ -87,6 +91,9 @@ def sample_evenly(name: str, rows: Rows, frame_rate: float) -> tuple[NDArray[np.
     if np.all(np.abs(positions - whole) < 0.1) and np.all(np.diff(whole) > 0):
         positions = whole
     frames = int(np.floor(positions[-1] + 1e-6)) + 1
+    if frames * values.shape[1] > 2 * values.size + MOST_FILLED_CELLS:
+        share = len(lines) / frames
+        raise InterchangeError(f"{name} holds {share:.2g} of the rows that its frame rate asks for; export it again")
     if frames > len(lines):
         gap = int(np.argmax(steps > 1.5)) if np.any(steps > 1.5) else 0
         warnings.append(f"{name}: {frames - len(lines)} frames are missing and were filled in, first after line {lines[gap]}")

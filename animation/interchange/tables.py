@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InterchangeError
+from ...storage.arrays import DamagedArrays, read_npz
 from ..curves import ChannelCurves
 from .imported import LARGEST_VALUE, ImportedCurves, Rows, damaged, positions_in_frames, sample_evenly
 
@@ -265,10 +266,9 @@ def write_own_csv(curves: ChannelCurves) -> bytes:
 def read_own_npz(data: bytes, name: str) -> ImportedCurves:
     """Read what ``write_own_npz`` wrote. Nothing in the file is ever run."""
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = {key: np.asarray(file[key]) for key in ("names", "values", "frame_rate", "start_seconds") if key in file}
-    except Exception:  # zipfile, zlib and numpy raise an open set of errors for damaged bytes
-        raise InterchangeError(f"{name} is damaged; export it again") from None
+        arrays = read_npz(data, ("names", "values", "frame_rate", "start_seconds"))
+    except DamagedArrays as error:
+        raise InterchangeError(f"{name} is damaged ({error}); export it again") from None
     missing = [key for key in ("names", "values", "frame_rate") if key not in arrays]
     if missing:
         raise InterchangeError(f"{name} has no array '{missing[0]}', so it is not a file of curves; choose another one")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -15,10 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import RigError
+from ...storage.reading import is_utf8, parse_json
 from ..curves import ChannelCurves
 
 SCHEMA_VERSION = 1
 _FORMAT = "voxrig-mapping"
+_LARGEST_NUMBER, _LARGEST_INDEX, _LONGEST_TEXT = 1e9, 1 << 15, 1 << 12
 CONFIDENCES = ("SURE", "LIKELY", "UNSURE")
 """How certain a link is: made by a person or by an exact name, by similarity, or by little more than a guess."""
 
@@ -146,7 +147,7 @@ def to_json(mapping: Mapping) -> str:
 def from_json(text: str) -> Mapping:
     """Read a mapping. Raises RigError naming the first thing wrong with a damaged file or one of another version."""
     try:
-        parsed: object = json.loads(text)
+        parsed: object = parse_json(text)
     except ValueError as error:
         raise RigError(f"The mapping file is damaged ({error}); save the mapping again.") from None
     data = cast(dict[str, object], parsed) if isinstance(parsed, dict) else {}
@@ -154,7 +155,7 @@ def from_json(text: str) -> Mapping:
         raise RigError("This file is not a Voxrig mapping; choose a file saved by Save Mapping.")
     if data.get("version") != SCHEMA_VERSION:
         raise RigError(
-            f"The mapping file has version {data.get('version')}, but this Voxrig reads version {SCHEMA_VERSION}; "
+            f"The mapping file has version {data.get('version')!r:.40}, but this Voxrig reads version {SCHEMA_VERSION}; "
             "update Voxrig or map again."
         )
     links = data.get("links")
@@ -185,17 +186,18 @@ def _checked(parsed: object, kind: type[Link] | type[Target], place: str) -> dic
     for name in sorted(needed - set(data)):
         raise RigError(f'The mapping file is damaged: {place} lacks "{name}"; save the mapping again.')
     for name, value in data.items():
-        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LARGEST_NUMBER
         good = {
-            "str": isinstance(value, str),
-            "int": isinstance(value, int) and not isinstance(value, bool),
+            "str": isinstance(value, str) and len(value) <= _LONGEST_TEXT and is_utf8(value),
+            "int": isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_INDEX,
             "float": number,
             "float | None": number or value is None,
             "bool": isinstance(value, bool),
             "Target": isinstance(value, dict),
         }[types[name]]
         if not good:
-            raise RigError(f'The mapping file is damaged: "{name}" of {place} is {value!r}; save the mapping again.')
+            shown = repr(value) if len(repr(value)) <= 60 else f"{value!r:.60}..."
+            raise RigError(f'The mapping file is damaged: "{name}" of {place} is {shown}; save the mapping again.')
     return dict(data)
 
 

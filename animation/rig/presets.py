@@ -14,7 +14,6 @@ links of other presets. ``least`` is the share of the channels that has to be fo
 from __future__ import annotations
 
 import functools
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import cast
 
 from ...errors import RigError
+from ...storage.reading import parse_json, read_text
 
 FORMAT = "voxrig-preset"
 SCHEMA_VERSION = 1
@@ -83,7 +83,7 @@ def load_presets(paths: Iterable[Path]) -> tuple[Preset, ...]:
     documents: dict[str, dict[str, object]] = {}
     for path in paths:
         try:
-            parsed: object = json.loads(path.read_text(encoding="utf-8"))
+            parsed: object = parse_json(read_text(path))
         except (OSError, ValueError) as error:
             raise RigError(f"The preset {path.name} cannot be read ({error}); restore it or remove it.") from None
         data = _mapping(parsed, path.name)

@@ -107,6 +107,31 @@ def build_graph(seed: int = 5) -> onnx.ModelProto:
     )
 
 
+def build_endless_graph() -> onnx.ModelProto:
+    """The tests' graph with a loop in it that never ends."""
+    model = build_graph()
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["still"]), helper.make_node("Identity", ["before"], ["after"])],
+        "body",
+        [
+            helper.make_tensor_value_info("count", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("before", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("after", TensorProto.FLOAT, None),
+        ],
+    )
+    for node in model.graph.node:
+        if "sound" in node.input:
+            node.input[list(node.input).index("sound")] = "looped"
+    place = next(i for i, node in enumerate(model.graph.node) if "looped" in node.input)
+    model.graph.node.insert(place, helper.make_node("Loop", ["", "yes", "sound"], ["looped"], body=body))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
+    return model
+
+
 def make_model(
     nodes: list[onnx.NodeProto],
     inputs: list[tuple[str, list[int | str]]],

@@ -531,7 +531,7 @@ LLF = "Timecode,BlendShapeCount,JawOpen\n00:00:00:00.000,61,0.1\n00:00:00:01.000
         ('<rhubarbResult>\n<mouthCue end="1">A</mouthCue></rhubarbResult>', "line 2: a mouthCue has no usable 'start'"),
         ("<html>\n</html>", "line 1: <html> is not <rhubarbResult>"),
         ('<!DOCTYPE r [<!ENTITY a "b">]>\n<rhubarbResult/>', "line 1: it declares a document type"),
-        ('{\n"mouthCues": [\n}', "line 3: it is not JSON"),
+        ('{\n"mouthCues": [\n}', "is not usable JSON (line 3: "),
         ('{"mouthCues": [{"start": 0, "end": 1, "value": "A"}, {"start": 0, "end": 1}]}', "cue 2: it needs start"),
         ('{"mouthCues": []}', "has no mouth cues"),
         ('{"facsNames": ["a"], "weightMat": [[0], [0, 1]], "exportFps": 30}', "frame 1 of 'weightMat': it has not 1 weights"),

@@ -199,7 +199,7 @@ def test_frame_rates_need_not_be_whole(tmp_path: Path):
     [
         (b"", "is damaged"),
         (b"{", "is damaged"),
-        (b"\xff\xfe\x00", "is not text"),
+        (b"\xff\xfe\x00", "it is not UTF-8 text"),
         (b"[1]", "the whole is not an object"),
         (b"[" * 100_000, "is damaged"),
     ],

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from model_packages import CHANNELS, FEATURE_WIDTH, HOP, PHONES, make_model, noise, write_package
+from model_packages import CHANNELS, FEATURE_WIDTH, HOP, PHONES, build_endless_graph, make_model, noise, write_package
 from onnx import helper, numpy_helper
 from voxrig.errors import ModelError
 from voxrig.inference.package import ModelPackage, load_package
@@ -201,3 +201,11 @@ def test_waiting_threads_do_not_spin(package: ModelPackage):
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert float(result.stdout) < 0.1
+
+
+def test_a_graph_that_never_ends_is_stopped(tmp_path, monkeypatch):
+    """Stopped by onnxruntime itself, from another thread, between two turns of the loop."""
+    monkeypatch.setattr("voxrig.inference.package._TRIAL_SECONDS", 1.0)
+    write_package(tmp_path, graph=build_endless_graph())
+    with pytest.raises(ModelError, match=r"does not run on 8 frames of 320 samples \(it does not end within 1 s\)"):
+        load_package(tmp_path)

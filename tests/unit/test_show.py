@@ -173,10 +173,11 @@ def test_a_shot_whose_writing_was_interrupted_is_not_there(tmp_path, monkeypatch
     def stop(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("voxrig.learning.show.os.replace", stop)
+    monkeypatch.setattr("voxrig.storage.writing.os.replace", stop)
     with pytest.raises(KeyboardInterrupt):
         write_shot(tmp_path, make_shot("b"))
     assert [shot.name for shot in read_show(tmp_path).shots] == ["a"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "a.npz"]
 
 
 @pytest.mark.parametrize("name", ["../b", "a/b", "", ".hidden", "a:b", "x" * 200])

@@ -192,7 +192,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_is_shown(good, tmp_path):
 def test_a_report_that_cannot_be_written(good, tmp_path):
     write_shot(tmp_path, good[0])
     with pytest.raises(ShowError, match="cannot be written"):
-        write_report(tmp_path, tmp_path / "gone" / "report.html")
+        write_report(tmp_path, tmp_path / "sh0.json" / "report.html")
 
 
 # What a shot knows of its rig

@@ -54,6 +54,7 @@ RUNTIME_FILES = (
     "operators/**/*.py",
     "panels/**/*.py",
     "presets/**/*.json",
+    "storage/**/*.py",
     "translations/*.py",
     "translations/*.json",
     "models/MODEL_CARD.md",  # the licences of what the models learned from go with the models

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read files that somebody else made: ordinary files of a sane size only, and never more of them than the limit.
+
+A named pipe or a device blocks whoever opens it, a sparse file claims more bytes than there is memory. Every refusal is an
+OSError whose ``strerror`` completes the sentence 'X cannot be read (...)', so that callers need one ``except``.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+import sys
+from typing import Any
+
+PathLike = str | os.PathLike[str]
+
+TEXT_BYTES = 64 << 20
+"""The most that a description, a mapping or a table may hold."""
+
+_MOST_DIGITS = 18
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def check_ordinary_file(path: PathLike, largest: int | None = None) -> int:
+    """Return the size in bytes of an ordinary file, without opening it.
+
+    Raises OSError for a file that is missing, is a folder, pipe or device, or is larger than ``largest`` bytes.
+    """
+    try:
+        found = os.stat(path)
+    except ValueError as error:  # a NUL in the name, or half a character that no name of this system can hold
+        raise OSError(errno.EINVAL, f"no file can have that name: {str(error).splitlines()[0]}", str(path)) from None
+    for is_kind, kind in _KINDS:
+        if is_kind(found.st_mode):
+            raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
+    if largest is not None and found.st_size > largest:
+        raise OSError(errno.EFBIG, f"it is larger than {format_size(largest)}", str(path))
+    return found.st_size
+
+
+def read_bytes(path: PathLike, largest: int = TEXT_BYTES) -> bytes:
+    """Return the content of an ordinary file of at most ``largest`` bytes. Raises OSError."""
+    check_ordinary_file(path, largest)
+    with open(path, "rb") as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:  # it grew, or its size is not known before it is read
+        raise OSError(errno.EFBIG, f"it is larger than {format_size(largest)}", str(path))
+    return content
+
+
+def read_text(path: PathLike, largest: int = TEXT_BYTES) -> str:
+    """Return the UTF-8 text of an ordinary file, without a byte order mark. Raises OSError, also for what is not text."""
+    try:
+        return read_bytes(path, largest).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise OSError(errno.EILSEQ, "it is not UTF-8 text", str(path)) from None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text. Raises ValueError with one line for every other text.
+
+    Refuses nesting that is too deep to follow and whole numbers of more than 18 digits, which no float holds exactly.
+    """
+    try:
+        return json.loads(text, parse_int=_parse_integer)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {error.lineno}: {error.msg}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text") from None
+
+
+def _parse_integer(digits: str) -> int:
+    if len(digits.lstrip("-")) > _MOST_DIGITS:
+        raise ValueError(f"the number {digits[:_MOST_DIGITS]}... has {len(digits.lstrip('-'))} digits")
+    return int(digits)
+
+
+def is_utf8(text: str) -> bool:
+    """Return whether a text can be stored: a file name in another encoding holds half characters that cannot."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def refers_to_same_file(one: PathLike, other: PathLike) -> bool:
+    """Return whether two paths lead to one file or place, through links, '..' and, where the system has it, other case."""
+    try:
+        if os.path.samefile(one, other):
+            return True
+    except (OSError, ValueError):  # at least one is not there yet
+        pass
+    return _canonical(one) == _canonical(other)
+
+
+def _canonical(path: PathLike) -> str:
+    resolved = os.path.normcase(os.path.realpath(path))
+    return resolved.casefold() if sys.platform == "darwin" else resolved
+
+
+def format_size(count: int) -> str:
+    """Return a number of bytes for people, such as '64 MB'."""
+    for unit, size in (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count} bytes"

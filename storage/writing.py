@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write files whole or not at all: to a temporary file beside each, forced to the disk, then renamed.
+
+Whatever fails (a full disk, a kill, a power cut), the file that was there stays, and no half of a new one lies about. A
+device or a pipe is never written to or replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import uuid
+from collections.abc import Generator, Mapping
+from pathlib import Path
+
+from .reading import PathLike, check_ordinary_file
+
+_MARK, _ENDING = ".voxrig-", ".partial"
+
+
+def write_whole(path: PathLike, content: bytes | str) -> None:
+    """Write a file, text as UTF-8; folders on the way are made. Raises OSError, changing nothing."""
+    write_together({path: content})
+
+
+def write_together(contents: Mapping[PathLike, bytes | str]) -> None:
+    """Write several files that belong together; none is replaced before all are whole on the disk. Raises OSError."""
+    with contextlib.ExitStack() as stack:
+        renames: list[tuple[Path, Path]] = []
+        for path, content in contents.items():
+            final = _final_place(path)
+            partial = stack.enter_context(_temporary(final))
+            try:
+                data = content.encode("utf-8") if isinstance(content, str) else content
+            except UnicodeEncodeError as error:
+                raise OSError(errno.EILSEQ, f"it holds a name that is not UTF-8 ({error.object[:40]!r})", str(path)) from None
+            with open(partial, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            _keep_mode(partial, final)
+            renames.append((partial, final))
+        for partial, final in renames:
+            os.replace(partial, final)
+    for folder in dict.fromkeys(final.parent for _partial, final in renames):
+        _force_folder(folder)
+
+
+def is_temporary(path: PathLike) -> bool:
+    """Return whether a file is what a killed ``write_whole`` left behind."""
+    name = os.path.basename(path)
+    return name.startswith(_MARK) and name.endswith(_ENDING)
+
+
+def check_output_place(path: PathLike) -> None:
+    """Raise OSError where an ordinary file cannot stand: at a folder, a device, a pipe, or under an impossible name."""
+    with contextlib.suppress(FileNotFoundError):
+        check_ordinary_file(path)
+
+
+def _final_place(path: PathLike) -> Path:
+    """Where the file is to stand: a link stays a link, and its target is replaced. Makes the folder."""
+    check_output_place(path)
+    final = Path(os.path.realpath(path))
+    if len(os.fsencode(final.name)) > 255:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(path))
+    final.parent.mkdir(parents=True, exist_ok=True)
+    return final
+
+
+@contextlib.contextmanager
+def _temporary(final: Path) -> Generator[Path]:
+    """A name beside the file, free and short whatever the file's own; nothing of it stays."""
+    partial = final.with_name(f"{_MARK}{uuid.uuid4().hex[:16]}{_ENDING}")
+    try:
+        yield partial
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _keep_mode(partial: Path, final: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.chmod(partial, stat.S_IMODE(os.stat(final).st_mode))
+
+
+def _force_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):  # some network shares cannot; the rename itself is done
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
