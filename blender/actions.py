@@ -16,6 +16,7 @@ from ..animation.keys.placing import Placing
 from ..animation.keys.reduction import KeyedCurve
 from ..animation.keys.stack import KEY, Keys, frames_inside, table_rows
 from ..animation.rig.mapping import Target
+from ..animation.rig.names import QUOTED, unescape
 from ..errors import RigError
 from . import compat, ledger, rigs
 from .compat import Place
@@ -78,30 +79,6 @@ def write_target_curves(
             rows[target] = _replace_keys(fcurve, fresh, first_frame, last_frame, (kept or {}).get(target))
     output.finish(dict(free), first_frame, last_frame, blend_frames)
     return WriteReport(tuple(rows), sum(len(keyed[target]) for target in rows), tuple(skipped), rows)
-
-
-def remove_target_keys(targets: Sequence[Target], first_frame: float, last_frame: float) -> int:
-    """Remove the keys between two frames (both included) from the targets' F-Curves; returns how many.
-
-    An F-Curve that keeps no key is removed as well, as Blender does. Locked, muted, baked and driven ones are left alone.
-    Raises RigError before any change for a target that is gone or linked.
-    """
-    free, _ = _split_writable(list(dict.fromkeys(targets)), compat.place_of)
-    removed = 0
-    for owner, owned in free:
-        fcurves = compat.curves_of(owner)
-        if fcurves is None:
-            continue
-        for target in owned:
-            fcurve = fcurves.find(target.data_path, index=target.array_index)
-            if fcurve is None:
-                continue
-            before = len(fcurve.keyframe_points)
-            _replace_keys(fcurve, {}, first_frame, last_frame)
-            removed += before - len(fcurve.keyframe_points)
-            if before and not len(fcurve.keyframe_points) and not len(fcurve.modifiers):
-                fcurves.remove(fcurve)
-    return removed
 
 
 def check_writable(
@@ -170,9 +147,9 @@ def find_or_add_curve(fcurves: Any, groups: Any, target: Target) -> Any:
 
 def _put_in_bone_group(fcurve: Any, groups: Any, target: Target) -> None:
     """As Blender does itself, curves of a bone are grouped under the bone's name."""
-    match = re.match(r'pose\.bones\["((?:[^"\\]|\\.)*)"\]', target.data_path)
+    match = re.match(rf"pose\.bones\[{QUOTED}\]", target.data_path)
     if match:
-        name = re.sub(r"\\(.)", r"\1", match.group(1))
+        name = unescape(match[1])
         fcurve.group = groups.get(name) or groups.new(name)
 
 

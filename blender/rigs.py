@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import bpy
 from mathutils import Vector
 
 from ..animation.rig.mapping import Link, Mapping, Target
+from ..animation.rig.names import names_in_path, unescape
 from ..animation.rig.presets import bundled_presets
 from ..animation.rig.recognition import UNSURE, Control, FoundLink, Recognition, recognise
 from ..errors import RigError
@@ -291,8 +291,8 @@ def resolve(target: Target) -> ResolvedTarget:
 
 def control_name(target: Target) -> str:
     """The last name in a target's data path, as the artist knows it."""
-    names = re.findall(r'\["((?:[^"\\]|\\.)*)"\]', target.data_path)
-    return re.sub(r"\\(.)", r"\1", names[-1]) if names else target.data_path
+    names = names_in_path(target.data_path)
+    return unescape(names[-1]) if names else target.data_path
 
 
 def driver_of(owner: Any, target: Target) -> Any | None:

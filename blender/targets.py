@@ -8,11 +8,12 @@ from typing import Any
 
 import bpy
 
-from ..animation.rig.mapping import Target, mirror_name
+from ..animation.rig.mapping import Target
+from ..animation.rig.names import QUOTED, mirror_name
 from ..errors import RigError
 from . import rigs
 
-_NAME = r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\''
+_NAME = QUOTED + r"|'((?:[^'\\]|\\.)*)'"
 _STEP = re.compile(rf"\.([A-Za-z_]\w*)|\[(?:{_NAME}|(\d+))\]")
 _BLOCK = re.compile(rf"(?:bpy|D)\.(?:data\.)?([a-z_]+)\[(?:{_NAME})(?:\s*,\s*(?:{_NAME}|None))?\]")
 _TRANSFORM = re.compile(r"(?:^|\.)(location|rotation_euler|rotation_quaternion|rotation_axis_angle|scale)$")
@@ -127,7 +128,7 @@ def _shorten(text: str) -> str:
 def holder_of(owner: Any, data_path: str) -> tuple[Any, str]:
     """The struct that has the last property of a path, and that property's name; ('' where the path ends in a name in
     brackets, which is a custom property). Raises ValueError when the path leads nowhere."""
-    match = re.search(r'(?:\.?([A-Za-z_]\w*)|\["(?:[^"\\]|\\.)*"\])$', data_path)
+    match = re.search(rf"(?:\.?([A-Za-z_]\w*)|\[{QUOTED}\])$", data_path)
     if match is None:
         raise ValueError(data_path)
     before = data_path[: match.start()]
@@ -310,7 +311,7 @@ def mirror_target(target: Target) -> tuple[Target, float] | None:
     as Blender's Paste Pose Flipped does it: X of the location and Y and Z of the rotation change sign. What is on neither side
     mirrors onto itself with the other sign.
     """
-    path = re.sub(r'(?<=\[")((?:[^"\\]|\\.)*)(?="\])', lambda match: mirror_name(match.group()), target.data_path)
+    path = re.sub(rf"\[{QUOTED}\]", lambda match: f'["{mirror_name(match[1])}"]', target.data_path)
     match = _TRANSFORM.search(target.data_path)
     is_scale = match is not None and match.group(1) == "scale"
     for name in dict.fromkeys((mirror_name(target.id_name), target.id_name)):

@@ -10,7 +10,8 @@ from typing import Any
 
 import bpy
 
-from ..animation.rig.mapping import Link, Target, normalise_name
+from ..animation.rig.mapping import Link, Target
+from ..animation.rig.names import QUOTED, names_in_path, normalise_name
 from ..blender import poses
 from ..blender.targets import describe_target
 from ..errors import RigError
@@ -28,7 +29,7 @@ from .mapping import CharacterOperator, find_character
 
 # Names that have less in common than this (the share of equal letters, see difflib) are not offered for one another.
 _CLOSE = 0.6
-_TRANSFORM = re.compile(r'(pose\.bones\["(?:[^"\\]|\\.)*"\])?\.?(location|rotation_\w+|scale)$')
+_TRANSFORM = re.compile(rf"(pose\.bones\[{QUOTED}\])?\.?(location|rotation_\w+|scale)$")
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,9 @@ def propose_repairs(character_object: bpy.types.Object) -> tuple[list[Repair], l
 def _names_and_kind(target: Target) -> tuple[list[str], tuple[str, int]]:
     """The names that are compared, the most telling one first, and what two targets must have in common for that."""
     match = _TRANSFORM.search(target.data_path)
-    names = re.findall(r'\["((?:[^"\\]|\\.)*)"\]', target.data_path)
+    names = names_in_path(target.data_path)
     if match:
-        return names, (match.group(2), target.array_index)
+        return names, (match.group(3), target.array_index)
     # The name of a property says more than that of the bone it is on.
     return names[::-1], ("KEY" if target.id_type == "KEY" else f"property of {len(names)} names", 0)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import bpy
 
-from ..animation.rig.mapping import Link, Target, mirror_name, normalise_name
+from ..animation.rig.mapping import Link, Target
+from ..animation.rig.names import mirror_name, normalise_name
 from ..blender import poses, rigs
 from ..blender.targets import describe_target, find_driver_source, limits_of, mirror_target, parse_data_path, rest_of
 from ..errors import RigError

@@ -14,7 +14,7 @@ from ..timing import resample_to_frames
 from . import audio2face, live_link_face, mediapipe, rhubarb, tables
 from .imported import MOST_FRAMES_PER_SECOND, ImportedCurves
 
-__all__ = ["FORMATS", "ImportedCurves", "import_curves", "parse_curves", "read_curves", "format_of_path", "write_curves"]
+__all__ = ["FORMATS", "ImportedCurves", "import_curves", "parse_curves", "format_of_path", "write_curves"]
 
 FORMATS = (
     "csv",
@@ -41,13 +41,8 @@ _SUFFIXES = {
 _LARGEST_FILE = 1 << 30
 
 
-def read_curves(path: str | Path) -> ChannelCurves:
-    """The curves of a file in any of the known formats, found by its content. Raises InterchangeError."""
-    return import_curves(path).curves
-
-
 def import_curves(path: str | Path, *, frame_rate: float | None = None, jaw_in_mouth_close: bool = True) -> ImportedCurves:
-    """As :func:`read_curves`, with the format's name, warnings and what was kept aside.
+    """Read the curves of a file in any of the known formats, which is detected from the content.
 
     ``frame_rate`` overrules the file's own where it has one, and says it where it has none. ``jaw_in_mouth_close`` is for
     Audio2Face's layouts: see audio2face.py. Raises InterchangeError, which names the line where one is damaged.

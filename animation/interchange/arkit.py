@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 
-from ..rig.mapping import normalise_name
+from ..rig.names import normalise_name
 
 ARKIT_NAMES = (
     "eyeBlinkLeft eyeLookDownLeft eyeLookInLeft eyeLookOutLeft eyeLookUpLeft eyeSquintLeft eyeWideLeft "

@@ -20,7 +20,7 @@ import zlib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .reduction import KeyedCurve, evaluate_keys
+from .reduction import KeyedCurve
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
@@ -309,19 +309,6 @@ def with_outer_handles(
         slope, distance = after
         right[-1] = curve.frames[-1] + distance / 3.0, curve.values[-1] + slope * distance / 3.0
     return KeyedCurve(curve.frames, curve.values, left, right)
-
-
-def merge_rows(curve: KeyedCurve, rows: Rows) -> KeyedCurve:
-    """Generated and kept keys as one curve, for looking at what Blender will show."""
-    merged = np.concatenate([key_rows(curve)[:, :6], rows[:, :6]])
-    merged = merged[np.argsort(merged[:, 0], kind="stable")]
-    return KeyedCurve(merged[:, 0], merged[:, 1], merged[:, 2:4], merged[:, 4:6])
-
-
-def largest_miss(curve: KeyedCurve, rows: Rows, frames: ArrayLike, values: ArrayLike) -> float:
-    """The largest distance at ``frames`` between dense ``values`` and what generated and kept keys show together."""
-    shown = evaluate_keys(merge_rows(curve, rows), frames)
-    return float(np.max(np.abs(shown - np.asarray(values, np.float64)), initial=0.0))
 
 
 def _smooth_step(share: Floats) -> Floats:

@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, cast
 
@@ -199,98 +196,3 @@ def _checked(parsed: object, kind: type[Link] | type[Target], place: str) -> dic
             shown = repr(value) if len(repr(value)) <= 60 else f"{value!r:.60}..."
             raise RigError(f'The mapping file is damaged: "{name}" of {place} is {shown}; save the mapping again.')
     return dict(data)
-
-
-# Words between separators and at changes of case: 'eyeBlink_L' -> eye Blink L, 'ARKitJawOpen' -> AR Kit Jaw Open.
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
-_SIDES = {"l": "l", "left": "l", "r": "r", "right": "r"}
-
-
-def normalise_name(name: str) -> str:
-    """A control's name without case and separators, its side as '.l' or '.r' at the end.
-
-    'eyeBlinkLeft', 'EyeBlink_L', 'eye_blink.l', 'L_eyeBlink' and 'eyeblinkleft' all become 'eyeblink.l'. A name that is
-    only a side ('L') is left as it is: it is a sound then, not a side.
-    """
-    words = [word.lower() for word in _WORD.findall(name)]
-    side = ""
-    if len(words) > 1:
-        for i in (-1, 0):
-            if words[i] in _SIDES:
-                side = _SIDES[words.pop(i)]
-                break
-    joined = "".join(words)
-    if not side:
-        for word in ("left", "right"):
-            if len(joined) > len(word):
-                if joined.endswith(word):
-                    joined, side = joined[: -len(word)], _SIDES[word]
-                    break
-                if joined.startswith(word):
-                    joined, side = joined[len(word) :], _SIDES[word]
-                    break
-    return f"{joined}.{side}" if side else joined
-
-
-# Sides as they are written: words that begin or end at a separator or a change of case, words at the end of a name in small
-# letters (but not 'bright' or 'cleft'), single letters between separators, and a last capital after a small letter.
-_SIDE = re.compile(
-    r"(?:Left|Right)(?![a-z])|(?<![A-Za-z])(?:left|right|LEFT|RIGHT)(?![A-Za-z])|(?<![A-Za-z])(?:left|right)(?=[A-Z])"
-    r"|(?<=[a-z])(?:(?<!c)left|(?<![bfw])right)$"
-    r"|(?:^|(?<=[ ._:|/-]))[LlRr](?=[ ._:|/-]|[A-Z][a-z]|$)|(?<=[a-z])[LR](?=$|[ ._:|/-])"
-)
-_SIDE_PAIRS = (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"), ("l", "r"), ("L", "R"))
-_OTHER_SIDE = dict(_SIDE_PAIRS) | {right: left for left, right in _SIDE_PAIRS}
-
-
-def mirror_name(name: str) -> str:
-    """The name of the same control on the other side, or ``name`` where it has no side: 'eyeBlink_L' -> 'eyeBlink_R'.
-
-    A name that is only a letter ('L') has no side: it is a sound then.
-    """
-    return name if len(name) == 1 else _SIDE.sub(lambda match: _OTHER_SIDE[match.group()], name)
-
-
-def match_names(channels: Sequence[str], names: Iterable[str]) -> dict[str, str]:
-    """Which of ``names`` means which channel: channel -> name, for those that are certain.
-
-    Names match when they are the same, or the same after ``normalise_name``, or the same without a prefix that at least half of
-    the names share ('blendShape1.jawOpen', 'CC_JawOpen'). A channel that two names fit equally well is left out.
-    """
-    names = list(dict.fromkeys(names))
-    spelled = set(names)
-    plain = _group(names, normalise_name)
-    prefix = shared_prefix(names)
-    bare = _group(
-        [name for name in names if prefix and name.startswith(prefix)], lambda name: normalise_name(name[len(prefix) :])
-    )
-    found: dict[str, str] = {}
-    for channel in channels:
-        if channel in spelled:
-            found[channel] = channel
-            continue
-        wanted = normalise_name(channel)
-        for table in (plain, bare):
-            fitting = table.get(wanted, [])
-            if len(fitting) == 1:
-                found[channel] = fitting[0]
-            if fitting:
-                break
-    return found
-
-
-def _group(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
-    table: dict[str, list[str]] = {}
-    for name in names:
-        table.setdefault(key(name), []).append(name)
-    return table
-
-
-def shared_prefix(names: Sequence[str]) -> str:
-    """The longest beginning up to a separator that at least two and at least half of the names have, or ''."""
-    counts = Counter(name[: match.end()] for name in names for match in _SEPARATORS.finditer(name))
-    shared = [prefix for prefix, count in counts.items() if count >= 2 and 2 * count >= len(names)]
-    return max(shared, key=len, default="")
-
-
-_SEPARATORS = re.compile(r"(?<=.)[ ._:|/-]+(?=.)")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..face.channels import Channel
-from .mapping import normalise_name, shared_prefix
+from .names import normalise_name, shared_prefix, split_words
 from .presets import Links, Preset, PresetControl, Vector
 
 SURE, LIKELY, UNSURE = "SURE", "LIKELY", "UNSURE"
@@ -311,7 +311,6 @@ def _score(trials: Sequence[_Trial]) -> None:
 # ---------------------------------------------------------------------------------------------------------------
 # Words
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _SIDES = {"l": "l", "left": "l", "lft": "l", "lf": "l", "r": "r", "right": "r", "rgt": "r", "rt": "r"}
 # Words that say what a thing is for the software, not what it does to the face.
 _NOISE = frozenset(
@@ -404,7 +403,7 @@ class Meaning:
 @functools.lru_cache(maxsize=20_000)
 def read_meaning(name: str) -> Meaning:
     """The words and the side of a name, with words that mean the same made the same."""
-    words: list[str] = [word.lower() for word in _WORD.findall(name)]
+    words = split_words(name)
     sides = {_SIDES[word] for word in words if word in _SIDES}
     side = sides.pop() if len(sides) == 1 else ""
     meaning = {_SAME.get(word, word) for word in words if word not in _SIDES and word not in _NOISE and not word.isdigit()}
@@ -590,18 +589,3 @@ def _likeness(wanted: Meaning, offered: Meaning) -> float:
     if wanted.side != offered.side or (wanted.parts and offered.parts and not wanted.parts & offered.parts):
         return 0.0
     return 2.0 * len(wanted.words & offered.words) / (len(wanted.words) + len(offered.words))
-
-
-def best_match(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that most likely is ``name`` after it was renamed, or None: for mappings whose target is gone."""
-    wanted, key = read_meaning(_fold(name)), normalise_name(_fold(name))
-    rated = [(_renamed_likeness(wanted, key, candidate), candidate) for candidate in candidates]
-    rate, candidate = max(rated, default=(0.0, None), key=lambda pair: pair[0])
-    return candidate if rate >= _ALIKE else None
-
-
-def _renamed_likeness(wanted: Meaning, key: str, candidate: str) -> float:
-    folded = _fold(candidate)
-    if normalise_name(folded) == key:
-        return 2.0
-    return _likeness(wanted, read_meaning(folded)) if wanted.words else 0.0

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import re
-
+from .names import split_words
 from .recognition import read_meaning
 
 # Earlier parts win: 'cheekSquintEye' is of the cheek, 'jaw_mouth_open' of the jaw.
@@ -13,10 +12,9 @@ _REGION_OF = {
     "viseme": "lips", "lip": "lips", "lips": "lips", "teeth": "jaw", "tooth": "jaw", "chin": "jaw", "lid": "eyes",
     "eyelid": "eyes", "head": "head", "neck": "head",
 }  # fmt: skip
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def guess_region(name: str) -> str | None:
     """One of channels.REGIONS where the name has a word for a part of the face, else None."""
-    words = read_meaning(name).words | {word.lower() for word in _WORD.findall(name)}
+    words = read_meaning(name).words | set(split_words(name))
     return next((region for word, region in _REGION_OF.items() if word in words), None)

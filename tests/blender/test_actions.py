@@ -185,18 +185,6 @@ def test_writing_twice_gives_the_same(head: Any) -> None:
     assert all_curves() == once
 
 
-def test_removing_leaves_the_rest(head: Any) -> None:
-    artists_keys(JAW)
-    actions.write_target_curves([(CLOSE, keyed(1, 50))], 1, 50)
-    kept = key_bytes(fcurve_of(JAW), outside=(10, 50))
-    assert actions.remove_target_keys([JAW, CLOSE, FUNNEL], 10, 50) == 4 + sum(keyed(1, 50).frames >= 10)
-    assert key_bytes(fcurve_of(JAW), outside=(10, 50)) == kept
-    assert [key.co[0] for key in fcurve_of(JAW).keyframe_points] == [1, 5.5, 60, 71, 88, 100]
-    assert max(key.co[0] for key in fcurve_of(CLOSE).keyframe_points) < 10
-    actions.remove_target_keys([CLOSE], 1, 50)
-    assert fcurve_of(CLOSE) is None
-
-
 def test_a_new_action_serves_all_owners_where_actions_have_slots(head: Any) -> None:
     actions.write_target_curves([(JAW, keyed(1, 9)), (GAZE, keyed(1, 9)), (BONE, keyed(1, 9))], 1, 9, action_name="Line 12")
     used = {owner.animation_data.action for owner in (head.data.shape_keys, head, bpy.data.objects["Rig"])}

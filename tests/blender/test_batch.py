@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from file_state import curves_of
-from voxrig.animation.interchange import read_curves
+from voxrig.animation.interchange import import_curves
 from voxrig.batch.jobs import Line, Unit
 from voxrig.batch.perform import Performer, Result
 from voxrig.cli import main
@@ -132,7 +132,7 @@ def test_the_columns_reach_blender(make_line: Any, tmp_path: Path) -> None:
     keys = keys_in(tmp_path / "out.blend")['key_blocks["jawOpen"].value', 0]
     assert keys[:, 0].tolist() == list(range(11, 35))
     assert bpy.context.scene.render.fps == 24 and bpy.context.scene.render.fps_base == pytest.approx(1.001)
-    assert read_curves(tmp_path / "out.csv").frame_rate == pytest.approx(24 / 1.001)
+    assert import_curves(tmp_path / "out.csv").curves.frame_rate == pytest.approx(24 / 1.001)
     assert '"joy": [[11.0, 0.0], [20.0, 1.0]]' in bpy.data.objects["Face"].voxrig.takes[0].record
 
 

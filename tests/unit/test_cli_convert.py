@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from voxrig.animation.curves import ChannelCurves
-from voxrig.animation.interchange import FORMATS, import_curves, read_curves, write_curves
+from voxrig.animation.interchange import FORMATS, import_curves, write_curves
 from voxrig.cli import main
 
 
@@ -48,12 +48,12 @@ def test_the_ending_names_the_format(take: Path, tmp_path: Path) -> None:
 def test_rates_and_the_clock_go_along(take: Path, tmp_path: Path) -> None:
     phone, again = tmp_path / "phone.csv", tmp_path / "again.csv"
     assert main(["convert", str(take), str(phone), "--to", "live-link-face", "--fps", "29.97"]) == 0
-    assert read_curves(phone).frame_rate == 30 / 1.001
+    assert import_curves(phone).curves.frame_rate == 30 / 1.001
     phone.write_text(phone.read_text().replace("00:00:0", "14:03:5"))
     assert main(["convert", str(phone), str(again), "--to", "live-link-face"]) == 0
     assert import_curves(again).start_timecode == "14:03:50;00.000"
     assert main(["convert", str(phone), str(again), "--from-fps", "15"]) == 0
-    assert read_curves(again).frame_rate == 15.0
+    assert import_curves(again).curves.frame_rate == 15.0
 
 
 def test_mouth_close_as_arkit_means_it(take: Path, tmp_path: Path) -> None:

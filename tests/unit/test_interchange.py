@@ -21,7 +21,6 @@ from voxrig.animation.interchange import (
     format_of_path,
     import_curves,
     parse_curves,
-    read_curves,
     rhubarb,
     write_curves,
 )
@@ -469,7 +468,8 @@ def test_cues_begin_with_the_sound() -> None:
 def test_a_frame_rate_can_be_asked_for(tmp_path: Path) -> None:
     curves = make_curves(("jawOpen",), 101, 50.0)
     write_curves(tmp_path / "take.csv", curves, frame_rate=25.0)
-    assert (read_curves(tmp_path / "take.csv").frame_rate, read_curves(tmp_path / "take.csv").frame_count) == (25.0, 51)
+    read = import_curves(tmp_path / "take.csv").curves
+    assert (read.frame_rate, read.frame_count) == (25.0, 51)
 
 
 def test_writing_leaves_the_curves_and_replaces_whole_files(tmp_path: Path) -> None:
@@ -578,9 +578,9 @@ def test_damaged_npz(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_had(tmp_path: Path) -> None:
     with pytest.raises(InterchangeError, match="cannot be read"):
-        read_curves(tmp_path / "nowhere.csv")
+        import_curves(tmp_path / "nowhere.csv")
     with pytest.raises(InterchangeError, match="cannot be read"):
-        read_curves(tmp_path)
+        import_curves(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(InterchangeError, match="cannot be written"):
         write_curves(tmp_path / "file" / "take.csv", make_curves(("jawOpen",), 3))

@@ -16,9 +16,6 @@ from voxrig.animation.rig.mapping import (
     apply_mapping,
     ease_channel,
     from_json,
-    match_names,
-    mirror_name,
-    normalise_name,
     to_json,
 )
 from voxrig.errors import RigError
@@ -108,30 +105,6 @@ def test_ease_bends_between_its_ends(ease: float) -> None:
     np.testing.assert_allclose(bent, -bent[::-1], atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("name", "other"),
-    [
-        ("eyeBlinkLeft", "eyeBlinkRight"),
-        ("EyeBlink_L", "EyeBlink_R"),
-        ("L_eye", "R_eye"),
-        ("lip.T.L.001", "lip.T.R.001"),
-        ("eyeblinkleft", "eyeblinkright"),
-        ("BROW_LEFT", "BROW_RIGHT"),
-        ("leftEye", "rightEye"),
-        ("lEye", "rEye"),
-        ("eyeBlinkL", "eyeBlinkR"),
-    ],
-)
-def test_names_of_the_other_side(name: str, other: str) -> None:
-    assert mirror_name(name) == other
-    assert mirror_name(other) == name
-
-
-@pytest.mark.parametrize("name", ["L", "R", "jawOpen", "bright", "cleft", "leftover", "mouthRollUpper", "viseme_RR", "あ", ""])
-def test_names_without_a_side(name: str) -> None:
-    assert mirror_name(name) == name
-
-
 def test_links_that_are_off_or_unknown_take_no_part() -> None:
     curves = ChannelCurves(("jawOpen",), 50.0, np.ones((2, 1)))
     mapping = Mapping((*MAPPING.links, Link("unknown", TURN)))
@@ -140,61 +113,3 @@ def test_links_that_are_off_or_unknown_take_no_part() -> None:
         apply_mapping(Mapping(MAPPING.links[2:]), curves)
     with pytest.raises(RigError, match="exclude each other"):
         apply_mapping(Mapping((Link("jawOpen", JAW, minimum=1.0, maximum=0.0),)), curves)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "eyeBlinkLeft",
-        "EyeBlinkLeft",
-        "EyeBlink_L",
-        "eye_blink.l",
-        "L_eyeBlink",
-        "eyeblinkleft",
-        "EYE_BLINK_LEFT",
-        "eyeBlinkL",
-        "left eye-blink",
-    ],
-)
-def test_spellings_of_one_control(name: str) -> None:
-    assert normalise_name(name) == "eyeblink.l"
-
-
-def test_names_that_must_stay_apart() -> None:
-    names = [
-        "eyeBlinkRight",
-        "jawLeft",
-        "jawRight",
-        "jawOpen",
-        "mouthLeft",
-        "mouthUpperUpLeft",
-        "viseme_L",
-        "L",
-        "R",
-        "あ",
-        "い",
-        "jawOpen.001",
-        "left",
-        "A",
-        "viseme_aa",
-    ]
-    assert len({normalise_name(name) for name in names}) == len(names)
-    assert normalise_name("L") == "l"
-
-
-def test_matching_needs_certainty() -> None:
-    assert match_names(["jawOpen", "eyeBlinkLeft", "tongueOut"], ["Basis", "JawOpen", "Eye_Blink_L"]) == {
-        "jawOpen": "JawOpen",
-        "eyeBlinkLeft": "Eye_Blink_L",
-    }
-    # Two that fit equally: neither. One spelled exactly so: that one.
-    assert match_names(["jawOpen"], ["jaw_open", "JawOpen"]) == {}
-    assert match_names(["jawOpen"], ["jaw_open", "jawOpen"]) == {"jawOpen": "jawOpen"}
-    assert match_names(["jawOpen"], ["jawOpenWide", "openJaw"]) == {}
-    assert match_names(["jawOpen"], []) == {}
-
-
-def test_a_prefix_that_all_share_is_ignored() -> None:
-    names = ["blendShape1.jawOpen", "blendShape1.eyeBlink_L", "blendShape1.browInnerUp"]
-    assert match_names(["jawOpen", "eyeBlinkLeft"], names) == {"jawOpen": names[0], "eyeBlinkLeft": names[1]}
-    assert match_names(["jawOpen"], ["old_jawOpen", "smile", "frown", "blink"]) == {}

@@ -18,7 +18,6 @@ from voxrig.animation.rig.recognition import (
     Control,
     FoundLink,
     Recognition,
-    best_match,
     choose_mouth,
     read_meaning,
     recognise,
@@ -246,15 +245,6 @@ def test_any_names_whatever(names: list[str], channels: list[str]) -> None:
     linked = {link.channel for link in found.links}
     assert linked.isdisjoint(found.missing) and linked | set(found.missing) == set(channels)
     assert all(0 <= link.control < len(names) and names[link.control].strip() for link in found.links)
-
-
-def test_renamed_controls_are_found_again() -> None:
-    names = ("Jaw_Open.001", "Mouth_Smile_L", "Mouth_Smile_R", "Belly")
-    assert best_match("mouthSmileLeft", names) == "Mouth_Smile_L"
-    assert best_match("Mouth_Smile_R", names) == "Mouth_Smile_R"
-    assert best_match("jawOpen", names) == "Jaw_Open.001"
-    assert best_match("browDownLeft", names) is None
-    assert best_match("jawOpen", ()) is None and best_match("", names) is None
 
 
 def test_a_big_character_takes_no_time() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ... import registration
 from ...animation.curves import ChannelCurves
 from ...animation.interchange import write_curves
 from ...animation.performance import Performance, apply_performance
@@ -24,12 +22,12 @@ from ...blender import rigs
 from ...blender import scene as scenes
 from ...blender.ending import end_process
 from ...blender.films import render_film
-from ...errors import VoxrigError
 from ...inference.audio import Waveform, read_sound
 from ...inference.generate import generate_curves
 from ...inference.package import find_model, load_package
 from ...inference.session import open_session
 from ...operators.animate import AnimateSettings, SoundStrip, Take, animate_character
+from ..registered import run_registered
 from . import sheets, stage
 from .character import DemoCharacter, build_character
 from .speech import Speech, read_speech
@@ -48,15 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     output = arguments.output.absolute()
     output.mkdir(parents=True, exist_ok=True)
-    registration.register()
-    try:
-        make_demo(output, arguments.model, None if arguments.no_film else arguments.size)
-    except VoxrigError as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return 2
-    finally:
-        registration.unregister()
-    return 0
+    return run_registered("demo", lambda: make_demo(output, arguments.model, None if arguments.no_film else arguments.size))
 
 
 def make_demo(output: Path, model: str | None, film_size: int | None) -> None:

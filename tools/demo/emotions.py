@@ -5,7 +5,6 @@ film of three faces side by side and a contact sheet of its widest moments."""
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,12 @@ import bpy
 import matplotlib.image
 import numpy as np
 
-from ... import registration
 from ...blender import scene as scenes
 from ...blender.ending import end_process
 from ...blender.films import render_film, render_stills
-from ...errors import VoxrigError
 from ...inference.package import find_model
 from ...operators.animate import AnimateSettings, SoundStrip, animate_character
+from ..registered import run_registered
 from . import stage
 from .__main__ import STRENGTH, step
 from .character import build_character
@@ -43,15 +41,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     output = arguments.output.absolute()
     output.mkdir(parents=True, exist_ok=True)
-    registration.register()
-    try:
-        make_emotions(output, arguments.model, arguments.size, with_film=not arguments.no_film)
-    except VoxrigError as error:
-        print(f"emotions: {error}", file=sys.stderr)
-        return 2
-    finally:
-        registration.unregister()
-    return 0
+    return run_registered(
+        "emotions", lambda: make_emotions(output, arguments.model, arguments.size, with_film=not arguments.no_film)
+    )
 
 
 def make_emotions(output: Path, model: str | None, size: int, *, with_film: bool) -> None:

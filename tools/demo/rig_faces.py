@@ -7,7 +7,6 @@ Writes the scene and a picture of both faces at sounds of each kind, and prints 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,8 @@ import matplotlib.image
 import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
-from voxrig import registration
 from voxrig.blender import scene as scenes
 from voxrig.blender.ending import end_process
-from voxrig.errors import VoxrigError
 from voxrig.inference.package import find_model, load_package
 from voxrig.operators.animate import AnimateSettings, SoundStrip, animate_character
 from voxrig.operators.mapping import match_channels
@@ -33,6 +30,7 @@ from voxrig.tools.demo.__main__ import STRENGTH
 from voxrig.tools.demo.character import UNITS_PER_CENTIMETRE, DemoCharacter, build_character, sculpt_face
 from voxrig.tools.demo.rigify import build_rigify_character
 from voxrig.tools.demo.speech import read_speech
+from voxrig.tools.registered import run_registered
 
 SIZE = 240
 
@@ -116,15 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("build/rigs"), help="folder to write to (default: build/rigs)")
     parser.add_argument("--model", help="folder of a model package, or the name of a bundled one")
     options = parser.parse_args(arguments)
-    registration.register()
-    try:
-        compare_faces(options.output.absolute(), options.model)
-    except VoxrigError as error:
-        print(f"rig_faces: {error}", file=sys.stderr)
-        return 2
-    finally:
-        registration.unregister()
-    return 0
+    return run_registered("rig_faces", lambda: compare_faces(options.output.absolute(), options.model))
 
 
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from voxrig.animation.face.channels import face_channel_names
-from voxrig.animation.rig.mapping import match_names
+from voxrig.animation.rig.names import normalise_name, shared_prefix
 from voxrig.animation.rig.presets import Preset, bundled_presets
 from voxrig.animation.rig.recognition import LIKELY, SURE, UNSURE, Control, Recognition, recognise
 from voxrig.blender.ending import end_process
@@ -119,6 +119,41 @@ def make_table(lists: Sequence[NameList]) -> str:
             f"{count_exact(names)} |"
         )
     return "\n".join(rows)
+
+
+def match_names(channels: Sequence[str], names: Iterable[str]) -> dict[str, str]:
+    """Which of ``names`` means which channel: channel -> name, for those that are certain.
+
+    Names match when they are the same, or the same after ``normalise_name``, or the same without a prefix that at least half of
+    the names share ('blendShape1.jawOpen', 'CC_JawOpen'). A channel that two names fit equally well is left out.
+    """
+    names = list(dict.fromkeys(names))
+    spelled = set(names)
+    plain = _group(names, normalise_name)
+    prefix = shared_prefix(names)
+    bare = _group(
+        [name for name in names if prefix and name.startswith(prefix)], lambda name: normalise_name(name[len(prefix) :])
+    )
+    found: dict[str, str] = {}
+    for channel in channels:
+        if channel in spelled:
+            found[channel] = channel
+            continue
+        wanted = normalise_name(channel)
+        for table in (plain, bare):
+            fitting = table.get(wanted, [])
+            if len(fitting) == 1:
+                found[channel] = fitting[0]
+            if fitting:
+                break
+    return found
+
+
+def _group(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    table: dict[str, list[str]] = {}
+    for name in names:
+        table.setdefault(key(name), []).append(name)
+    return table
 
 
 def measure_speed(meshes: int = 20, keys: int = 200) -> str:

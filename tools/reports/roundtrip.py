@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -25,10 +24,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from ... import registration
 from ...blender import compat, poses, rigs
 from ...blender.ending import end_process
-from ...errors import VoxrigError
 from ...inference.audio import read_sound
 from ...inference.package import find_model
 from ...learning.page import write_report
@@ -41,6 +38,7 @@ from ...training.corpora.recordings import read_index, split_of
 from ..demo import stage
 from ..demo.character import build_character
 from ..demo.speech import read_speech
+from ..registered import run_registered
 
 RATE = 16_000
 GAP_SECONDS = 0.3
@@ -87,20 +85,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     output = options.output.absolute()
     output.mkdir(parents=True, exist_ok=True)
-    registration.register()
-    try:
+
+    def work() -> None:
         learned, tested = read_sounds(options.data, options.sounds)
         results = make_round_trip(output, learned, tested, pictures=not options.no_pictures)
-    except VoxrigError as error:
-        print(f"roundtrip: {error}", file=sys.stderr)
-        return 2
-    finally:
-        registration.unregister()
-    print_table(results)
-    (output / "figures.json").write_text(json.dumps({item.style: item.figures for item in results}, indent=1) + "\n")
-    if not options.no_pictures:
-        draw_sheet(results, output / "roundtrip.png")
-    return 0
+        print_table(results)
+        (output / "figures.json").write_text(json.dumps({item.style: item.figures for item in results}, indent=1) + "\n")
+        if not options.no_pictures:
+            draw_sheet(results, output / "roundtrip.png")
+
+    return run_registered("roundtrip", work)
 
 
 def read_sounds(data: Path | None, sounds: Sequence[Path] = ()) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
