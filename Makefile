@@ -95,8 +95,23 @@ keys: .venv/.ready ## Every way of placing keys: density, errors, times beside B
 	$(PY) -m voxrig.tools.reports.keys
 
 .PHONY: rigs
-rigs: .venv/.ready ## How well rigs are recognised, as a table; with further lists: make rigs DATA=../shared/data
+rigs: .venv/.ready ## How well rigs are recognised, as a table; with further lists: make rigs DATA=<folder>
 	$(PY) -m voxrig.tools.reports.rigs $(if $(DATA),--data "$(DATA)")
+
+.PHONY: docs
+docs: .venv/.ready ## The pages of docs/ that come from the source: command line, scripting, picture of imports
+	$(PY) -m voxrig.tools.reports.pages
+
+.PHONY: pictures
+pictures: .venv/.ready ## The manual's pictures, taken of every panel in a real Blender (as make gui)
+	$(PY) -m voxrig.tools.release.fetch_wheels --platform linux-x64 --flavour cpu
+	sh tests/gui/make_root.sh
+	$(PY) $(PYTEST) tests/gui/test_panel_pictures.py
+	for file in build/gui/panel_pictures-*.png; do cp "$$file" "docs/images/manual/$${file#build/gui/panel_pictures-}"; done
+
+.PHONY: imports
+imports: .venv/.ready ## Which folder imports which; fails on circles
+	$(PY) -m voxrig.tools.reports.imports
 
 .PHONY: rigs-faces
 rigs-faces: .venv/.ready ## One sound on a shape-key face and on a generated Rigify face: scene and picture in build/rigs
@@ -124,7 +139,7 @@ learn: .venv-training/.ready ## Learn the rigs of the data, by Fit and by traini
 roundtrip: .venv/.ready ## Two styles are animated, collected, learned and shown on new sound; also with DATA=<folder>
 	$(PY) -m voxrig.tools.reports.roundtrip $(if $(DATA),--data "$(DATA)")
 
-need_data = [ -n "$(DATA)" ] || { echo "Say where the data is: make $@ DATA=../shared/data" >&2; exit 1; }
+need_data = [ -n "$(DATA)" ] || { echo "Say where the data is: make $@ DATA=<folder>" >&2; exit 1; }
 
 # Checks
 

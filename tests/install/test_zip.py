@@ -33,7 +33,7 @@ def test_contents(zip_file: Path, this_platform: str) -> None:
     assert sorted(n for n in names if n.startswith("wheels/")) == [f"wheels/{wheel.file}" for wheel in wheels]
     tops = {name.split("/")[0] for name in names}
     assert tops == {
-        *("LICENSE", "blender_manifest.toml", "__init__.py", "__main__.py", "cli.py", "errors.py"),
+        *("LICENSE", "LICENSES.md", "blender_manifest.toml", "__init__.py", "__main__.py", "cli.py", "errors.py"),
         *("properties.py", "registration.py"),
         *("animation", "batch", "blender", "inference", "models", "operators", "panels", "wheels"),
     } | (tops & {"presets", "translations"})

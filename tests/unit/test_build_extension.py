@@ -38,7 +38,16 @@ class Tree:
         self.root = root
         self.wheels = root / "wheels"
         self.wheels.mkdir()
-        for name in ("LICENSE", "__init__.py", "__main__.py", "cli.py", "errors.py", "properties.py", "registration.py"):
+        for name in (
+            "LICENSE",
+            "LICENSES.md",
+            "__init__.py",
+            "__main__.py",
+            "cli.py",
+            "errors.py",
+            "properties.py",
+            "registration.py",
+        ):
             (root / name).write_text("# here\n", encoding="utf-8")
         for name in (
             "animation/curves.py",
@@ -81,11 +90,13 @@ def tree(tmp_path: Path) -> Tree:
 def test_zip_holds_runtime_files_and_the_platforms_wheels_only(tree: Tree) -> None:
     (tree.root / "animation" / "__pycache__").mkdir()
     (tree.root / "animation" / "__pycache__" / "curves.pyc").write_bytes(b"")
+    (tree.root / "animation" / "README.md").write_text("For readers of the repository.\n", encoding="utf-8")
     path = tree.build()
     assert path.name == "voxrig-9.8.7-linux_x64.zip"
     with zipfile.ZipFile(path) as archive:
         assert sorted(archive.namelist()) == [
             "LICENSE",
+            "LICENSES.md",
             "__init__.py",
             "__main__.py",
             "animation/curves.py",

@@ -38,6 +38,7 @@ MANIFEST = "blender_manifest.toml"
 # Everything that may be in a zip beside the wheels. `**/` is any folders, `*` anything but a slash.
 RUNTIME_FILES = (
     "LICENSE",
+    "LICENSES.md",  # of what is not code
     "blender_manifest.toml",
     "__init__.py",
     "cli.py",
@@ -62,8 +63,9 @@ RUNTIME_FILES = (
     "models/*/model.onnx",
 )
 _RUNTIME_FOLDERS = tuple(sorted({p.split("/")[0] for p in RUNTIME_FILES if "/" in p}))
-# Left behind by Python and by file browsers in any folder; neither shipped nor worth stopping for.
-_LITTER = ("__pycache__", ".DS_Store", "Thumbs.db", ".gitkeep")
+# Left behind by Python and by file browsers in any folder, or written for readers of the repository; neither shipped nor worth
+# stopping for.
+_LITTER = ("__pycache__", ".DS_Store", "Thumbs.db", ".gitkeep", "README.md")
 _REQUIRED = tuple(glob for glob in RUNTIME_FILES if "/" not in glob)
 
 

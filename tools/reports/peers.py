@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Score two published lip-sync packages on the files our model is scored on.
 
-``python -m voxrig.tools.reports.peers --data ../shared/data`` installs npm ``rhubarb-lip-sync-wasm`` and
+``python -m voxrig.tools.reports.peers --data FOLDER`` installs npm ``rhubarb-lip-sync-wasm`` and
 ``@met4citizen/headaudio`` into a temporary folder, runs them under node and writes a file of scores for each into
 .cache/scores/peers, which ``python -m voxrig.training.evaluation.evaluate`` shows beside the model. Without node, npm or a
 network it says so and leaves the peers out.
