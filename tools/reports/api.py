@@ -88,8 +88,8 @@ def _describe(node: ast.stmt) -> Iterator[str]:
 def _describe_fields(node: ast.ClassDef) -> Iterator[str]:
     for item in node.body:
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and not item.target.id.startswith("_"):
-            value = f" = {ast.unparse(item.value)}" if item.value is not None else ""
-            yield f"{item.target.id}: {ast.unparse(item.annotation)}{value}"
+            value = f" = {_write(item.value)}" if item.value is not None else ""
+            yield f"{item.target.id}: {_write(item.annotation)}{value}"
 
 
 def _signature(node: ast.FunctionDef, *, method: bool = False) -> str:
@@ -133,8 +133,13 @@ def _list_arguments(arguments: ast.arguments) -> Iterator[str]:
 
 
 def _argument(argument: ast.arg, default: ast.expr | None) -> str:
-    text = argument.arg if argument.annotation is None else f"{argument.arg}: {ast.unparse(argument.annotation)}"
-    return text if default is None else f"{text} = {ast.unparse(default)}"
+    text = argument.arg if argument.annotation is None else f"{argument.arg}: {_write(argument.annotation)}"
+    return text if default is None else f"{text} = {_write(default)}"
+
+
+def _write(node: ast.expr) -> str:
+    """Return an expression as the source writes it, with double quotes."""
+    return re.sub(r"'([^'\"\\]*)'", r'"\1"', ast.unparse(node))
 
 
 def _to_markdown(text: str) -> str:
