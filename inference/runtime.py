@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The only door to onnxruntime: it is loaded here with its telemetry off."""
 
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 import os
@@ -25,9 +27,10 @@ def import_onnxruntime() -> Any:
     """
     os.environ[TELEMETRY_SWITCH] = "1"
     try:
-        import onnxruntime
+        import onnxruntime as untyped
     except ImportError as error:
         raise ModelError(f"onnxruntime does not load ({error}); install the Voxrig zip made for this system") from error
+    onnxruntime: Any = untyped
     # The switch comes too late where another extension loaded onnxruntime first, and Windows' own tracing ignores it.
     onnxruntime.disable_telemetry_events()
     return onnxruntime

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -21,6 +22,9 @@ def _load_root() -> None:
 
 if "voxrig" not in sys.modules:
     _load_root()
+
+# Some tests use onnxruntime without Voxrig's door to it; they are not to send telemetry either.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Models that the tests build are shared between test files; with importlib mode these see no siblings by themselves.
 sys.path.append(str(ROOT / "tests" / "unit"))

@@ -62,7 +62,7 @@ def test_registering_imports_nothing_slow() -> None:
     # Left by os._exit: Blender 4.2 as a module crashes on its way out once a property has had a callback.
     program = (
         "import os, sys, bpy, voxrig; voxrig.register();"
-        "print([n for n in ('onnxruntime', 'soundfile', 'scipy') if n in sys.modules], flush=True); os._exit(0)"
+        "print([n for n in ('onnxruntime', 'soundfile', 'soxr') if n in sys.modules], flush=True); os._exit(0)"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
     assert result.returncode == 0, result.stderr

@@ -18,7 +18,7 @@ import bpy
 REPOSITORY = "user_default"
 MODULE = f"bl_ext.{REPOSITORY}.voxrig"
 SHAPE_KEYS = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouth_smile_L", "mouth_smile_R")
-HEAVY = ("onnxruntime", "soundfile", "_soundfile", "scipy", "cffi", "typing_extensions")
+HEAVY = ("onnxruntime", "soundfile", "_soundfile", "soxr", "cffi", "typing_extensions")
 
 
 def make_character() -> bpy.types.Object:

@@ -116,7 +116,7 @@ def test_uninstalling_leaves_nothing(seen: dict[str, Any], user_folder: Path) ->
     left = [path for path in (user_folder / "extensions").rglob("*") if path.is_file()]
     # Blender removes what the wheels' records list; the byte code that Python wrote for a wheel's single modules stays,
     # for any extension. Its own state files (settings, locks) are not the extension's either.
-    words = ("voxrig", "onnx", "scipy", "soundfile", "cffi", "typing_extensions", ".whl")
+    words = ("voxrig", "onnx", "soxr", "soundfile", "cffi", "typing_extensions", ".whl")
     ours = [path.name for path in left if any(word in str(path.relative_to(user_folder)).lower() for word in words)]
     assert {name.split(".")[0] for name in ours} <= {"soundfile", "_soundfile", "typing_extensions"}
     assert all(name.endswith(".pyc") for name in ours)

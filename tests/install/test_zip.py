@@ -11,7 +11,7 @@ import pytest
 from voxrig.tools.release import build_extension
 from voxrig.tools.release.fetch_wheels import read_pins, select_wheels
 
-# The wheels of both Pythons are about 120 MB on Linux; what is ours must stay small beside them.
+# The wheels of both Pythons are about 52 MB on Linux; what is ours must stay small beside them.
 LARGEST_ZIP_MB = 150
 LARGEST_OURS_MB = 40
 

@@ -249,7 +249,7 @@ def test_help_loads_nothing_slow(tmp_path: Path):
         f"sys.argv = [{str(ROOT)!r}, 'curves', '--help']\n"
         f"try: runpy.run_path({str(ROOT)!r}, run_name='__main__')\n"
         "except SystemExit: pass\n"
-        "print('loaded:', sorted({'numpy', 'onnxruntime', 'scipy', 'soundfile', 'bpy'} & set(sys.modules)))"
+        "print('loaded:', sorted({'numpy', 'onnxruntime', 'soxr', 'soundfile', 'bpy'} & set(sys.modules)))"
     )
     result = run_program("-c", code, cwd=tmp_path)
     assert "usage: voxrig curves" in result.stdout

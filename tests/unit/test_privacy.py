@@ -20,10 +20,17 @@ SPEECH = ROOT / "models" / "speech"
 # onnxruntime's telemetry looks up its host about two seconds after the first session was opened, then every few seconds.
 SECONDS = 12.0
 
-LISTEN = f"""
-import sys, time
-sys.path.insert(0, {str(ROOT / "tests")!r})
-import conftest  # this checkout as the package voxrig
+# This checkout as the package voxrig; without the tests' own conftest.py, which switches the telemetry off as well.
+LOAD = f"""
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location(
+    "voxrig", {str(ROOT / "__init__.py")!r}, submodule_search_locations=[{str(ROOT)!r}]
+)
+sys.modules["voxrig"] = importlib.util.module_from_spec(spec)
+"""
+
+LISTEN = f"""{LOAD}
+import time
 from voxrig.inference.audio import read_sound
 from voxrig.inference.generate import generate_all
 from voxrig.inference.package import load_package
@@ -144,8 +151,7 @@ def test_the_telemetry_is_seen_where_it_is_on(place: Place) -> None:
 
 def test_a_process_started_later_inherits_the_switch() -> None:
     code = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r}); import conftest, os\n"
-        "from voxrig.inference.runtime import TELEMETRY_SWITCH, import_onnxruntime\n"
+        f"{LOAD}\nimport os\nfrom voxrig.inference.runtime import TELEMETRY_SWITCH, import_onnxruntime\n"
         "os.environ[TELEMETRY_SWITCH] = '0'; import_onnxruntime(); print(os.environ[TELEMETRY_SWITCH])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
