@@ -182,7 +182,7 @@ def load_development(data: Path | str, cache: Path | str | None = None, subset: 
     ]
     tracked = _read_tracked(root / "grid_lips", aligned, limits.tracked)
     takes = tuple(_read_take(path) for path in sorted((root / "rig_116").glob("*.csv"))[: limits.takes])
-    labels = f"{counts['aligned']} clips aligned, {counts['listed']} listed, {counts['without']} left out for want of them"
+    labels = f"{counts['aligned']} clips aligned, {counts['listed']} listed, {counts['without']} without times, left out"
     return Development(tuple(labelled), tracked, tuple(languages), takes, tuple(noise), subset, labels)
 
 
