@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Channel curves and what is done to them: pure numpy, no Blender."""
+"""Channel curves and the operations on them, in pure numpy without Blender."""

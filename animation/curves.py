@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one value that crosses from inference to Blender: named channels, sampled evenly in time."""
+"""Channel curves, the one value that crosses from inference to Blender: named channels, sampled evenly in time."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 class ChannelCurves:
     """Evenly sampled channels; row i is the instant ``start_seconds + i / frame_rate``.
 
-    ``values`` is float32 ``[time, channel]`` and read-only: it is copied on construction, so that nobody's
-    array changes behind their back. Raises ValueError when shape, names or rate do not fit together.
+    ``values`` is float32 ``[time, channel]`` and read-only: it is copied on construction, so that later changes to the
+    caller's array have no effect. Raises ValueError when shape, names or rate do not fit together.
     """
 
     names: tuple[str, ...]
@@ -47,24 +47,24 @@ class ChannelCurves:
         return self.frame_count / self.frame_rate
 
     def seconds(self) -> NDArray[np.float64]:
-        """The instant of every row, in seconds, ``[time]``."""
+        """Return the instant of every row, in seconds, ``[time]``."""
         return self.start_seconds + np.arange(self.frame_count, dtype=np.float64) / self.frame_rate
 
     def channel(self, name: str) -> NDArray[np.float32]:
-        """One channel ``[time]``. Raises KeyError for an unknown name."""
+        """Return one channel, ``[time]``. Raises KeyError for an unknown name."""
         try:
             return self.values[:, self.names.index(name)]
         except ValueError:
             raise KeyError(name) from None
 
     def select(self, names: tuple[str, ...] | list[str]) -> ChannelCurves:
-        """Only ``names``, in that order. Raises KeyError for an unknown name."""
+        """Return curves with only ``names``, in that order. Raises KeyError for an unknown name."""
         columns = [self.names.index(name) if name in self.names else -1 for name in names]
         if -1 in columns:
             raise KeyError(names[columns.index(-1)])
         return self.with_values(self.values[:, columns], tuple(names))
 
     def with_values(self, values: NDArray[np.floating[Any]], names: tuple[str, ...] | None = None) -> ChannelCurves:
-        """The same timing with other values ``[time, channel]``."""
+        """Return curves with the same timing and other ``values``, ``[time, channel]``."""
         kept = self.names if names is None else names
         return ChannelCurves(kept, self.frame_rate, np.asarray(values, np.float32), self.start_seconds)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a take is worth seeing beside the keys: the sound's waveform, jaw, lips and seals over scene frames."""
+"""An overview of a take beside its keys: the sound's waveform, jaw, lips and seals over scene frames."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Overview:
 
 
 def find_peaks(samples: NDArray[np.floating[Any]], sample_rate: int) -> Floats:
-    """The largest absolute sample of each hundredth of a second, ``[time]``, of a mono sound ``[n]``."""
+    """Find the largest absolute sample of each hundredth of a second, ``[time]``, of a mono sound ``[n]``."""
     size = max(1, sample_rate // PEAKS_PER_SECOND)
     padded = np.pad(np.abs(samples), (0, -len(samples) % size))
     return padded.reshape(-1, size).max(axis=1, initial=0.0).astype(np.float32)
 
 
 def make_overview(curves: ChannelCurves, peaks: Floats, start_frame: float, frames_per_second: float) -> Overview:
-    """Tracks of a take whose sound starts at ``start_frame``; ``peaks`` as ``find_peaks`` gives them.
+    """Make the tracks of a take whose sound starts at ``start_frame``; ``peaks`` are those of ``find_peaks``.
 
     Channels that the curves lack count as 0.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How strongly and how smoothly a take is played: articulation, strengths, smoothing, offsets. Closed lips stay closed."""
+"""The playing of a take: articulation, strengths, smoothing and offsets. Closed lips stay closed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from .curves import ChannelCurves
 from .face import lips
 
-# 'mouthClose' undoes jawOpen by as much (ARKit), so whatever scales the jaw must scale it too, whatever its region.
+# 'mouthClose' undoes jawOpen by the same amount (ARKit), so whatever scales the jaw must scale it too, whatever its region.
 _FOLLOWS_JAW = frozenset({"mouthClose"})
-# A seal is kept fully where the gap is below the sealed share, and less and less up to this many times that gap, so that
-# keeping it does not put a step into the curve.
+# A seal is fully kept where the gap is below the sealed share, and gradually less up to this many times that gap, so that
+# keeping it does not add a step to the curve.
 _SEAL_FADE = 2.0
-# What articulation makes more or less of.
+# The channels scaled by articulation.
 _ARTICULATORS = frozenset({"jaw", "lips", "tongue"})
 
 REGION_OFFSETS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -35,7 +35,7 @@ REGION_OFFSETS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "eyes": (("eyeBlinkLeft", "eyeBlinkRight"), ("eyeWideLeft", "eyeWideRight")),
     "head": (("headPitch",), ()),
 }
-"""What an offset of a face part moves: the channels of one above 0, and of one below 0 (without any, the former go back)."""
+"""Channels moved by the offset of a face part: those of an offset above 0, and below 0 (if none, the former move back)."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Performance:
                 raise ValueError(f"smoothing of {seconds} s is negative")
 
     def region_strength(self, region: str) -> float:
-        """What channels of ``region`` are scaled by."""
+        """Return the factor for channels of ``region``."""
         named = {"jaw": self.jaw_strength, "lips": self.lip_strength}.get(region, 1.0)
         if region in _ARTICULATORS:
             named *= self.articulation
@@ -89,11 +89,11 @@ def apply_performance(
     *,
     rest: Mapping[str, float] | None = None,
 ) -> ChannelCurves:
-    """The curves as the artist wants them played.
+    """Apply an artist's settings to curves.
 
-    ``channel_regions`` names the region of each channel (others only follow ``strength``), ``rest`` the rest values that are
-    not 0. Where the lips were sealed before (``lips.sealed_frames``) strengths, smoothing and offsets of regions do not open
-    them: 'mouthClose' is raised, or where there is none 'jawOpen' lowered, by just what is needed.
+    ``channel_regions`` is the region of each channel (others follow only ``strength``), ``rest`` holds the rest values that
+    are not 0. Where the lips were sealed before (``lips.sealed_frames``) strengths, smoothing and offsets of regions do not
+    open them: 'mouthClose' is raised, or if it is missing 'jawOpen' lowered, by just the amount needed.
     """
     if performance == Performance():
         return curves
@@ -126,18 +126,18 @@ def _offsets_by_channel(region_offsets: Mapping[str, float]) -> dict[str, float]
 
 
 def smooth(values: NDArray[np.floating[Any]], half_life: float) -> NDArray[np.float64]:
-    """Average over time ``[time, channel]`` with weights 0.5 ** (distance / half_life), half-life in rows; no delay.
+    """Average ``[time, channel]`` over time with weights 0.5 ** (distance / half_life), half-life in rows, without delay.
 
-    The ends hold their value, so a constant stays what it is.
+    The ends hold their values, so a constant stays unchanged.
     """
     values = np.asarray(values, dtype=np.float64)
     if half_life <= 0 or values.shape[0] < 2:
         return values.copy()
-    # Ten half-lives away a sample counts a thousandth.
+    # At ten half-lives a sample counts a thousandth.
     reach = math.ceil(10 * half_life)
     kernel = 0.5 ** (np.abs(np.arange(-reach, reach + 1)) / half_life)
     kernel /= kernel.sum()
-    # Relative to the first row, so that the transform adds no rounding to a curve that is at rest throughout.
+    # Relative to the first row, so that the transform adds no rounding to a curve at rest.
     first = values[:1]
     padded = np.pad(values - first, ((reach, reach), (0, 0)), mode="edge")
     size = 1 << (padded.shape[0] + 2 * reach).bit_length()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the model's frame rate to the scene's: band-limited resampling that keeps short events on the nearest frame.
+"""Resample from the model's frame rate to the scene's: band-limited, with short events kept on the nearest frame.
 
-Seconds here count from the start of the sound. Where a sound lies in the scene is Blender's business (blender/scene.py).
+Seconds count from the start of the sound. The sound's place in the scene is Blender's concern (blender/scene.py).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .curves import ChannelCurves
 
-# Lobes of the windowed sinc on each side. Two lobes ring so little that the clamp to the neighbourhood hardly acts, and at
-# 50 -> 24 frames a second leave 3 Hz untouched and remove 20 Hz (tests/unit/test_timing.py).
+# Lobes of the windowed sinc on each side. Two lobes ring so little that the clamp to the neighbourhood hardly acts, and at 50
+# -> 24 frames a second leave 3 Hz untouched and remove 20 Hz (tests/unit/test_timing.py).
 _LOBES = 2
 
 
@@ -30,13 +30,13 @@ def resample_to_frames(
 ) -> ChannelCurves:
     """Sample ``curves`` at ``first_seconds + k / fps`` for k = 0, 1, ...
 
-    Where the rate goes down, movement too fast for the new rate is removed instead of folded into slower movement. The
-    result never leaves the range of the nearby source samples, so a curve that rests at 0 stays at 0. Beyond its ends a
-    curve holds its first or last value.
+    At a lower rate, movement too fast for it is removed instead of aliased into slower movement. The result never leaves
+    the range of the nearby source samples, so a curve at rest at 0 stays at 0. Beyond its ends a curve holds its first or
+    last value.
 
-    ``event_weights`` ``[time]`` in 0..1 says for each source row how much it must survive, 1 for a closure. Each stretch of
-    weights of one half or more marks the frames inside it, or the one nearest frame when it fits between two, and these take
-    the source's own values there. ``event_channels`` limits this to some channels. The result's ``start_seconds`` is
+    ``event_weights`` ``[time]`` in 0..1 states for each source row how important it is to keep it, 1 for a closure. Each
+    stretch of weights of one half or more marks the frames inside it, or the nearest frame if it falls between two, and
+    these take the source's own values. ``event_channels`` limits this to some channels. The result's ``start_seconds`` is
     ``first_seconds``; without ``frame_count`` it ends with the last frame inside the curves (at least one frame). Raises
     ValueError for a rate that is not positive or weights of another length, KeyError for an unknown channel.
     """
@@ -49,7 +49,7 @@ def resample_to_frames(
         frame_count = max(1, math.floor((last - first_seconds) * fps + 1e-6) + 1)
     seconds = first_seconds + np.arange(frame_count, dtype=np.float64) / fps
     position = (seconds - curves.start_seconds) * curves.frame_rate
-    # Rounding must not push a frame off a source row it lies on.
+    # Rounding must not push a frame off the source row that it lies on.
     row = np.rint(position)
     position = np.where(np.abs(position - row) < 1e-6, row, position)
     values = _band_limited(curves.values, position, max(1.0, curves.frame_rate / fps))
@@ -75,7 +75,7 @@ def _columns(curves: ChannelCurves, names: Sequence[str] | None) -> NDArray[np.i
 
 
 def _linear(values: NDArray[np.float32], position: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Values at fractional rows, ``[position, channel]``."""
+    """Interpolate values linearly at fractional rows, ``[position, channel]``."""
     position = np.clip(position, 0, values.shape[0] - 1)
     low = np.minimum(np.floor(position).astype(np.int64), max(values.shape[0] - 2, 0))
     high = np.minimum(low + 1, values.shape[0] - 1)
@@ -84,7 +84,7 @@ def _linear(values: NDArray[np.float32], position: NDArray[np.float64]) -> NDArr
 
 
 def _band_limited(values: NDArray[np.float32], position: NDArray[np.float64], stretch: float) -> NDArray[np.float32]:
-    """Windowed-sinc interpolation at fractional rows; ``stretch`` widens the kernel to the slower of the two rates."""
+    """Interpolate at fractional rows with a windowed sinc; ``stretch`` widens the kernel to the slower of the two rates."""
     count = values.shape[0]
     base = np.floor(position).astype(np.int64)
     reach = math.ceil(_LOBES * stretch)
@@ -92,7 +92,7 @@ def _band_limited(values: NDArray[np.float32], position: NDArray[np.float64], st
     distance = (base[:, None] + offsets - position[:, None]) / stretch
     window = np.where(np.abs(distance) < _LOBES, np.cos(np.pi * distance / (2 * _LOBES)) ** 2, 0.0)
     weights = np.sinc(distance) * window
-    weights[np.abs(weights) < 1e-9] = 0.0  # on a source row at an equal rate nothing else may take part
+    weights[np.abs(weights) < 1e-9] = 0.0  # on a source row at an equal rate no other row may contribute
     weights /= weights.sum(axis=1, keepdims=True)
     weights32 = weights.astype(np.float32)
     result = np.zeros((position.size, values.shape[1]), np.float32)
@@ -111,7 +111,7 @@ def _band_limited(values: NDArray[np.float32], position: NDArray[np.float64], st
 def _event_frames(
     weights: NDArray[np.float64], position: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Which target frames belong to events: their indices, the source row each takes, and with what weight."""
+    """Find the target frames that belong to events: their indices, and the source row and weight of each."""
     strong = np.concatenate([[False], weights >= 0.5, [False]])
     first = np.flatnonzero(strong[1:] & ~strong[:-1])
     last = np.flatnonzero(~strong[1:] & strong[:-1]) - 1
@@ -125,7 +125,7 @@ def _event_frames(
     np.add.at(inside, end, -1)
     frames = np.flatnonzero(np.cumsum(inside[:-1]) > 0)
     rows = position[frames]
-    # Events between two frames: the nearest frame takes the event's strongest row, unless it lies beyond the range.
+    # Events between two frames: the nearest frame takes the event's strongest row, unless it lies outside the range.
     short = np.flatnonzero(begin == end)
     centre = (first[short] + last[short]) / 2
     right = np.clip(np.searchsorted(position, centre), 0, position.size - 1)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Channels of a face and what moves them: phones, lips, articulation, expression and emotions."""
+"""Face channels and their sources: phones, lips, articulation, expression and emotions."""

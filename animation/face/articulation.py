@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Articulation rules: timed phones, with how loud and how high the voice is, become face channels.
+"""Articulation rules: turn timed phones, and the loudness and pitch of the voice, into face channels.
 
-Every phone aims at a pose and at a lip aperture, the gap between the lips in centimetres, which jaw and lips reach
-together (a tract variable of articulatory phonology, Browman and Goldstein 1989). Both are blended by dominance (Cohen
-and Massaro 1993): with the phones' weights w_p(t) in a group of channels, the track is sum(w_p * pose_p) / sum(w_p). A
-weight holds over most of its phone and falls off before and after it as ``dominance * (1 - distance / reach) **
-sharpness``, a kernel with an end, so that silence far from speech is exactly at rest. Reach differs by group: rounding
-starts early and ends late. Sounds of the tongue have next to no dominance over the lips' shape, which leaves it to
-their neighbours.
+Every phone aims at a pose and at a lip aperture, the gap between the lips in centimetres, which jaw and lips reach together
+(a tract variable of articulatory phonology, Browman and Goldstein 1989). Both are blended by dominance (Cohen and Massaro
+1993): with the phones' weights w_p(t) in a group of channels, the track is sum(w_p * pose_p) / sum(w_p). A weight holds
+over most of its phone and falls off before and after it as ``dominance * (1 - distance / reach) ** sharpness``, a kernel of
+finite length, so that silence far from speech is exactly at rest. Reach differs by group: rounding starts early and ends
+late. Sounds of the tongue have almost no dominance over the shape of the lips, which follows their neighbours.
 
-What must not be averaged comes after the blend, measured in centimetres with the formulas of :mod:`.lips`:
+Targets that must not be averaged are met after the blend, measured in centimetres with the formulas of :mod:`.lips`: the
 lips close fully for p, b and m and the lower lip meets the teeth for f and v, each as a maximum over time and held;
-sibilants cap the jaw; vowels and sounds of the tongue keep the lips apart. All numbers are in ``articulation.json``
-with their sources.
+sibilants cap the jaw; vowels and sounds of the tongue keep the lips apart. All numbers are in ``articulation.json`` with
+their sources.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ _SHORTEST_SEAL_SECONDS = 0.04
 
 @dataclass(frozen=True)
 class ArticulationRules:
-    """``articulation.json`` made ready for arrays; the fields ending in an index of ``phones`` are ``[phone, ...]``."""
+    """The contents of ``articulation.json`` as arrays; fields whose index is an entry of ``phones`` are ``[phone, ...]``."""
 
     settings: dict[str, Any]
     phones: tuple[str, ...]
@@ -60,16 +59,16 @@ class ArticulationRules:
     """[phone, viseme]"""
 
     def known_phones(self) -> tuple[str, ...]:
-        """Every name that :func:`articulate` takes."""
+        """Return every phone name that :func:`articulate` accepts."""
         return tuple(sorted({*self.phones, *self.aliases, *self.glides} - {"PAUSE"}))
 
     def vowels(self) -> frozenset[str]:
-        """The names of vowels, glides included."""
+        """Return the names of vowels, including glides."""
         return frozenset(self.glides) | {p for p, kind in zip(self.phones, self.kinds, strict=True) if kind == "vowel"}
 
 
 def build_rules(settings: dict[str, Any]) -> ArticulationRules:
-    """Rules from the contents of ``articulation.json``. Raises ValueError or KeyError where they do not fit together."""
+    """Build rules from the contents of ``articulation.json``. Raises ValueError or KeyError if they are inconsistent."""
     table = settings["phones"]
     phones = tuple(table)
     columns = tuple(tuple(settings["groups"][group]["channels"]) for group in GROUPS)
@@ -101,13 +100,13 @@ def build_rules(settings: dict[str, Any]) -> ArticulationRules:
 
 
 def load_settings() -> dict[str, Any]:
-    """The contents of ``articulation.json``, free to be changed by the caller."""
+    """Read the contents of ``articulation.json`` into a new dictionary that the caller may change."""
     return json.loads(Path(__file__).with_name("articulation.json").read_text(encoding="utf-8"))
 
 
 @functools.cache
 def default_rules() -> ArticulationRules:
-    """The rules that ship (read once, at first use)."""
+    """Return the bundled rules, read once at first use."""
     return build_rules(load_settings())
 
 
@@ -120,11 +119,12 @@ def articulate(
     *,
     rules: ArticulationRules | None = None,
 ) -> ChannelCurves:
-    """Face channels for ``phones`` over ``duration`` seconds: rows at ``i / frame_rate``, ``duration * frame_rate`` of them.
+    """Compute face channels for ``phones`` over ``duration`` seconds: rows at ``i / frame_rate``, ``duration * frame_rate`` of
+    them.
 
-    ``loudness_db`` and ``pitch_hz`` (0 where there is no voice) are ``[time]`` at the same rows; missing rows at the
-    end repeat the last. Each vowel is weighed against the clip's own mean and deviation. Time that no phone covers is
-    silence. When no phone has stress, stress is taken as unknown and changes nothing.
+    ``loudness_db`` and ``pitch_hz`` (0 where there is no voice) are ``[time]`` at the same rows; missing rows at the end
+    repeat the last one. Each vowel is compared with the mean and deviation of its clip. Time that no phone covers is
+    silence. If no phone is stressed, stress counts as unknown and has no effect.
 
     Raises ValueError for an unknown phone, for times that are not finite, run backwards or overlap by more than
     rounding, and for a rate or duration that is not positive or finite.
@@ -175,7 +175,7 @@ def articulate(
 
 @dataclass(frozen=True)
 class _Timeline:
-    """The phones as spoken, silence filled in, [phone]; the first and last are silence without an outer end."""
+    """The phones as spoken, with silence filled in, [phone]; the first and last are silence without an outer end."""
 
     names: list[str]
     kind: NDArray[np.str_]
@@ -189,7 +189,7 @@ class _Timeline:
 
 @dataclass(frozen=True)
 class _Segments:
-    """What is blended: glides split, short pauses swallowed, doubled visemes joined, [segment]."""
+    """The units that are blended: glides are split, short pauses dropped and doubled visemes joined, [segment]."""
 
     code: NDArray[np.int64]
     start: Floats
@@ -259,7 +259,7 @@ def _weigh_vowels(
     pitch_hz: NDArray[np.floating[Any]] | None,
     rules: ArticulationRules,
 ) -> Floats:
-    """How far each phone's opening goes against its pose, [phone]: 1 except for vowels (JALI: per vowel against the clip)."""
+    """Weigh how far each phone opens relative to its pose, [phone]: 1 except for vowels (JALI: per vowel against the clip)."""
     settings = rules.settings["emphasis"]
     gain = np.ones(len(timeline.names))
     vowels = np.flatnonzero(timeline.kind == "vowel")
@@ -274,7 +274,7 @@ def _weigh_vowels(
         track = np.asarray(rows, dtype=np.float64)
         track = np.where(np.isfinite(track), track, -100.0 if rows is loudness_db else 0.0)
         track = track[np.minimum(np.arange(max(frame_count, 1)), len(track) - 1)]
-        # Unvoiced rows (0 Hz) say nothing about pitch; a pitch is compared in octaves.
+        # Unvoiced rows (0 Hz) carry no pitch; pitches are compared in octaves.
         heard = np.ones_like(track) if rows is loudness_db else (track > 0).astype(np.float64)
         track = np.maximum(track, -60.0) if rows is loudness_db else np.log2(np.maximum(track, 1.0))
         sums = np.concatenate([[0.0], np.cumsum(track * heard)])
@@ -338,7 +338,7 @@ def _lay_segments(timeline: _Timeline, emphasis: Floats, rules: ArticulationRule
 def _spread_frames(
     start: Floats, end: Floats, frame_rate: float, frame_count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Every pair of a span and a frame inside it, ends included: (span index, frame index), both ``[pair]``."""
+    """Pair every span with each frame inside it, ends included. Returns (span index, frame index), both ``[pair]``."""
     first = np.clip(np.ceil((start - _EDGE_SECONDS) * frame_rate), 0, frame_count).astype(np.int64)
     stop = np.clip(np.floor((end + _EDGE_SECONDS) * frame_rate) + 1, first, frame_count).astype(np.int64)
     counts = stop - first
@@ -357,10 +357,10 @@ def _weights(
     reach: dict[str, float],
     frame_rate: float,
 ) -> Floats:
-    """How strongly each segment of ``spans`` pulls at the frame beside it in ``frames``, ``[pair]``."""
+    """Return how strongly each segment of ``spans`` pulls at the frame beside it in ``frames``, ``[pair]``."""
     plateau_start = segments.start - reach["lead"]
     length = segments.end - segments.start
-    # Silence holds to its end: nothing is spoken that could decay.
+    # Silence holds to its end: no sound is left that could decay.
     plateau_end = plateau_start + np.where(length > 1.0, 1.0, reach["hold"]) * length
     seconds = frames / frame_rate
     distance = np.maximum((plateau_start[spans] - seconds) / reach["before"], (seconds - plateau_end[spans]) / reach["after"])
@@ -376,7 +376,7 @@ def _blend(
     frame_rate: float,
     frame_count: int,
 ) -> Floats:
-    """Dominance-weighted mean of ``poses`` [segment, column] at every frame, ``[time, column]``."""
+    """Blend ``poses`` [segment, column] into their dominance-weighted mean at every frame, ``[time, column]``."""
     spans, frames = pairs
     weights = _weights(segments, spans, frames, dominance, reach, frame_rate)
     near = np.flatnonzero(weights)
@@ -397,7 +397,7 @@ def _keep_constraints(
     frame_rate: float,
     rules: ArticulationRules,
 ) -> Floats:
-    """Write what must hold into ``values`` [time, channel] (ours, in place) and return the visemes to match."""
+    """Write the constraints that must hold into ``values`` [time, channel] (in place) and return the visemes to match."""
     frame_count = len(values)
     if frame_count == 0:
         return visemes
@@ -413,7 +413,7 @@ def _keep_constraints(
     jaw = values[:, column("jawOpen")]
     jaw -= sibilant * np.maximum(jaw - settings["sibilant"]["jaw"], 0.0)
 
-    # f and v: lower the jaw's opening, then roll the lower lip, then what little is left from the lips' own closing.
+    # f and v: reduce the jaw's opening first, then roll the lower lip, then use the lips' own closing for the rest.
     bite_rules = settings["labiodental"]
     bite_start, bite_end, _ = _place_holds(timeline, "labiodental", bite_rules["shortest"], 0.0, 0.0)
     bite = 1.0 - _openness(bite_start, bite_end, bite_rules["closing"], bite_rules["opening"], 1.0, frame_rate, frame_count)
@@ -431,7 +431,7 @@ def _keep_constraints(
         missing = missing - abs(unit) * moved
         values[:, column(name)] += np.sign(unit) * bite * moved
 
-    # p, b, m: the gap is brought to zero and below by mouthClose; vowels and sounds of the tongue stay open.
+    # p, b, m: mouthClose brings the gap to zero and below; vowels and sounds of the tongue stay open.
     seal_rules = settings["closure"]
     openness, sealed = _lip_openness(timeline, seal_rules, frame_rate, frame_count)
     gap = values @ gap_weights
@@ -439,8 +439,8 @@ def _keep_constraints(
     aim = aperture * openness - seal_rules["margin"] * (1.0 - openness) ** 2
     floor = _open_floor(timeline, aim, frame_rate, frame_count, settings["floor"])
     aim = np.where(sealed, -seal_rules["margin"], np.maximum(aim, floor))
-    # What jaw and rounding leave open too far the lips close; what they leave too narrow the lips part. Where the lower
-    # lip is at the teeth only the upper one may move.
+    # The lips close what jaw and rounding leave too open and part what they leave too narrow. Where the lower lip meets the
+    # teeth only the upper one may move.
     lips_rules = settings["lips"]
     closing = np.maximum(gap - aim, 0.0)
     values[:, column("mouthClose")] += closing / -GAP_CENTIMETRES["mouthClose"]
@@ -451,7 +451,7 @@ def _keep_constraints(
     upper = (share + (1.0 - share) * bite) * parting / upper_unit
     upper = np.clip(lips_rules["upper_most"] - values[:, column("mouthUpperUpLeft")], 0.0, upper)
     lower = (1.0 - bite) * (parting - upper * upper_unit) / lower_unit
-    # Beyond what lower lips can do the jaw opens (short sounds on its slow way), but not for a sibilant.
+    # Beyond the reach of the lower lip the jaw opens (short sounds on its slow way), except for a sibilant.
     over = np.clip(values[:, column("mouthLowerDownLeft")] + lower - lips_rules["lower_most"], 0.0, lower)
     lower -= over
     over *= 1.0 - sibilant
@@ -473,20 +473,21 @@ def _keep_constraints(
 def _lip_openness(
     timeline: _Timeline, settings: dict[str, Any], frame_rate: float, frame_count: int
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """What the seals of p, b and m leave of the aperture (1 to 0) and where the lips must touch, both ``[time]``."""
+    """Return how far the seals of p, b and m leave the aperture open (1 to 0) and where the lips must touch, both
+    ``[time]``."""
     start, end, follows_silence = _place_holds(
         timeline, "bilabial", settings["shortest_seal"], settings["from_start"], settings["before_end"]
     )
     touching = np.zeros(frame_count, dtype=np.bool_)
     touching[_spread_frames(start, end, frame_rate, frame_count)[1]] = True
-    # A mouth that rests does not open on its way to a seal, though the vowel after it pulls already.
+    # A mouth at rest does not open on its way to a seal, although the vowel after it already pulls.
     start = start - np.where(follows_silence, settings["silence_lead"], 0.0)
     ramps = settings["closing"], settings["opening"], settings["opening_power"]
     return _openness(start, end, *ramps, frame_rate, frame_count), touching
 
 
 def _joined(timeline: _Timeline, kind: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last phone of every run of phones of one kind, [run]."""
+    """Find the first and last phone of every run of phones of one kind, [run]."""
     is_kind = timeline.kind == kind
     first = np.flatnonzero(is_kind & ~np.concatenate([[False], is_kind[:-1]]))
     last = np.flatnonzero(is_kind & ~np.concatenate([is_kind[1:], [False]]))
@@ -496,15 +497,15 @@ def _joined(timeline: _Timeline, kind: str) -> tuple[NDArray[np.int64], NDArray[
 def _place_holds(
     timeline: _Timeline, kind: str, shortest: float, from_start: float, before_end: float
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """When the lips are held for every run of ``kind``: (start, end, follows a long silence), [run].
+    """Place the spans in which the lips are held for every run of ``kind``: (start, end, follows a long silence), [run].
 
-    At least ``shortest`` seconds, which samples every 20 ms cannot miss; wider than the sound where it is shorter, as
-    far as the open part of its neighbours allows.
+    A span lasts at least ``shortest`` seconds, which samples every 20 ms cannot miss. Where the sound is shorter, the span
+    extends beyond it as far as the open part of its neighbours allows.
     """
     first, last = _joined(timeline, kind)
     start, end = timeline.start[first], timeline.end[last]
     lengths = timeline.lengths()
-    # A curve between a sealed row and an open one is still as good as sealed for over half of its way.
+    # Between a sealed row and an open one, a curve still counts as sealed for over half of the way.
     give = {"vowel": (0.2, 0.014), "tongue": (0.1, 0.005), "sibilant": (0.1, 0.005), "liquid": (0.1, 0.005)}
     shares, spared = np.array([give.get(kind_of, (1.0, 0.0)) for kind_of in timeline.kind]).T
     room = shares * lengths - spared
@@ -512,10 +513,10 @@ def _place_holds(
     latest = end + np.minimum(room[last + 1], 0.035)
     hold_start, hold_end = start + from_start, end - before_end
     hold_start = np.minimum(hold_start, hold_end - shortest)
-    # What lies before the clip is not seen.
+    # Nothing is shown before the clip starts.
     hold_start = np.maximum(np.maximum(hold_start, earliest), 0.0)
     hold_end = np.minimum(np.maximum(hold_end, hold_start + shortest), latest)
-    # Between two short vowels there may be no room for all of it: the closure is what viewers miss.
+    # Two short vowels may leave too little room; the closure wins, because viewers notice when it is missing.
     hold_end = np.maximum(hold_end, hold_start + _SHORTEST_SEAL_SECONDS)
     follows_silence = (timeline.kind[first - 1] == "silence") & (lengths[first - 1] > 0.35)
     return hold_start, hold_end, follows_silence
@@ -524,7 +525,8 @@ def _place_holds(
 def _openness(
     start: Floats, end: Floats, closing: float, opening: float, power: float, frame_rate: float, frame_count: int
 ) -> Floats:
-    """1 away from the spans, 0 inside them, with a smooth ramp before and a ramp ** power after, ``[time]``; the least wins."""
+    """Return openness ``[time]``: 1 away from the spans, 0 inside, with a smooth ramp before and a ramp ** power after; the
+    least wins."""
     result = np.ones(frame_count)
     spans, frames = _spread_frames(start - closing, end + opening, frame_rate, frame_count)
     seconds = frames / frame_rate
@@ -538,18 +540,19 @@ def _openness(
 def _holds(
     timeline: _Timeline, kinds: tuple[str, ...], before: float, after: float, frame_rate: float, frame_count: int
 ) -> Floats:
-    """1 inside phones of ``kinds``, falling to 0 over ``before`` and ``after`` seconds around them, ``[time]``."""
+    """Return 1 inside phones of ``kinds``, falling to 0 over ``before`` and ``after`` seconds around them, ``[time]``."""
     chosen = np.flatnonzero(np.isin(timeline.kind, kinds))
     start, end = timeline.start[chosen], timeline.end[chosen]
     return 1.0 - _openness(start, end, before, after, 1.0, frame_rate, frame_count)
 
 
 def _open_floor(timeline: _Timeline, gap: Floats, frame_rate: float, frame_count: int, settings: dict[str, Any]) -> Floats:
-    """The least gap in centimetres, ``[time]``: over the seal's threshold in vowels and sounds of the tongue, else none."""
+    """Return the least gap in centimetres, ``[time]``: above the seal's threshold in vowels and sounds of the tongue, else
+    0."""
     floor = np.full(frame_count, -np.inf)
     height = max(settings["share"] * float(np.percentile(np.maximum(gap, 0.0), 95.0)), settings["least"])
     length = timeline.lengths()
-    # Short ones are not seen (Rhubarb) and would open a mouth that is closing.
+    # Short ones are not visible (Rhubarb) and would open a mouth that is closing.
     vowels = (timeline.kind == "vowel") & (length > 0.05)
     others = np.isin(timeline.kind, ("tongue", "sibilant", "liquid")) & (length > 0.03)
     for chosen, margin, beyond in ((vowels, settings["inset"], 0.5 / frame_rate), (others, 0.05, 0.0)):

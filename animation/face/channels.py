@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The list of channels of the bundled face model, read from ``channels.json``."""
+"""Channels of the bundled face model, read from ``channels.json``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REGIONS = ("jaw", "lips", "tongue", "cheeks", "nose", "brows", "eyes", "head")
-"""The face parts that strengths, smoothing and retakes are chosen by."""
+"""Face parts by which strengths, smoothing and retakes are chosen."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Channel:
 
 
 def load_channels(path: Path) -> tuple[Channel, ...]:
-    """The channels in a file laid out like ``channels.json``. Raises ValueError when one is twice there or makes no sense."""
+    """Read the channels of a file laid out like ``channels.json``. Raises ValueError for a duplicate or invalid channel."""
     entries = json.loads(path.read_text(encoding="utf-8"))["channels"]
     channels = tuple(Channel(**entry) for entry in entries)
     if len({channel.name for channel in channels}) != len(channels):
@@ -41,18 +41,18 @@ def load_channels(path: Path) -> tuple[Channel, ...]:
 
 @functools.cache
 def face_channels() -> tuple[Channel, ...]:
-    """The channels of the bundled face model, in the order of every array of theirs (read once, at first use)."""
+    """Return the channels of the bundled face model, in the order of all its arrays (read once, at first use)."""
     return load_channels(Path(__file__).with_name("channels.json"))
 
 
 @functools.cache
 def face_channel_names() -> tuple[str, ...]:
-    """The names of :func:`face_channels`, in order."""
+    """Return the names of :func:`face_channels`, in order."""
     return tuple(channel.name for channel in face_channels())
 
 
 def expand_sides(pose: dict[str, float], names: tuple[str, ...]) -> dict[str, float]:
-    """A pose with one-word entries such as 'mouthSmile' spelled out as 'mouthSmileLeft' and 'mouthSmileRight'.
+    """Expand entries of a pose such as 'mouthSmile' into 'mouthSmileLeft' and 'mouthSmileRight'.
 
     Raises KeyError for an entry that is neither a channel in ``names`` nor a pair of them.
     """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much of each emotion at each frame: weights that may move, one intensity over all of them, a range that fades, and
-presets, which are saved mixes."""
+"""Emotion weights over time: points that may move, an overall intensity, a range with fades, and presets, which are saved
+mixes."""
 
 from __future__ import annotations
 
@@ -22,18 +22,21 @@ _FORMAT = "voxrig-emotion"
 _VERSION = 1
 
 Emotion = float | Sequence[tuple[float, float]]
-"""One weight for the whole sound, or (frame, weight) points that are joined by straight lines."""
+"""One weight for the whole sound, or (frame, weight) points joined by straight lines."""
 
 
 def emotion_points(emotion: Emotion) -> tuple[tuple[float, float], ...]:
-    """An emotion as (frame, weight) points in order of time; one weight for the whole sound is one point."""
+    """Convert an emotion to (frame, weight) points in order of time; one weight for the whole sound becomes one point."""
     if isinstance(emotion, (int, float)):
         return ((0.0, float(emotion)),)
     return tuple(sorted((float(frame), float(weight)) for frame, weight in emotion))
 
 
 def sample_emotion(emotion: Emotion, frames: ArrayLike) -> NDArray[np.float64]:
-    """An emotion at each of ``frames``, ``[frame]``; before its first point and after its last it holds their weights."""
+    """Sample an emotion at each of ``frames``, ``[frame]``.
+
+    Before its first and after its last point it holds their weights.
+    """
     points = emotion_points(emotion)
     at = np.asarray(frames, np.float64)
     if not points:
@@ -45,10 +48,10 @@ def sample_emotion(emotion: Emotion, frames: ArrayLike) -> NDArray[np.float64]:
 def range_weights(
     frames: ArrayLike, first_frame: float | None, last_frame: float | None, fade_frames: float
 ) -> NDArray[np.float64]:
-    """1 between two frames (both included, None for no limit) and 0 outside, ``[frame]``.
+    """Return 1 between two frames (both included, None for no limit) and 0 outside, ``[frame]``.
 
-    The fade lies half inside and half outside of each end, so that where one range ends and another begins the two cross
-    and add up to 1 throughout.
+    Half of each fade lies inside the range and half outside, so that two adjoining ranges cross-fade and add up to 1
+    throughout.
     """
     at = np.asarray(frames, np.float64)
     weights = np.ones(at.size)
@@ -74,7 +77,7 @@ def emotion_weights(
     last_frame: float | None = None,
     fade_frames: float = 0.0,
 ) -> NDArray[np.float32]:
-    """The weights of the emotions ``names`` at each of ``frames``, float32 ``[frame, emotion]``, held within 0..1."""
+    """Return the weights of the emotions ``names`` at each of ``frames``, float32 ``[frame, emotion]``, clamped to 0..1."""
     at = np.asarray(frames, np.float64)
     share = sample_emotion(intensity, at) * range_weights(at, first_frame, last_frame, fade_frames)
     weights = np.zeros((at.size, len(names)))
@@ -86,20 +89,20 @@ def emotion_weights(
 
 @dataclass(frozen=True)
 class EmotionPreset:
-    """A saved mix: what it is called and its weights 0..1 by emotion."""
+    """A saved mix: its title and its weights 0..1 by emotion."""
 
     name: str
     weights: Mapping[str, float]
 
 
 def preset_to_json(preset: EmotionPreset) -> str:
-    """A preset as text that ``preset_from_json`` reads back equal."""
+    """Write a preset as text that ``preset_from_json`` reads back equal."""
     data = {"format": _FORMAT, "version": _VERSION, "name": preset.name, "weights": dict(preset.weights)}
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 
 def preset_from_json(text: str) -> EmotionPreset:
-    """Read a preset. Raises VoxrigError for a damaged one and one of another version."""
+    """Read a preset. Raises VoxrigError if it is damaged or of another version."""
     try:
         parsed: object = parse_json(text)
     except ValueError as error:
@@ -119,6 +122,6 @@ def preset_from_json(text: str) -> EmotionPreset:
 
 @functools.cache
 def bundled_emotion_presets() -> tuple[EmotionPreset, ...]:
-    """The presets that ship, in ``presets/emotions``, by name (read once, at first use)."""
+    """Return the bundled presets of ``presets/emotions`` by name (read once, at first use)."""
     files = sorted((Path(__file__).parents[2] / "presets" / "emotions").glob("*.json"))
     return tuple(preset_from_json(file.read_text(encoding="utf-8")) for file in files)

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Emotions on a speaking face: poses from action units, and what they do to speech.
+"""Emotions on a speaking face: poses from action units, and their effect on speech.
 
-The formula, in operations that every tensor library has, so that the shipped graph holds the very same one. With
+The formula uses operations that every tensor library has, so that the shipped graph contains exactly the same one. With
 v ``[time, channel]`` the neutral face, w ``[time, emotion]`` weights held within 0..1, energy ``[time, 1]`` 0..1 and the
 fields of :class:`Expressions`::
 
-    swell  = w * (least + (1 - least) * energy)                              [time, emotion]
-    near   = clip((apart_gap - v @ gap) / (apart_gap - near_gap), 0, 1)      [time, 1]  1: lips (all but) touch
-    speaks = 1 - clip(4 * v[silent] - 3, 0, 1)                               [time, 1]  0: a mouth that rests
-    hold   = max(near * speaks, clip(1.25 * v[biting], 0, 1))                [time, 1]  1: lips or teeth must meet
-    tight  = clip(2 * near - 1, 0, 1)                                        [time, 1]  1: lips near enough to press
-    let    = 1 - hold * opening - (1 - tight) * closing                      [time, channel]
-    moved  = swell @ poses + sum over emotions of swell[:, e] * (v @ shapes[e])
-    result = clip(v + let * moved, minimum, maximum)
+swell  = w * (least + (1 - least) * energy)                              [time, emotion]
+near   = clip((apart_gap - v @ gap) / (apart_gap - near_gap), 0, 1)      [time, 1]  1: lips (all but) touch
+speaks = 1 - clip(4 * v[silent] - 3, 0, 1)                               [time, 1]  0: a mouth that rests
+hold   = max(near * speaks, clip(1.25 * v[biting], 0, 1))                [time, 1]  1: lips or teeth must meet
+tight  = clip(2 * near - 1, 0, 1)                                        [time, 1]  1: lips near enough to press
+let    = 1 - hold * opening - (1 - tight) * closing                      [time, channel]
+moved  = swell @ poses + sum over emotions of swell[:, e] * (v @ shapes[e])
+result = clip(v + let * moved, minimum, maximum)
 
-``opening`` marks the channels that part the lips or lower the lower one: they stand still while the lips must meet,
-so a seal stays a seal under any mix. ``closing`` marks those that press the lips: they only act on lips that are
-near each other, so no vowel is sealed. Nothing but w's own factor depends on w: every channel is linear, hence
-monotone, in each emotion's weight until it reaches its limit, and weights of 0 give v back unchanged.
+``opening`` marks the channels that part the lips or lower the lower lip: they do not move while the lips must meet, so a
+seal stays a seal under any mix. ``closing`` marks those that press the lips: they act only on lips that are near each
+other, so that no vowel is sealed. Nothing but w's own factor depends on w: every channel is linear, hence monotone, in each
+emotion's weight until it reaches its limit, and weights of 0 give v back unchanged.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ BITING_CHANNEL = "viseme_FF"
 
 @dataclass(frozen=True)
 class Expressions:
-    """``expressions.json`` as arrays over the face's channels; the fields of the formula above."""
+    """``expressions.json`` as arrays over the face's channels: the fields of the formula above."""
 
     emotions: tuple[str, ...]
     names: tuple[str, ...]
     poses: Floats
     """[emotion, channel]: the pose of the whole emotion, before the voice's swelling."""
     shapes: Floats
-    """[emotion, channel it comes from, channel it goes to]: how speech itself changes."""
+    """[emotion, source channel, target channel]: how speech itself changes."""
     opening: Floats
-    """[channel] 1 or 0: stands still while the lips must meet."""
+    """[channel] 1 or 0: does not move while the lips must meet."""
     closing: Floats
-    """[channel] 1 or 0: acts on lips that are near each other only."""
+    """[channel] 1 or 0: acts only on lips that are near each other."""
     gap: Floats
     """[channel] centimetres of lip gap, :data:`.lips.GAP_CENTIMETRES`."""
     minimum: Floats
@@ -71,7 +71,7 @@ class Expressions:
 
 
 def build_expressions(settings: dict[str, Any], channels: tuple[Channel, ...]) -> Expressions:
-    """The contents of ``expressions.json`` over ``channels``.
+    """Build expressions from the contents of ``expressions.json`` over ``channels``.
 
     Raises KeyError for an action unit or channel that does not exist, ValueError where an emotion would push one
     channel both ways (its intensity would not be monotone) or a pose is negative.
@@ -101,7 +101,7 @@ def build_expressions(settings: dict[str, Any], channels: tuple[Channel, ...]) -
     gap = channel_weights(GAP_CENTIMETRES, names)
     height = channel_weights(LOWER_LIP_CENTIMETRES, names)
     opening = ((gap > 0) | (height < 0)).astype(np.float64)
-    # What closes a jaw's opening may not slacken in a seal either, nor rounding, whose going opens the gap a little.
+    # Channels that close an open jaw must not slacken in a seal, and neither must rounding, whose loss opens the gap a little.
     opening[[column["mouthClose"], column["mouthPucker"]]] = 1.0
     closing = np.array(
         [name.startswith(("mouthPress", "mouthRollLower", "mouthShrugLower")) for name in names], dtype=np.float64
@@ -130,7 +130,7 @@ def build_expressions(settings: dict[str, Any], channels: tuple[Channel, ...]) -
 
 @functools.cache
 def load_expressions() -> Expressions:
-    """The expressions that ship (read once, at first use)."""
+    """Return the bundled expressions (read once, at first use)."""
     settings = json.loads(Path(__file__).with_name("expressions.json").read_text(encoding="utf-8"))
     return build_expressions(settings, face_channels())
 
@@ -142,10 +142,11 @@ def apply_expression(
     *,
     expressions: Expressions | None = None,
 ) -> NDArray[np.floating[Any]]:
-    """The face ``values`` ``[time, channel]`` with emotions ``weights`` ``[time, emotion]``, a new array of its type.
+    """Apply the emotions ``weights`` ``[time, emotion]`` to the face ``values`` ``[time, channel]``; returns a new array of
+    their type.
 
     ``energy`` ``[time]``, 0..1, is how loud the voice is (:func:`voice_energy`); None counts as loud throughout.
-    Weights beyond 0..1 are held there. The formula is in this module's docstring. Raises ValueError when the shapes
+    Weights are clamped to 0..1. The formula is in this module's docstring. Raises ValueError when the shapes
     do not fit the face's channels and emotions.
     """
     rules = load_expressions() if expressions is None else expressions
@@ -176,10 +177,12 @@ def apply_expression(
 def voice_energy(
     samples: NDArray[np.floating[Any]], sample_rate: int, frame_rate: float, *, expressions: Expressions | None = None
 ) -> NDArray[np.float32]:
-    """How loud the voice is, 0..1, at every frame i / ``frame_rate`` that begins within ``samples`` ``[n]``, ``[time]``.
+    """Measure how loud the voice is, 0..1, at every frame i / ``frame_rate`` that begins within ``samples`` ``[n]``,
+    ``[time]``.
 
-    Mean power in a window around the frame (zeros beyond the ends), in dB of full scale, from ``quiet_db`` (0) to
-    ``loud_db`` (1). The window is a whole number of frames on each side, so that a graph can average whole frames.
+    The measure is the mean power in a window around the frame (zeros beyond the ends), in dB of full scale, scaled from
+    ``quiet_db`` (0) to ``loud_db`` (1). The window is a whole number of frames on each side, so that a graph can average
+    whole frames.
     """
     rules = load_expressions() if expressions is None else expressions
     count = int(np.floor(len(samples) * frame_rate / sample_rate + 1e-6))

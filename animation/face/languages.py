@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether phones follow one another as they do in English, for which the list of phones is made, or as in other languages.
+"""Evidence of the spoken language: do phones follow one another as in English, for which the list of phones is made?
 
-``languages.json`` is written by ``training.corpora.languages``, which also says how it is found.
+``languages.json`` is written by ``training.corpora.languages``, which documents the method.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 FEWEST_PHONES = 16
-"""Of fewer phones nothing is said: about two seconds of speech."""
+"""With fewer phones, about two seconds of speech, no verdict is given."""
 
 
 @functools.cache
 def _log_ratios() -> dict[tuple[str, str], float]:
-    """For each pair of phones, how much likelier the second comes after the first in English: a natural logarithm."""
+    """Return the log likelihood ratio, English to other languages, of each pair of successive phones (natural logarithm)."""
     table = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
     names: list[str] = table["phones"]
     return {
@@ -28,9 +28,10 @@ def _log_ratios() -> dict[tuple[str, str], float]:
 
 
 def english_evidence(phones: Sequence[str]) -> float | None:
-    """How much likelier these ``phones`` are in English than in other languages, as a natural logarithm: below 0 they are not.
+    """Return how much likelier ``phones`` are in English than in other languages, as a natural logarithm: negative if less
+    likely.
 
-    None for too few of them. Phones that the table does not know, such as silence, are left out.
+    Returns None if there are too few of them. Phones that are missing from the table, such as silence, are left out.
     """
     ratios = _log_ratios()
     known = [phone for phone in phones if (phone, phone) in ratios]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the lips of ARKit channels do, in centimetres: gap, width and the lower lip's height.
+"""Lip measures of ARKit channels in centimetres: gap, width and the lower lip's height.
 
-The coefficients were measured on a scanned head with ARKit shapes (ICT-FaceKit): per unit of channel, with left and
-right counted each. 'mouthClose' is meant as in ARKit: 1 closes a jaw that is open by about 0.78. Channels that a curve
-lacks count as 0, so the functions also serve a model with fewer channels.
+The coefficients were measured on a scanned head with ARKit shapes (ICT-FaceKit): per unit of channel, with left and right
+counted separately. 'mouthClose' is meant as in ARKit: 1 closes a jaw that is open by about 0.78. Channels that the curves
+lack count as 0, so the functions also work for a model with fewer channels.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ WIDTH_CENTIMETRES: Mapping[str, float] = {
     "mouthDimpleLeft": 0.125,
     "mouthDimpleRight": 0.125,
 }
-"""Change of the distance between the mouth corners."""
+"""Change of the distance between the corners of the mouth."""
 
 LOWER_LIP_CENTIMETRES: Mapping[str, float] = {
     "jawOpen": -3.52,
@@ -58,7 +58,7 @@ LOWER_LIP_CENTIMETRES: Mapping[str, float] = {
     "mouthShrugLower": 0.69,
     "mouthFunnel": -0.83,
 }
-"""Height of the lower lip over its rest."""
+"""Height of the lower lip above its rest position."""
 
 TEETH_HEIGHT_CENTIMETRES = -0.13
 """The lower lip meets the edge of the upper teeth when its height is this or more."""
@@ -68,38 +68,38 @@ SEALED_SHARE = 0.15
 
 
 def channel_weights(table: Mapping[str, float], names: Sequence[str]) -> NDArray[np.float64]:
-    """The coefficients of ``table`` in the order of ``names``, ``[channel]``; 0 for channels it does not name."""
+    """Return the coefficients of ``table`` in the order of ``names``, ``[channel]``; 0 for channels that it lacks."""
     return np.array([table.get(name, 0.0) for name in names], dtype=np.float64)
 
 
 def lip_gap(values: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.float64]:
-    """Gap between the inner lips in centimetres, never negative, ``[time]`` from ``[time, channel]``."""
+    """Compute the gap between the inner lips in centimetres, never negative, ``[time]`` from ``[time, channel]``."""
     return np.maximum(signed_lip_gap(values, names), 0.0)
 
 
 def signed_lip_gap(values: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.float64]:
-    """As :func:`lip_gap`, but below 0 where the lips press on each other: how far a seal is from opening."""
+    """Compute the gap like :func:`lip_gap`, but negative where the lips press on each other: how far a seal is from opening."""
     return np.asarray(values, dtype=np.float64) @ channel_weights(GAP_CENTIMETRES, names)
 
 
 def lip_width(values: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.float64]:
-    """Change of the mouth's width against rest in centimetres, ``[time]`` from ``[time, channel]``."""
+    """Compute the change of the mouth's width from rest in centimetres, ``[time]`` from ``[time, channel]``."""
     return np.asarray(values, dtype=np.float64) @ channel_weights(WIDTH_CENTIMETRES, names)
 
 
 def lower_lip_height(values: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.float64]:
-    """Height of the lower lip over its rest in centimetres, ``[time]`` from ``[time, channel]``."""
+    """Compute the height of the lower lip above rest in centimetres, ``[time]`` from ``[time, channel]``."""
     return np.asarray(values, dtype=np.float64) @ channel_weights(LOWER_LIP_CENTIMETRES, names)
 
 
 def seal_limit(values: NDArray[np.floating[Any]], names: Sequence[str]) -> float:
-    """The gap in centimetres below which lips count as sealed: 15 % of the gap's 95th percentile over all of ``values``."""
+    """Return the gap in centimetres below which lips count as sealed: 15 % of its 95th percentile over all of ``values``."""
     gap = lip_gap(values, names)
     return SEALED_SHARE * float(np.percentile(gap, 95.0)) if gap.size else 0.0
 
 
 def sealed_frames(values: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.bool_]:
-    """Where the lips are sealed, ``[time]``: their gap is below :func:`seal_limit`.
+    """Find the frames with sealed lips, bool ``[time]``: their gap is below :func:`seal_limit`.
 
     A clip whose lips hardly ever part (95th percentile of 0) is sealed wherever the gap is 0.
     """
@@ -108,5 +108,5 @@ def sealed_frames(values: NDArray[np.floating[Any]], names: Sequence[str]) -> ND
 
 
 def labiodental_frames(values: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.bool_]:
-    """Where the lower lip is at the upper teeth or above, ``[time]``."""
+    """Find the frames in which the lower lip meets the upper teeth or is above their edge, bool ``[time]``."""
     return lower_lip_height(values, names) >= TEETH_HEIGHT_CENTIMETRES

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one list of phones: ARPAbet without stress digits, and silence first."""
+"""The list of phones: silence, then ARPAbet without stress digits."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 SILENCE = "SIL"
 
-# The 39 phones of the CMU Pronouncing Dictionary, which is also what the aligner's acoustic model knows.
-# The order is part of every trained model (model.json repeats it), so new phones may only be appended.
+# The 39 phones of the CMU Pronouncing Dictionary, which are also those of the aligner's acoustic model. The order is part of
+# every trained model (model.json repeats it), so new phones may only be appended.
 PHONES: tuple[str, ...] = (
     SILENCE,
     "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY",
@@ -27,14 +27,14 @@ VOWELS: frozenset[str] = frozenset(("AA", "AE", "AH", "AO", "AW", "AY", "EH", "E
 TONGUE_CONSONANTS: frozenset[str] = frozenset(
     ("T", "D", "K", "G", "N", "NG", "S", "Z", "SH", "ZH", "CH", "JH", "L", "R", "TH", "DH", "HH")
 )
-"""Made without the lips, which stay where the neighbours have them."""
+"""Phones made without the lips, which keep the shape of their neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimedPhone:
     """One phone and when it sounds: ``start`` and ``end`` in seconds, ``stress`` 0 none, 1 primary, 2 secondary.
 
-    Stress is only ever given to vowels; 0 also stands for stress that nobody knows.
+    Only vowels have stress; 0 also stands for unknown stress.
     """
 
     phone: str
@@ -44,16 +44,16 @@ class TimedPhone:
 
 
 SHORTEST_SECONDS = 0.04
-"""What is likeliest for less than this is doubt between two phones rather than a phone."""
+"""A shorter run of likeliest phones is doubt between two phones rather than a phone."""
 
 
 def decode_phones(
     likelihood: ArrayLike, names: Sequence[str], frame_rate: float, *, shortest_seconds: float = SHORTEST_SECONDS
 ) -> tuple[TimedPhone, ...]:
-    """The phones that are likeliest in turn, without silence, from ``[time, phone]`` with one column for each of ``names``.
+    """Decode the likeliest phones in turn, without silence, from ``[time, phone]`` with one column for each of ``names``.
 
-    A stretch shorter than ``shortest_seconds`` is left out, and joins what is the same phone before and after it. Seconds
-    count from row 0. Raises ValueError when the shapes disagree or the rate is not positive.
+    A stretch shorter than ``shortest_seconds`` is dropped, and equal phones on both sides of it are joined. Seconds count from
+    row 0. Raises ValueError if the shapes disagree or the rate is not positive.
     """
     p = np.asarray(likelihood)
     if p.ndim != 2 or p.shape[1] != len(names):

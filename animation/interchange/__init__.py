@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Curves to and from the files of other programs; a file's content says which format it is in."""
+"""Read and write the curve files of other programs; the format of a file is detected from its content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORMATS = (
     rhubarb.DAT_FORMAT,
     mediapipe.FORMAT,
 )
-"""Every format that is read and written; 'csv' and 'npz' are Voxrig's own."""
+"""All formats that are read and written; 'csv' and 'npz' are Voxrig's own."""
 
 _SUFFIXES = {
     ".csv": "csv",
@@ -42,10 +42,10 @@ _LARGEST_FILE = 1 << 30
 
 
 def import_curves(path: str | Path, *, frame_rate: float | None = None, jaw_in_mouth_close: bool = True) -> ImportedCurves:
-    """Read the curves of a file in any of the known formats, which is detected from the content.
+    """Read the curves of a file; its format is detected from its content.
 
-    ``frame_rate`` overrules the file's own where it has one, and says it where it has none. ``jaw_in_mouth_close`` is for
-    Audio2Face's layouts: see audio2face.py. Raises InterchangeError, which names the line where one is damaged.
+    ``frame_rate`` overrides the file's own, or supplies it where the file has none. ``jaw_in_mouth_close`` is for
+    Audio2Face's layouts: see audio2face.py. Raises InterchangeError, naming the line of a damaged file.
     """
     path = Path(path)
     try:
@@ -56,7 +56,7 @@ def import_curves(path: str | Path, *, frame_rate: float | None = None, jaw_in_m
 
 
 def parse_curves(data: bytes, name: str, *, frame_rate: float | None = None, jaw_in_mouth_close: bool = True) -> ImportedCurves:
-    """As :func:`import_curves` for the bytes of a file that is called ``name`` in what goes wrong."""
+    """Read curves like :func:`import_curves` from the bytes of a file, called ``name`` in error messages."""
     if frame_rate is not None and not 1 <= frame_rate <= MOST_FRAMES_PER_SECOND:
         raise InterchangeError(f"{frame_rate:g} frames a second is no usable rate; give one from 1 to 1000")
     if data.startswith(b"PK"):
@@ -81,7 +81,7 @@ def parse_curves(data: bytes, name: str, *, frame_rate: float | None = None, jaw
             return live_link_face.read(text, name, frame_rate)
         if audio2face.is_header(header):
             return audio2face.read_csv(text, name, frame_rate, jaw_in_mouth_close)
-        # Our own header may name ARKit's shapes under 'seconds' too; it says where a recording starts.
+        # Voxrig's own header may name ARKit's shapes under 'seconds' too; it states where a recording starts.
         if tables.is_own_header(header) and mediapipe.NEUTRAL not in header:
             return tables.read_own_csv(text, name, frame_rate)
         if mediapipe.is_header(header):
@@ -101,7 +101,7 @@ def _parse_json(text: str, name: str) -> dict[str, Any]:
 
 
 def format_of_path(path: str | Path) -> str:
-    """The format that a file name's ending stands for: '.json' is Audio2Face's. Raises InterchangeError for another ending."""
+    """Return the format of a file name's ending; '.json' is Audio2Face's. Raises InterchangeError for another ending."""
     suffix = Path(path).suffix.lower()
     if suffix not in _SUFFIXES:
         raise InterchangeError(f"{path} ends in none of {', '.join(_SUFFIXES)}; name its format")
@@ -117,10 +117,10 @@ def write_curves(
     jaw_in_mouth_close: bool = True,
     start_timecode: str | None = None,
 ) -> tuple[str, ...]:
-    """Write a file, whole or not at all, and give sentences on what its format cannot hold.
+    """Write a file, completely or not at all, and return a sentence for each thing that its format cannot store.
 
-    ``file_format`` is one of ``FORMATS``, or the one that the path ends like. ``frame_rate`` resamples first (for Rhubarb's
-    DAT it is the rate of its frames). Live Link Face is resampled to 60 where its readers would not understand the rate;
+    ``file_format`` is one of ``FORMATS``, or None for that of the path's ending. ``frame_rate`` resamples first (for
+    Rhubarb's DAT it is the rate of its frames). Live Link Face is resampled to 60 if its readers do not support the rate;
     ``start_timecode`` is its first label. Raises InterchangeError where the file cannot be written.
     """
     path = Path(path)

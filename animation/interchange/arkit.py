@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The 52 ARKit blend shapes and the 9 rotations of Live Link Face, under our spelling, whatever a file spells."""
+"""The 52 ARKit blend shapes and the 9 rotations of Live Link Face in Voxrig's spelling, whatever the spelling of a file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ARKIT_NAMES = (
 ROTATION_NAMES = (
     "headYaw headPitch headRoll leftEyeYaw leftEyePitch leftEyeRoll rightEyeYaw rightEyePitch rightEyeRoll"
 ).split()
-"""Head and eyes, as Live Link Face names and orders them; in the file's own unit, which Voxrig does not change."""
+"""Head and eyes, named and ordered as in Live Link Face; values keep the unit of the file."""
 
 
 @functools.cache
@@ -31,10 +31,11 @@ def _spellings() -> dict[str, str]:
 
 
 def arkit_name(name: str) -> str | None:
-    """The channel that a column means, such as 'eyeBlinkLeft' for 'EyeBlinkLeft', 'eyeBlink_L' or 'eye_blink_left'."""
+    """Return the channel that a column stands for, such as 'eyeBlinkLeft' for 'EyeBlinkLeft', 'eyeBlink_L' or
+    'eye_blink_left'."""
     return _spellings().get(normalise_name(name))
 
 
 def pascal_case(name: str) -> str:
-    """'JawOpen' for 'jawOpen': how Live Link Face and Audio2Face-3D write the names."""
+    """Capitalise a name as Live Link Face and Audio2Face-3D write it: 'JawOpen' for 'jawOpen'."""
     return name[:1].upper() + name[1:]

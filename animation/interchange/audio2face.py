@@ -4,11 +4,11 @@
 CSV: an index column, 'timeCode' in seconds and 'blendShapes.<Name>' columns. JSON: 'exportFps', 'facsNames' [channel] and
 'weightMat' [time][channel].
 
-ARKit's 'mouthClose' closes the lips 'independent of jaw position' (Apple, ARFaceAnchor.BlendShapeLocation.mouthClose): it is
-added to an open jaw. Audio2Face's shape of that name contains the open jaw already; NVIDIA's plugin brings a MetaHuman
-pose mapping of its own, mh_arkit_mapping_pose_A2F (docs.nvidia.com/ace/ace-unreal-plugin). With J and C the two
-ARKit shapes, Audio2Face's face is j J + c (C + J) = (j + c) J + c C: reading adds 'mouthClose' to 'jawOpen', writing takes
-it away. Files of other programs in these layouts may mean ARKit's; then say so with ``jaw_in_mouth_close=False``.
+ARKit's 'mouthClose' closes the lips 'independent of jaw position' (Apple, ARFaceAnchor.BlendShapeLocation.mouthClose): it
+is added to an open jaw. Audio2Face's shape of that name already contains the open jaw; NVIDIA's plugin has its own
+MetaHuman pose mapping, mh_arkit_mapping_pose_A2F (docs.nvidia.com/ace/ace-unreal-plugin). With J and C the two ARKit
+shapes, Audio2Face's face is j J + c (C + J) = (j + c) J + c C: reading adds 'mouthClose' to 'jawOpen', writing subtracts
+it. Files of other programs in these layouts may use ARKit's meaning; read those with ``jaw_in_mouth_close=False``.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _PREFIX = "blendshapes."
 
 
 def is_header(header: Sequence[str]) -> bool:
-    """Whether a header is that of Audio2Face-3D's animation CSV."""
+    """Return whether a header is that of Audio2Face-3D's animation CSV."""
     titles = [title.casefold() for title in header]
     return "timecode" in titles and any(title.startswith(_PREFIX) for title in titles)
 
 
 def read_csv(text: str, name: str, frame_rate: float | None = None, jaw_in_mouth_close: bool = True) -> ImportedCurves:
-    """Read the CSV; shapes that ARKit does not know (those of the tongue) keep their name with a small first letter."""
+    """Read the CSV. Shapes unknown to ARKit (those of the tongue) keep their names with a small first letter."""
     table = read_table(text, name)
     plain = [title.strip().casefold() for title in table.header]
     time = plain.index("timecode")
@@ -64,7 +64,7 @@ def read_csv(text: str, name: str, frame_rate: float | None = None, jaw_in_mouth
 
 
 def read_json(content: Any, name: str, frame_rate: float | None = None, jaw_in_mouth_close: bool = True) -> ImportedCurves:
-    """Read parsed JSON. Raises InterchangeError naming the frame that is damaged."""
+    """Read parsed JSON. Raises InterchangeError naming a damaged frame."""
     if not isinstance(content, dict):
         raise InterchangeError(f"{name} is no export of Audio2Face; choose another file")
     entries = cast("dict[str, Any]", content)
@@ -113,12 +113,12 @@ def _channel_name(name: str) -> str:
 
 
 def to_arkit(curves: ChannelCurves) -> ChannelCurves:
-    """From Audio2Face's meaning of 'mouthClose' to ARKit's: what it held of the open jaw goes to 'jawOpen'."""
+    """Convert from Audio2Face's meaning of 'mouthClose' to ARKit's: its share of the open jaw moves to 'jawOpen'."""
     return _shift_jaw(curves, 1.0)
 
 
 def from_arkit(curves: ChannelCurves) -> ChannelCurves:
-    """From ARKit's meaning of 'mouthClose' to Audio2Face's. 'jawOpen' falls below 0 where lips are more than closed."""
+    """Convert from ARKit's meaning of 'mouthClose' to Audio2Face's. 'jawOpen' falls below 0 where lips are more than closed."""
     return _shift_jaw(curves, -1.0)
 
 
@@ -133,7 +133,8 @@ def _shift_jaw(curves: ChannelCurves, share: float) -> ChannelCurves:
 
 
 def write_csv(curves: ChannelCurves, jaw_in_mouth_close: bool = True) -> tuple[bytes, tuple[str, ...]]:
-    """The CSV with all 52 ARKit shapes and the curves' other channels but visemes; nine digits lose nothing."""
+    """Format the CSV with all 52 ARKit shapes and the curves' other channels except visemes; nine digits are
+    lossless."""
     written, notes = _writable(curves, jaw_in_mouth_close)
     names = (*ARKIT_NAMES, *(name for name in written.names if name not in ARKIT_NAMES))
     values = np.zeros((written.frame_count, len(names)), dtype=np.float32)
@@ -148,7 +149,10 @@ def write_csv(curves: ChannelCurves, jaw_in_mouth_close: bool = True) -> tuple[b
 
 
 def write_json(curves: ChannelCurves, jaw_in_mouth_close: bool = True) -> tuple[bytes, tuple[str, ...]]:
-    """The JSON with the curves' channels in their order; one line per frame, nine digits. It has no start: row 0 is 0 s."""
+    """Format the JSON with the curves' channels in their order, one line per frame, nine digits.
+
+    Row 0 is always at 0 s.
+    """
     written, notes = _writable(curves, jaw_in_mouth_close)
     head = {
         "exportFps": written.frame_rate,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What reading a file gives, and how rows at their own instants become evenly sampled curves."""
+"""The result of reading a file, and the sampling of rows at arbitrary instants into evenly sampled curves."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..curves import ChannelCurves
 from .timecode import NTSC_DIVISOR
 
 LONGEST_GAP_SECONDS = 60.0
-"""Missing rows are filled; a longer hole than this is taken for a damaged file."""
+"""Missing rows are filled; a longer gap is taken for a damaged file."""
 
 MOST_FILLED_CELLS = 20_000_000
 """Missing rows add at most so many cells, or as many as the file has: a few rows a minute apart are no recording."""
 
 MOST_FRAMES_PER_SECOND = 1000.0
 LARGEST_VALUE = 1e6
-"""Weights are about 0..1 and angles at most some hundred; beyond this a cell is damaged."""
+"""Weights are about 0..1 and angles at most some hundred; a cell beyond this is damaged."""
 
 STANDARD_RATES = (12.0, 15.0, 24 / NTSC_DIVISOR, 24.0, 25.0, 30 / NTSC_DIVISOR, 30.0, 48.0, 50.0, 60 / NTSC_DIVISOR, 60.0) + (
     72.0,
@@ -34,10 +34,10 @@ STANDARD_RATES = (12.0, 15.0, 24 / NTSC_DIVISOR, 24.0, 25.0, 30 / NTSC_DIVISOR, 
 
 @dataclass(frozen=True)
 class ImportedCurves:
-    """The curves of a file, the name of its format, and what the user should know about how it was read.
+    """The curves of a file, the name of its format, and notes for the user on how it was read.
 
-    ``extra`` holds numeric columns that the format does not know, kept aside under their own names. ``start_timecode`` is
-    the label of the first row where the file counts by the clock; the curves themselves then start at 0.
+    ``extra`` holds the numeric columns that are unknown to the format, under their own names. ``start_timecode`` is the
+    label of the first row if the file counts by the clock; the curves themselves then start at 0.
     """
 
     curves: ChannelCurves
@@ -48,7 +48,7 @@ class ImportedCurves:
 
 
 def damaged(name: str, line: int, what: str) -> InterchangeError:
-    """The error for a line of a file that makes no sense."""
+    """Make the error for an invalid line of a file."""
     return InterchangeError(f"{name}, line {line}: {what}; export the file again or correct that line")
 
 
@@ -63,10 +63,10 @@ class Rows:
 
 
 def sample_evenly(name: str, rows: Rows, frame_rate: float) -> tuple[NDArray[np.float64], list[str]]:
-    """One row for each whole frame from the first row on, ``[time, channel]``, and sentences on what was filled in.
+    """Resample rows to whole frames from the first row on, ``[time, channel]``; also returns sentences on what was filled in.
 
-    Rows on whole frames are taken as they are; between others, and where rows or cells are missing, values are interpolated
-    linearly. Raises InterchangeError naming the line where rows go back in time or leave a hole of over a minute, and
+    Rows on whole frames are kept as they are; between others, and where rows or cells are missing, values are interpolated
+    linearly. Raises InterchangeError naming the line where rows go back in time or leave a gap of over a minute, and
     where most rows are missing.
     """
     warnings: list[str] = []
@@ -77,7 +77,7 @@ def sample_evenly(name: str, rows: Rows, frame_rate: float) -> tuple[NDArray[np.
         raise damaged(name, lines[int(back[0]) + 1], "it is earlier than the line before it")
     repeated = np.flatnonzero(steps < 0.05)
     if repeated.size:
-        # The later of two rows for one instant is the one that the recorder corrected.
+        # Of two rows for one instant, the later is the recorder's correction.
         kept = np.setdiff1d(np.arange(len(lines)), repeated)
         warnings.append(f"{name}: {repeated.size} rows repeat the time of the next one and were left out, first in line "
                         f"{lines[int(repeated[0])]}")  # fmt: skip
@@ -106,7 +106,7 @@ def sample_evenly(name: str, rows: Rows, frame_rate: float) -> tuple[NDArray[np.
 
 
 def _interpolate(positions: NDArray[np.float64], values: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values at ``grid``, ``[time, channel]``; a channel without any value is 0."""
+    """Interpolate values at ``grid``, ``[time, channel]``; a channel without any value is 0."""
     known = ~np.isnan(values)
     if grid.size == positions.size and np.array_equal(grid, positions) and known.all():
         return values
@@ -119,9 +119,9 @@ def _interpolate(positions: NDArray[np.float64], values: NDArray[np.float64], gr
 
 
 def find_frame_rate(name: str, seconds: NDArray[np.float64], lines: Sequence[int], quantum: float) -> float:
-    """The rate that instants written to a multiple of ``quantum`` seconds have, a standard one where it fits.
+    """Find the frame rate of instants that are rounded to multiples of ``quantum`` seconds, a standard rate where one fits.
 
-    Raises InterchangeError when the instants have no sensible rate.
+    Raises InterchangeError if the instants have no sensible rate.
     """
     steps = np.diff(seconds)
     steps = steps[steps > 0]
@@ -142,7 +142,7 @@ def find_frame_rate(name: str, seconds: NDArray[np.float64], lines: Sequence[int
 def positions_in_frames(
     name: str, seconds: NDArray[np.float64], lines: Sequence[int], quantum: float, frame_rate: float | None
 ) -> tuple[NDArray[np.float64], float]:
-    """Instants in frames from the first row on, and the frame rate: as given, else the rows' own."""
+    """Convert instants to frames from the first row on; also returns the frame rate, as given or else the rows' own."""
     if frame_rate is not None and seconds.size == 1:
         return np.zeros(1), frame_rate
     rate = find_frame_rate(name, seconds, lines, quantum)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Recordings of Epic's Live Link Face app: 'Timecode,BlendShapeCount', 52 blend shapes and 9 rotations, one row per frame.
 
-A row's timecode is HH:MM:SS:FF with thousandths of a frame; the file does not say its rate. As Epic's own importer does, a
-frame label of 30 or more means 60 frames a second and none means 30; 24, 25 and 50 are seen where the labels go round, and
-29.97 and 59.94 where labels are dropped or a semicolon marks them. Weights are written with 8 decimals.
+A row's timecode is HH:MM:SS:FF with thousandths of a frame; the file does not store its rate. As in Epic's own importer, a
+frame label of 30 or more means 60 frames a second, otherwise 30; 24, 25 and 50 are recognised by the highest label, and
+29.97 and 59.94 by dropped labels or a semicolon. Weights are written with 8 decimals.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MILLISECONDS = 1000
 
 _SWAPPED = {"jawLeft": "jawRight", "jawRight": "jawLeft", "mouthLeft": "mouthRight", "mouthRight": "mouthLeft"}
 COLUMN_NAMES = tuple(_SWAPPED.get(name, name) for name in ARKIT_NAMES) + tuple(ROTATION_NAMES)
-"""The app's order: Apple's, but with the jaw's and the mouth's right before their left."""
+"""The app's order: Apple's, but with the right side of jaw and mouth before the left."""
 
 WRITTEN_RATES = (
     TimecodeRate(30, False, 30.0),
@@ -34,17 +34,20 @@ WRITTEN_RATES = (
     TimecodeRate(30, True, 30 / NTSC_DIVISOR),
     TimecodeRate(60, True, 60 / NTSC_DIVISOR),
 )
-"""The rates that readers of such files understand."""
+"""The rates supported by readers of such files."""
 
 
 def is_header(header: Sequence[str]) -> bool:
-    """Whether a header is that of a Live Link Face recording."""
+    """Return whether a header is that of a Live Link Face recording."""
     titles = {title.casefold() for title in header}
     return "timecode" in titles and "blendshapecount" in titles
 
 
 def read(text: str, name: str, frame_rate: float | None = None) -> ImportedCurves:
-    """Read a recording; the curves start at 0, the clock's label is kept aside. ``frame_rate`` overrules what is seen."""
+    """Read a recording.
+
+    The curves start at 0, and the clock's label is kept separately. ``frame_rate`` overrides the detected rate.
+    """
     table = read_table(text, name)
     plain = [title.strip().casefold() for title in table.header]
     time, count = plain.index("timecode"), plain.index("blendshapecount")
@@ -64,12 +67,12 @@ def read(text: str, name: str, frame_rate: float | None = None) -> ImportedCurve
             raise damaged(name, line, str(error)) from None
     rate = find_rate(labels)
     if frame_rate is not None and rate.nominal != _MILLISECONDS:
-        # Labels beyond the wanted rate go on being counted as they are; the take is then only played at that rate.
+        # Labels beyond the wanted rate still count as they are; the take is only played at that rate.
         fits = max(label.frames for label in labels) < round(frame_rate)
         nominal = round(frame_rate) if fits else rate.nominal
         rate = TimecodeRate(nominal, rate.drop and nominal in (30, 60), frame_rate)
     frames = np.array([count_frames(label, rate) for label in labels])
-    # A recording may pass midnight.
+    # A recording may cross midnight.
     day = count_frames(Label(24, 0, 0, 0.0, False), rate)
     frames += day * np.concatenate([[0.0], np.cumsum(np.diff(frames) < -day / 2)])
     exact = rate.exact
@@ -81,7 +84,7 @@ def read(text: str, name: str, frame_rate: float | None = None) -> ImportedCurve
 
 
 def find_rate(labels: Sequence[Label]) -> TimecodeRate:
-    """The rate that the labels of a recording imply (see the head of this module)."""
+    """Find the rate that the labels of a recording imply (see this module's docstring)."""
     largest = int(max(label.frames for label in labels))
     nominal = next((rate for rate in (30, 60, 120, 240) if largest < rate), _MILLISECONDS)
     rounds = [
@@ -96,7 +99,7 @@ def find_rate(labels: Sequence[Label]) -> TimecodeRate:
 
 
 def _drops_labels(labels: Sequence[Label], nominal: int) -> bool:
-    """Whether every new minute but the tenth ones goes on from its last label with the third one (the fifth at 60)."""
+    """Return whether every new minute except the tenth ones continues with the third label (the fifth at 60)."""
     skipped = nominal // 15
     starts = [
         int(after.frames)
@@ -107,7 +110,7 @@ def _drops_labels(labels: Sequence[Label], nominal: int) -> bool:
 
 
 def write(curves: ChannelCurves, start_timecode: str | None = None) -> tuple[bytes, tuple[str, ...]]:
-    """The file, and sentences on what it cannot hold. The curves must have one of ``WRITTEN_RATES``.
+    """Format the file; also returns sentences on what it cannot store. The curves must have one of ``WRITTEN_RATES``.
 
     Row i is labelled ``start_timecode`` (midnight) + ``start_seconds`` + i frames. Channels that the curves lack are 0.
     """
@@ -135,5 +138,5 @@ def write(curves: ChannelCurves, start_timecode: str | None = None) -> tuple[byt
 
 
 def written_rate(frame_rate: float) -> TimecodeRate | None:
-    """The way to label frames of that rate, or None where readers would misunderstand it."""
+    """Return the labelling of frames at that rate, or None if readers would misunderstand it."""
     return next((rate for rate in WRITTEN_RATES if abs(rate.exact - frame_rate) < 1e-4), None)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Blend shape tables of MediaPipe's Face Landmarker: '_neutral' and ARKit's names but 'tongueOut', per time or frame.
+"""Blend shape tables of MediaPipe's Face Landmarker: '_neutral' and ARKit's names except 'tongueOut', per time or frame.
 
-MediaPipe itself writes no files; the scripts around it agree on the shapes' names only. Times are taken from a column with
-seconds, milliseconds or microseconds, else from a frame number; frames in which no face was found are filled in.
+MediaPipe itself writes no files; the scripts around it agree only on the names of the shapes. Times are taken from a column
+with seconds, milliseconds or microseconds, else from a frame number; frames in which no face was found are filled in.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ FORMAT = "mediapipe"
 NEUTRAL = "_neutral"
 
 COLUMN_NAMES = (NEUTRAL, *sorted(name for name in ARKIT_NAMES if name != "tongueOut"))
-"""MediaPipe's order."""
+"""The columns in MediaPipe's order."""
 
 DEFAULT_FRAME_RATE = 30.0
 
-# Seconds to a unit of each column title; None where the title does not say and the steps must tell.
+# Seconds per unit of each column title; None where the title does not tell and the step size must.
 _TIMES: dict[str, float | None] = {
     "timestamp_ms": 1e-3,
     "timestampms": 1e-3,
@@ -39,12 +39,12 @@ _TIMES: dict[str, float | None] = {
     "offset": None,
 }
 _FRAMES = ("frame", "frame_number", "frame_index", "frame_id", "frameindex", "index")
-# A day; later first rows count from an epoch, which no animation starts at.
+# A day; a later first row counts from an epoch, where no animation starts.
 _LATEST_START_SECONDS = 86_400.0
 
 
 def is_header(header: Sequence[str]) -> bool:
-    """Whether a header has MediaPipe's neutral score, or ARKit's shapes under a time or frame column."""
+    """Return whether a header has MediaPipe's neutral score, or ARKit's shapes under a time or frame column."""
     titles = [title.casefold() for title in header]
     if not any(arkit_name(title) for title in header):
         return False
@@ -52,7 +52,7 @@ def is_header(header: Sequence[str]) -> bool:
 
 
 def read(text: str, name: str, frame_rate: float | None = None) -> ImportedCurves:
-    """Read such a table; ``frame_rate`` overrules its times' own, and is what counts where it only numbers frames."""
+    """Read such a table. ``frame_rate`` overrides that of its times, and is required where it only numbers frames."""
     table = read_table(text, name)
     plain = [title.strip().casefold() for title in table.header]
     titles = {
@@ -87,18 +87,18 @@ def _all_numbers(table: Table, column: int) -> NDArray[np.float64]:
 
 
 def _seconds(table: Table, column: int, unit: float | None) -> tuple[NDArray[np.float64], float]:
-    """The instants in seconds, and how finely they are written."""
+    """Return the instants in seconds, and the step that they are rounded to."""
     numbers = _all_numbers(table, column)
     if unit is None:
         steps = np.diff(numbers)
         step = float(np.median(steps)) if steps.size else 0.0
-        # No recording has under one frame a second or over a thousand.
+        # Recordings have between one and a thousand frames a second.
         unit = 1e-6 if step >= 1000 else 1e-3 if step >= 1 else 1.0
     return numbers * unit, unit * 10.0 ** -table.decimals(column)
 
 
 def write(curves: ChannelCurves) -> tuple[bytes, tuple[str, ...]]:
-    """The table with 'frame', 'timestamp_ms' to a microsecond and 9 digits per weight; shapes that are not there are 0."""
+    """Format the table with 'frame', 'timestamp_ms' to a microsecond and 9 digits per weight; missing shapes are 0."""
     values = np.zeros((curves.frame_count, len(COLUMN_NAMES)), dtype=np.float32)
     for column, channel in enumerate(COLUMN_NAMES):
         if channel in curves.names:

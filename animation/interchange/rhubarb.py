@@ -2,9 +2,9 @@
 """Rhubarb Lip Sync's mouth cues as TSV, XML, JSON or Moho's DAT, to and from viseme channels and ARKit poses.
 
 A cue shows one of nine shapes (A to H, X at rest) from its start to the next cue, in hundredths of a second. Imported, cues
-cross-fade around their boundary, so that a 3D face moves instead of jumping; ``rhubarb.json`` says what each shape is in
-channels. Exported, each hundredth of a second takes the shape nearest to its viseme weights, so cues of 40 ms or more come
-back at their own times. DAT counts frames from 1 and does not say how many make a second: Rhubarb's default is 24.
+cross-fade around their boundary, so that a 3D face moves instead of jumping; ``rhubarb.json`` holds the channels of each
+shape. Exported, each hundredth of a second takes the shape nearest to its viseme weights, so that cues of 40 ms or more
+keep their times in a round trip. DAT counts frames from 1 and does not store their rate: Rhubarb's default is 24.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .imported import ImportedCurves, damaged
 TSV_FORMAT, XML_FORMAT, JSON_FORMAT, DAT_FORMAT = "rhubarb-tsv", "rhubarb-xml", "rhubarb-json", "rhubarb-dat"
 
 FRAME_RATE = 100.0
-"""Rhubarb's own resolution, at which cues are imported and looked for."""
+"""Rhubarb's own resolution, at which cues are imported and searched."""
 
 DAT_FRAME_RATE = 24.0
 DAT_HEADER = "MohoSwitch1"
@@ -38,7 +38,7 @@ DAT_HEADER = "MohoSwitch1"
 _FADE_SECONDS = 0.08
 """Rhubarb draws nothing shorter than 70 to 80 ms; a transition takes that long where the cues leave it room."""
 
-_SHORTEST_CUE = 3  # hundredths of a second; what is shorter is the middle of a cross-fade, not a mouth shape
+_SHORTEST_CUE = 3  # hundredths of a second; anything shorter is the middle of a cross-fade, not a mouth shape
 _LONGEST_SECONDS = 6 * 3600.0
 _TSV_LINE = re.compile(r"\s*(\d{1,7}(?:[.,]\d{1,6})?)\t\s*([A-HX])\s*")
 _DAT_LINE = re.compile(r"\s*(\d{1,8})\s+(\w{1,8})\s*")
@@ -46,7 +46,7 @@ _DAT_LINE = re.compile(r"\s*(\d{1,8})\s+(\w{1,8})\s*")
 
 @dataclass(frozen=True)
 class Cue:
-    """From ``start`` seconds on the mouth has ``shape``; ``line`` is where the file says so."""
+    """The mouth has ``shape`` from ``start`` seconds on; ``line`` is the cue's line in the file."""
 
     start: float
     shape: str
@@ -55,7 +55,7 @@ class Cue:
 
 @dataclass(frozen=True)
 class Shapes:
-    """The data of ``rhubarb.json``: shape letters, their channels, and the viseme weights that are written as each."""
+    """The data of ``rhubarb.json``: shape letters, their channels, and the viseme weights that each is written for."""
 
     letters: tuple[str, ...]
     blair: Mapping[str, str]
@@ -68,7 +68,7 @@ class Shapes:
 
 @functools.cache
 def shapes() -> Shapes:
-    """The shapes, read once. ``poses`` is ``[shape, channel]``, ``prototypes`` ``[prototype, viseme]``."""
+    """Return the shapes, read once. ``poses`` is ``[shape, channel]``, ``prototypes`` ``[prototype, viseme]``."""
     entries: dict[str, Any] = json.loads(Path(__file__).with_name("rhubarb.json").read_text(encoding="utf-8"))["shapes"]
     face = face_channel_names()
     visemes = tuple(name for name in face if name.startswith("viseme_"))
@@ -99,12 +99,12 @@ def shapes() -> Shapes:
 
 
 def is_tsv(text: str) -> bool:
-    """Whether the first line is a time, a tab and a shape."""
+    """Return whether the first line is a time, a tab and a shape."""
     return _TSV_LINE.fullmatch(text.lstrip("\n").partition("\n")[0]) is not None
 
 
 def read_tsv(text: str, name: str) -> ImportedCurves:
-    """Read TSV. Its last line is the end of the sound."""
+    """Read TSV, whose last line is the end of the sound."""
     cues: list[Cue] = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -145,7 +145,7 @@ def read_dat(text: str, name: str, frame_rate: float | None = None) -> ImportedC
 
 
 def read_json(content: Any, name: str) -> ImportedCurves:
-    """Read parsed JSON. Raises InterchangeError naming the cue that is damaged."""
+    """Read parsed JSON. Raises InterchangeError naming a damaged cue."""
     cues_field = cast("dict[str, Any]", content).get("mouthCues") if isinstance(content, dict) else None
     if not isinstance(cues_field, list):
         raise InterchangeError(f"{name} has no list 'mouthCues'; export it again")
@@ -167,7 +167,7 @@ def _time(value: object) -> float | None:
 
 
 def read_xml(text: str, name: str) -> ImportedCurves:
-    """Read XML. Entities and document types, which Rhubarb never writes, are refused."""
+    """Read XML. Entities and document types, which Rhubarb never writes, are rejected."""
     cues: list[Cue] = []
     ends: list[float] = []
     open_cue: list[tuple[float, float, int]] = []
@@ -216,7 +216,7 @@ def read_xml(text: str, name: str) -> ImportedCurves:
 
 
 def _import(cues: list[Cue], end: float | None, name: str, file_format: str) -> ImportedCurves:
-    """Cues as curves that start at 0. Without ``end`` the last cue only marks the end of the sound."""
+    """Convert cues to curves that start at 0. Without ``end`` the last cue only marks the end of the sound."""
     if not cues:
         raise InterchangeError(f"{name} has no mouth cues; export it again")
     for before, after in zip(cues, cues[1:]):
@@ -241,12 +241,12 @@ def _import(cues: list[Cue], end: float | None, name: str, file_format: str) -> 
 
 
 def _cross_fades(starts: NDArray[np.float64], stops: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Instants between which the mouth moves in a straight line, and the cue that it has fully reached at each."""
+    """Return the instants between which the mouth moves in a straight line, and the cue fully reached at each."""
     lengths = stops - starts
     knots, rows = [float(starts[0])], [0]
     for i in range(1, starts.size):
-        # Both sides of a boundary alike, so that it lies where the two shapes are equally strong; and each cue is fully
-        # there for an instant.
+        # Both sides of a boundary are equally long, so that it lies where the two shapes are equally strong; and each cue is
+        # fully reached for an instant.
         half = 0.5 * min(_FADE_SECONDS, float(lengths[i - 1]), float(lengths[i]))
         knots += [float(starts[i]) - half, float(starts[i]) + half]
         rows += [i - 1, i]
@@ -257,9 +257,9 @@ def _cross_fades(starts: NDArray[np.float64], stops: NDArray[np.float64]) -> tup
 
 
 def find_cues(curves: ChannelCurves) -> tuple[list[tuple[float, str]], float]:
-    """Mouth cues (start, shape) from second 0 on, and the end, from the curves' viseme channels.
+    """Find mouth cues (start, shape) from second 0 on, and the end, in the curves' viseme channels.
 
-    Raises InterchangeError when the curves have no visemes.
+    Raises InterchangeError if the curves have no visemes.
     """
     visemes = shapes().visemes
     present = [name for name in visemes if name in curves.names]
@@ -272,7 +272,7 @@ def find_cues(curves: ChannelCurves) -> tuple[list[tuple[float, str]], float]:
     seconds = curves.seconds()
     end = curves.start_seconds + curves.frame_count / curves.frame_rate
     count = max(1, math.floor(end * FRAME_RATE + 1e-6))
-    # The middle of each hundredth lies beyond the instant at which two shapes are equally strong.
+    # The middle of each hundredth lies past the instant at which two shapes are equally strong.
     middles = (np.arange(count) + 0.5) / FRAME_RATE
     weights = np.zeros((count, len(visemes)))
     for column, name in enumerate(visemes):
@@ -288,7 +288,7 @@ def find_cues(curves: ChannelCurves) -> tuple[list[tuple[float, str]], float]:
 
 
 def _join(letters: Sequence[str]) -> list[tuple[float, str]]:
-    """Runs of one letter as (start, letter); what is too short to be seen goes to its neighbours, half each."""
+    """Join runs of one letter into (start, letter); runs too short to be seen are split between their neighbours."""
     starts = [0, *(i for i in range(1, len(letters)) if letters[i] != letters[i - 1]), len(letters)]
     runs = [(start, stop, letters[start]) for start, stop in zip(starts, starts[1:])]
     kept: list[tuple[int, str]] = []
@@ -305,7 +305,7 @@ def _join(letters: Sequence[str]) -> list[tuple[float, str]]:
 
 
 def write(curves: ChannelCurves, file_format: str, frame_rate: float = DAT_FRAME_RATE) -> bytes:
-    """The cues of the curves in one of Rhubarb's four formats; ``frame_rate`` is that of DAT."""
+    """Format the cues of the curves in one of Rhubarb's four formats; ``frame_rate`` is that of DAT."""
     cues, end = find_cues(curves)
     stops = [start for start, _shape in cues[1:]] + [end]
     if file_format == TSV_FORMAT:

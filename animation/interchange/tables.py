@@ -2,7 +2,7 @@
 """Tables as text (any encoding mark, line end, delimiter or decimal sign), and Voxrig's own CSV and NPZ files.
 
 Own CSV: the header 'seconds,<channel>,...' and one row per frame, seconds to 1e-6 and values to 1e-5. Own NPZ: seconds
-[time], names [channel], values float32 [time, channel], frame_rate, start_seconds; it loses nothing.
+[time], names [channel], values float32 [time, channel], frame_rate, start_seconds; it is lossless.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DELIMITERS = ",;\t"
 
 
 def decode_text(data: bytes, name: str) -> str:
-    """The text of a file with '\\n' for every line end. UTF-8 with or without its mark, or UTF-16 with one."""
+    """Decode the text of a file with '\n' for every line end: UTF-8 with or without a byte order mark, or UTF-16 with one."""
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
         text = data.decode(encoding)
@@ -40,7 +40,7 @@ def decode_text(data: bytes, name: str) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells of a text table below its header; ``lines`` says where each row stands in the file."""
+    """Cells of a text table below its header; ``lines`` are the line numbers of the rows in the file."""
 
     name: str
     header: tuple[str, ...]
@@ -48,7 +48,10 @@ class Table:
     lines: list[int]
 
     def numbers(self, columns: Sequence[int], largest: float = LARGEST_VALUE) -> NDArray[np.float64]:
-        """``[row, column]`` with NaN for blank cells. Raises InterchangeError naming line and column of any other text."""
+        """Convert columns to ``[row, column]`` with NaN for blank cells.
+
+        Raises InterchangeError naming line and column of any other text.
+        """
         values = np.empty((len(self.rows), len(columns)))
         for i, row in enumerate(self.rows):
             try:
@@ -62,7 +65,7 @@ class Table:
         return values
 
     def is_numeric(self, column: int) -> bool:
-        """Whether a column has any number."""
+        """Return whether a column holds any number."""
         for i in range(len(self.rows)):
             try:
                 if not math.isnan(self._number(i, column)):  # NaN is a blank cell
@@ -72,7 +75,7 @@ class Table:
         return False
 
     def decimals(self, column: int) -> int:
-        """The most digits behind the decimal sign in a column."""
+        """Return the largest number of digits after the decimal sign in a column."""
         return max(
             (len(re.split("[.,]", row[column].strip())[-1]) for row in self.rows if re.search("[.,]", row[column])), default=0
         )
@@ -95,7 +98,7 @@ class Table:
 
 
 def read_header(text: str) -> tuple[str, ...]:
-    """The cells of the first line that is not blank, or none."""
+    """Return the cells of the first line that is not blank, or none."""
     for line in text.split("\n", 20)[:20]:
         if line.strip():
             try:
@@ -106,7 +109,7 @@ def read_header(text: str) -> tuple[str, ...]:
 
 
 def read_table(text: str, name: str) -> Table:
-    """Split a text with a header into cells. Raises InterchangeError naming the line of a row of another length."""
+    """Split a text with a header into cells. Raises InterchangeError naming the line of a row of different length."""
     lines = text.split("\n")
     start = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
     if start == len(lines):
@@ -139,7 +142,7 @@ def read_table(text: str, name: str) -> Table:
 
 
 def _find_delimiter(line: str) -> str:
-    # The first cell of every known header is a plain word, so the first delimiter to come is the one.
+    # The first cell of every known header is a plain word, so the first delimiter found is the table's.
     unquoted = re.sub(r'"[^"]*"', "", line)
     return next((character for character in unquoted if character in _DELIMITERS), ",")
 
@@ -153,7 +156,7 @@ def _without_blank_end(row: list[str], length: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Columns:
-    """Which column is which channel, which numeric ones the format does not know, and which hold no numbers."""
+    """Columns sorted into channels, numeric ones unknown to the format, and those without numbers."""
 
     channels: dict[str, int]
     unknown: dict[str, int]
@@ -161,7 +164,7 @@ class Columns:
 
 
 def sort_columns(table: Table, channels: dict[str, int], leave_out: Sequence[int]) -> Columns:
-    """Divide the columns that are neither in ``channels`` nor in ``leave_out`` into numeric ones and others."""
+    """Sort the columns that are neither in ``channels`` nor in ``leave_out`` into numeric ones and others."""
     taken = {*channels.values(), *leave_out}
     unknown: dict[str, int] = {}
     ignored: list[str] = []
@@ -184,7 +187,7 @@ def import_table(
     file_format: str,
     warnings: Sequence[str] = (),
 ) -> ImportedCurves:
-    """The channels of a table as curves, and its unknown columns beside them."""
+    """Convert the channels of a table to curves, with its unknown columns beside them."""
     order = [*columns.channels.values(), *columns.unknown.values()]
     values = table.numbers(order)
     empty: list[str] = [table.header[order[int(i)]] for i in np.flatnonzero(np.isnan(values).all(axis=0))]
@@ -210,7 +213,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def find_channels(table: Table, titles: dict[int, str]) -> dict[str, int]:
-    """Column by channel from channel by column. Raises InterchangeError where two columns mean one channel."""
+    """Invert channel by column to column by channel. Raises InterchangeError if two columns stand for one channel."""
     channels: dict[str, int] = {}
     for column, channel in titles.items():
         if channel in channels:
@@ -224,12 +227,12 @@ def find_channels(table: Table, titles: dict[int, str]) -> dict[str, int]:
 
 
 def is_own_header(header: Sequence[str]) -> bool:
-    """Whether a header is that of our CSV."""
+    """Return whether a header is that of Voxrig's own CSV."""
     return len(header) > 1 and header[0].casefold() == "seconds"
 
 
 def read_own_csv(text: str, name: str, frame_rate: float | None = None) -> ImportedCurves:
-    """Read what ``write_own_csv`` wrote, also with columns in another order, after a spreadsheet or with missing rows."""
+    """Read a file of ``write_own_csv``, also with columns in another order, after a spreadsheet or with missing rows."""
     table = read_table(text, name)
     if any(not title.strip() for title in table.header):
         raise damaged(name, 1, "a column has no name")
@@ -252,7 +255,7 @@ def _require_all(table: Table, seconds: NDArray[np.float64]) -> None:
 
 
 def write_own_csv(curves: ChannelCurves) -> bytes:
-    """Our CSV. Raises InterchangeError for a channel name that a table cannot hold."""
+    """Format Voxrig's own CSV. Raises InterchangeError for a channel name that a table cannot hold."""
     for name in curves.names:
         if not name.strip() or not name.isprintable():
             raise InterchangeError(f"a channel is named '{name!r}', which a table cannot hold; rename it or write NPZ")
@@ -264,7 +267,7 @@ def write_own_csv(curves: ChannelCurves) -> bytes:
 
 
 def read_own_npz(data: bytes, name: str) -> ImportedCurves:
-    """Read what ``write_own_npz`` wrote. Nothing in the file is ever run."""
+    """Read a file of ``write_own_npz``. Nothing in the file is ever executed."""
     try:
         arrays = read_npz(data, ("names", "values", "frame_rate", "start_seconds"))
     except DamagedArrays as error:
@@ -287,7 +290,7 @@ def read_own_npz(data: bytes, name: str) -> ImportedCurves:
 
 
 def write_own_npz(curves: ChannelCurves) -> bytes:
-    """Our NPZ."""
+    """Format Voxrig's own NPZ."""
     file = io.BytesIO()
     np.savez_compressed(
         file,

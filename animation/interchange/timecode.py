@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Timecode: labels of frames by the clock, also with the dropped labels of 29.97 and 59.94 frames a second.
 
-Drop-frame timecode leaves out the first two labels (four at 59.94) of every minute but each tenth, so that the labels keep
-step with the clock although 30 labels take 1.001 seconds (SMPTE ST 12-1). No picture is dropped. A semicolon before the
-frames marks it.
+Drop-frame timecode skips the first two labels (four at 59.94) of every minute except each tenth, so that the labels keep up
+with the clock although 30 labels take 1.001 seconds (SMPTE ST 12-1). No picture is dropped. A semicolon before the frames
+marks it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 
 NTSC_DIVISOR = 1.001
-"""30 frames of NTSC take this many seconds."""
+"""Seconds that 30 NTSC frames take."""
 
 _LABEL = re.compile(r"(\d{1,3}):([0-5]?\d):([0-5]?\d)([:;])(\d{1,4}(?:[.,]\d{1,9})?)")
 
@@ -28,13 +28,13 @@ class TimecodeRate:
 
     @property
     def dropped_labels(self) -> int:
-        """Labels left out at the start of each minute but every tenth."""
+        """Number of labels skipped at the start of each minute except every tenth."""
         return 2 * round(self.nominal / 30) if self.drop else 0
 
 
 @dataclass(frozen=True)
 class Label:
-    """One timecode as it is written; ``frames`` may have a fraction, ``marked`` is the semicolon of drop-frame."""
+    """One timecode as written; ``frames`` may have a fraction, ``marked`` is the semicolon of drop-frame."""
 
     hours: int
     minutes: int
@@ -53,14 +53,14 @@ def parse_label(text: str) -> Label:
 
 
 def count_frames(label: Label, rate: TimecodeRate) -> float:
-    """Frames since midnight; a fraction of a frame stays."""
+    """Count the frames since midnight, keeping a fraction of a frame."""
     minutes = 60 * label.hours + label.minutes
     labels = (60 * minutes + label.seconds) * rate.nominal + label.frames
     return labels - rate.dropped_labels * (minutes - minutes // 10)
 
 
 def format_label(frames: float, rate: TimecodeRate) -> str:
-    """The label of the frame ``frames`` after midnight, to a thousandth of a frame: 'HH:MM:SS:FF.fff'."""
+    """Format the label of the frame ``frames`` after midnight, to a thousandth of a frame: 'HH:MM:SS:FF.fff'."""
     thousandths = round(frames * 1000)
     whole, fraction = divmod(thousandths, 1000)
     if rate.dropped_labels:
@@ -77,7 +77,8 @@ def format_label(frames: float, rate: TimecodeRate) -> str:
 
 
 def exact_rate(rate: float) -> float:
-    """The rate that a rounded figure means: 29.97 is 30 / 1.001, and so on; any other is itself."""
+    """Return the exact rate that a rounded figure stands for: 29.97 is 30 / 1.001, and so on; any other rate is returned
+    unchanged."""
     for nominal in (24, 30, 48, 60, 120):
         exact = nominal / NTSC_DIVISOR
         if math.isclose(rate, exact, abs_tol=0.004):

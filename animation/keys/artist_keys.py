@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What makes a retake safe: telling the artist's keys from generated ones, bending curves to them, and seams that fade.
+"""Safe retakes: tell the artist's keys from generated ones, bend curves to them, and fade at the seams.
 
-Every generated key carries a mark, a number of its own that goes with it wherever it is moved, scaled or pasted; and all that
-Blender knows of it when it was written is remembered under that mark (a fingerprint). A key without a mark was made by the
-artist, one that differs from what is remembered was changed by them. Keys are rows ``[key, 14]``: frame, value, left handle
-(frame, value), right handle (frame, value), interpolation, mark, easing, type of the left and of the right handle, type of the
-key, overshoot ('back') and period, enums by Blender's numbers.
+Every generated key carries a mark, a number of its own that goes with it wherever it is moved, scaled or pasted; and all
+that Blender stores of the key at the time of writing is recorded under that mark (a fingerprint). A key without a mark was
+made by the artist; one that differs from its record was changed by them. Keys are rows ``[key, 14]``: frame, value, left
+handle (frame, value), right handle (frame, value), interpolation, mark, easing, type of the left and of the right handle,
+type of the key, overshoot ('back') and period, enums by Blender's numbers.
 
-The mark is the key's amplitude, which Blender uses for the interpolation Elastic only, and where all marks do the same as 0.
+The mark is the key's amplitude, which Blender uses only for Elastic interpolation, where all marks have the same effect as
+0.
 """
 
 from __future__ import annotations
@@ -43,24 +44,25 @@ _FIRST_MARK, _MARK_COUNT = 27 << 23, 64 << 23
 # Fingerprints had these columns before keys had marks.
 _OLD_WIDTH = 7
 _OLD_PLAIN, _PLAIN, _PACKED = "-", "~", "="
-"""What text begins with that is not old and compressed; no base64 does."""
-# A key that was moved by less than this was rounded, not moved.
+"""First characters of text that is neither old nor compressed; base64 never starts with them."""
+# A key moved by less than this was rounded, not moved.
 _ROUNDED_FRAMES = 1e-3
 _ROUNDED_VALUE = 1e-6
-# Handles are the same within this and this many steps of float32, which Blender computes them in.
+# Handles are equal within this and this many steps of float32, in which Blender computes them.
 _ROUNDED_HANDLE = np.array([1e-4, 1e-5])
 _ROUNDED_STEPS = 8.0
-# Shares of two handles that Blender shortened together add up to 1 within this.
+# The shares of two handles that Blender shortened together add up to 1 within this.
 _ROUNDED_SHARE = 1e-4
 
 
 def no_rows() -> Rows:
-    """Rows of no key."""
+    """Return a table without rows."""
     return np.zeros((0, WIDTH), np.float32)
 
 
 def key_rows(curve: KeyedCurve, interpolation: int = BEZIER) -> Rows:
-    """The keys of a curve as rows, float32 ``[key, 14]``, without marks and with all that a curve does not say at 0."""
+    """Convert the keys of a curve to rows, float32 ``[key, 14]``, without marks and with 0 for all that a curve does not
+    store."""
     rows = np.zeros((len(curve), WIDTH), np.float32)
     rows[:, 0], rows[:, 1], rows[:, 2:4], rows[:, 4:6] = curve.frames, curve.values, curve.left, curve.right
     rows[:, _INTERPOLATION] = interpolation
@@ -68,7 +70,7 @@ def key_rows(curve: KeyedCurve, interpolation: int = BEZIER) -> Rows:
 
 
 def make_marks(content: bytes, count: int, taken: ArrayLike) -> NDArray[np.float32]:
-    """Marks for ``count`` keys, float32 ``[key]``: the same for the same ``content``, but none of those ``taken``."""
+    """Make marks for ``count`` keys, float32 ``[key]``: the same for the same ``content``, but none of those ``taken``."""
     used = np.ascontiguousarray(taken, np.float32).view(np.uint32)
     start = zlib.crc32(content) % (_MARK_COUNT - count)
     while np.any((used >= _FIRST_MARK + start) & (used < _FIRST_MARK + start + count)):
@@ -77,8 +79,10 @@ def make_marks(content: bytes, count: int, taken: ArrayLike) -> NDArray[np.float
 
 
 def pack_rows(rows: Rows, *, compress: bool = True) -> str:
-    """Rows as text for a property of Blender's; ``unpack_rows`` gives them back exactly. Text that is soon replaced need not
-    be compressed, which takes most of the time."""
+    """Pack rows as text for a Blender property, which ``unpack_rows`` reverses exactly.
+
+    Text that is soon replaced need not be compressed, which takes most of the time.
+    """
     # By column, neighbouring numbers resemble each other and pack well.
     data = np.ascontiguousarray(rows.T, "<f4").tobytes()
     if not compress:
@@ -88,9 +92,9 @@ def pack_rows(rows: Rows, *, compress: bool = True) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def unpack_rows(text: str) -> Rows:
-    """Rows out of ``pack_rows``' text, read-only. What is damaged or empty gives none: all keys then count as the artist's.
+    """Unpack the text of ``pack_rows``, read-only. Damaged or empty text yields no rows: all keys then count as the artist's.
 
-    Text of an earlier Voxrig knows no marks (0), and not which types its keys and handles had (NaN).
+    Text of an earlier Voxrig has no marks (0) and no types of keys and handles (NaN).
     """
     kind = text[:1] if text[:1] in (_OLD_PLAIN, _PLAIN, _PACKED) else ""
     width = WIDTH if kind in (_PLAIN, _PACKED) else _OLD_WIDTH
@@ -111,19 +115,20 @@ def unpack_rows(text: str) -> Rows:
 
 
 def replace_rows(rows: Rows, fresh: Rows, first_frame: float, last_frame: float) -> Rows:
-    """The fingerprint after ``fresh`` has been written between two frames (both included), in order of time."""
+    """Return the fingerprint after ``fresh`` was written between two frames (both included), in order of time."""
     outside = (rows[:, 0] < first_frame - SAME_FRAME) | (rows[:, 0] > last_frame + SAME_FRAME)
     merged = np.concatenate([rows[outside], fresh])
     return merged[np.argsort(merged[:, 0], kind="stable")]
 
 
 def find_artist_keys(present: Rows, generated: Rows) -> NDArray[np.bool_]:
-    """Which of the keys on a curve are not as they were generated, bool ``[key]``; both are in order of time.
+    """Find the keys on a curve that differ from the generated ones, bool ``[key]``; both are in order of time.
 
-    A key is the artist's when it has no mark that is remembered, or when anything of it is not as it is remembered under that
-    mark. Only what Blender does to handles by itself is no edit: at every edit of a curve it turns aligned ones to the line of
-    their other side, and where a key is inserted it shortens the handles that face it (``BKE_fcurve_bezt_subdivide_handles``
-    in its fcurve.cc) as the curve is cut. Keys that were generated before there were marks are known by frame and value.
+    A key is the artist's if its mark is not on record, or if anything about it differs from the record of its mark. Only
+    Blender's own changes to handles do not count as edits: at every edit of a curve it turns aligned ones to the line of
+    their other side, and where a key is inserted it shortens the handles that face it
+    (``BKE_fcurve_bezt_subdivide_handles`` in its fcurve.cc) as the curve is cut. Keys generated before marks existed are
+    recognised by frame and value.
     """
     count = present.shape[0]
     if count == 0 or generated.shape[0] == 0:
@@ -148,14 +153,14 @@ def find_artist_keys(present: Rows, generated: Rows) -> NDArray[np.bool_]:
 
 
 def _match_rows(present: Rows, generated: Rows) -> NDArray[np.int64]:
-    """For every present key the generated one that it was, by its mark, or -1."""
+    """Match every present key with the generated one that it was, by its mark; -1 if there is none."""
     matched = np.full(present.shape[0], -1, np.int64)
     marks, known = (np.ascontiguousarray(rows[:, _MARK]).view(np.uint32) for rows in (present, generated))
     order = np.argsort(known, kind="stable")
     first, end = (np.searchsorted(known[order], marks, side=side) for side in ("left", "right"))
     is_known = (first < end) & (marks != 0)
     matched[is_known] = order[first[is_known]]
-    # A mark that is remembered twice belongs to the key that is nearest.
+    # A mark on record twice belongs to the nearest key.
     for key in np.flatnonzero(is_known & (end - first > 1)).tolist():
         same = order[first[key] : end[key]]
         matched[key] = same[np.argmin(np.abs(generated[same, 0] - present[key, 0]))]
@@ -168,10 +173,10 @@ def _match_rows(present: Rows, generated: Rows) -> NDArray[np.int64]:
 
 
 def _find_cuts(now: Floats, generated: Floats, matched: NDArray[np.int64]) -> Floats:
-    """What share of its length each handle has left after keys were inserted beside it, ``[key, left and right]``.
+    """Find the share of its length that each handle kept after keys were inserted beside it, ``[key, left and right]``.
 
-    Inserting a key cuts a segment in two where the key is (de Casteljau): the handles that face it keep the share of the
-    curve's parameter on their side. A key that was moved after it was inserted is still known by both shares together.
+    Inserting a key cuts a segment in two at the key (de Casteljau): the handles that face it keep the share of the curve's
+    parameter on their side. A key that was moved after its insertion is still recognised by both shares together.
     """
     shares = np.ones((now.shape[0], 2))
     followed = np.zeros(now.shape[0], bool)
@@ -204,7 +209,7 @@ def _share(part: float, whole: float) -> float:
 
 
 def _parameter_at(control: Floats, frame: float) -> float:
-    """The parameter at which a segment, by the frames of its four control points, passes a frame."""
+    """Find the parameter at which a segment, given by the frames of its four control points, passes a frame."""
     low, high = 0.0, 1.0
     for _ in range(50):
         t = 0.5 * (low + high)
@@ -215,7 +220,7 @@ def _parameter_at(control: Floats, frame: float) -> float:
 
 
 def _has_same_handles(now: Floats, then: Floats, shares: Floats, may_turn: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether both handles of each key are as they were, but for what Blender does to them by itself."""
+    """Return whether both handles of each key are unchanged, apart from Blender's own changes."""
     reach = {side: then[:, column : column + 2] - then[:, :2] for side, column in enumerate((2, 4))}
     lengths = np.stack([np.hypot(*reach[side].T) for side in (0, 1)], axis=1)
     step = np.spacing(np.abs(then[:, :2]).astype(np.float32)).astype(np.float64)
@@ -237,9 +242,9 @@ def _has_same_handles(now: Floats, then: Floats, shares: Floats, may_turn: NDArr
 
 
 def fade_weights(frames: ArrayLike, fade_frames: float, *, at_start: bool, at_end: bool) -> Floats:
-    """How much of the new take counts at each frame, ``[frame]``: 0 at a seam, 1 from ``fade_frames`` on, smoothly.
+    """Return the weight of the new take at each frame, ``[frame]``: 0 at a seam, 1 from ``fade_frames`` on, with a smooth ramp.
 
-    A fade takes at most a third of the range, so that something of the new take is always heard.
+    A fade takes at most a third of the range, so that some of the new take always shows fully.
     """
     x = np.asarray(frames, np.float64)
     weights = np.ones(x.size)
@@ -254,7 +259,7 @@ def fade_weights(frames: ArrayLike, fade_frames: float, *, at_start: bool, at_en
 
 
 def bend_to_pins(frames: ArrayLike, values: ArrayLike, pin_frames: ArrayLike, pin_values: ArrayLike, reach: float) -> Floats:
-    """The curve ``[frame]`` bent so that it passes through the pins, smoothly, within ``reach`` frames to each side.
+    """Bend the curve ``[frame]`` smoothly through the pins, within ``reach`` frames to each side.
 
     At every frame the result is a mean of the curve and the pins in reach, so it leaves neither's range. A pin's reach ends at
     the next pin and at the ends of the frames.
@@ -268,7 +273,7 @@ def bend_to_pins(frames: ArrayLike, values: ArrayLike, pin_frames: ArrayLike, pi
         after = min(pin + reach, float(x[-1] if i == pins.size - 1 else pins[i + 1]))
         part = slice(*np.searchsorted(x, np.array([before, np.nextafter(after, np.inf)])).tolist())
         here = x[part]
-        # Nearer than Blender tells keys apart there is no room for a bend.
+        # Closer than Blender tells keys apart there is no room to bend.
         rising = _smooth_step((here - before) / (pin - before)) if pin - before > SAME_FRAME else (here >= pin).astype(float)
         falling = _smooth_step((after - here) / (after - pin)) if after - pin > SAME_FRAME else (here <= pin).astype(float)
         bent[part] += np.where(here <= pin, rising, falling) * (height - base[part])
@@ -276,18 +281,18 @@ def bend_to_pins(frames: ArrayLike, values: ArrayLike, pin_frames: ArrayLike, pi
 
 
 def with_pin_frames(frames: ArrayLike, values: ArrayLike, pin_frames: ArrayLike) -> tuple[Floats, Floats]:
-    """The frames and the curve with samples added at pins that lie between frames, so that a key can be set on each pin."""
+    """Add samples at pins between frames to the frames and the curve, so that each pin can have a key."""
     x, y = np.asarray(frames, np.float64), np.asarray(values, np.float64)
     pins = np.asarray(pin_frames, np.float64)
     pins = pins[(pins >= x[0]) & (pins <= x[-1])]
-    # A sample next to a pin would become a key that Blender takes for the pin.
+    # A sample next to a pin would become a key that Blender merges with the pin.
     extra = pins[np.abs(x[_nearest(x, pins)] - pins) > SAME_FRAME]
     merged = np.union1d(x, extra)
     return merged, np.interp(merged, x, y)
 
 
 def without_frames(curve: KeyedCurve, frames: ArrayLike) -> KeyedCurve:
-    """The curve without its keys on ``frames``: there the artist's own keys stand."""
+    """Return the curve without its keys on ``frames``, where the artist's own keys are."""
     taken = np.asarray(frames, np.float64)
     if taken.size == 0 or len(curve) == 0:
         return curve
@@ -298,7 +303,7 @@ def without_frames(curve: KeyedCurve, frames: ArrayLike) -> KeyedCurve:
 def with_outer_handles(
     curve: KeyedCurve, before: tuple[float, float] | None = None, after: tuple[float, float] | None = None
 ) -> KeyedCurve:
-    """The curve with handles beyond its ends that go on as what is there goes: (slope, distance to the next key) each."""
+    """Give the curve outer handles that continue its surroundings: (slope, distance to the next key) on each side."""
     if len(curve) == 0:
         return curve
     left, right = curve.left.copy(), curve.right.copy()
@@ -312,13 +317,13 @@ def with_outer_handles(
 
 
 def _smooth_step(share: Floats) -> Floats:
-    """0..1 with flat ends."""
+    """Ease 0..1 with flat ends."""
     t = np.clip(share, 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
 def _nearest(sorted_numbers: Floats, wanted: Floats) -> NDArray[np.int64]:
-    """The index of the nearest of ``sorted_numbers`` to each of ``wanted``."""
+    """Find the index of the nearest of ``sorted_numbers`` to each of ``wanted``."""
     right = np.clip(np.searchsorted(sorted_numbers, wanted), 1, max(sorted_numbers.size - 1, 1))
     right = np.minimum(right, sorted_numbers.size - 1)
     left = np.maximum(right - 1, 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What sparse keys must not lose: the poses of speech become keys, and lips that are sealed stay sealed between them."""
+"""Guards of sparse keys: the poses of speech become keys, and sealed lips stay sealed between them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..face.lips import GAP_CENTIMETRES, seal_limit, sealed_frames, signed_lip_g
 from ..rig.mapping import Mapping, Target
 
 MOUTH_REGIONS = ("jaw", "lips")
-# A control that moves less than this share of its range around a pose takes no part in it.
+# A control that moves less than this share of its range around a pose does not take part in it.
 _STILL = 0.01
 _NEAR_SECONDS = 0.1
 # A tighter limit than this share of a control's movement is an exact key.
@@ -23,18 +23,18 @@ _EXACT = 1e-4
 
 @dataclass(frozen=True)
 class Guards:
-    """For dense curves ``[time, target]``: ``events`` (bool) become keys, and no curve is further from its data than ``limits``
-    (float32, infinite where the tolerance alone counts)."""
+    """For dense curves ``[time, target]``: ``events`` (bool) become keys, and no curve strays further from its data than
+    ``limits`` (float32, infinite where the tolerance alone counts)."""
 
     events: NDArray[np.bool_]
     limits: NDArray[np.float32]
 
     def select(self, columns: Sequence[int]) -> Guards:
-        """Those of some targets."""
+        """Return the guards of some targets."""
         return Guards(self.events[:, columns], self.limits[:, columns])
 
     def on_frames(self, frames: ArrayLike, wanted: ArrayLike) -> Guards:
-        """On the ``wanted`` frames instead of ``frames``, which these were for; frames that are new have none."""
+        """Return the guards on the ``wanted`` frames in place of ``frames``; frames that are new have none."""
         x, now = np.asarray(frames, np.float64), np.asarray(wanted, np.float64)
         row = np.minimum(np.searchsorted(x, now), x.size - 1)
         known = (x[row] == now)[:, None]
@@ -42,7 +42,7 @@ class Guards:
 
 
 def join_guards(guards: Sequence[Guards]) -> Guards:
-    """Guards of one take whose targets come from several."""
+    """Join the guards of a take whose targets come from several sources."""
     return Guards(
         np.concatenate([part.events for part in guards], axis=1), np.concatenate([part.limits for part in guards], axis=1)
     )
@@ -58,24 +58,25 @@ def guard_poses(
     mouth: Collection[str],
     poses: ArrayLike,
 ) -> Guards:
-    """The guards of targets ``values`` ``[time, target]`` that a mapping makes of channels ``sampled`` on the same frames.
+    """Find the guards of targets ``values`` ``[time, target]`` that a mapping makes from channels ``sampled`` on the same
+    frames.
 
-    ``poses`` are rows of closures and of the apexes of vowels: there every control that channels of the ``mouth`` drive, and
-    that moves about then by a hundredth of its ``ranges`` ``[target]``, has a key. Where the lips are sealed, the controls may
-    together stray so little that the gap between the lips (animation/face/lips.py) stays below the limit of a seal; that
-    margin is shared out by how far each control moves over the take.
+    ``poses`` are rows of closures and of the apexes of vowels: there, every control that is driven by channels of the
+    ``mouth`` and moves around that time by a hundredth of its ``ranges`` ``[target]`` gets a key. Where the lips are
+    sealed, the controls may together stray so little that the gap between the lips (animation/face/lips.py) stays below the
+    limit of a seal; that margin is divided by how far each control moves over the take.
     """
     events = np.zeros(values.shape, bool)
     limits = np.full(values.shape, np.inf, np.float32)
     place = {target: column for column, target in enumerate(targets)}
-    opening = np.zeros(len(targets))  # centimetres of gap for each unit of a target
+    opening = np.zeros(len(targets))  # centimetres of gap per unit of a target
     of_mouth = np.zeros(len(targets), bool)
     for link in mapping.links:
         column = place.get(link.target)
         if column is None or not link.enabled or not link.gain or link.channel not in sampled.names:
             continue
         of_mouth[column] |= link.channel in mouth
-        # An eased link is at its flattest 4 ** -|ease| as steep as a straight one.
+        # At its flattest, an eased link is 4 ** -|ease| as steep as a straight one.
         centimetres = abs(GAP_CENTIMETRES.get(link.channel, 0.0) / link.gain) * 4.0 ** abs(link.ease)
         opening[column] = max(opening[column], centimetres)
     near = max(2, round(_NEAR_SECONDS * sampled.frame_rate))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Moving the keys of a take to other values where they are, which takes a fraction of the time of placing them anew.
+"""Move the keys of a take to new values in place, which takes a fraction of the time of placing them again.
 
-This is for sliders that are being dragged: the keys that a take has are good ones for any take that resembles it, and how
-far they miss the new curves is measured, so that whoever uses this knows when to place keys again.
+This serves sliders while they are dragged: the keys of a take suit any take that resembles it, and the distance by which they
+miss the new curves is measured, so that the caller knows when to place keys again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 class KeyMover:
     """The generated keys of several curves, each given as rows (animation/keys/artist_keys.py) on ``frames`` ``[time]``.
 
-    ``frames`` are whole and follow each other. Raises ValueError for a key that is on none of them.
+    ``frames`` are whole and consecutive. Raises ValueError for a key that is on none of them.
     """
 
     def __init__(self, frames: ArrayLike, rows: Sequence[Rows]) -> None:
@@ -37,21 +37,21 @@ class KeyMover:
         self._inner = curve[1:] == curve[:-1]
         self._width = np.diff(self._rows[:, 0]).astype(np.float32)
         self._secants = self._secants_of(self._rows[:, 1])
-        # Handles as (reach in frames, slope); those that face outwards keep their slope.
+        # Handles as (reach in frames, slope); outer ones keep their slope.
         self._reach = np.stack([self._rows[:, 0] - self._rows[:, 2], self._rows[:, 4] - self._rows[:, 0]])
         rise = np.stack([self._rows[:, 1] - self._rows[:, 3], self._rows[:, 5] - self._rows[:, 1]])
         self._slopes = np.divide(rise, self._reach, out=np.zeros_like(rise), where=self._reach > 0)
         self._spread(x.size, curve * x.size + at)
 
     def _spread(self, frame_count: int, keys: NDArray[np.int64]) -> None:
-        """Which segment every sample lies in, and what each of its ends adds there (cubic Hermite)."""
+        """Locate every sample in a segment, and compute the contributions of the segment's ends there (cubic Hermite)."""
         self._curve_count = self.bounds.size - 1
         self._segment = np.zeros(0, np.int64)
         if not self._inner.any():
             return
         samples = np.arange(self._curve_count * frame_count)
         segment = np.clip(np.searchsorted(keys, samples, side="right") - 1, 0, keys.size - 2)
-        # Before its first key and after its last, a curve is not ours.
+        # Before its first key and after its last, the curve belongs to others.
         covered = self._inner[segment] & (samples >= keys[segment]) & (samples <= keys[segment + 1])
         self._covered = samples[covered]
         self._curve_of = self._covered // frame_count
@@ -66,10 +66,11 @@ class KeyMover:
         return np.divide(np.diff(values), self._width, out=np.zeros_like(self._width), where=self._inner)
 
     def move(self, values: NDArray[np.floating[Any]]) -> tuple[Rows, Floats]:
-        """The keys on curves ``values`` ``[time, curve]``: all rows, end to end at ``bounds``, and how far each curve misses.
+        """Move the keys onto curves ``values`` ``[time, curve]``. Returns all rows, end to end at ``bounds``, and how far each
+        curve misses.
 
-        Handles turn as the lines from key to key do, so the keys of a curve that is only scaled and shifted fit it as well
-        as they fitted the first one; no segment leaves the range of its keys.
+        Handles turn with the lines from key to key, so the keys of a curve that is only scaled and shifted fit as well as they
+        fitted the first one; no segment leaves the range of its keys.
         """
         dense = np.ascontiguousarray(values, np.float32)
         heights = dense.ravel()[self._place]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where keys go: few of them, on every frame, on every second frame, or only on the poses of speech."""
+"""Place keys: sparsely, on every frame, on every second frame, or only on the poses of speech."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DENSITIES = range(1, 8)
 DEFAULT_DENSITY = 4
 # How far curves may stray at the lowest density, as a share of a channel's range; at 7 it is a hundredth of that.
 _COARSEST = 0.1
-# A jaw that opens less than this share of its largest opening beyond its surroundings says nothing that needs a pose.
+# A jaw that opens less than this share of its largest opening beyond its surroundings needs no pose of its own.
 _APEX_SHARE = 0.15
 
 
@@ -27,11 +27,11 @@ _APEX_SHARE = 0.15
 class Placing:
     """How keys are placed.
 
-    'SPARSE' sets as few as ``density`` (one of DENSITIES) allows, 'EVERY' one on each frame, 'STEP' one on every ``step``-th
-    frame counted from ``phase`` (on twos: step 2), 'POSES' holds the face from one of the ``extremes`` (closures) and
-    ``breakdowns`` (apexes of vowels) to the next; in the dope sheet keys on these frames show as what they are. Keys of 'STEP'
-    that are ``is_held`` keep their value until the next one. 'SHOW' sets them on the frames ``proposed`` by a learned model,
-    where its show's animators would. Raises ValueError for another mode, density or step.
+    'SPARSE' sets as few as ``density`` (one of DENSITIES) allows, 'EVERY' one on each frame, 'STEP' one on every
+    ``step``-th frame counted from ``phase`` (on twos: step 2), 'POSES' holds the face from one of the ``extremes``
+    (closures) and ``breakdowns`` (apexes of vowels) to the next; keys on these frames get the key types of the dope sheet.
+    Keys of 'STEP' that are ``is_held`` keep their value until the next one. 'SHOW' sets them on the frames ``proposed`` by
+    a learned model, where its show's animators would. Raises ValueError for another mode, density or step.
     """
 
     mode: str = "SPARSE"
@@ -62,7 +62,7 @@ class Placing:
         return CONSTANT if self.mode == "POSES" or self.is_held else BEZIER
 
     def frames_among(self, frames: ArrayLike) -> NDArray[np.bool_]:
-        """Which of ``frames`` may carry keys, bool ``[time]``; first and last always do."""
+        """Mark the ``frames`` that may carry keys, bool ``[time]``; the first and last always may."""
         x = np.asarray(frames, np.float64)
         if self.mode == "STEP":
             chosen = np.mod(np.rint(x) - self.phase, self.step) == 0
@@ -95,11 +95,12 @@ def place_keys(
     required: NDArray[np.bool_] | None = None,
     guards: Guards | None = None,
 ) -> list[KeyedCurve]:
-    """Dense curves ``[time, channel]`` as keys; ``required`` (bool ``[time]``) marks frames that must become keys.
-    ``guards`` are for 'SPARSE'.
+    """Place keys on dense curves ``[time, channel]``.
+
+    ``required`` (bool ``[time]``) marks frames that must become keys. ``guards`` are for 'SPARSE'.
 
     ``tolerance`` is that of the placing, in each channel's own unit. Only 'SPARSE' keeps to it at every frame; the others pass
-    through the curve on each of their frames. A higher density of 'SPARSE' never gives fewer keys nor a larger error.
+    through the curve on each of their frames. A higher density of 'SPARSE' never results in fewer keys or a larger error.
     """
     x, y = np.asarray(frames, np.float64), np.asarray(values)
     if placing.mode == "SPARSE":
@@ -115,10 +116,10 @@ def place_keys(
 
 
 def keep_events_on_steps(values: ArrayLike, events: ArrayLike, carries_key: ArrayLike) -> NDArray[np.float32]:
-    """``values`` ``[time, channel]`` in which no stretch of ``events`` (bool ``[time]``) falls between the frames of keys.
+    """Move events onto frames with keys: no stretch of ``events`` (bool ``[time]``) of the result falls between them.
 
-    Where a stretch holds none of the frames that ``carries_key`` (bool ``[time]``, at least one), the nearest one takes the
-    values of the stretch's middle; the other frames stay as they are.
+    Where a stretch of ``values`` ``[time, channel]`` contains none of the frames of ``carries_key`` (bool ``[time]``, at
+    least one), the nearest of them takes the values of the middle of the stretch; the other frames stay as they are.
     """
     kept, keyed = np.array(values, np.float32), np.flatnonzero(carries_key)
     first, last = _stretches(events)
@@ -130,13 +131,13 @@ def keep_events_on_steps(values: ArrayLike, events: ArrayLike, carries_key: Arra
 
 
 def find_proposals(likelihood: ArrayLike) -> NDArray[np.int64]:
-    """Samples ``[time]`` on which a key is proposed: where its likelihood is highest among its neighbours and at least 0.5."""
+    """Find the samples ``[time]`` on which a key is proposed: local maxima of the likelihood of at least 0.5."""
     p = np.pad(np.asarray(likelihood, np.float64), 1, constant_values=-1.0)
     return np.flatnonzero((p[1:-1] >= 0.5) & (p[1:-1] > p[:-2]) & (p[1:-1] >= p[2:]))
 
 
 def find_poses(frames: ArrayLike, jaw: ArrayLike, sealed: ArrayLike) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The frames of closures (the middle of each stretch of ``sealed``, bool ``[time]``) and of the vowels' apexes.
+    """Find the frames of closures (the middle of each stretch of ``sealed``, bool ``[time]``) and of the apexes of vowels.
 
     An apex is a maximum of the ``jaw``'s opening ``[time]`` that stands out from the lows on both sides.
     """
@@ -159,6 +160,6 @@ def find_poses(frames: ArrayLike, jaw: ArrayLike, sealed: ArrayLike) -> tuple[tu
 
 
 def _stretches(marked: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last sample of each stretch of ``marked``, bool ``[time]``."""
+    """Find the first and last sample of each stretch of ``marked``, bool ``[time]``."""
     padded = np.concatenate([[False], np.asarray(marked, bool), [False]])
     return np.flatnonzero(padded[1:] & ~padded[:-1]), np.flatnonzero(~padded[1:] & padded[:-1]) - 1

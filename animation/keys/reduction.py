@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Dense curves become sparse Bezier keys, and Bezier keys are evaluated as Blender evaluates them.
+"""Reduce dense curves to sparse Bezier keys, and evaluate Bezier keys as Blender does.
 
 Every key has both handles a third of the way to its neighbours, so that a segment's x(t) is linear in t and its value is a
-plain cubic Hermite polynomial of the frame: what is fitted here is exactly what Blender shows. Keys lie on the data. Slopes
-are continuous (aligned handles), flat at extrema and limited so that every segment is monotone: the curve never leaves the
-range of its keys, and a closed mouth stays closed.
+plain cubic Hermite polynomial of the frame: what is fitted here is exactly what Blender shows. Keys lie on the data. Slopes are
+continuous (aligned handles), flat at extrema and limited so that every segment is monotone: the curve never leaves the range of
+its keys, and a closed mouth stays closed.
 
-All channels are reduced at once in one flat array, so the work is a handful of passes over all samples whatever the number
-of keys.
+All channels are reduced at once in one flat array, so the work is a handful of passes over all samples whatever the number of
+keys.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-# Blender stores handles as float32: at frame 36,000 a third of a frame is off by 0.002 frames. Fitting to a little less than
+# Blender stores handles as float32: at frame 36,000 a third of a frame is off by 0.002 frames. Fitting to slightly less than
 # the tolerance leaves room for that.
 _ROUNDING_ROOM = 0.97
 # Two samples belong to one flat stretch when they differ by less than this share of the tolerance.
 _FLAT_SHARE = 1e-3
-# Rounds of projected Gauss-Seidel for the slopes. The error shrinks about 0.56 times per round; what is left is checked, not
+# Rounds of projected Gauss-Seidel for the slopes. The error shrinks about 0.56 times per round; the remainder is checked, not
 # trusted, so more rounds would only save the odd key.
 _FIRST_SLOPE_ROUNDS = 8
 _SLOPE_ROUNDS = 4
-# From this round on, segments that still do not fit are also halved, so that awkward curves end in logarithmic time.
+# From this round on, segments that still do not fit are also halved, so that difficult curves end in logarithmic time.
 _HALVING_ROUND = 10
-# From one step of ``coarser_steps`` to the next the tolerance shrinks to this share: three steps to a tenth.
+# From one step of ``coarser_steps`` to the next the tolerance shrinks to this share: three steps make a tenth.
 STEP_SHARE = 10.0 ** (-1 / 3)
 
 
@@ -43,7 +43,7 @@ class KeyedCurve:
     """The Bezier keys of one F-Curve, in order of time.
 
     ``frames`` and ``values`` are float32 ``[key]``; ``left`` and ``right`` are the handles as (frame, value), float32
-    ``[key, 2]``. Raises ValueError when the shapes disagree or the frames do not increase.
+    ``[key, 2]``. Raises ValueError if the shapes disagree or the frames do not increase.
     """
 
     frames: NDArray[np.float32]
@@ -77,18 +77,18 @@ def reduce_to_keys(
     limits: ArrayLike | None = None,
     coarser_steps: int = 0,
 ) -> list[KeyedCurve]:
-    """Fit few Bezier keys to dense curves; at every frame each curve is at most ``tolerance`` away from its data.
+    """Fit few Bezier keys to dense curves so that at every frame each curve is at most ``tolerance`` away from its data.
 
     ``frames`` ``[time]`` increase (any spacing), ``values`` are ``[time, channel]``, ``tolerance`` is one number or one per
     channel, in the channel's unit; 0 keeps every frame that is not on a flat stretch. ``required`` (bool ``[time]`` or
-    ``[time, channel]``) marks samples that must become keys, such as closures. The first and the last frame are always keys,
-    even of a constant channel, so that keys outside the range cannot pull at it. ``limits`` (``[time, channel]``, above 0)
-    are further bounds on the distance at single samples, for what matters more than the tolerance says; infinite for none.
+    ``[time, channel]``) marks samples that must become keys, such as closures. The first and the last frame are always
+    keys, even of a constant channel, so that keys outside the range do not affect it. ``limits`` (``[time, channel]``,
+    above 0) are further bounds on the distance at single samples where it matters more; infinite for none.
 
-    ``coarser_steps`` fits to that many larger tolerances first, each ``1 / STEP_SHARE`` times the next, and keeps their keys.
-    With one step more at ``STEP_SHARE`` times the tolerance, a channel thus either stays as it was or gets further keys and a
-    smaller largest error: fewer keys never come with a smaller one. Raises ValueError when shapes disagree or anything is
-    not finite.
+    ``coarser_steps`` fits to that many larger tolerances first, each ``1 / STEP_SHARE`` times the next, and keeps their
+    keys. With one step more at ``STEP_SHARE`` times the tolerance, a channel thus either stays as it was or gets further
+    keys and a smaller largest error: fewer keys never come with a smaller one. Raises ValueError if shapes disagree or
+    anything is not finite.
     """
     x = np.asarray(frames, dtype=np.float64)
     dense = np.asarray(values)
@@ -107,7 +107,7 @@ def reduce_to_keys(
         return [
             KeyedCurve(empty, empty, np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)) for _ in range(channel_count)
         ]
-    # F-Curves hold float32, so that is what the keys must lie on.
+    # F-Curves hold float32, so the keys must lie on float32 values.
     y = np.ascontiguousarray(dense.T, dtype=np.float32).ravel()
     bounds = None
     if limits is not None:
@@ -136,7 +136,7 @@ def reduce_to_keys(
 
 
 def evaluate_keys(curve: KeyedCurve, frames: ArrayLike) -> NDArray[np.float32]:
-    """The curve at ``frames`` (any shape), as Blender evaluates Bezier keys with constant extrapolation.
+    """Evaluate the curve at ``frames`` (any shape) as Blender does for Bezier keys with constant extrapolation.
 
     Follows ``fcurve_eval_keyframes_interpolate`` and ``BKE_fcurve_correct_bezpart`` (Blender's fcurve.cc): a handle that
     reaches past the neighbouring key is shortened to it, then x(t) = frame is solved for t. Raises ValueError for a curve
@@ -161,7 +161,7 @@ def evaluate_keys(curve: KeyedCurve, frames: ArrayLike) -> NDArray[np.float32]:
 
 
 def largest_errors(curves: Sequence[KeyedCurve], frames: ArrayLike, values: ArrayLike) -> Floats:
-    """The largest distance of each curve from its dense data ``[time, channel]``, float64 ``[channel]``."""
+    """Return the largest distance of each curve from its dense data ``[time, channel]``, float64 ``[channel]``."""
     dense = np.asarray(values, dtype=np.float64)
     return np.array([np.max(np.abs(evaluate_keys(curve, frames) - dense[:, i]), initial=0.0) for i, curve in enumerate(curves)])
 
@@ -170,8 +170,8 @@ def largest_errors(curves: Sequence[KeyedCurve], frames: ArrayLike, values: Arra
 class _Samples:
     """All channels end to end in one flat array; sample i of channel c is at ``c * sample_count + i``.
 
-    ``limits`` bound the distance at single samples; ``weights`` are how many times as much a distance counts there, and
-    ``limited`` how many limits there are up to and with each sample.
+    ``limits`` bound the distance at single samples; ``weights`` are the factors by which a distance counts there, and
+    ``limited`` is the number of limits up to and including each sample.
     """
 
     x: Floats
@@ -187,7 +187,7 @@ class _Samples:
         return self.y[last].astype(np.float64) - self.y[first]
 
     def with_tolerances(self, tolerances: Floats) -> _Samples:
-        """The same samples, to be met more or less closely."""
+        """Return the same samples with other tolerances."""
         if self.limits is None:
             return replace(self, tolerances=tolerances)
         allowed = np.repeat(tolerances.astype(np.float32), self.sample_count)
@@ -203,7 +203,7 @@ class _Samples:
 
 @dataclass
 class _Segments:
-    """What is known of each segment between two keys: the normal equations of its end slopes and its last check.
+    """The state of each segment between two keys: the normal equations of its end slopes and its last check.
 
     ``miss`` is the largest (weighted) distance from the data that was found with the end slopes ``m0`` and ``m1``; infinite
     before the first check.
@@ -224,7 +224,7 @@ class _Segments:
         return cls(a00, a01, a11, b0, b1, np.full(count, np.inf), m0, m1)
 
     def take(self, source: Indices) -> _Segments:
-        """Those of some numbers; -1 stands for one that nothing is known of."""
+        """Select segments by number; -1 stands for a new one without any state."""
         taken = _Segments(*(getattr(self, item.name)[source] for item in fields(self)))
         fresh = np.flatnonzero(source < 0)
         for item in fields(self):
@@ -234,7 +234,7 @@ class _Segments:
 
 @dataclass(frozen=True)
 class _Fit:
-    """Keys, their slopes, and what is known of the segments between them."""
+    """Keys, their slopes, and the state of the segments between them."""
 
     keys: Indices
     slopes: Floats
@@ -242,11 +242,11 @@ class _Fit:
 
 
 def _turning_points(samples: _Samples, tolerances: Sequence[Floats]) -> list[Indices]:
-    """Flat indices of every extremum that stands out, with both ends of flat tops, for each of some tolerances ``[channel]``,
+    """Find the flat indices of every extremum that stands out, with both ends of flat tops, for each tolerance ``[channel]``,
     the largest first.
 
     An extremum stands out when the curve swings more than twice the tolerance on both sides; a smaller wiggle can be
-    replaced by a line through its middle. What is found for one tolerance does not depend on those that come after it.
+    replaced by a line through its middle. The result for one tolerance does not depend on those after it.
     """
     n = samples.sample_count
     if n <= 2:
@@ -273,7 +273,7 @@ def _turning_points(samples: _Samples, tolerances: Sequence[Floats]) -> list[Ind
     found: list[Indices] = []
     for tolerance in tolerances:
         kept = _without_small_swings(height, channel, is_end, np.flatnonzero(turns), 2.0 * tolerance)
-        # Two samples of one height are a rounded top between them: one key. Longer stretches hold from key to key.
+        # Two equal samples are a rounded top between them: one key. Longer stretches hold from key to key.
         holds = run_last[kept] - run_first[kept] > 1
         found.append(np.unique(np.concatenate([run_first[kept], run_last[kept][holds]])))
     return found
@@ -282,7 +282,7 @@ def _turning_points(samples: _Samples, tolerances: Sequence[Floats]) -> list[Ind
 def _without_small_swings(
     height: NDArray[np.float32], channel: Indices, is_end: NDArray[np.bool_], kept: Indices, threshold: Floats
 ) -> Indices:
-    """The extrema ``kept`` without those between which the curve swings by no more than its channel's ``threshold``."""
+    """Drop those of the extrema ``kept`` between which the curve swings by no more than its channel's ``threshold``."""
     while True:
         swing = np.abs(np.diff(height[kept]))
         swing[channel[kept[1:]] != channel[kept[:-1]]] = np.inf
@@ -299,7 +299,7 @@ def _without_small_swings(
 
 
 def _refine(samples: _Samples, fit: _Fit, turning: Indices, required: NDArray[np.bool_]) -> _Fit:
-    """The fit with as many further keys as the samples' tolerances ask for; channels that meet them stay as they are.
+    """Refine the fit with as many further keys as the samples' tolerances require; channels that meet them stay as they are.
 
     ``turning`` are the samples of :func:`_turning_points`; they and the ``required`` ones stay keys.
     """
@@ -318,7 +318,7 @@ def _refine(samples: _Samples, fit: _Fit, turning: Indices, required: NDArray[np
         is_old[place] = False
         keys, slopes = _merge(is_old, keys, added), _merge(is_old, slopes, np.zeros(added.size))
         segments = _carry_over(samples, segments, keys, np.where(is_old[:-1] & is_old[1:], np.cumsum(is_old[:-1]) - 1, -1))
-        # Only near new keys do slopes still move noticeably.
+        # Slopes still move noticeably only near new keys.
         near = np.zeros(keys.size, bool)
         for reach in range(-_SLOPE_ROUNDS, _SLOPE_ROUNDS + 1):
             near[np.clip(place + reach, 0, keys.size - 1)] = True
@@ -345,14 +345,15 @@ def _merge(is_old: NDArray[np.bool_], old: NDArray[Any], new: NDArray[Any]) -> N
 def _find_misses(
     samples: _Samples, keys: Indices, slopes: Floats, segments: _Segments, which: Indices, *, halving: bool = False
 ) -> Indices:
-    """The worst sample of each of ``which`` segments that misses by more than the tolerance; ``halving`` adds their middles.
+    """Find the worst sample of each of ``which`` segments that misses by more than the tolerance; ``halving`` adds their
+    middles.
 
-    What is found out about the segments is noted on them.
+    Results are stored in the segments.
     """
     first, last = keys[which], keys[which + 1]
     m0, m1 = slopes[which], slopes[which + 1]
     allowed = samples.tolerance_at(first)
-    # A change of an end slope moves the curve by at most 4/27 of it times the width, so most segments need no new look.
+    # A change of an end slope moves the curve by at most 4/27 of it times the width, so most segments need no new check.
     moved = np.abs(m0 - segments.m0[which]) + np.abs(m1 - segments.m1[which])
     bound = segments.miss[which] + moved * (samples.frames_at(last) - samples.frames_at(first)) * (4.0 / 27.0)
     is_stale = bound > allowed
@@ -369,16 +370,16 @@ def _find_misses(
 
 
 def _carry_over(samples: _Samples, segments: _Segments, keys: Indices, source: Indices) -> _Segments:
-    """The segments between ``keys``, with what is known of them: ``source`` is the number each had, or -1 for a new one."""
+    """Build the segments between ``keys``, keeping known state: ``source`` is the number that each had, or -1 for a new one."""
     carried = segments.take(source)
     _fill_normal_equations(samples, carried, keys, np.flatnonzero(source < 0))
     return carried
 
 
 def _drop_needless(samples: _Samples, keys: Indices, slopes: Floats, fixed: NDArray[np.bool_], fewest: Indices) -> Indices:
-    """Which keys remain when those that were added on the way to others and are no longer needed go; slopes stay.
+    """Drop keys that were added on the way to others and are no longer needed; returns those that remain. Slopes stay.
 
-    ``fixed`` samples stay keys, and no channel is left with less keys than ``fewest`` says.
+    ``fixed`` samples stay keys, and every channel keeps at least ``fewest`` keys.
     """
     kept = np.arange(keys.size)
     harm = np.full(keys.size, np.inf)  # miss without the key, in tolerances
@@ -396,7 +397,7 @@ def _drop_needless(samples: _Samples, keys: Indices, slopes: Floats, fixed: NDAr
         allowed = samples.tolerance_at(first)
         miss, _, _ = _check(samples, first, last, m0, m1, allowed)
         harm[middle] = np.where(miss <= allowed, miss / np.where(allowed > 0, allowed, 1.0), np.inf)
-        # Neighbours may not go together: the one that hurts least goes first.
+        # Neighbours may not be removed together: the one with the smaller effect goes first.
         drop = np.zeros(keys.size, dtype=bool)
         drop[1:-1] = np.isfinite(harm[1:-1]) & (harm[1:-1] < harm[:-2]) & (harm[1:-1] <= harm[2:])
         channel = keys // samples.sample_count
@@ -415,10 +416,10 @@ def _drop_needless(samples: _Samples, keys: Indices, slopes: Floats, fixed: NDAr
 def _interior(
     samples: _Samples, first: Indices, last: Indices
 ) -> tuple[Indices, Indices, NDArray[np.float32], NDArray[np.float32]]:
-    """The samples between the ends of segments: how many each has, where each begins, and of all samples u in 0..1 and the
-    value above the segment's first key.
+    """Collect the samples between the ends of segments: how many each has, where each begins, and for all samples u in 0..1 and
+    the value relative to the segment's first key.
 
-    float32 is enough, because values are taken from the first key on, and half the memory is most of the time.
+    float32 is enough, because values are relative to the first key; it halves the memory, which takes most of the time.
     """
     count = last - first - 1
     begin = np.cumsum(count) - count
@@ -432,7 +433,8 @@ def _interior(
 
 
 def _fill_normal_equations(samples: _Samples, segments: _Segments, keys: Indices, which: Indices) -> None:
-    """Least squares of the interior in the end slopes, for ``which`` segments. Those without an interior stay 0 and fit."""
+    """Fill in the least squares of the interior in the end slopes, for ``which`` segments; those without an interior stay 0 and
+    fit."""
     empty = keys[which + 1] - keys[which] <= 1
     segments.miss[which[empty]] = 0.0
     which = which[~empty]
@@ -444,8 +446,8 @@ def _fill_normal_equations(samples: _Samples, segments: _Segments, keys: Indices
     v = 1.0 - u
     uv = u * v
     height -= np.repeat(samples.y[last] - samples.y[first], count) * (u * u * (3.0 - 2.0 * u))
-    v *= uv  # u (1 - u)^2, what a slope at the first key adds
-    u *= uv  # u^2 (1 - u), what a slope at the last key takes away
+    v *= uv  # u (1 - u)^2, the contribution of a slope at the first key
+    u *= uv  # u^2 (1 - u), that of a slope at the last key, negated
     segments.a00[which] = np.add.reduceat(v * v, begin) * width * width
     segments.a01[which] = np.add.reduceat(v * u, begin) * -width * width
     segments.a11[which] = np.add.reduceat(u * u, begin) * width * width
@@ -456,7 +458,7 @@ def _fill_normal_equations(samples: _Samples, segments: _Segments, keys: Indices
 def _check(
     samples: _Samples, first: Indices, last: Indices, m0: Floats, m1: Floats, allowed: Floats
 ) -> tuple[Floats, Indices, Indices]:
-    """How far segments (each with an interior) miss, and of those that miss by more than ``allowed`` the worst sample.
+    """Check how far segments (each with an interior) miss, and find the worst sample where one misses by more than ``allowed``.
 
     Returns the largest miss per segment, the flat indices of the worst samples, and which segments these belong to.
     """
@@ -492,17 +494,16 @@ def _check(
 
 
 def _solve_slopes(samples: _Samples, keys: Indices, slopes: Floats, segments: _Segments, which: Indices, rounds: int) -> Floats:
-    """The slopes with those at ``which`` keys solved by least squares within the limits of monotone segments (Fritsch and
-    Carlson 1980).
+    """Solve for the slopes at ``which`` keys by least squares within the limits of monotone segments.
 
-    Projected Gauss-Seidel over even, then odd keys; channels do not touch, because the step from one channel to the next
-    has no interior.
+    The limits are those of Fritsch and Carlson 1980. The method is projected Gauss-Seidel over even, then odd keys; channels
+    are independent, because the step from one channel to the next has no interior.
     """
     here = keys[which]
     left = np.maximum(which - 1, 0)
     right = np.minimum(which, keys.size - 2)
     before, after = _secants(samples, keys[left], here), _secants(samples, here, keys[right + 1])
-    # An end of a channel has one neighbour only; there the slope may be anything monotone.
+    # The end of a channel has only one neighbour; there the slope may be anything monotone.
     before, after = np.where(np.isnan(before), after, before), np.where(np.isnan(after), before, after)
     steepest = np.where(before * after > 0, 3.0 * np.minimum(np.abs(before), np.abs(after)), 0.0)
     low = np.where(after > 0, 0.0, -steepest)
@@ -510,7 +511,7 @@ def _solve_slopes(samples: _Samples, keys: Indices, slopes: Floats, segments: _S
     has_left, has_right = which > 0, which < keys.size - 1
     diagonal = np.where(has_left, segments.a11[left], 0.0) + np.where(has_right, segments.a00[right], 0.0)
     target = np.where(has_left, segments.b1[left], 0.0) + np.where(has_right, segments.b0[right], 0.0)
-    # A key without samples on either side: the slope that a smooth curve through its neighbours has.
+    # A key without samples on either side gets the slope of a smooth curve through its neighbours.
     bare = diagonal <= 0
     target = np.where(bare, 0.5 * (before + after), target)
     diagonal = np.where(bare, 1.0, diagonal)
@@ -528,7 +529,7 @@ def _solve_slopes(samples: _Samples, keys: Indices, slopes: Floats, segments: _S
 
 
 def _secants(samples: _Samples, first: Indices, last: Indices) -> Floats:
-    """The slope from each sample of ``first`` to that of ``last``; not a number where they are one or of two channels."""
+    """Return the slope from each sample of ``first`` to that of ``last``; NaN where they are the same or of two channels."""
     apart = (first < last) & (first // samples.sample_count == last // samples.sample_count)
     width = np.where(apart, samples.frames_at(last) - samples.frames_at(first), np.nan)
     return samples.rise(first, last) / width
@@ -546,7 +547,7 @@ def _to_curves(samples: _Samples, keys: Indices, slopes: Floats) -> list[KeyedCu
         outer = third[[0, -1]] if third.size else np.full(2, 1.0 / 3.0)
         reach_left = np.append(outer[0], third)
         reach_right = np.append(third, outer[1])
-        # Beyond the ends the handles are flat, so that the way to and from keys outside does not overshoot.
+        # Outer handles are flat, so that the way to and from keys outside does not overshoot.
         slope_left = np.append(0.0, slope[1:])
         slope_right = np.append(slope[:-1], 0.0)
         left = np.stack([frames - reach_left, values - slope_left * reach_left], axis=1)
@@ -556,7 +557,7 @@ def _to_curves(samples: _Samples, keys: Indices, slopes: Floats) -> list[KeyedCu
 
 
 def _shorten(x: Floats, y: Floats, handle: Floats, width: Floats) -> tuple[Floats, Floats]:
-    """A handle that reaches further than the segment is scaled back to its width."""
+    """Scale a handle that reaches further than the segment back to its width."""
     dx, dy = handle[..., 0] - x, handle[..., 1] - y
     reach = np.abs(dx)
     scale = np.where(reach > width, width / np.where(reach > 0, reach, 1.0), 1.0)
@@ -569,7 +570,7 @@ def _bezier(t: Floats, p0: Floats, p1: Floats, p2: Floats, p3: Floats) -> Floats
 
 
 def _solve_bezier(x: Floats, x0: Floats, x1: Floats, x2: Floats, x3: Floats) -> Floats:
-    """t with x(t) = x by bisection and Newton's steps inside the bracket; x(t) does not turn back (handles are shortened)."""
+    """Solve x(t) = x for t by bisection and Newton steps inside the bracket; x(t) is monotone because handles are shortened."""
     low, high = np.zeros_like(x), np.ones_like(x)
     t = (x - x0) / (x3 - x0)
     for _ in range(60):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several takes on one F-Curve, each over a range of frames: the uppermost shows, and what it covers is kept beneath it.
+"""Several takes on one F-Curve, each over a range of frames: the topmost is shown, and the keys that it covers are kept
+beneath.
 
-A take is brought to the top by exchanging keys with what lies beneath; an exchange loses nothing and, done twice, changes
-nothing. Keys are tables of ``KEY``: all that Blender's RNA knows of a key.
+A take is brought to the top by exchanging keys with those beneath; an exchange loses nothing and, done twice, changes nothing.
+Keys are tables of ``KEY``: all that Blender's RNA stores of a key.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Hold:
-    """A take's hold on a curve between two frames (both included), and what it covers there."""
+    """A take's hold on a curve between two frames (both included), and the keys that it covers there."""
 
     take: str
     first: float
@@ -60,23 +61,23 @@ class Hold:
     beneath: Version
 
     def overlaps(self, other: Hold) -> bool:
-        """Whether a key may lie within both."""
+        """Return whether a key may lie within both."""
         return self.first - 2 * SAME_FRAME <= other.last and other.first - 2 * SAME_FRAME <= self.last
 
 
 def empty_version() -> Version:
-    """A version without keys."""
+    """Return a version without keys."""
     return Version(np.zeros(0, KEY), no_rows())
 
 
 def frames_inside(frames: ArrayLike, first: float, last: float) -> NDArray[np.bool_]:
-    """Which of ``frames`` are between two frames (both included, with Blender's tolerance)."""
+    """Mark the ``frames`` between two frames (both included, with Blender's tolerance)."""
     x = np.asarray(frames)
     return (x >= first - SAME_FRAME) & (x <= last + SAME_FRAME)
 
 
 def cut(version: Version, first: float, last: float) -> tuple[Version, Version]:
-    """The part of a version between two frames, and the rest."""
+    """Split a version into the part between two frames and the rest."""
     keys = frames_inside(version.keys["co"][:, 0], first, last)
     generated = frames_inside(version.generated[:, 0], first, last)
     return Version(version.keys[keys], version.generated[generated]), Version(
@@ -85,22 +86,22 @@ def cut(version: Version, first: float, last: float) -> tuple[Version, Version]:
 
 
 def merge(one: Version, other: Version) -> Version:
-    """Both versions' keys, in order of time."""
+    """Merge both versions' keys, in order of time."""
     keys = np.concatenate([one.keys, other.keys])
     generated = np.concatenate([one.generated, other.generated])
     return Version(keys[np.argsort(keys["co"][:, 0], kind="stable")], generated[np.argsort(generated[:, 0], kind="stable")])
 
 
 def exchange(shown: Version, held: Hold) -> tuple[Version, Hold]:
-    """What is shown after the keys of a hold have changed places with those beneath it, and the hold."""
+    """Exchange the keys of a hold with those beneath it; returns the shown version and the hold."""
     inside, outside = cut(shown, held.first, held.last)
     return merge(outside, held.beneath), replace(held, beneath=inside)
 
 
 def bring_to_top(shown: Version, holds: Sequence[Hold], take: str) -> tuple[Version, tuple[Hold, ...]]:
-    """What is shown when ``take`` lies over all others, and the holds in their new order, the lowest first.
+    """Put ``take`` above all others; returns the shown version and the holds in their new order, the lowest first.
 
-    Everything comes back exactly when the other order is asked for again. Without such a take nothing changes.
+    The exchange is exactly reversible. Without such a take nothing changes.
     """
     place = next((i for i, held in enumerate(holds) if held.take == take), None)
     if place is None:
@@ -118,9 +119,9 @@ def bring_to_top(shown: Version, holds: Sequence[Hold], take: str) -> tuple[Vers
 
 
 def claim(shown: Version, holds: Sequence[Hold], take: str, first: float, last: float) -> tuple[Hold, ...]:
-    """The holds once ``take`` is about to be written between two frames: its own on top, keeping what it will cover.
+    """Return the holds once ``take`` is about to be written between two frames: its own on top, keeping what it will cover.
 
-    A take that is written again must lie on top (``bring_to_top``) and within the frames given (``withdraw``).
+    A take that is written again must be on top (``bring_to_top``) and within the given frames (``withdraw``).
     """
     inside, _ = cut(shown, first, last)
     place = next((i for i, held in enumerate(holds) if held.take == take), None)
@@ -135,10 +136,10 @@ def claim(shown: Version, holds: Sequence[Hold], take: str, first: float, last: 
 def withdraw(
     shown: Version, held: Hold, first: float, last: float, is_artists: NDArray[np.bool_]
 ) -> tuple[Version, Hold | None]:
-    """What is shown when the uppermost take ends outside two frames, as where its sound was moved or cut.
+    """Cut the topmost take back to two frames, as when its sound was moved or cut.
 
-    There its generated keys give way to what they cover; the artist's (bool ``[key]`` of ``shown``) stay. Also gives the
-    hold that is left, None where nothing is.
+    Outside them its generated keys give way to those they cover; the artist's (bool ``[key]`` of ``shown``) stay. Returns the
+    shown version and the remaining hold, or None for no hold.
     """
 
     def ends(frames: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -156,20 +157,20 @@ def withdraw(
 
 
 def table_rows(keys: Keys) -> Rows:
-    """A table of keys as rows ``[key, 14]`` (artist_keys.py)."""
+    """Convert a table of keys to rows ``[key, 14]`` (artist_keys.py)."""
     names = ("co", "handle_left", "handle_right", "interpolation", "amplitude", "easing", "handle_left_type",
              "handle_right_type", "type", "back", "period")  # fmt: skip
     return np.column_stack([keys[name] for name in names]).astype(np.float32)
 
 
 def pack_keys(keys: Keys) -> str:
-    """Keys as text for a property of Blender's; ``unpack_keys`` gives them back exactly."""
+    """Pack keys as text for a Blender property, which ``unpack_keys`` reverses exactly."""
     columns = [np.ascontiguousarray(keys[name]).tobytes() for name in KEY.names or ()]
     return base64.b64encode(zlib.compress(b"".join(columns), 1)).decode("ascii") if keys.size else ""
 
 
 def unpack_keys(text: str) -> Keys:
-    """Keys out of ``pack_keys``' text; none where it is damaged."""
+    """Unpack the text of ``pack_keys``; damaged text yields no keys."""
     try:
         data = zlib.decompress(base64.b64decode(text, validate=True)) if text else b""
     except (ValueError, zlib.error, binascii.Error):

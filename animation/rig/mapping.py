@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which channels drive which targets, as plain data; no rig is touched here."""
+"""Links from channels to targets, as plain data; rigs are not touched here."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ CONFIDENCES = ("SURE", "LIKELY", "UNSURE")
 
 @dataclass(frozen=True)
 class Target:
-    """One animatable value: a property path below a data-block, in Blender's own words.
+    """One animatable value: a property path below a data-block, in Blender's own notation.
 
-    ``id_type`` is Blender's ID type ('KEY', 'OBJECT', 'ARMATURE', ...), ``data_path`` what Copy Data Path gives.
+    ``id_type`` is Blender's ID type ('KEY', 'OBJECT', 'ARMATURE', ...), ``data_path`` is the text of Copy Data Path.
     """
 
     id_type: str
@@ -36,10 +36,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Link:
-    """One channel driving one target: ``rest + offset + gain * ease_channel(channel)``, then clamped to the limits given.
+    """One channel driving one target: ``rest + offset + gain * ease_channel(channel)``, then clamped to its limits.
 
-    ``rest`` is the target's own value while nothing drives it (1 for a scale); it counts once, however many links drive the
-    target. ``confidence`` says how certain the link is: one of CONFIDENCES.
+    ``rest`` is the target's own value while nothing drives it (1 for a scale); it counts once, no matter how many links
+    drive the target. ``confidence`` is the certainty of the link: one of CONFIDENCES.
     """
 
     channel: str
@@ -64,17 +64,17 @@ class Mapping:
         object.__setattr__(self, "links", tuple(self.links))
 
     def channels(self) -> tuple[str, ...]:
-        """The channels of enabled links, each once, in order."""
+        """Return the channels of enabled links, each once, in order."""
         return tuple(dict.fromkeys(link.channel for link in self.links if link.enabled))
 
     def targets(self) -> tuple[Target, ...]:
-        """The targets of enabled links, each once, in order."""
+        """Return the targets of enabled links, each once, in order."""
         return tuple(dict.fromkeys(link.target for link in self.links if link.enabled))
 
 
 @dataclass(frozen=True)
 class TargetCurves:
-    """What every target does: ``values`` float32 ``[time, target]``; row i is ``start_seconds + i / frame_rate``."""
+    """The curves of targets: ``values`` float32 ``[time, target]``; row i is ``start_seconds + i / frame_rate``."""
 
     targets: tuple[Target, ...]
     frame_rate: float
@@ -90,11 +90,11 @@ class TargetCurves:
 
 
 def apply_mapping(mapping: Mapping, curves: ChannelCurves) -> TargetCurves:
-    """What the targets do when the channels do ``curves``.
+    """Compute the curves of the targets from those of the channels.
 
     Links to one target add up on the rest of the first of them; then the target is clamped to the tightest limits of its
-    links. Links that are off or whose channel ``curves`` does not have take no part. Raises RigError when no link is left, so
-    that nothing is animated in silence.
+    links. Links that are off or whose channel is missing from ``curves`` are ignored. Raises RigError if no link is left,
+    so that an empty result never goes unnoticed.
     """
     column = {name: i for i, name in enumerate(curves.names)}
     active = [link for link in mapping.links if link.enabled and link.channel in column]
@@ -121,10 +121,11 @@ def apply_mapping(mapping: Mapping, curves: ChannelCurves) -> TargetCurves:
 
 
 def ease_channel(values: ArrayLike, ease: float) -> NDArray[np.float64]:
-    """A channel bent between 0 and 1, which both stay: ``ease`` above 0 starts slowly, below 0 quickly, 0 is straight.
+    """Bend a channel between 0 and 1, which both stay fixed: ``ease`` above 0 starts slowly, below 0 quickly, 0 is straight.
 
-    The slope is ``4 ** -ease`` at 0 and ``4 ** ease`` at 1 and goes on straight beyond 1; negative values mirror positive ones.
-    This is the bias function of C. Schlick, "Fast Alternatives to Perlin's Bias and Gain Functions", Graphics Gems IV, 1994.
+    The slope is ``4 ** -ease`` at 0 and ``4 ** ease`` at 1 and continues straight beyond 1; negative values mirror positive
+    ones. This is the bias function of C. Schlick, "Fast Alternatives to Perlin's Bias and Gain Functions", Graphics Gems
+    IV, 1994.
     """
     straight = np.asarray(values, dtype=np.float64)
     if ease == 0.0:
@@ -136,7 +137,7 @@ def ease_channel(values: ArrayLike, ease: float) -> NDArray[np.float64]:
 
 
 def to_json(mapping: Mapping) -> str:
-    """The mapping as text that ``from_json`` reads back equal."""
+    """Write the mapping as text that ``from_json`` reads back equal."""
     links = [asdict(link) for link in mapping.links]
     return json.dumps({"format": _FORMAT, "version": SCHEMA_VERSION, "links": links}, indent=1, ensure_ascii=False)
 
@@ -171,7 +172,7 @@ def _read_link(data: object, place: str) -> Link:
 
 
 def _checked(parsed: object, kind: type[Link] | type[Target], place: str) -> dict[str, Any]:
-    """The fields of one dataclass out of JSON, each of the right type."""
+    """Check the fields of one dataclass in JSON, each for its type."""
     if not isinstance(parsed, dict):
         raise RigError(f"The mapping file is damaged: {place} is not an object; save the mapping again.")
     data = cast(dict[str, object], parsed)

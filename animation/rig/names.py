@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Split, normalise and mirror the names of controls, and read those in data paths."""
+"""Names of controls and names in data paths: split, normalise and mirror them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 QUOTED = r'"((?:[^"\\]|\\.)*)"'
-"""A regular expression for a name between double quotes, as data paths hold it, with its escapes; one group."""
+"""A regular expression for a double-quoted name in a data path, including its escapes; one group."""
 
 # Words between separators and at changes of case: 'eyeBlink_L' -> eye Blink L, 'ARKitJawOpen' -> AR Kit Jaw Open.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
@@ -20,7 +20,7 @@ def split_words(name: str) -> list[str]:
 
 
 def names_in_path(data_path: str) -> list[str]:
-    """Return the names between brackets and double quotes of a data path, as they are written there."""
+    """Return the bracketed, double-quoted names of a data path, escapes included."""
     return re.findall(rf"\[{QUOTED}\]", data_path)
 
 
@@ -33,10 +33,10 @@ _SIDES = {"l": "l", "left": "l", "r": "r", "right": "r"}
 
 
 def normalise_name(name: str) -> str:
-    """A control's name without case and separators, its side as '.l' or '.r' at the end.
+    """Reduce a control's name to a form without case and separators, with its side as '.l' or '.r' at the end.
 
-    'eyeBlinkLeft', 'EyeBlink_L', 'eye_blink.l', 'L_eyeBlink' and 'eyeblinkleft' all become 'eyeblink.l'. A name that is
-    only a side ('L') is left as it is: it is a sound then, not a side.
+    'eyeBlinkLeft', 'EyeBlink_L', 'eye_blink.l', 'L_eyeBlink' and 'eyeblinkleft' all become 'eyeblink.l'. A name that is only a
+    side ('L') stays unchanged, because it is a sound rather than a side.
     """
     words = split_words(name)
     side = ""
@@ -70,15 +70,15 @@ _OTHER_SIDE = dict(_SIDE_PAIRS) | {right: left for left, right in _SIDE_PAIRS}
 
 
 def mirror_name(name: str) -> str:
-    """The name of the same control on the other side, or ``name`` where it has no side: 'eyeBlink_L' -> 'eyeBlink_R'.
+    """Return the name of the same control on the other side, or ``name`` where it has no side: 'eyeBlink_L' -> 'eyeBlink_R'.
 
-    A name that is only a letter ('L') has no side: it is a sound then.
+    A name that is only a letter ('L') has no side, because it is a sound.
     """
     return name if len(name) == 1 else _SIDE.sub(lambda match: _OTHER_SIDE[match.group()], name)
 
 
 def shared_prefix(names: Sequence[str]) -> str:
-    """The longest beginning up to a separator that at least two and at least half of the names have, or ''."""
+    """Return the longest prefix up to a separator that at least two and at least half of the names share, or ''."""
     counts = Counter(name[: match.end()] for name in names for match in _SEPARATORS.finditer(name))
     shared = [prefix for prefix, count in counts.items() if count >= 2 and 2 * count >= len(names)]
     return max(shared, key=len, default="")

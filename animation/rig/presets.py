@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the controls of known rig families are called and which channels drive them, read from the files in ``presets/``.
+"""Presets of rig families: the names of their controls and the channels that drive them, from the files in ``presets/``.
 
-A preset file is JSON. ``links`` says for each channel which controls of the family it drives: one name, a list of names, or an
-object of names with a gain each. ``a|b`` are spellings of one control of which a rig has one. A channel ``mouthSmile*`` stands
-for both sides; in its controls ``<L|R>`` is the part that differs. A bone has ``move`` (a vector in armature space: x to the
-character's left, y to its back, z up, in units of the distance between the two bones of ``unit``, its own or the preset's) or
-``turn`` (degrees about those axes) instead of a gain; with ``about``, a bone, it goes where a turn about that bone's head
-would take it, without turning. ``made_up`` says the same of channels that the family has no control for, from others.
-``spellings`` are patterns of which a name has to match one; its group ``name`` is what is compared. ``like`` takes over the
-links of other presets. ``least`` is the share of the channels that has to be found before the preset is believed at all.
+A preset file is JSON. ``links`` lists for each channel the controls of the family that it drives: one name, a list of
+names, or an object of names with a gain each. ``a|b`` are spellings of one control, of which a rig has one. A channel
+``mouthSmile*`` stands for both sides; in its controls ``<L|R>`` is the part that differs. A bone has ``move`` (a vector in
+armature space: x to the character's left, y to its back, z up, in units of the distance between the two bones of ``unit``,
+its own or the preset's) or ``turn`` (degrees about those axes) instead of a gain; with ``about``, a bone, it goes where a
+turn about that bone's head would take it, without turning. ``made_up`` does the same for channels without a control of
+their own in the family, from other controls. ``spellings`` are patterns, one of which a name has to match; its group
+``name`` is compared. ``like`` takes over the links of other presets. ``least`` is the share of the channels that must be
+found for the preset to count at all.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ Links = Mapping[str, tuple[PresetControl, ...]]
 
 @dataclass(frozen=True)
 class Preset:
-    """One rig family. ``mouth`` says whether its 'face' channels or its 'visemes' speak; the other kind rests."""
+    """One rig family. ``mouth`` states whether its 'face' channels or its 'visemes' speak; the others rest."""
 
     family: str
     title: str
@@ -74,12 +75,12 @@ class Preset:
 
 @functools.cache
 def bundled_presets() -> tuple[Preset, ...]:
-    """The presets that come with Voxrig, by family name (read once, at first use)."""
+    """Return the bundled presets by family name (read once, at first use)."""
     return load_presets(sorted((Path(__file__).parents[2] / "presets").glob("*.json")))
 
 
 def load_presets(paths: Iterable[Path]) -> tuple[Preset, ...]:
-    """Read preset files, which may be ``like`` one another. Raises RigError naming the first thing wrong."""
+    """Read preset files, which may be ``like`` one another. Raises RigError for the first error."""
     documents: dict[str, dict[str, object]] = {}
     for path in paths:
         try:
@@ -147,7 +148,7 @@ def _read(family: str, documents: Mapping[str, dict[str, object]]) -> Preset:
 def _links(
     data: dict[str, object], name: str, documents: Mapping[str, dict[str, object]], above: tuple[str, ...]
 ) -> dict[str, tuple[PresetControl, ...]]:
-    """The links of a preset: those of the presets it is like, then its own in their place."""
+    """Collect the links of a preset: those of the presets it is like, replaced by its own."""
     place = f"of {above[-1]}"
     links: dict[str, tuple[PresetControl, ...]] = {}
     for other in _texts(data.get("like", []), "like", place):
@@ -186,7 +187,7 @@ def _control(name: str, how: object, side: int | None, place: str) -> PresetCont
     if unknown:
         raise _wrong(place, f'"{unknown[0]}" is nothing that a control does')
     gain, offset = _number(entries.get("gain", 1.0), place), _number(entries.get("offset", 0.0), place)
-    # What a preset says of the left side holds mirrored for the right one.
+    # Entries for the left side hold mirrored for the right one.
     flip = -1.0 if side == 1 else 1.0
     move, turn = _vector(entries.get("move"), place), _vector(entries.get("turn"), place)
     unit = _unit(entries.get("unit", []), place)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which control of a character is which channel, from the names alone, and how certain that is.
+"""Recognise the channel of each control of a character from names alone, and rate the certainty.
 
-Presets of rig families come first: the one that explains most of the names and finds most of itself wins. What it leaves open
-is taken from the other presets that hold, then from names that are the same but for case, separators and side, then from words
-that mean the same ('kiss' and 'pucker'), and last from words that are merely alike, which a person has to confirm.
+Presets of rig families come first: the one that explains most of the names and is itself most complete wins. Its gaps are
+filled from the other presets that hold, then from names that are equal except for case, separators and side, then from words of
+the same meaning ('kiss' and 'pucker'), and last from words that are merely similar, which a person has to confirm.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from .presets import Links, Preset, PresetControl, Vector
 
 SURE, LIKELY, UNSURE = "SURE", "LIKELY", "UNSURE"
 
-# A preset of which less than this was found names links that are only likely, and below the second share unsure, because short
-# names ('Open', 'Smile') mean other things on other rigs.
+# If less than this share of a preset was found its links are only likely, and below the second share unsure, because short
+# names ('Open', 'Smile') have other meanings on other rigs.
 _SURE_SHARE = 0.5
 _LIKELY_SHARE = 0.15
-# Where a rig has shapes and bones for the same, the shapes were made for the very expression.
+# Where a rig has both shapes and bones for an expression, the shapes were made for exactly that expression.
 _BONES_COUNT = 0.8
-# So many channels have to be found before a preset is named as the character's family.
+# This many channels must be found for a preset to be named as the character's family.
 _LEAST_CHANNELS = 3
-# Shared words of a name and a channel over all their words (Dice), from which they are worth asking about.
+# Shared words of a name and a channel over all their words (Dice): from here on they are worth asking about.
 _ALIKE = 0.7
-# A mouth needs so many of its visemes to speak with them when it also has some face shapes.
+# A mouth that also has some face shapes needs this many of its visemes to speak with them.
 _LEAST_VISEMES = 4
 
 
 @dataclass(frozen=True)
 class Control:
-    """What recognition sees of one control: its name, what carries it (a mesh, a bone), whether it is a bone's transform."""
+    """A control as recognition sees it: its name, its owner (a mesh, a bone), and whether it is the transform of a bone."""
 
     name: str
     place: str = ""
@@ -45,7 +45,7 @@ class Control:
 
 @dataclass(frozen=True)
 class FoundLink:
-    """A channel that drives ``controls[control]`` of the list that was asked about; ``why`` says it for the artist.
+    """A channel that drives ``controls[control]`` of the list that was asked about; ``why`` is the reason, for the artist.
 
     ``move`` and ``turn`` of bones are in armature space: in units of the distance between the two bones of ``unit``, and in
     degrees about the axes; with ``about``, the bone goes where that turn about the head of another bone would take it.
@@ -66,7 +66,7 @@ class FoundLink:
 
 @dataclass(frozen=True)
 class Recognition:
-    """What was recognised: the family ('' when none), the share of it that was found, and the links in order of the channels.
+    """The result: the family ('' for none), the share of it that was found, and the links in order of the channels.
 
     ``scores`` are all presets' scores from 0 to 1, the best first; ``missing`` the channels without a link.
     """
@@ -81,10 +81,10 @@ class Recognition:
 
 
 def recognise(channels: Sequence[str], controls: Sequence[Control], presets: Iterable[Preset]) -> Recognition:
-    """Find what ``channels`` drive among ``controls``.
+    """Find the ``controls`` that ``channels`` drive.
 
-    The same name on several places (face, teeth, beard) is one control on each of them. Two controls of one place that fit a
-    channel equally well are both unsure. Nothing here raises: empty, strange and repeated names only go unrecognised.
+    The same name on several places (face, teeth, beard) is one control on each of them. Two controls of one place that fit
+    a channel equally well are both unsure. It never raises: empty, strange and repeated names merely stay unrecognised.
     """
     names = _Names(controls)
     trials = [_Trial(preset, names) for preset in presets]
@@ -102,7 +102,7 @@ def recognise(channels: Sequence[str], controls: Sequence[Control], presets: Ite
     gathered.add_same()
     if best is not None:
         gathered.add_preset(best, best.preset.made_up, at_most=LIKELY, is_made_up=True)
-    # A preset of which too little was found to hold is no more than a hint.
+    # A preset of which too little was found to hold is only a hint.
     for trial in trials:
         if not trial.holds:
             gathered.add_preset(trial, trial.preset.links, at_most=LIKELY)
@@ -120,9 +120,9 @@ def recognise(channels: Sequence[str], controls: Sequence[Control], presets: Ite
 
 
 def choose_mouth(found: Recognition, channels: Sequence[Channel]) -> tuple[FoundLink, ...]:
-    """The links without those that would open the mouth a second time: a mouth speaks by its shapes or by its visemes.
+    """Drop the links that would open the mouth a second time: a mouth speaks with its shapes or with its visemes.
 
-    The preset says by which; without one, shapes do as soon as there is one that opens the jaw or there are few visemes.
+    The preset decides; without one, shapes are used as soon as one of them opens the jaw or there are few visemes.
     ``channels`` are the model's, with region and group.
     """
     kind = {channel.name: channel for channel in channels}
@@ -140,7 +140,7 @@ def choose_mouth(found: Recognition, channels: Sequence[Channel]) -> tuple[Found
         by_visemes = not opens and len(spoken) >= _LEAST_VISEMES
     if not by_visemes:
         return tuple(link for link in found.links if link.channel not in visemes)
-    # A smile of the preset's own is meant to go with its visemes; other mouth shapes would add up with them.
+    # A smile of the preset's own is meant to accompany its visemes; other mouth shapes would add up with them.
     return tuple(link for link in found.links if link.channel not in mouth or link.is_made_up)
 
 
@@ -149,12 +149,12 @@ def choose_mouth(found: Recognition, channels: Sequence[Channel]) -> tuple[Found
 
 
 def _fold(text: str) -> str:
-    """Half-width and full-width letters as one, no spaces around."""
+    """Fold half-width and full-width letters into one form, and strip spaces."""
     return unicodedata.normalize("NFKC", text).strip()
 
 
 class _Names:
-    """The names of a character by every form in which they are asked for."""
+    """The names of a character by every form in which they are looked up."""
 
     def __init__(self, controls: Sequence[Control]) -> None:
         self.controls = controls
@@ -166,7 +166,7 @@ class _Names:
         self.values = [name for is_bone, name in self.at if not is_bone]
         self.bones = [name for is_bone, name in self.at if is_bone]
         prefix = shared_prefix([self.folded[name] for name in self.values])
-        if read_meaning(prefix).parts:  # 'Mouth_' says something
+        if read_meaning(prefix).parts:  # 'Mouth_' has a meaning
             prefix = ""
         self.bare = {name: folded.removeprefix(prefix) for name, folded in self.folded.items()}
         self._normal: dict[str, str] = {}
@@ -175,30 +175,30 @@ class _Names:
         self._lines: dict[bool, tuple[str, dict[str, list[str]]]] = {}
 
     def normal(self, text: str) -> str:
-        """``normalise_name``, remembered."""
+        """Return ``normalise_name``, cached."""
         found = self._normal.get(text)
         if found is None:
             found = self._normal[text] = normalise_name(text)
         return found
 
     def exact(self, is_bone: bool) -> dict[str, list[str]]:
-        """Names by how they are written, with and without the prefix that most of them share."""
+        """Return names as written, with and without the prefix shared by most of them."""
         if is_bone not in self._exact:
             self._exact[is_bone] = self._group(is_bone, lambda form: form)
         return self._exact[is_bone]
 
     def loose(self, is_bone: bool) -> dict[str, list[str]]:
-        """Names by their normalised form, with and without the prefix that most of them share."""
+        """Return names by their normalised form, with and without the prefix shared by most of them."""
         if is_bone not in self._loose:
             self._loose[is_bone] = self._group(is_bone, self.normal)
         return self._loose[is_bone]
 
     def spelled(self, is_bone: bool, spelling: re.Pattern[str]) -> Iterator[tuple[str, list[str]]]:
-        """What is left of the names that match a preset's spelling, each with the names themselves."""
+        """Yield the rest of the names that match a preset's spelling, each with the names themselves."""
         if is_bone not in self._lines:
             forms = {form: names for form, names in self.exact(is_bone).items() if "\n" not in form}
             self._lines[is_bone] = "\n".join(forms), forms
-        # One search through all names takes a fifth of the time of one for each.
+        # One search through all names takes a fifth of the time of one search for each.
         text, forms = self._lines[is_bone]
         for found in _whole_lines(spelling).finditer(text):
             yield found["name"], forms[found.group()]
@@ -222,7 +222,7 @@ def _whole_lines(spelling: re.Pattern[str]) -> re.Pattern[str]:
 
 
 class _Trial:
-    """One preset tried on the names: for each of its controls the names that fit, and whether exactly."""
+    """One preset tried on the names: the names that fit each of its controls, and whether exactly."""
 
     def __init__(self, preset: Preset, names: _Names) -> None:
         self.preset = preset
@@ -266,7 +266,7 @@ class _Trial:
         self.exact[is_bone], self.loose[is_bone] = exact, loose
 
     def find(self, control: PresetControl) -> tuple[tuple[str, ...], frozenset[str]]:
-        """The names that may be this control, and those of them that are it to the letter.
+        """Find the names that may be this control, and those of them that match it to the letter.
 
         A control without a side is also found split in two ('cheekPuff' as 'cheekPuff_L' and 'cheekPuff_R').
         """
@@ -274,7 +274,7 @@ class _Trial:
         for name in control.names:
             folded = _fold(name)
             if folded in exact:
-                # Other meshes of the character may spell it otherwise.
+                # Other meshes of the character may use another spelling.
                 others = loose.get(self.names.normal(folded), ())
                 return tuple(dict.fromkeys((*exact[folded], *others))), frozenset(exact[folded])
         for name in control.names:
@@ -287,7 +287,7 @@ class _Trial:
 
 
 def _score(trials: Sequence[_Trial]) -> None:
-    """Score presets by how much of them was found, how much of the character they explain, and how much of that only they do.
+    """Score presets by how much of them was found, how much of the character they explain, and how much only they explain.
 
     The first two weigh equally (their harmonic mean), so that a small preset does not win by being complete on a rig that has
     far more, nor a large one by being large. The last decides between near equals.
@@ -312,12 +312,12 @@ def _score(trials: Sequence[_Trial]) -> None:
 # Words
 
 _SIDES = {"l": "l", "left": "l", "lft": "l", "lf": "l", "r": "r", "right": "r", "rgt": "r", "rt": "r"}
-# Words that say what a thing is for the software, not what it does to the face.
+# Words that describe a thing for the software rather than its effect on the face.
 _NOISE = frozenset(
     "ctrl ctl control expression expressions exp facs bs jnt cbs arkit ar kit blendshape blend shape shapes key morph target "
     "head face facial fac fcl the cc g gen genesis mesh geo value prop div sk pose fix vrc".split()
 )
-# Other words for the same thing, word by word.
+# Other words of the same meaning, word by word.
 _SAME = {
     "lip": "mouth", "lips": "mouth", "mth": "mouth", "mouths": "mouth", "kuchi": "mouth",
     "lid": "eye", "lids": "eye", "eyelid": "eye", "eyelids": "eye", "eyes": "eye",
@@ -347,7 +347,7 @@ _SAME = {
     "blinks": "blink", "wink": "blink", "winking": "blink", "squeeze": "squint", "squinting": "squint", "tightener": "tight",
     "tighten": "tight", "showing": "show", "stick": "out",
 }  # fmt: skip
-# Groups of words that mean one thing: when all on the left are there, those on the right stand for them.
+# Groups of words with one meaning: where all on the left are present, those on the right replace them.
 _PHRASES = tuple(
     (frozenset(left.split()), frozenset(right.split()))
     for left, right in (
@@ -378,7 +378,7 @@ _PHRASES = tuple(
         ("tongue forward", "tongue out"),
     )
 )
-# A word that belongs to one part of the face, whether that is named or not.
+# Words that belong to one part of the face, whether that is named or not.
 _PART_OF = {
     "pucker": "mouth", "funnel": "mouth", "smile": "mouth", "frown": "mouth", "dimple": "mouth", "blink": "eye",
     "sneer": "nose", "shrug": "mouth", "puff": "cheek",
@@ -389,20 +389,20 @@ _PARTS = frozenset("mouth eye brow cheek nose jaw tongue".split())
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a name says: its words after synonyms, and its side."""
+    """The meaning of a name: its words after synonyms, and its side."""
 
     words: frozenset[str]
     side: str
 
     @property
     def parts(self) -> frozenset[str]:
-        """The parts of the face that it names."""
+        """Parts of the face that the name mentions."""
         return self.words & _PARTS
 
 
 @functools.lru_cache(maxsize=20_000)
 def read_meaning(name: str) -> Meaning:
-    """The words and the side of a name, with words that mean the same made the same."""
+    """Split a name into its words, with synonyms unified, and its side."""
     words = split_words(name)
     sides = {_SIDES[word] for word in words if word in _SIDES}
     side = sides.pop() if len(sides) == 1 else ""
@@ -454,7 +454,7 @@ class _Gathered:
                 at_place.setdefault(self.names.controls[i].place, []).append(i)
         for places in at_place.values():
             chosen = [i for i in places if exact(self.names.controls[i].name)] or places
-            # Halves of one control are two on purpose.
+            # Halves of one control are separate on purpose.
             doubtful = len(chosen) > 1
             if len(chosen) == 2:
                 doubtful = {_side_of(self.names, i) for i in chosen} != {"l", "r"}
@@ -463,13 +463,13 @@ class _Gathered:
                 self.taken.add(self.names.controls[i].name)
 
     def add_named(self, channel: str) -> None:
-        """A control that is called like the channel to the letter, and on other meshes nearly so."""
+        """Add controls named like the channel to the letter, and on other meshes almost so."""
         if (False, channel) in self.names.at:
             fitting = dict.fromkeys((channel, *self.names.loose(False).get(self.names.normal(channel), ())))
             self._add(channel, [*fitting], False, lambda name: name == channel, _maker(channel, "has the channel's name"), SURE)
 
     def add_preset(self, trial: _Trial, links: Links, at_most: str = SURE, is_made_up: bool = False) -> None:
-        """What a preset says of channels that have no link yet."""
+        """Add a preset's links for channels that have no link yet."""
         preset = trial.preset
         if not trial.holds and preset.least:
             return
@@ -512,7 +512,8 @@ class _Gathered:
         return UNSURE
 
     def add_same(self) -> None:
-        """Controls with the channel's name but for case, separators, side and a shared prefix; or with it in two halves."""
+        """Add controls with the channel's name except for case, separators, side and a shared prefix; or with it in two
+        halves."""
         table = self.names.loose(False)
         for channel in self._open():
             key = self.names.normal(channel)
@@ -528,7 +529,7 @@ class _Gathered:
                 )
 
     def add_alike(self) -> None:
-        """Controls whose words mean the channel (likely), or most of it (unsure)."""
+        """Add controls whose words mean the channel (likely), or most of it (unsure)."""
         open_channels = self._open()
         if not open_channels:
             return
@@ -585,7 +586,7 @@ def _side_of(names: _Names, control: int) -> str:
 
 
 def _likeness(wanted: Meaning, offered: Meaning) -> float:
-    """Shared words over all words, 0 when the sides or the parts of the face differ."""
+    """Return shared words over all words, or 0 if the sides or the parts of the face differ."""
     if wanted.side != offered.side or (wanted.parts and offered.parts and not wanted.parts & offered.parts):
         return 0.0
     return 2.0 * len(wanted.words & offered.words) / (len(wanted.words) + len(offered.words))
