@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Voxrig: facial animation from speech, as sparse F-Curves on the artist's own rig.
 
-Nothing is imported at module level: the pure folders are used without Blender, and start-up stays free.
+Nothing is imported at module level, so that the pure folders work without Blender and start-up costs nothing.
 """
 
 
 def register() -> None:
-    """Called by Blender when the extension is enabled."""
+    """Register the extension; Blender calls this when it is enabled."""
     from . import registration
 
     registration.register()
 
 
 def unregister() -> None:
-    """Called by Blender when the extension is disabled."""
+    """Unregister the extension; Blender calls this when it is disabled."""
     from . import registration
 
     registration.unregister()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m voxrig ...`` and, from a checkout of any name, ``python /path/to/checkout ...``."""
+"""Run ``python -m voxrig ...`` or, from a checkout of any name, ``python /path/to/checkout ...``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 
 def _load_root_as_package() -> str:
-    """Run by path this file belongs to no package: load its folder as ``voxrig`` and give that name."""
+    """Load this file's folder as the package ``voxrig`` and return that name; a file that is run by path has no package."""
     root = Path(__file__).resolve().parent
-    # Python put the folder itself on the path, where errors, cli and the others would be modules of their own.
+    # Python put the folder itself on the path, where errors, cli and the others would be separate top-level modules.
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != root]
     spec = importlib.util.spec_from_file_location("voxrig", root / "__init__.py", submodule_search_locations=[str(root)])
     if spec is None or spec.loader is None:

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Errors that are shown to the artist.
 
-The text of each is one sentence that says what is wrong and what to do about it. Operators report it and
-change nothing; the command line prints it on one line. Every other exception is a bug and propagates.
+The text of each is one sentence that states the problem and what to do about it. Operators report it and change nothing; the
+command line prints it on one line. Every other exception is a bug and propagates.
 """
 
 
 class VoxrigError(Exception):
-    """Something the user can put right; the message says how."""
+    """A problem that the user can fix; the message says how."""
 
 
 class AudioError(VoxrigError):
-    """A sound cannot be read or holds nothing to animate."""
+    """A sound cannot be read or has nothing to animate."""
 
 
 class ModelError(VoxrigError):
-    """A model package is damaged, disagrees with itself or cannot run here."""
+    """A model package is damaged, contradicts itself or cannot run here."""
 
 
 class RigError(VoxrigError):
@@ -23,12 +23,12 @@ class RigError(VoxrigError):
 
 
 class InterchangeError(VoxrigError):
-    """A file of curves is damaged, in none of the known formats, or cannot be written."""
+    """A curve file is damaged, of unknown format, or cannot be written."""
 
 
 class ShowError(VoxrigError):
-    """Collected shots are damaged, do not go together or hold nothing to learn from."""
+    """Collected shots are damaged, do not belong together or hold nothing to learn from."""
 
 
 class Cancelled(Exception):
-    """The user stopped a long piece of work; nothing was changed. Not an error: nobody reports it."""
+    """The user stopped a long task; nothing was changed. This is not an error and is never reported."""

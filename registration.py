@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Registers everything with Blender, in one order, and takes it back in the opposite one."""
+"""Register everything with Blender in one order, and unregister it in the reverse order."""
 
 from typing import Any
 
@@ -67,21 +67,21 @@ _commands: list[Any] = []
 
 
 def register() -> None:
-    """Register every module and the command ``voxrig``; a failure is visible."""
+    """Register every module and the command ``voxrig``; failures are visible."""
     for module in MODULES:
         module.register()
     _commands.append(bpy.utils.register_cli_command("voxrig", run_command))
 
 
 def unregister() -> None:
-    """Take back what ``register`` did, the last thing first."""
+    """Undo ``register``, in reverse order."""
     bpy.utils.unregister_cli_command(_commands.pop())
     for module in reversed(MODULES):
         module.unregister()
 
 
 def run_command(arguments: list[str]) -> int:
-    """``blender --command voxrig ...``: the command line, on the file that Blender has loaded."""
+    """Run ``blender --command voxrig ...``: the command line, on the file that is open in Blender."""
     from . import cli
 
     return cli.main(arguments)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sound in, channel curves out: model packages, sessions and windows. No Blender."""
+"""From sound to channel curves: model packages, sessions and windows, without Blender."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sound files as one mono float32 waveform at a model's sample rate, read in blocks.
+"""Read sound files as one mono float32 waveform at a model's sample rate, block by block.
 
-Memory stays at the size of the result plus a few blocks, whatever the file's rate and channel count.
+Memory stays at the size of the result plus a few blocks, whatever the rate and number of channels of the file.
 """
 
 # pyright: reportMissingTypeStubs=false
@@ -25,21 +25,21 @@ from ..storage.reading import check_ordinary_file
 if TYPE_CHECKING:
     import soundfile
 
-# What libsndfile reads; other containers need the fallback decoder.
+# Formats read by libsndfile; other containers need the fallback decoder.
 READABLE_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".rf64", ".w64")
 
 LOWEST_RATE, HIGHEST_RATE = 1000, 768_000
-"""Samples a second of a sound file. Beyond these a header is damaged, and the filter would grow without measure."""
+"""Limits of a sound file in samples a second. Beyond these the header is damaged, and the filter would grow without bound."""
 
 LONGEST_SECONDS = 6 * 3600.0
-"""Of one sound: what a file claims or holds beyond it would fill the memory."""
+"""Longest accepted sound: a longer one, claimed or real, would fill the memory."""
 
 LARGEST_FILE = 64 << 30
 
-# Samples over all channels that are decoded at once: 2 MB of float32.
+# Samples over all channels decoded at once: 2 MB of float32.
 _BLOCK_SAMPLES = 1 << 19
 
-# Full scale is 1; a decoder overshoots by a little, a file of integers saved as float by thousands.
+# Full scale is 1; a decoder overshoots slightly, a file of integers saved as float by thousands.
 _LARGEST_PLAUSIBLE_PEAK = 64.0
 
 # soxr is fastest in small pieces, which stay in the processor's cache.
@@ -53,7 +53,7 @@ Decoder = Callable[[Any], tuple[NDArray[np.float32], int]]
 class Waveform:
     """Mono sound: ``samples`` float32 ``[n]`` in -1..1, read-only, at ``sample_rate`` per second.
 
-    Raises ValueError when the samples are not one-dimensional or the rate is not positive.
+    Raises ValueError if the samples are not one-dimensional or the rate is not positive.
     """
 
     samples: NDArray[np.float32]
@@ -84,14 +84,13 @@ def read_sound(
 ) -> Waveform:
     """Read a sound as mono at ``sample_rate``; sample i is the instant ``start_seconds + i / sample_rate``.
 
-    ``path`` is a file, or the bytes of one (a sound packed in a .blend). Channels are averaged, the rate is
-    changed by ``Resampler``. ``start_seconds`` and ``duration_seconds`` are a strip's trim, rounded to the
-    file's own samples; a duration beyond the end gives what is there. ``fallback_decoder(path)`` returns
-    ``(samples [n, channels], rate)`` for what soundfile cannot open; it raises AudioError when it fails too,
-    which is passed on unless soundfile reads such files.
+    ``path`` is a file, or the bytes of one (a sound packed in a .blend). Channels are averaged, the rate is changed by
+    ``Resampler``. ``start_seconds`` and ``duration_seconds`` are a strip's trim, rounded to the file's own samples; a
+    duration beyond the end is cut to what exists. ``fallback_decoder(path)`` returns ``(samples [n, channels], rate)`` for
+    files that soundfile cannot open; if that fails too, its AudioError is passed on unless soundfile supports the format.
 
-    Raises AudioError for a sound that is missing, empty, damaged, cut short, not a number somewhere, or that
-    holds no samples in the range; ValueError for a negative start or duration.
+    Raises AudioError for a sound that is missing, empty, damaged, truncated, contains NaN or has no samples in the range;
+    ValueError for a negative start or duration.
     """
     if start_seconds < 0 or (duration_seconds is not None and duration_seconds < 0):
         raise ValueError(f"start {start_seconds} s and duration {duration_seconds} s must not be negative")
@@ -104,7 +103,7 @@ def read_sound(
         try:
             samples, rate = fallback_decoder(path)
         except AudioError:
-            if _suffix_of(name) in READABLE_SUFFIXES:  # the file is at fault, whatever the other decoder says of itself
+            if _suffix_of(name) in READABLE_SUFFIXES:  # the file is at fault, whatever the other decoder reports
                 raise _unreadable(name) from None
             raise
         if samples.ndim != 2 or rate <= 0:
@@ -121,11 +120,11 @@ def read_sound(
 
 
 class Resampler:
-    """Change the sample rate of a stream by soxr's low-pass, with no delay and no drift.
+    """Change the sample rate of a stream with soxr's low-pass filter, without delay or drift.
 
     Output sample n is the instant n / ``to_rate``. soxr's quality HQ is flat up to 0.91 of the lower Nyquist frequency and
-    over 100 dB down from that frequency on. The result does not depend on how the input was cut into blocks.
-    Raises AudioError where soxr does not load.
+    over 100 dB down from that frequency on. The result does not depend on the division of the input into blocks. Raises
+    AudioError if soxr does not load.
     """
 
     def __init__(self, from_rate: int, to_rate: int) -> None:
@@ -135,7 +134,7 @@ class Resampler:
         self._stream: Any = None if from_rate == to_rate else _import_soxr().ResampleStream(from_rate, to_rate, 1)
 
     def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take the next input samples ``[n]`` and return the output samples that are ready."""
+        """Process the next input samples ``[n]`` and return the output samples that are ready."""
         self._pushed += block.size
         if self._stream is None:
             return block
@@ -143,11 +142,11 @@ class Resampler:
         return parts[0] if len(parts) == 1 else np.concatenate([*parts, np.zeros(0, np.float32)])
 
     def finish(self) -> NDArray[np.float32]:
-        """Return the rest: in all, ``ceil(pushed * to_rate / from_rate)`` samples have then come out."""
+        """Return the remaining samples: ``ceil(pushed * to_rate / from_rate)`` in total."""
         if self._stream is None:
             return np.zeros(0, np.float32)
         remaining = -(-self._pushed * self._to_rate // self._from_rate) - self._made
-        # soxr rounds the number of samples; silence after the end makes up for one that it would leave out.
+        # soxr rounds the number of samples; silence after the end makes up for one that it would drop.
         silence = np.zeros(2 * -(-self._from_rate // self._to_rate), np.float32)
         return self._process(silence, last=True)[:remaining]
 
@@ -195,7 +194,7 @@ def _check_rate(name: str, rate: float) -> None:
 
 
 def _open_with_soundfile(path: SoundSource) -> soundfile.SoundFile | None:
-    """Open, or None for what libsndfile cannot read."""
+    """Open the file, or return None if libsndfile cannot read it."""
     try:
         import soundfile
     except (ImportError, OSError) as error:
@@ -204,8 +203,11 @@ def _open_with_soundfile(path: SoundSource) -> soundfile.SoundFile | None:
         ) from error
 
     class ForwardFile(soundfile.SoundFile):
-        """After every read soundfile seeks to where it already is, and an mp3 goes on wrong from there: a frame of
-        mp3 leans on those before it, which a seek drops. It does not seek in what calls itself not seekable."""
+        """Read a sound only forwards.
+
+        After every read soundfile seeks to where it already is, and an mp3 decodes wrongly from there: an mp3 frame depends on
+        those before it, which a seek drops. soundfile does not seek in files that report themselves as not seekable.
+        """
 
         def seekable(self) -> bool:
             return False
@@ -235,7 +237,7 @@ def _cut_short(name: str) -> AudioError:
 
 
 def _check_not_cut_short(path: SoundSource, name: str, sound: soundfile.SoundFile) -> None:
-    # libsndfile plays a shortened file to where it ends, and tells only in its log and by missing pages.
+    # libsndfile plays a truncated file to its end, and reports it only in its log and by missing pages.
     for declared, present in re.findall(r"^ *(?:data|SSND) : (\d+) \(should be (\d+)\)", sound.extra_info, re.MULTILINE):
         # A program that writes into a pipe cannot go back to fill in the size and leaves the largest one.
         if int(present) < int(declared) < 0x7FFFF000:
@@ -245,7 +247,7 @@ def _check_not_cut_short(path: SoundSource, name: str, sound: soundfile.SoundFil
 
 
 def _ends_with_whole_ogg_page(path: SoundSource) -> bool:
-    # RFC 3533 section 6: a header of 27 bytes, its last the number of segment lengths that follow it.
+    # RFC 3533 section 6: a header of 27 bytes; its last is the number of segment lengths that follow.
     largest_page = 27 + 255 + 255 * 255
     with io.BytesIO(path) if isinstance(path, bytes) else open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -260,7 +262,7 @@ def _ends_with_whole_ogg_page(path: SoundSource) -> bool:
 def _range_in_samples(
     name: str, frames: int, rate: int, start_seconds: float, duration_seconds: float | None
 ) -> tuple[int, int]:
-    """First sample and number of samples of the trim, in the file's own samples."""
+    """Convert the trim to the first sample and number of samples of the file."""
     if frames <= 0:
         raise AudioError(f"{name} holds no sound (0 samples); export the sound again")
     first = round(start_seconds * rate)
@@ -281,7 +283,7 @@ def _array_blocks(samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]
 
 
 def _file_blocks(name: str, sound: soundfile.SoundFile, first: int, count: int) -> Iterator[NDArray[np.float32]]:
-    """The samples ``[n, channels]`` from ``first`` on. Raises AudioError when fewer than ``count`` come."""
+    """Yield the samples ``[n, channels]`` from ``first`` on. Raises AudioError if fewer than ``count`` arrive."""
     import soundfile
 
     step = max(1, _BLOCK_SAMPLES // sound.channels)
@@ -306,7 +308,7 @@ def _collect(name: str, blocks: Iterator[NDArray[np.float32]], rate: int, count:
     """Average the channels and change the rate, block by block, into one array that grows in place."""
     resampler = Resampler(rate, sample_rate)
     expected = -(-count * sample_rate // rate)
-    # A damaged header can promise anything, so the first guess is kept to an hour or so at 16 kHz.
+    # A damaged header can promise anything, so the first guess is limited to about an hour at 16 kHz.
     collected = np.empty(min(expected, 1 << 26), np.float32)
     filled = 0
 

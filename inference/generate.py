@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sound -> channel curves, in overlapping windows: memory does not grow with the sound, nor does the result depend
-on where the windows fall."""
+"""Generate channel curves from sound in overlapping windows: memory does not grow with the sound, and the result does not
+depend on where the windows fall."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WINDOW_SECONDS = 30.0
 
 
 def count_frames(waveform: Waveform, package: ModelPackage) -> int:
-    """Rows that ``waveform`` gives: one per hop begun."""
+    """Count the rows of ``waveform``: one per hop begun."""
     return -(-waveform.samples.size // package.hop)
 
 
@@ -36,14 +36,14 @@ def generate_curves(
     on_progress: Callable[[float], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> ChannelCurves:
-    """Run the model over the whole sound; values are held within each channel's limits.
+    """Run the model over the whole sound; values are clamped to each channel's limits.
 
     ``emotion`` is None (no emotion), weights ``[emotions]`` for the whole sound, or ``[frames, emotions]``, in 0..1 and
     in the order of the package's emotions. ``on_progress`` is called with 0..1. Row 0 is the start of the waveform,
     earlier by the model's lead.
 
-    Raises Cancelled soon after ``is_cancelled`` answers True; ModelError when the model fails, takes no emotion or
-    gives values that are not numbers; ValueError for a wrong sample rate or shape of ``emotion``.
+    Raises Cancelled soon after ``is_cancelled`` returns True; ModelError if the model fails, takes no emotion or returns
+    values that are not numbers; ValueError for a wrong sample rate or shape of ``emotion``.
     """
     return generate_all(
         session, waveform, emotion, window_seconds=window_seconds, on_progress=on_progress, is_cancelled=is_cancelled
@@ -52,15 +52,18 @@ def generate_curves(
 
 @dataclass(frozen=True)
 class Generated:
-    """What a model makes of a sound: the channels, and where it learned them, how likely the show's animators would set
-    ``keys``, by region, and how likely each of its ``phones`` sounds. All with the rows of the channels."""
+    """The output of a model for a sound, with the rows of the channels.
+
+    ``keys`` is the likelihood, by region, that the show's animators would set a key, if the model learned that; ``phones`` is
+    the likelihood of each phone.
+    """
 
     curves: ChannelCurves
     keys: ChannelCurves | None
     phones: ChannelCurves | None
 
     def timed_phones(self) -> tuple[TimedPhone, ...] | None:
-        """The likeliest phones in turn (animation.face.phones.decode_phones), None where the model knows none."""
+        """Decode the likeliest phones in turn (animation.face.phones.decode_phones); None if the model has no phones."""
         return None if self.phones is None else decode_phones(self.phones.values, self.phones.names, self.phones.frame_rate)
 
 
@@ -73,7 +76,7 @@ def generate_all(
     on_progress: Callable[[float], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Generated:
-    """:func:`generate_curves`, and all else that the same run of the model gives."""
+    """Generate curves like :func:`generate_curves`, with all other outputs of the same run."""
     package = session.package
     others = {"keys": package.key_regions, "phones": package.phones}
     made = generate_outputs(
@@ -107,7 +110,7 @@ def generate_outputs(
     on_progress: Callable[[float], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> dict[str, NDArray[np.float32]]:
-    """The graph's own ``outputs`` ('channels', 'features', 'phones', 'keys') as ``[frames, columns]``, not limited.
+    """Return the graph's own ``outputs`` ('channels', 'features', 'phones', 'keys') as ``[frames, columns]``, without limits.
 
     Everything else is as in :func:`generate_curves`.
     """
@@ -146,7 +149,7 @@ def generate_outputs(
 
 
 def _cut(samples: NDArray[np.float32], first: int, last: int) -> NDArray[np.float32]:
-    """``samples[first:last]`` with silence beyond both ends."""
+    """Cut out ``samples[first:last]`` with silence beyond both ends."""
     piece = np.zeros(last - first, np.float32)
     begin, end = max(first, 0), min(last, samples.size)
     if begin < end:
@@ -155,7 +158,7 @@ def _cut(samples: NDArray[np.float32], first: int, last: int) -> NDArray[np.floa
 
 
 def _emotion_weights(package: ModelPackage, emotion: ArrayLike | None, frames: int) -> NDArray[np.float32] | None:
-    """Weights ``[1 or frames, emotions]``, or None for no emotion."""
+    """Return weights ``[1 or frames, emotions]``, or None for no emotion."""
     if emotion is None:
         return None
     if not package.emotions:

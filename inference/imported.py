@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Curves from a file in the place of a model: what it holds, described as a model describes its channels."""
+"""Curves from a file in place of a model: its content, described as a model describes its channels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .package import ModelPackage
 
 @dataclass(frozen=True)
 class Imported:
-    """The curves of a file, the package that stands for it (its channels are the file's), and what to know about reading."""
+    """The curves of a file, the package that represents it (with the file's channels), and notes on how it was read."""
 
     curves: ChannelCurves
     package: ModelPackage
@@ -26,14 +26,14 @@ class Imported:
 
     @property
     def duration_seconds(self) -> float:
-        """When the last row is, counted from the start."""
+        """Time of the last row, counted from the start."""
         return max(0.0, float(self.curves.seconds()[-1]))
 
 
 def read_imported(path: str | Path, package: ModelPackage) -> Imported:
-    """Read a file of curves in any of the known formats; ``package`` says what channels of the same names are.
+    """Read a file of curves in any of the known formats; ``package`` describes channels of the same names.
 
-    A channel that neither it nor the face model knows is a weight of no face part in particular. Raises InterchangeError.
+    A channel unknown to both it and the face model becomes a weight without a specific face part. Raises InterchangeError.
     """
     path = Path(path)
     try:

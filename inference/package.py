@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Model packages: a folder with a graph (``model.onnx``) and its description (``model.json``).
 
-Nothing about a model is known anywhere else. Loading checks the description by itself, then the graph file against
-its hash, then the graph against the description, and names the first thing that disagrees.
+Nothing else knows anything about a model. Loading checks the description alone, then the graph file against its hash, then
+the graph against the description, and reports the first disagreement.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from ..storage.writing import write_together
 from .runtime import first_line, import_onnxruntime, run_within
 
 FORMAT = 1
-"""The version of model.json that is read here."""
+"""Version of model.json that is read here."""
 
 LARGEST_GRAPH = (1 << 31) - 1
-"""Bytes of a graph's file: protobuf, in which it is written, holds no more."""
+"""Bytes of a graph file: the protobuf format holds no more."""
 
 GROUPS = ("face", "viseme", "expression")
 
@@ -53,7 +53,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """How a model came about; ``scores`` is whatever its training printed."""
+    """How a model was made; ``scores`` is the output of its training."""
 
     corpora: tuple[Corpus, ...]
     hours: float
@@ -64,18 +64,18 @@ class TrainingRecord:
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """What ``model.json`` says, checked against the graph in the same folder.
+    """The contents of ``model.json``, checked against the graph in the same folder.
 
-    The graph turns ``waveform`` float32 ``[1, samples]`` (samples a multiple of ``hop``), and ``emotion`` float32
-    ``[1, frames, emotions]`` in 0..1 where ``emotions`` is not empty, into ``channels`` ``[1, frames, channels]``,
-    ``features`` ``[1, frames, feature_width]`` and, where ``phones`` is not empty, ``phones``
-    ``[1, frames, phones]``; frames = samples / hop. A frame hears ``context_before_seconds`` of sound before it and
-    ``context_after_seconds`` after it. Row i of the outputs shows the instant i * hop / sample_rate - lead_seconds.
-    A model that was learned on a rig says in ``targets`` which value of the rig each channel is; it needs no mapping.
-    With ``expression_rules`` the graph ends in ``animation.face.expression.apply_expression``, so that emotions may also
-    be put on its neutral channels later, without running it again. Where ``key_regions`` is not empty, ``keys``
-    ``[1, frames, key_regions]`` says how likely the show's animators would set a key of that region at that frame, 0..1.
-    ``hold`` says that the show holds its poses.
+    The graph turns ``waveform`` float32 ``[1, samples]`` (samples a multiple of ``hop``), and ``emotion`` float32 ``[1,
+    frames, emotions]`` in 0..1 where ``emotions`` is not empty, into ``channels`` ``[1, frames, channels]``, ``features``
+    ``[1, frames, feature_width]`` and, where ``phones`` is not empty, ``phones`` ``[1, frames, phones]``; frames = samples
+    / hop. A frame hears ``context_before_seconds`` of sound before it and ``context_after_seconds`` after it. Row i of the
+    outputs shows the instant i * hop / sample_rate - lead_seconds. A model learned on a rig holds in ``targets`` the rig's
+    value for each channel; it needs no mapping. With ``expression_rules`` the graph ends in
+    ``animation.face.expression.apply_expression``, so that emotions can also be applied to its neutral channels later,
+    without running it again. Where ``key_regions`` is not empty, ``keys`` ``[1, frames, key_regions]`` is the likelihood
+    0..1 that the show's animators would set a key of that region at that frame. ``hold`` is set if the show holds its
+    poses.
     """
 
     folder: Path
@@ -102,21 +102,21 @@ class ModelPackage:
 
     @property
     def hop(self) -> int:
-        """Samples per frame."""
+        """Number of samples per frame."""
         return round(self.sample_rate / self.frame_rate)
 
     @property
     def channel_names(self) -> tuple[str, ...]:
-        """The names of ``channels``, in the order of the graph's columns."""
+        """Names of ``channels``, in the order of the graph's columns."""
         return tuple(channel.name for channel in self.channels)
 
     @property
     def graph_path(self) -> Path:
-        """The graph's file."""
+        """Path of the graph file."""
         return self.folder / self.graph_file
 
     def output_widths(self) -> dict[str, int]:
-        """Outputs of the graph and how many columns each has."""
+        """Return the number of columns of each output of the graph."""
         widths = {"channels": len(self.channels), "features": self.feature_width}
         if self.phones:
             widths["phones"] = len(self.phones)
@@ -126,7 +126,7 @@ class ModelPackage:
 
 
 def bundled_packages() -> list[Path]:
-    """The folders under ``models/`` that hold a model package, sorted by name."""
+    """List the folders under ``models/`` that hold a model package, sorted by name."""
     return sorted(path.parent for path in _MODELS_FOLDER.glob("*/model.json"))
 
 
@@ -134,7 +134,7 @@ _MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
 
 
 def find_model(name: str | None) -> Path:
-    """The folder of a model package: as given, else a bundled one by name, else the first that is bundled."""
+    """Find the folder of a model package: the given one, else a bundled one of that name, else the first bundled one."""
     bundled = bundled_packages()
     if name is None:
         if not bundled:
@@ -180,9 +180,9 @@ def load_package(folder: str | Path) -> ModelPackage:
 
 
 def write_package(folder: str | Path, graph: bytes, description: dict[str, Any]) -> ModelPackage:
-    """Write a ``graph`` and its ``description`` (all of model.json but what says which graph it is) and load the package.
+    """Write a ``graph`` and its ``description`` (model.json except for the entry on the graph) and load the package.
 
-    Neither file is replaced before both are whole. Raises ModelError when the folder cannot be written.
+    Neither file is replaced before both are complete. Raises ModelError if the folder cannot be written.
     """
     folder = Path(folder)
     description = description | {"graph": {"file": "model.onnx", "sha256": hashlib.sha256(graph).hexdigest()}}
@@ -195,12 +195,12 @@ def write_package(folder: str | Path, graph: bytes, description: dict[str, Any])
 
 
 def package_name(folder: Path) -> str:
-    """The name of a package that is written into ``folder``: lower case letters, digits and hyphens."""
+    """Return the name of a package for ``folder``: lower case letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-") or "show"
 
 
 def show_corpus(rig: str, licence: str, hours: float) -> dict[str, Any]:
-    """A show's shots as a corpus of a package's training record."""
+    """Describe a show's shots as a corpus of a package's training record."""
     return {"name": f"shots of {rig or 'a rig'}", "licence": licence, "hours": hours, "source": "the show's own"}
 
 
@@ -296,7 +296,7 @@ def _parse(folder: Path, fields: _Fields) -> ModelPackage:
         raise fields.wrong("format", f"is {version!r}, but this Voxrig reads format {FORMAT}: update Voxrig or the model")
     sample_rate = fields.integer("sample_rate", 1000, 192_000)
     frame_rate = fields.number("frame_rate", 1.0, 1000.0)
-    # A rate such as 60000/1001 is not exact in JSON, so a millionth of a sample is forgiven.
+    # A rate such as 60000/1001 has no exact JSON number, so a millionth of a sample is tolerated.
     if abs(sample_rate / frame_rate - round(sample_rate / frame_rate)) > 1e-6:
         raise fields.wrong("frame_rate", f"is {frame_rate:g}, which does not divide the sample rate {sample_rate} evenly")
     context = fields.child("context_seconds")
@@ -408,7 +408,7 @@ def _disagreement(package: ModelPackage, problem: str) -> ModelError:
 
 
 def _check_graph(package: ModelPackage) -> None:
-    """Compare the names, kinds, ranks and sizes that the graph declares, then those that a short run gives."""
+    """Compare the names, kinds, ranks and sizes that the graph declares, then those of a short run."""
 
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
@@ -417,7 +417,7 @@ def _check_graph(package: ModelPackage) -> None:
     options.log_severity_level = 4
     try:
         graph = onnxruntime.InferenceSession(str(package.graph_path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's kinds of errors have no common base
+    except Exception as error:  # onnxruntime's errors have no common base class
         raise _disagreement(package, f"{package.graph_file} is not a graph that can run here ({first_line(error)})") from None
 
     emotions = len(package.emotions)
@@ -451,7 +451,7 @@ def _check_graph(package: ModelPackage) -> None:
 
 
 def _check_expression(package: ModelPackage, graph: Any, feeds: dict[str, np.ndarray[Any, Any]]) -> None:
-    """Compare what the graph makes of a mixed emotion with what the rules make of its neutral channels."""
+    """Compare the graph's result for a mixed emotion with that of the rules on its neutral channels."""
     samples = np.sin(np.arange(_TRIAL_FRAMES * package.hop, dtype=np.float32))
     weights = np.linspace(0.1, 0.9, len(package.emotions), dtype=np.float32)
     emotion = np.broadcast_to(weights, (1, _TRIAL_FRAMES, weights.size)).copy()
@@ -473,7 +473,7 @@ def _check_declared(package: ModelPackage, kind: str, expected: dict[str, list[i
         declared: list[int | str | None] = list(node.shape)
         if len(declared) != len(shape):
             raise _disagreement(package, f"the graph's {kind} '{name}' has {len(declared)} dimensions, not {len(shape)}")
-        # A dimension with a name instead of a number may be anything; the trial run shows what it is.
+        # A dimension with a name instead of a number may be anything; the trial run shows its size.
         if any(isinstance(given, int) and given != wanted for given, wanted in zip(declared, shape)):
             wanted_text = ", ".join("any" if size is None else str(size) for size in shape)
             given_text = ", ".join(str(size) if isinstance(size, int) else "any" for size in declared)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The only door to onnxruntime: it is loaded here with its telemetry off."""
+"""The only door to onnxruntime, where it is loaded with its telemetry off."""
 
 # pyright: reportMissingTypeStubs=false
 
@@ -23,7 +23,7 @@ TELEMETRY_SWITCH = "ORT_DISABLE_TELEMETRY"
 def import_onnxruntime() -> Any:
     """Import onnxruntime, untyped, with its telemetry off.
 
-    Raises ModelError where it is missing or made for another system.
+    Raises ModelError if it is missing or made for another system.
     """
     os.environ[TELEMETRY_SWITCH] = "1"
     try:
@@ -37,9 +37,9 @@ def import_onnxruntime() -> Any:
 
 
 def run_within(graph: Any, names: Sequence[str], feeds: Mapping[str, NDArray[np.float32]], seconds: float) -> list[Any]:
-    """Run an onnxruntime session once, for at most ``seconds``: a graph may hold a loop without an end.
+    """Run an onnxruntime session once, for at most ``seconds``, because a graph may contain an endless loop.
 
-    Raises TimeoutError then, and onnxruntime's own errors.
+    Raises TimeoutError after that time, and onnxruntime's own errors.
     """
     options = import_onnxruntime().RunOptions()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a model's graph with onnxruntime: on CUDA where it works, else on the CPU."""
+"""Run a model's graph with onnxruntime: on CUDA where that works, else on the CPU."""
 
 # pyright: reportMissingTypeStubs=false
 
@@ -20,7 +20,7 @@ from .package import ModelPackage
 from .runtime import first_line, import_onnxruntime, run_within
 
 _LONGEST_RUN_SECONDS = 600.0
-"""For one window of some seconds of sound, which a model does in a fraction of its length."""
+"""Limit for one window of some seconds of sound, which a model processes in a fraction of its length."""
 
 PROVIDERS = ("AUTO", "CUDA", "CPU")
 _ONNXRUNTIME_NAMES = {"CUDA": "CUDAExecutionProvider", "CPU": "CPUExecutionProvider"}
@@ -28,9 +28,9 @@ _ONNXRUNTIME_WARNING, _ONNXRUNTIME_FATAL = 2, 4
 
 
 def available_providers() -> tuple[str, ...]:
-    """The providers that onnxruntime was built with, best first: 'CUDA', 'CPU'. Raises ModelError without onnxruntime.
+    """Return the providers that onnxruntime was built with, best first: 'CUDA', 'CPU'. Raises ModelError without onnxruntime.
 
-    'CUDA' may still fail for want of a driver or its libraries; only opening a session shows that.
+    'CUDA' may still fail without a driver or its libraries; only opening a session shows that.
     """
     offered = import_onnxruntime().get_available_providers()
     return tuple(name for name, longer in _ONNXRUNTIME_NAMES.items() if longer in offered)
@@ -38,9 +38,9 @@ def available_providers() -> tuple[str, ...]:
 
 @functools.cache
 def expected_provider(provider: str = "AUTO") -> str:
-    """'CUDA' or 'CPU', whichever ``provider`` will most likely run on, looked up without loading onnxruntime.
+    """Predict the provider, 'CUDA' or 'CPU', that ``provider`` will run on, without loading onnxruntime.
 
-    Where its wheel lacks the CUDA library there is only the CPU; that CUDA works is known once a session is open.
+    If the onnxruntime wheel lacks the CUDA library only the CPU is left; whether CUDA works is known once a session is open.
     """
     spec = importlib.util.find_spec("onnxruntime")
     folders = spec.submodule_search_locations if spec is not None else None
@@ -49,15 +49,15 @@ def expected_provider(provider: str = "AUTO") -> str:
 
 
 def default_threads() -> int:
-    """Threads for one session: one core is left to Blender's window, and above four there is little to gain."""
+    """Return the number of threads of a session: one core is left for Blender's window, and above four there is little gain."""
     return max(1, min(4, (os.cpu_count() or 1) - 1))
 
 
 class Session:
-    """A model's graph, ready to run. ``provider`` is 'CUDA' or 'CPU', whichever runs now.
+    """A model's graph, ready to run on its current ``provider``, 'CUDA' or 'CPU'.
 
-    ``warning`` is None, or one sentence on why the CPU stands in for CUDA; it may appear with the first ``run``.
-    Not to be shared between threads.
+    ``warning`` is None, or one sentence on why the CPU replaces CUDA; it may appear with the first ``run``. Sessions must
+    not be shared between threads.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Session:
 
         ``samples`` is a multiple of the package's hop; without ``emotion`` all weights are 0. Returns
         ``{output: [frames, columns]}`` for ``outputs``, or for all. Raises ValueError for wrong shapes and ModelError
-        when the graph fails on the CPU; a failure on CUDA changes to the CPU for good and sets ``warning``.
+        if the graph fails on the CPU; after a failure on CUDA the session stays on the CPU and sets ``warning``.
         """
         package = self.package
         frames, rest = divmod(waveform.shape[0], package.hop)
@@ -103,7 +103,7 @@ class Session:
         if self.provider != "CPU":
             try:
                 return self._run_graph(names, feeds)
-            except Exception as error:  # onnxruntime's kinds of errors have no common base
+            except Exception as error:  # onnxruntime's errors have no common base class
                 self.provider = "CPU"
                 self.warning = _cuda_warning(first_line(error))
                 self._graph = None
@@ -122,9 +122,9 @@ class Session:
 def open_session(package: ModelPackage, provider: str = "AUTO", threads: int | None = None) -> Session:
     """Open ``package`` on 'CUDA' or 'CPU'; 'AUTO' takes CUDA where onnxruntime offers it.
 
-    A CUDA session that cannot be had becomes a CPU session with a ``warning``. ``threads`` is for the CPU, by default
-    ``default_threads()``. The same sound gives the same numbers every time on one machine with one number of threads.
-    Raises ModelError when the graph does not open on the CPU, ValueError for an unknown provider.
+    If CUDA cannot be opened, the result is a CPU session with a ``warning``. ``threads`` is for the CPU, by default
+    ``default_threads()``. On one machine with one number of threads, the same sound always returns the same numbers. Raises
+    ModelError if the graph does not open on the CPU, ValueError for an unknown provider.
     """
     if provider not in PROVIDERS:
         raise ValueError(f"provider {provider!r} is not one of {PROVIDERS}")
@@ -146,22 +146,22 @@ def open_session(package: ModelPackage, provider: str = "AUTO", threads: int | N
 
 
 def _open_graph(package: ModelPackage, provider: str, threads: int) -> Any:
-    """A session that really is on ``provider``; raises onnxruntime's errors and RuntimeError."""
+    """Open a session that really runs on ``provider``; raises onnxruntime's errors and RuntimeError."""
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
-    # It would keep a plan of its memory for every length of sound that comes; without them nothing is slower.
+    # It would keep a memory plan for every length of sound; nothing is slower without it.
     options.enable_mem_pattern = False
     # Idle threads that spin between two windows take the cores that Blender draws with.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if provider == "CPU":
         return onnxruntime.InferenceSession(str(package.graph_path), options, providers=["CPUExecutionProvider"])
     if importlib.util.find_spec("nvidia") is not None:
-        # NVIDIA's own wheels lie where the system's loader does not look.
+        # NVIDIA's own wheels are outside the search path of the system's loader.
         onnxruntime.preload_dlls()
-    # onnxruntime logs a missing CUDA library in red and goes on with the CPU; the session's providers tell.
+    # onnxruntime logs a missing CUDA library in red and continues on the CPU; the session's providers show it.
     onnxruntime.set_default_logger_severity(_ONNXRUNTIME_FATAL)
     try:
         graph = onnxruntime.InferenceSession(

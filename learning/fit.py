@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Learns a show inside Blender: a model's hearing -> the controls of a rig, by ridge regression over time.
+"""Learn a show inside Blender: from a model's hearing to the controls of a rig, by ridge regression over time.
 
-A trunk (the bundled model) hears: its features and phones, 50 rows a second. They are standardised, turned into their
-principal components, and each control becomes a weighted sum of the components over half a second to both sides. The
-weights of the lags run linearly between a few knots, dense near the frame and sparse away from it. The closed form needs
-only the second moments of what was heard and shown, so memory does not grow with the show, and all that is chosen
-(number of components, regularisation per region) is chosen by the correlation on shots left out.
+A trunk (the bundled model) hears: its features and phones, 50 rows a second. They are standardised and projected onto their
+principal components, and each control is a weighted sum of the components over half a second to both sides. The weights of the
+lags are linear between a few knots, dense near the frame and sparse away from it. The closed form needs only the second moments
+of inputs and controls, so memory does not grow with the show, and every choice (number of components, regularisation per
+region) is made by the correlation on held-out shots.
 
 The result is a complete model package: trunk and head in one graph.
 """
@@ -40,30 +40,33 @@ Array = NDArray[np.float32]
 Moments = NDArray[np.float64]
 
 KNOT_SECONDS = (-0.5, -0.36, -0.24, -0.16, -0.1, -0.04, 0.0, 0.04, 0.1, 0.16, 0.24, 0.36, 0.5)
-"""Lags at which weights are fitted; between them they run linearly. Lips move up to 0.24 s before and after a sound."""
+"""Lags of the fitted weights, which are linear in between. Lips move up to 0.24 s before and after a sound."""
 
 COMPONENTS = (16, 32, 64, 96)
-"""Numbers of principal components that are tried."""
+"""Numbers of principal components to try."""
 
 RIDGES = tuple(10.0 ** (step / 2.0) for step in range(-6, 6))
-"""Regularisations that are tried, in mean variances of the regression's inputs."""
+"""Regularisations to try, in mean variances of the regression's inputs."""
 
 ROWS_PER_SECOND = 25.0
-"""Rows that are fitted: neighbouring rows of the trunk say nearly the same, so half of them take half the time."""
+"""Rows to fit: neighbouring rows of the trunk are almost equal, so half of them take half the time."""
 
 FOLDS = 5
 
 _EMOTION_COMPONENTS = 8
-"""An emotion shifts every control, and changes how much the largest components move it."""
+"""An emotion shifts every control and changes the effect of this many of the largest components."""
 
 _LEAST_VARIANCE = 1e-6
-"""A control whose variance, as a share of its limits squared, is below this in held-out shots is not scored there."""
+"""A control whose variance in held-out shots, as a share of its limits squared, is below this is not scored there."""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """One shot on the trunk's rows, with a margin of silence: what it hears ``[time, width]``, what the controls show
-    ``[time, control]``, the emotion ``[time, emotion]`` and which rows have animation and sound, ``[time]``."""
+    """One shot on the trunk's rows, with a margin of silence.
+
+    It has the trunk's output ``[time, width]``, the controls ``[time, control]``, the emotion ``[time, emotion]`` and a mask of
+    the rows that have animation and sound, ``[time]``.
+    """
 
     heard: Array
     shown: Array
@@ -73,12 +76,12 @@ class Heard:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted head. ``projection`` ``[width, component]`` is applied to (heard - ``mean`` ``[width]``); ``kernel``
-    ``[control, input, lag]`` and ``bias`` ``[control]`` turn inputs (components, emotions, their products) into controls.
+    """A fitted head. ``projection`` ``[width, component]`` is applied to (heard - ``mean`` ``[width]``); ``kernel`` ``[control,
+    input, lag]`` and ``bias`` ``[control]`` turn inputs (components, emotions, their products) into controls.
 
-    ``held_out`` is r of each control on shots left out (nan where it does not move in them); ``ridges`` what each region
-    got; ``folds`` into how many parts the show was divided and whether by 'shots' or by 'time'; ``targets`` which value of
-    the rig a control is; ``hold`` whether the show holds its poses.
+    ``held_out`` is r of each control on held-out shots (nan if it does not move in them); ``ridges`` is the regularisation
+    of each region; ``folds`` is the number of parts that the show was divided into, and whether by 'shots' or by 'time';
+    ``targets`` are the rig's values for the controls; ``hold`` is set if the show holds its poses.
     """
 
     controls: tuple[Channel, ...]
@@ -97,7 +100,7 @@ class Fit:
 
     @property
     def reach_frames(self) -> int:
-        """Rows before and after that a row depends on."""
+        """Number of rows before and after that a row depends on."""
         return self.kernel.shape[2] // 2
 
     @property
@@ -117,7 +120,7 @@ def hear_shot(
     """Run the trunk over a shot's sound and put its animation on the trunk's rows. Raises ModelError and Cancelled.
 
     The rows begin before the sound and end after it by the reach of the lags, so that the first and last rows with sound
-    are fitted on what the trunk hears of silence, as the finished model hears it.
+    are fitted on the trunk's output for silence, as in the finished model.
     """
     package = session.package
     outputs = ("features", "phones") if package.phones else ("features",)
@@ -129,13 +132,14 @@ def hear_shot(
 
 
 def padded_sound(shot: Shot, sample_rate: int, frame_rate: float) -> Waveform:
-    """A shot's sound at ``sample_rate`` with the reach of the lags, in whole rows of silence, before and after it."""
+    """Resample a shot's sound to ``sample_rate``, padded on both sides with the reach of the lags in whole rows of silence."""
     samples = _at_rate(shot.waveform, sample_rate).samples
     return Waveform(np.pad(samples, _margin_rows(frame_rate) * round(sample_rate / frame_rate)), sample_rate)
 
 
 def lay_out_shot(shot: Shot, heard: Array, controls: Sequence[Channel], emotions: Sequence[str], frame_rate: float) -> Heard:
-    """What was ``heard`` ``[time, width]`` of :func:`padded_sound`, with the shot's animation on the same rows."""
+    """Combine the trunk's output ``heard`` ``[time, width]`` for :func:`padded_sound` with the shot's animation on the same
+    rows."""
     margin = _margin_rows(frame_rate)
     first_seconds = shot.sound_start_seconds - margin / frame_rate
     columns = [shot.control_names.index(control.name) for control in controls]
@@ -170,10 +174,10 @@ def fit_show(
     on_progress: Callable[[float], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Fit:
-    """Learn all moving controls of ``show`` on what ``session``'s model hears; deterministic.
+    """Learn all moving controls of ``show`` from the hearing of ``session``'s model; deterministic.
 
-    Most of the time goes into running the model over the sound. Raises Cancelled, ModelError when the model fails, and
-    ShowError when there is too little to choose the regularisation by.
+    Running the model over the sound takes most of the time. Raises Cancelled, ModelError if the model fails, and ShowError
+    if there is too little data to choose the regularisation.
     """
     shots: list[Heard] = []
     for index, shot in enumerate(show.shots):
@@ -197,7 +201,7 @@ def fit_heard(
     on_progress: Callable[[float], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Fit:
-    """:func:`fit_show` for shots that were heard already, at ``frame_rate`` rows a second."""
+    """Fit shots that were already heard, at ``frame_rate`` rows a second, like :func:`fit_show`."""
     mean, projection = _principal_components(shots)
     hats = lag_hats(frame_rate)
     scale = np.array([control.maximum - control.minimum for control in controls])
@@ -207,7 +211,7 @@ def fit_heard(
         raise ShowError("There is too little animation with sound to learn from; collect at least ten seconds")
 
     parts = [len(emotions), len(emotions) * min(_EMOTION_COMPONENTS, projection.shape[1])]
-    # What moves more shows more: a region's regularisation is not chosen by a control that hardly does.
+    # Controls that move more are more visible: one that hardly moves does not choose a region's regularisation.
     covariance, _, _ = _centred(np.sum(moments, axis=0), np.arange(0), len(controls))
     activity = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     best: tuple[float, int, dict[str, float], NDArray[np.float64]] | None = None
@@ -261,9 +265,9 @@ def fit_heard(
 
 
 def predict(fit: Fit, heard: Array, emotion: Array | None = None) -> Array:
-    """The head in numpy: controls ``[time, control]`` for ``heard`` ``[time, width]`` and ``emotion`` ``[time, emotion]``.
+    """Predict the controls ``[time, control]`` in numpy from ``heard`` ``[time, width]`` and ``emotion`` ``[time, emotion]``.
 
-    Within the controls' limits. The graph that :func:`write_fit` writes gives the same.
+    They are clamped to their limits. The graph of :func:`write_fit` computes the same.
     """
     if emotion is None:
         emotion = np.zeros((len(heard), len(fit.emotions)), np.float32)
@@ -282,8 +286,8 @@ def write_fit(
 ) -> ModelPackage:
     """Write ``fit`` and the ``trunk`` that it was fitted on as one model package into ``folder``, and load it.
 
-    Neither file is replaced before both are whole. Raises ModelError when the trunk does not fit or the folder
-    cannot be written.
+    Neither file is replaced before both are complete. Raises ModelError if the trunk does not fit or the folder cannot be
+    written.
     """
     folder = Path(folder)
     try:
@@ -300,7 +304,8 @@ def write_fit(
 
 
 def lag_hats(frame_rate: float) -> NDArray[np.float64]:
-    """Weight of every knot at every lag in rows, ``[knot, lag]``: linear between knots; the lags sum to 1 for each knot."""
+    """Return the weight of every knot at every lag in rows, ``[knot, lag]``: linear between knots; the lags sum to 1 for each
+    knot."""
     knots = np.unique(np.rint(np.array(KNOT_SECONDS) * frame_rate))
     lags = np.arange(int(knots[0]), int(knots[-1]) + 1)
     hats = np.array([np.interp(lags, knots, row) for row in np.eye(len(knots))], np.float64)
@@ -308,7 +313,7 @@ def lag_hats(frame_rate: float) -> NDArray[np.float64]:
 
 
 def _principal_components(shots: Sequence[Heard]) -> tuple[Array, Array]:
-    """Mean ``[width]`` of what is heard and the projection ``[width, component]`` of what is standardised."""
+    """Compute the mean ``[width]`` of the trunk's output and the projection ``[width, component]`` of its standardised form."""
     count, total, square = 0, 0.0, 0.0
     for shot in shots:
         rows = shot.heard[shot.usable].astype(np.float64)
@@ -319,7 +324,7 @@ def _principal_components(shots: Sequence[Heard]) -> tuple[Array, Array]:
         raise ShowError("There is too little animation with sound to learn from; collect at least ten seconds")
     mean = np.asarray(total / count)
     covariance = np.asarray(square / count) - np.outer(mean, mean)
-    # What hardly ever changes (a phone that the show never says) must not be blown up.
+    # What hardly ever changes (a phone that never occurs in the show) must not be blown up.
     deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0)) + 1e-3
     _, vectors = np.linalg.eigh(covariance / np.outer(deviation, deviation))
     largest = vectors[:, ::-1][:, : max(COMPONENTS)]
@@ -329,7 +334,7 @@ def _principal_components(shots: Sequence[Heard]) -> tuple[Array, Array]:
 
 
 def _inputs(heard: Array, emotion: Array, mean: Array, projection: Array) -> Array:
-    """Components, emotions and their products, ``[time, input]``."""
+    """Stack components, emotions and their products, ``[time, input]``."""
     components = (heard - mean) @ projection
     largest = components[:, : min(_EMOTION_COMPONENTS, projection.shape[1])]
     products = (emotion[:, :, None] * largest[:, None, :]).reshape(len(heard), -1)
@@ -337,7 +342,7 @@ def _inputs(heard: Array, emotion: Array, mean: Array, projection: Array) -> Arr
 
 
 def _columns(count: int, most: int, parts: Sequence[int], knots: int) -> NDArray[np.int64]:
-    """Columns of the regression that are left when of ``most`` components only the first ``count`` are used."""
+    """Return the columns of the regression that remain if only the first ``count`` of ``most`` components are used."""
     width = most + sum(parts)
     one = np.concatenate([np.arange(count), np.arange(most, width)])
     return np.concatenate([knot * width + one for knot in range(knots)])
@@ -353,7 +358,8 @@ def _gather_moments(
     scale: NDArray[np.float64],
     is_cancelled: Callable[[], bool] | None,
 ) -> tuple[list[Moments], str]:
-    """Second moments of (inputs at all knots, scaled controls, 1) for every fold, and what the folds are made of."""
+    """Gather the second moments of (inputs at all knots, scaled controls, 1) for every fold, and name what the folds consist
+    of."""
     step = max(1, round(frame_rate / ROWS_PER_SECOND))
     reach = hats.shape[1] // 2
     by_shots = len(shots) > 1
@@ -366,7 +372,7 @@ def _gather_moments(
         blocks = [rows] if by_shots else np.array_split(rows, FOLDS)
         for block, piece in enumerate(blocks):
             if not by_shots and block:
-                # The sound at a border is heard from both sides; leaving it out keeps the folds apart.
+                # The sound at a border is heard from both sides; leaving it out keeps the folds independent.
                 piece = piece[2 * reach // step :]
             if not len(piece):
                 continue
@@ -387,7 +393,7 @@ def _gather_moments(
 def _centred(
     moments: Moments, columns: NDArray[np.int64], controls: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Covariance of (``columns``, controls), mean of the columns, mean of the controls."""
+    """Compute the covariance of (``columns``, controls), the mean of the columns and the mean of the controls."""
     end = len(moments) - 1
     chosen = np.concatenate([columns, np.arange(end - controls, end)])
     mean = moments[-1, chosen] / moments[-1, -1]
@@ -403,7 +409,7 @@ def _spectrum(covariance: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDA
 def _score_held_out(
     moments: Sequence[Moments], columns: NDArray[np.int64], controls: int, is_cancelled: Callable[[], bool] | None
 ) -> NDArray[np.float64]:
-    """r ``[ridge, control]``, mean over folds, each predicted from the others; nan where a control moves in no fold.
+    """Score r ``[ridge, control]``, the mean over folds, each predicted from the others; nan if a control moves in no fold.
 
     r of a linear prediction follows from the second moments alone.
     """
@@ -431,7 +437,7 @@ def _score_held_out(
 
 
 def _mean_where_known(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weighted mean over the last axis without nan; 0 where all are nan."""
+    """Return the weighted mean over the last axis without nan; 0 where all are nan."""
     counted = np.where(np.isfinite(scores), weights, 0.0)
     return (np.nan_to_num(scores) * counted).sum(axis=-1) / np.maximum(counted.sum(axis=-1), 1e-12)
 
@@ -443,7 +449,7 @@ def _limits(controls: Sequence[Channel]) -> tuple[Array, Array]:
 
 
 def _assemble(fit: Fit, trunk: ModelPackage, trunk_graph: bytes) -> bytes:
-    """The graph: the trunk's hearing, then :func:`predict` in ONNX's operators."""
+    """Assemble the graph: the trunk's hearing, then :func:`predict` in ONNX operators."""
     head = Head()
     heard = "features"
     if trunk.phones:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Edits ONNX graphs without the onnx package, which Blender has not: keeps a trunk, puts a fitted head on it.
+"""Edit ONNX graphs without the onnx package, which Blender lacks: keep a trunk and put a fitted head on it.
 
-An ONNX file is one protobuf message. Only the few fields that are needed are read and written here, in protobuf's wire
-format (https://protobuf.dev/programming-guides/encoding); everything else of the trunk is copied byte for byte. The field
-numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto), which never change.
+An ONNX file is one protobuf message. Only the few necessary fields are read and written here, in protobuf's wire format
+(https://protobuf.dev/programming-guides/encoding); everything else of the trunk is copied byte for byte. The field numbers
+are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto), which never change.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _FLOAT = 1
 
 
 class _Damaged(Exception):
-    """The bytes are no protobuf message."""
+    """The bytes are not a protobuf message."""
 
 
 def _read_fields(message: bytes) -> list[tuple[int, int, int | bytes]]:
-    """All fields of a message in order: number, wire type, value. Raises _Damaged."""
+    """Read all fields of a message in order: number, wire type, value. Raises _Damaged."""
     fields: list[tuple[int, int, int | bytes]] = []
     position, end = 0, len(message)
 
@@ -85,7 +85,7 @@ def _encode(number: int, kind: int, value: int | bytes) -> bytes:
 
 
 def _message(fields: Iterable[Wire]) -> bytes:
-    """A message of whole numbers and bytes."""
+    """Encode a message of whole numbers and bytes."""
     return b"".join(_encode(number, 0 if isinstance(value, int) else 2, value) for number, value in fields)
 
 
@@ -94,7 +94,7 @@ def _texts(message: bytes, number: int) -> list[str]:
 
 
 def _node_inputs(node: bytes) -> set[str]:
-    """Names that a node reads, those that graphs inside it (of an If or a Loop) read from outside included."""
+    """Collect the names that a node reads, including those that graphs inside it (of an If or a Loop) read from outside."""
     names = set(_texts(node, _NODE_INPUT))
     for number, _, attribute in _read_fields(node):
         if number == _NODE_ATTRIBUTE and isinstance(attribute, bytes):
@@ -110,7 +110,7 @@ def _node_inputs(node: bytes) -> set[str]:
 
 @dataclass
 class Head:
-    """Nodes to put behind a trunk; names of its values must not be those of the trunk, so give them a prefix."""
+    """Nodes to append to a trunk; the names of its values must differ from the trunk's, so give them a prefix."""
 
     nodes: list[bytes] = field(default_factory=list[bytes])
     tensors: list[bytes] = field(default_factory=list[bytes])
@@ -143,7 +143,7 @@ class Head:
 
 
 def _value_info(name: str, sizes: Sequence[int | str]) -> bytes:
-    """A declared float input or output: ValueInfoProto.type.tensor_type.shape.dim; a text names a free size."""
+    """Encode a declared float input or output: ValueInfoProto.type.tensor_type.shape.dim; a text names a free size."""
     dimensions = [(1, _message([(1, size) if isinstance(size, int) else (2, size.encode())])) for size in sizes]
     tensor = _message([(1, _FLOAT), (2, _message(dimensions))])
     return _message([(_VALUE_NAME, name.encode()), (2, _message([(1, tensor)]))])
@@ -156,12 +156,12 @@ def replace_head(
     inputs: Mapping[str, Sequence[int | str]],
     outputs: Mapping[str, Sequence[int | str]],
 ) -> bytes:
-    """A trunk's ONNX file with another head.
+    """Replace the head of a trunk's ONNX file.
 
-    Of ``graph`` only the nodes stay that the values ``keep`` need, and the inputs that these nodes read. ``head`` is put
-    behind them; it may read what is kept and the further ``inputs``. ``outputs`` (in this order, with their sizes) are the
-    file's outputs, values of the trunk or of the head. Deterministic. Raises ModelError when ``graph`` is no ONNX file, when
-    it does not make a value of ``keep``, when such a value depends on an input named as one of ``inputs`` is, and when a
+    Only the nodes of ``graph`` that the values ``keep`` need are kept, and the inputs that these nodes read. ``head`` is
+    appended; it may read the kept values and the additional ``inputs``. ``outputs`` (in this order, with their sizes) are the
+    outputs of the file, values of the trunk or of the head. Deterministic. Raises ModelError if ``graph`` is not an ONNX file,
+    if it does not compute a value of ``keep``, if such a value depends on an input with the name of one of ``inputs``, and if a
     value of the head already exists in the trunk.
     """
     try:
@@ -191,7 +191,7 @@ def _replace_head(
     needed = set(keep)
     kept: set[int] = set()
     produced: set[str] = set()
-    # Nodes are in the order in which they run, so that one pass from the end finds all that are needed.
+    # Nodes are in order of execution, so that one pass from the end finds all that are needed.
     for index in range(len(nodes) - 1, -1, -1):
         made = set(_texts(nodes[index], _NODE_OUTPUT)) - {""}
         if made & needed:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report on a collected show as one HTML file: text, tables and drawings in SVG, with nothing to load from elsewhere."""
+"""Write the report on a collected show as one self-contained HTML file with text, tables and SVG drawings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .quality import (
 
 REPORT_FILE = "report.html"
 
-# Of a long shot only the first seconds are drawn over time: a syllable must be seen.
+# Of a long shot only the first seconds are drawn over time, so that syllables are visible.
 _TRACK_SECONDS = 30.0
 _COLOURS: dict[str, str] = dict(
     zip(REGIONS, ("#c0504d", "#d98032", "#b05a86", "#b0913a", "#6f8f3a", "#3d8f86", "#3a6fb0", "#6a5aa8"))
@@ -44,20 +44,20 @@ ul.problems li{margin:.3rem 0}svg{display:block;max-width:100%}svg text{font:12p
 
 @dataclass(frozen=True)
 class Report:
-    """The page that was written and the figures on it."""
+    """The page that was written, and its figures."""
 
     path: Path
     quality: ShowQuality
 
     def summary(self) -> str:
-        """One line on the whole show."""
+        """Summarise the whole show in one line."""
         return self.quality.summary()
 
 
 def write_report(folder: str | Path, path: str | Path | None = None) -> Report:
-    """Look at a dataset folder and write what is found as a page, beside the shots unless ``path`` is given.
+    """Inspect a dataset folder and write the findings as a page, beside the shots unless ``path`` is given.
 
-    Raises ShowError where there is nothing to report on or the page cannot be written.
+    Raises ShowError if there is nothing to report or the page cannot be written.
     """
     quality = inspect_show(folder)
     path = Path(folder) / REPORT_FILE if path is None else Path(path)
@@ -69,7 +69,7 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Report:
 
 
 def draw_page(quality: ShowQuality) -> str:
-    """The whole page."""
+    """Draw the whole page."""
     show = quality.show
     title = f"Show report: {escape(show.rig)}"
     figures = [
@@ -138,7 +138,7 @@ def _polyline(x: NDArray[np.float64], y: NDArray[np.float64], colour: str, width
 
 
 def _draw_lags(shots: Sequence[ShotQuality]) -> str:
-    """Correlation against lag, a line for every shot; those with remarks in red."""
+    """Draw correlation against lag, a line for every shot; those with remarks in red."""
     width, height, left, bottom = 1040, 260, 40, 30
     plot_width, plot_height = width - left - 10, height - bottom - 10
 
@@ -172,7 +172,7 @@ def _draw_lags(shots: Sequence[ShotQuality]) -> str:
 
 
 def _draw_track(item: ShotQuality) -> str:
-    """Loudness and motion of a shot over time."""
+    """Draw loudness and motion of a shot over time."""
     width, height = 1040, 80
     count = min(len(item.loudness), round(_TRACK_SECONDS * item.shot.frame_rate))
     x = np.linspace(0.0, width, count)
@@ -193,7 +193,7 @@ def _draw_track(item: ShotQuality) -> str:
 
 
 def _draw_region(region: str, quality: ShowQuality) -> str:
-    """The controls of a face part: their range within their limits, and how much they move."""
+    """Draw the controls of a face part: their range within their limits, and how much they move."""
     limits = {control.name: (control.minimum, control.maximum) for control in quality.show.controls}
     found: list[ControlQuality] = [control for control in quality.controls if control.region == region]
     if not found:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How good a collected show is to learn from, before it is learned: how much of what there is, and what seems wrong."""
+"""Rate a collected show before it is learned: how much material there is, and what seems wrong with it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .show import Shot, Show, gather_show, list_shots, read_shot
 Array = NDArray[np.float64]
 
 LAG_SECONDS = 0.6
-"""Sound and motion are compared at lags up to this, both ways."""
+"""Sound and motion are compared at lags up to this in both directions."""
 
 FAR_SECONDS = 0.1
 """A shot whose lag is further than this from the median of all is flagged: two or three frames."""
@@ -30,7 +30,7 @@ _FLOOR_DB = -60.0
 _CLIPPED = 0.999
 _CLIPPED_SHARE = 1e-4
 _SILENT_SHARE = 0.6
-# Below this correlation, and below this share of the other shots' one, a best lag says nothing.
+# Below this correlation, or below this share of that of the other shots, a best lag means nothing.
 _CLEAR_R = 0.25
 _CLEAR_SHARE = 0.5
 _MOST_CONTROLS = 150
@@ -39,9 +39,11 @@ _LITTLE_MINUTES = 2.0
 
 @dataclass(frozen=True)
 class ShotQuality:
-    """Figures of one shot. ``lag_seconds`` is how long after the sound the face moves where the two agree best, with that
-    correlation ``lag_r``; ``by_lag`` is the correlation at every lag of ``lag_axis``. ``loudness`` in dB and ``motion``, the
-    loudness that the face's motion suggests, are on the shot's frames. ``held_share`` are frames on which nothing moves.
+    """Figures of one shot.
+
+    ``lag_seconds`` is how long after the sound the face moves where the two agree best, with the correlation ``lag_r``;
+    ``by_lag`` is the correlation at every lag of ``lag_axis``. ``loudness`` in dB and ``motion``, the loudness that the motion
+    of the face suggests, are on the shot's frames. ``held_share`` is the share of frames without movement.
     """
 
     shot: Shot
@@ -58,8 +60,8 @@ class ShotQuality:
 
 @dataclass(frozen=True)
 class ControlQuality:
-    """What a control does in all shots: its lowest and highest value, the share of its range that it moves in a second, and
-    the share of frames on which it moves at all."""
+    """The movement of a control over all shots: its lowest and highest value, the share of its range that it moves in a second,
+    and the share of frames on which it moves at all."""
 
     name: str
     region: str
@@ -80,7 +82,7 @@ class ShowQuality:
     left_out: tuple[str, ...]
 
     def summary(self) -> str:
-        """One line on what there is."""
+        """Summarise the material in one line."""
         counts = Counter(control.region for control in self.controls)
         parts = ", ".join(f"{counts[region]} {region}" for region in REGIONS if counts[region])
         return (
@@ -91,12 +93,12 @@ class ShowQuality:
 
     @property
     def all_problems(self) -> tuple[str, ...]:
-        """What cannot be used, what is wrong with the show and with its shots."""
+        """Sentences on shots that cannot be used and on problems of the show and of its shots."""
         return (*self.left_out, *self.problems, *(problem for shot in self.shots for problem in shot.problems))
 
 
 def inspect_show(folder: str | Path) -> ShowQuality:
-    """Read a dataset folder and look at all that can be used of it. Raises ShowError where there is nothing at all."""
+    """Read a dataset folder and inspect all that can be used of it. Raises ShowError if there is nothing."""
     shots: list[Shot] = []
     left_out: list[str] = []
     for path in list_shots(folder):
@@ -119,7 +121,7 @@ def inspect_show(folder: str | Path) -> ShowQuality:
 
 
 def measure_show(show: Show, left_out: tuple[str, ...] = ()) -> ShowQuality:
-    """The figures of a show whose shots go together; ``left_out`` says why others do not."""
+    """Measure a show whose shots belong together; ``left_out`` are the reasons why others do not."""
     tables = [_moving_table(show, shot) for shot in show.shots]
     agreements = _compare(show, tables)
     shots = [_measure_shot(shot, table, *agreed) for shot, table, agreed in zip(show.shots, tables, agreements)]
@@ -142,7 +144,7 @@ def measure_show(show: Show, left_out: tuple[str, ...] = ()) -> ShowQuality:
 
 
 def _moving_table(show: Show, shot: Shot) -> Array:
-    """A shot's moving controls as shares of their range, ``[time, control]``, in the show's order."""
+    """Return a shot's moving controls as shares of their range, ``[time, control]``, in the show's order."""
     columns = [shot.control_names.index(control.name) for control in show.controls]
     spans = np.array([control.maximum - control.minimum for control in show.controls])
     return shot.values[:, columns].astype(np.float64) / spans
@@ -171,7 +173,7 @@ def _measure_controls(show: Show, tables: Sequence[Array]) -> tuple[ControlQuali
 
 
 def measure_loudness(waveform: Waveform, frame_rate: float, first_seconds: float, count: int) -> Array:
-    """Loudness in dB of full scale, not below -60, in windows of two frames around ``count`` instants, ``[time]``."""
+    """Measure loudness in dB of full scale, at least -60, in windows of two frames around ``count`` instants, ``[time]``."""
     energy = np.concatenate(([0.0], np.cumsum(np.square(waveform.samples, dtype=np.float64))))
     centre = (first_seconds + np.arange(count) / frame_rate) * waveform.sample_rate
     half = waveform.sample_rate / frame_rate
@@ -182,10 +184,10 @@ def measure_loudness(waveform: Waveform, frame_rate: float, first_seconds: float
 
 
 def _compare(show: Show, tables: Sequence[Array]) -> list[tuple[Array, Array]]:
-    """For every shot its loudness, and the loudness that its motion suggests by what the other shots show.
+    """Compare the loudness of every shot with the loudness that its motion suggests, judging by the other shots.
 
-    What the motion suggests is a ridge regression of loudness on the controls and their speeds, because on which controls
-    and in which direction a mouth opens differs from rig to rig.
+    The suggested loudness is a ridge regression of loudness on the controls and their speeds, because the controls that open a
+    mouth, and their direction, differ from rig to rig.
     """
     active = np.argsort([-float(sum(table[:, column].var() for table in tables)) for column in range(tables[0].shape[1])])
     chosen = active[:_MOST_CONTROLS]
@@ -214,15 +216,15 @@ def _compare(show: Show, tables: Sequence[Array]) -> list[tuple[Array, Array]]:
 
 
 def _regress(covariance: Array, shared: Array) -> Array:
-    """Ridge regression of something on what has this ``covariance``, by what it shares with it."""
+    """Solve a ridge regression on inputs of this ``covariance`` from their covariance with the output, ``shared``."""
     scale = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    # What hardly moves must not be blown up.
+    # Inputs that hardly move must not be blown up.
     scale = np.where(scale > 1e-4, scale, np.inf)
     return np.linalg.solve(covariance / np.outer(scale, scale) + 0.1 * np.eye(len(scale)), shared / scale) / scale
 
 
 def _common_lag(show: Show, features: Sequence[Array], levels: Sequence[Array]) -> float:
-    """How many seconds after the sound the faces of the whole show move: where the regression explains most."""
+    """Find how many seconds after the sound the faces of the whole show move: where the regression explains most."""
     mean = np.concatenate(features).mean(axis=0)
     centred = [both - mean for both in features]
     count = sum(map(len, levels))
@@ -238,12 +240,12 @@ def _common_lag(show: Show, features: Sequence[Array], levels: Sequence[Array]) 
 
 
 def _delay(level: Array, frames: int) -> Array:
-    """The same ``frames`` later; its ends are held."""
+    """Delay a level by ``frames``; its ends are held."""
     return level[np.clip(np.arange(len(level)) - frames, 0, len(level) - 1)]
 
 
 def lag_axis(frame_rate: float) -> Array:
-    """The lags that are compared, in seconds: whole frames up to ``LAG_SECONDS`` both ways."""
+    """Return the lags that are compared, in seconds: whole frames up to ``LAG_SECONDS`` in both directions."""
     reach = max(1, round(LAG_SECONDS * frame_rate))
     return np.arange(-reach, reach + 1) / frame_rate
 
@@ -271,7 +273,7 @@ def _measure_shot(shot: Shot, table: Array, level: Array, motion: Array) -> Shot
 
 
 def _correlate_at(level: Array, motion: Array, lag: int) -> float:
-    """r of the loudness with the motion ``lag`` frames later; 0 where too little is left."""
+    """Compute r of the loudness with the motion ``lag`` frames later; 0 if too little is left."""
     first, second = (level[: len(level) - lag], motion[lag:]) if lag >= 0 else (level[-lag:], motion[:lag])
     if len(first) < 8 or first.std() < 1e-6 or second.std() < 1e-9:
         return 0.0
@@ -279,10 +281,10 @@ def _correlate_at(level: Array, motion: Array, lag: int) -> float:
 
 
 def _judge_lags(shots: Sequence[ShotQuality]) -> list[ShotQuality]:
-    """Flag the shots whose sound and motion are off, or have nothing to do with each other."""
+    """Flag the shots whose sound and motion are out of sync or unrelated."""
     least = max(_CLEAR_R, _CLEAR_SHARE * float(np.median([shot.lag_r for shot in shots])))
     clear = [shot.lag_seconds for shot in shots if shot.lag_r >= least]
-    # One shot alone is compared with what any rig does: the face moves with the sound or a little before it.
+    # A single shot is compared with what any rig does: the face moves with the sound or slightly before it.
     median = float(np.median(clear)) if len(clear) > 1 else 0.0
     judged: list[ShotQuality] = []
     for shot in shots:
@@ -305,12 +307,12 @@ def _judge_lags(shots: Sequence[ShotQuality]) -> list[ShotQuality]:
 
 
 def missing_seconds(show: Show) -> float:
-    """Animation without sound, over all shots."""
+    """Count the seconds of animation without sound over all shots."""
     return sum(max(0.0, shot.duration_seconds - shot.common_seconds) for shot in show.shots)
 
 
 def emotion_minutes(show: Show) -> dict[str, float]:
-    """How many minutes each emotion holds, weighted; 'neutral' is the rest."""
+    """Count the minutes of each emotion, weighted; 'neutral' is the rest."""
     minutes = dict.fromkeys(show.emotions, 0.0)
     rest = 0.0
     for shot in show.shots:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Show datasets: shots that a studio has already animated, collected to learn from.
+"""Show datasets: shots that a studio has already animated, collected for learning.
 
 A dataset is a folder. Every shot is two files: ``<shot>.npz`` with the arrays ``values`` float32 ``[time, control]`` (the
 evaluated controls at the scene's rate), ``sound`` float32 ``[samples]`` (mono) and, with emotions, ``emotion`` float32
-``[time, emotion]`` in 0..1; and ``<shot>.json``, which says what they are. Neither is replaced
-before both are whole, and the json names the digest of the npz.
+``[time, emotion]`` in 0..1; and ``<shot>.json``, which describes them. Neither is replaced before both are complete, and
+the json holds the digest of the npz.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from ..storage.reading import parse_json, read_bytes, read_text
 from ..storage.writing import write_together
 
 FORMAT = 1
-"""The version of a shot's json that is read here."""
+"""Version of a shot's json that is read here."""
 
 STILL_SHARE = 1e-3
-"""A control moves when its range over all shots is above this share of its limits' (or of 1, where it has none)."""
+"""A control moves if its range over all shots is above this share of its limits' range (or of 1 without limits)."""
 
 SHORTEST_SECONDS = 1.0
-"""What a shot must hold of animation with sound."""
+"""Least length of animation with sound in a shot."""
 
 
 _LARGEST_ARRAYS = 1 << 30
@@ -49,13 +49,13 @@ _HELD_SHARE = 0.98
 
 @dataclass(frozen=True)
 class Shot:
-    """One animated shot: row i of ``values`` float32 ``[time, control]`` is the instant i / ``frame_rate`` in seconds;
-    sample 0 of ``waveform`` is the instant ``sound_start_seconds``.
+    """One animated shot: row i of ``values`` float32 ``[time, control]`` is the instant i / ``frame_rate`` in seconds; sample 0
+    of ``waveform`` is the instant ``sound_start_seconds``.
 
-    ``controls`` are described as a model's channels are; a control without limits has infinite ones. ``targets`` say by name
-    which value of the rig a control is, where that is known. ``emotion`` is float32 ``[time, emotion]`` in 0..1. ``origin``
-    is a digest of what the shot was collected from, and how. Raises ShowError for what nothing can be learned from: no
-    sound, values that are not numbers, less than a second of animation with sound; ValueError when shapes do not fit.
+    ``controls`` are described like a model's channels; a control without limits has infinite ones. ``targets`` are the
+    rig's values for controls by name, where known. ``emotion`` is float32 ``[time, emotion]`` in 0..1. ``origin`` is a
+    digest of the shot's sources and settings. Raises ShowError if nothing can be learned from it: no sound, values that are
+    not numbers, less than a second of animation with sound; ValueError if shapes do not fit.
     """
 
     name: str
@@ -126,12 +126,12 @@ class Shot:
 
     @property
     def control_names(self) -> tuple[str, ...]:
-        """The names of ``controls``, in the order of the columns."""
+        """Names of ``controls``, in the order of the columns."""
         return tuple(control.name for control in self.controls)
 
     @property
     def emotion_weights(self) -> NDArray[np.float32]:
-        """``emotion``, with no column where there are no emotions."""
+        """``emotion``, without columns if there are no emotions."""
         assert self.emotion is not None
         return self.emotion
 
@@ -148,14 +148,17 @@ class Shot:
 
     @property
     def sound_sha256(self) -> str:
-        """Tells the same sound in two shots."""
+        """Digest that identifies the same sound in two shots."""
         return hashlib.sha256(self.waveform.samples.tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Show:
-    """Shots of one rig with the same controls: ``controls`` are those that move in some shot, with finite limits and in the
-    shots' order; ``still`` names those that never do. ``warnings`` are sentences for the artist."""
+    """Shots of one rig with the same controls.
+
+    ``controls`` are those that move in some shot, with finite limits and in the shots' order; ``still`` names those that never
+    move. ``warnings`` are sentences for the artist.
+    """
 
     rig: str
     shots: tuple[Shot, ...]
@@ -166,18 +169,18 @@ class Show:
 
     @property
     def minutes(self) -> float:
-        """Animation with sound, over all shots."""
+        """Minutes of animation with sound over all shots."""
         return sum(shot.common_seconds for shot in self.shots) / 60.0
 
     @property
     def targets(self) -> dict[str, Target]:
-        """Which value of the rig each moving control is, by name, where the last shot to say so knows it."""
+        """The rig's value for each moving control, by name, from the last shot that has it."""
         known = {name: target for shot in self.shots for name, target in shot.targets.items()}
         return {control.name: known[control.name] for control in self.controls if control.name in known}
 
     @property
     def hold(self) -> Hold | None:
-        """How poses are held, where all shots are animated so; None for animation on every frame."""
+        """How poses are held, if all shots are animated like that; None for animation on every frame."""
         rates = {shot.frame_rate for shot in self.shots}
         changes: list[NDArray[np.int64]] = []
         for shot in self.shots:
@@ -194,7 +197,7 @@ class Show:
         return None
 
     def of_regions(self, regions: Sequence[str]) -> Show:
-        """The show with only the controls of these face parts. Raises ShowError where none of them moves."""
+        """Restrict the show to the controls of these face parts. Raises ShowError if none of them moves."""
         controls = tuple(control for control in self.controls if control.region in regions)
         if not controls:
             moving = ", ".join(dict.fromkeys(control.region for control in self.controls))
@@ -203,11 +206,11 @@ class Show:
 
 
 def gather_show(shots: Sequence[Shot]) -> Show:
-    """Check that ``shots`` go together and find what moves in them.
+    """Check that ``shots`` belong together and find the controls that move in them.
 
-    A limit that a control lacks, or that its own animation goes beyond, becomes a fifth of its range beyond what it does.
-    Shots may have different frame rates and emotions. Raises ShowError for no shot, different rigs, other controls in
-    some shot, the same name twice, and when nothing moves.
+    A limit that is missing, or that the animation exceeds, is set a fifth of the control's range beyond its extreme value.
+    Shots may have different frame rates and emotions. Raises ShowError for no shot, different rigs, different controls in
+    some shot, a repeated name, and if nothing moves.
     """
     if not shots:
         raise ShowError("There is no shot to learn from; collect some first")
@@ -271,9 +274,9 @@ def _with_finite_limits(control: Channel, lowest: float, highest: float) -> Chan
 
 
 def write_shot(folder: str | Path, shot: Shot) -> Path:
-    """Write a shot into a dataset folder (made if missing), in place of one of the same name; returns its json's path.
+    """Write a shot into a dataset folder (made if missing), replacing one of the same name; returns the path of its json.
 
-    Raises ShowError when the name cannot be a file's or the folder cannot be written.
+    Raises ShowError if the name cannot be a file name or the folder cannot be written.
     """
     if not re.fullmatch(r"[^\\/:*?\"<>|\x00-\x1f]{1,120}", shot.name) or shot.name.startswith("."):
         raise ShowError(f"A shot cannot be named '{shot.name}'; leave out slashes and signs that file names cannot hold")
@@ -320,7 +323,7 @@ def _describe(shot: Shot, digest: str) -> dict[str, Any]:
 
 
 def read_shot(path: str | Path) -> Shot:
-    """Read one shot by the path of its json. Raises ShowError, also for one that is damaged."""
+    """Read one shot by the path of its json. Raises ShowError, also if it is damaged."""
     path = Path(path)
 
     def damaged(problem: str) -> ShowError:
@@ -374,7 +377,7 @@ def read_shot(path: str | Path) -> Shot:
 
 
 def list_shots(folder: str | Path) -> list[Path]:
-    """The jsons of a dataset folder's shots, by name. Raises ShowError where there is none."""
+    """List the jsons of a dataset folder's shots by name. Raises ShowError if there are none."""
     folder = Path(folder)
     if not folder.is_dir():
         raise ShowError(f"There is no folder {folder}; give the folder that the shots were collected into")

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files from anywhere, read within limits, and files of ours, written whole or not at all."""
+"""Files from anywhere, read within limits, and Voxrig's own files, written completely or not at all."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read NPZ files from anywhere: no more memory is taken than the file can fill, and nothing in it is ever run."""
+"""Read NPZ files from anywhere: they take no more memory than the file can fill, and nothing in them is executed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .reading import format_size
 
 MOST_BYTES = 1 << 30
-"""Of all arrays of a file together. A bomb of a few kilobytes unpacks to more."""
+"""Limit for all arrays of a file together. A bomb of a few kilobytes unpacks to more."""
 
 _format: Any = np.lib.format  # without complete types
 _HEADERS = {(1, 0): _format.read_array_header_1_0, (2, 0): _format.read_array_header_2_0}
@@ -23,7 +23,7 @@ Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
 
 
 class DamagedArrays(ValueError):
-    """An NPZ file cannot be read; the text is one line that says why."""
+    """An NPZ file cannot be read; the text is one line with the reason."""
 
 
 def read_npz(content: bytes, names: Sequence[str], most_bytes: int = MOST_BYTES) -> dict[str, NDArray[Any]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read files that somebody else made: ordinary files of a sane size only, and never more of them than the limit.
+"""Read untrusted files: only ordinary files of a sane size, and never more than the limit.
 
 A named pipe or a device blocks whoever opens it, a sparse file claims more bytes than there is memory. Every refusal is an
 OSError whose ``strerror`` completes the sentence 'X cannot be read (...)', so that callers need one ``except``.
@@ -17,7 +17,7 @@ from typing import Any
 PathLike = str | os.PathLike[str]
 
 TEXT_BYTES = 64 << 20
-"""The most that a description, a mapping or a table may hold."""
+"""Limit for a description, a mapping or a table."""
 
 _MOST_DIGITS = 18
 _KINDS = (
@@ -57,7 +57,7 @@ def read_bytes(path: PathLike, largest: int = TEXT_BYTES) -> bytes:
 
 
 def read_text(path: PathLike, largest: int = TEXT_BYTES) -> str:
-    """Return the UTF-8 text of an ordinary file, without a byte order mark. Raises OSError, also for what is not text."""
+    """Return the UTF-8 text of an ordinary file, without a byte order mark. Raises OSError, also if it is not text."""
     try:
         return read_bytes(path, largest).decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -95,7 +95,7 @@ def is_utf8(text: str) -> bool:
 
 
 def refers_to_same_file(one: PathLike, other: PathLike) -> bool:
-    """Return whether two paths lead to one file or place, through links, '..' and, where the system has it, other case."""
+    """Return whether two paths lead to one file or place, through links, '..' and, where the system ignores it, case."""
     try:
         if os.path.samefile(one, other):
             return True
@@ -110,7 +110,7 @@ def _canonical(path: PathLike) -> str:
 
 
 def format_size(count: int) -> str:
-    """Return a number of bytes for people, such as '64 MB'."""
+    """Format a number of bytes for people, such as '64 MB'."""
     for unit, size in (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)):
         if count >= size:
             return f"{count / size:.3g} {unit}"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write files whole or not at all: to a temporary file beside each, forced to the disk, then renamed.
+"""Write files completely or not at all: to a temporary file beside each, forced to the disk, then renamed.
 
-Whatever fails (a full disk, a kill, a power cut), the file that was there stays, and no half of a new one lies about. A
+Whatever fails (a full disk, a kill, a power cut), the old file stays, and no partial new one is left. A
 device or a pipe is never written to or replaced.
 """
 
@@ -21,12 +21,12 @@ _MARK, _ENDING = ".voxrig-", ".partial"
 
 
 def write_whole(path: PathLike, content: bytes | str) -> None:
-    """Write a file, text as UTF-8; folders on the way are made. Raises OSError, changing nothing."""
+    """Write a file, text as UTF-8; missing folders are made. Raises OSError, changing nothing."""
     write_together({path: content})
 
 
 def write_together(contents: Mapping[PathLike, bytes | str]) -> None:
-    """Write several files that belong together; none is replaced before all are whole on the disk. Raises OSError."""
+    """Write several files that belong together; none is replaced before all are completely on the disk. Raises OSError."""
     with contextlib.ExitStack() as stack:
         renames: list[tuple[Path, Path]] = []
         for path, content in contents.items():
@@ -49,19 +49,19 @@ def write_together(contents: Mapping[PathLike, bytes | str]) -> None:
 
 
 def is_temporary(path: PathLike) -> bool:
-    """Return whether a file is what a killed ``write_whole`` left behind."""
+    """Return whether a file was left behind by a killed ``write_whole``."""
     name = os.path.basename(path)
     return name.startswith(_MARK) and name.endswith(_ENDING)
 
 
 def check_output_place(path: PathLike) -> None:
-    """Raise OSError where an ordinary file cannot stand: at a folder, a device, a pipe, or under an impossible name."""
+    """Raise OSError if an ordinary file cannot be here: at a folder, a device, a pipe, or under an impossible name."""
     with contextlib.suppress(FileNotFoundError):
         check_ordinary_file(path)
 
 
 def _final_place(path: PathLike) -> Path:
-    """Where the file is to stand: a link stays a link, and its target is replaced. Makes the folder."""
+    """Return the final path of the file: a link stays a link, and its target is replaced. Makes the folder."""
     check_output_place(path)
     final = Path(os.path.realpath(path))
     if len(os.fsencode(final.name)) > 255:
@@ -72,7 +72,7 @@ def _final_place(path: PathLike) -> Path:
 
 @contextlib.contextmanager
 def _temporary(final: Path) -> Generator[Path]:
-    """A name beside the file, free and short whatever the file's own; nothing of it stays."""
+    """Provide a free name beside the file, short whatever the file's own; nothing of it remains."""
     partial = final.with_name(f"{_MARK}{uuid.uuid4().hex[:16]}{_ENDING}")
     try:
         yield partial
@@ -89,7 +89,7 @@ def _keep_mode(partial: Path, final: Path) -> None:
 def _force_folder(folder: Path) -> None:
     if os.name != "posix":
         return
-    with contextlib.suppress(OSError):  # some network shares cannot; the rename itself is done
+    with contextlib.suppress(OSError):  # some network shares cannot; the rename itself has succeeded
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The interface in other languages: one JSON file each, English text to translated text. English itself is in the source.
 
-Error messages and reports are English everywhere: they are what people look up and send to each other.
+Error messages and reports are English everywhere, because people search for them and send them to each other.
 """
 
 import json
@@ -10,16 +10,16 @@ from pathlib import Path
 import bpy
 
 CONTEXT = "Voxrig"
-"""For words that mean something else in Blender: without it, Lead is the metal in German. Written out where it is used."""
+"""For words with another meaning in Blender: without it, Lead is the metal in German. It is spelled out where it is used."""
 
 _FOLDER = Path(__file__).parent
 
 
 def load_translations() -> dict[str, dict[tuple[str, str], str]]:
-    """What ``bpy.app.translations`` wants: by language, and there by context and English text.
+    """Load the table for ``bpy.app.translations``: by language, and then by context and English text.
 
-    Names of operators have a context of their own in Blender, and so have ours that Blender's own translations take for
-    something else (CONTEXT); each text stands in all of them.
+    Names of operators have their own context in Blender, and so have Voxrig's names that Blender's translations take for
+    something else (CONTEXT); each text is in all of them.
     """
     contexts = ("*", bpy.app.translations.contexts.operator_default, CONTEXT)
     languages: dict[str, dict[tuple[str, str], str]] = {}
@@ -35,5 +35,5 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Take the translations back."""
+    """Remove the translations."""
     bpy.app.translations.unregister(__name__)
