@@ -89,7 +89,8 @@ def test_a_page_of_functions_has_signature_docstring_and_fields(tmp_path: Path) 
         '    """A job."""\n'
         "    name: str\n"
         "    _hidden: int = 1\n"
-        "    rate: float = 24.0\n"
+        "    rate: float = _setting(24.0, 'number', label='Rate')\n"
+        "    names: dict[str, int] = field(default_factory=dict)\n"
         "    def run(self, times: int = 1) -> None:\n"
         '        """Run it.\n\n        At length."""\n'
         "def compute(job: Job, *, quick: bool = False) -> int:\n"
@@ -99,10 +100,8 @@ def test_a_page_of_functions_has_signature_docstring_and_fields(tmp_path: Path) 
         encoding="utf-8",
     )
     page = api.write_page(tmp_path)
-    assert (
-        "## `takes.job`\n\nJobs.\n\n### `Job`\n\n```python\nclass Job:\n    name: str\n    rate: float = 24.0\n```\n\nA job."
-        in page
-    )
+    fields = "    name: str\n    rate: float = 24.0\n    names: dict[str, int] = dict()\n"
+    assert f"## `takes.job`\n\nJobs.\n\n### `Job`\n\n```python\nclass Job:\n{fields}```\n\nA job." in page
     assert "- `run(times: int = 1) -> None`: Run it." in page and "At length" not in page
     assert "### `compute`\n\n```python\ncompute(job: Job, *, quick: bool = False) -> int\n```\n\nReturn `1`." in page
     assert "_private" not in page and "VOXRIG_OT_x" not in page

@@ -88,8 +88,23 @@ def _describe(node: ast.stmt) -> Iterator[str]:
 def _describe_fields(node: ast.ClassDef) -> Iterator[str]:
     for item in node.body:
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and not item.target.id.startswith("_"):
-            value = f" = {_write(item.value)}" if item.value is not None else ""
+            value = f" = {_write(_find_default(item.value))}" if item.value is not None else ""
             yield f"{item.target.id}: {_write(item.annotation)}{value}"
+
+
+def _find_default(node: ast.expr) -> ast.expr:
+    """Return the default that a dataclass' field states: of ``field(default=x)`` and of our ``_setting(x, ...)`` it is x."""
+    if not isinstance(node, ast.Call):
+        return node
+    if ast.unparse(node.func).startswith("_") and node.args:
+        return node.args[0]
+    if ast.unparse(node.func).endswith("field"):
+        for keyword in node.keywords:
+            if keyword.arg == "default":
+                return keyword.value
+            if keyword.arg == "default_factory":
+                return ast.Call(keyword.value, [], [])
+    return node
 
 
 def _signature(node: ast.FunctionDef, *, method: bool = False) -> str:
