@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..animation.curves import ChannelCurves
+from ..animation.face.effort import apply_effort
 from ..animation.face.phones import TimedPhone, decode_phones
 from ..errors import Cancelled, ModelError
 from .audio import Waveform
@@ -55,12 +56,13 @@ class Generated:
     """The output of a model for a sound, with the rows of the channels.
 
     ``keys`` is the likelihood, by region, that the show's animators would set a key, if the model learned that; ``phones`` is
-    the likelihood of each phone.
+    the likelihood of each phone; ``effort`` is how hard the voice works (1 calm), which the channels already show.
     """
 
     curves: ChannelCurves
     keys: ChannelCurves | None
     phones: ChannelCurves | None
+    effort: ChannelCurves | None = None
 
     def timed_phones(self) -> tuple[TimedPhone, ...] | None:
         """Decode the likeliest phones in turn (animation.face.phones.decode_phones); None if the model has no phones."""
@@ -78,7 +80,7 @@ def generate_all(
 ) -> Generated:
     """Generate curves like :func:`generate_curves`, with all other outputs of the same run."""
     package = session.package
-    others = {"keys": package.key_regions, "phones": package.phones}
+    others = {"keys": package.key_regions, "phones": package.phones, "effort": ("effort",) if package.has_effort else ()}
     made = generate_outputs(
         session,
         waveform,
@@ -89,6 +91,8 @@ def generate_all(
         is_cancelled=is_cancelled,
     )
     values = made["channels"]
+    if package.has_effort:
+        values = made["channels"] = apply_effort(values, package.channel_names, made["effort"][:, 0])
     minimum = np.array([channel.minimum for channel in package.channels], np.float32)
     maximum = np.array([channel.maximum for channel in package.channels], np.float32)
     np.clip(values, minimum, maximum, out=values)
@@ -96,8 +100,8 @@ def generate_all(
     def as_curves(output: str, names: tuple[str, ...]) -> ChannelCurves:
         return ChannelCurves(names, package.frame_rate, made[output], -package.lead_seconds)
 
-    keys, phones = (as_curves(output, names) if names else None for output, names in others.items())
-    return Generated(as_curves("channels", package.channel_names), keys, phones)
+    keys, phones, effort = (as_curves(output, names) if names else None for output, names in others.items())
+    return Generated(as_curves("channels", package.channel_names), keys, phones, effort)
 
 
 def generate_outputs(
@@ -110,7 +114,9 @@ def generate_outputs(
     on_progress: Callable[[float], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> dict[str, NDArray[np.float32]]:
-    """Return the graph's own ``outputs`` ('channels', 'features', 'phones', 'keys') as ``[frames, columns]``, without limits.
+    """Return the graph's own ``outputs`` as ``[frames, columns]``, without limits.
+
+    They are 'channels', 'features', 'phones', 'keys' and 'effort'.
 
     Everything else is as in :func:`generate_curves`.
     """
@@ -126,6 +132,9 @@ def generate_outputs(
     before = math.ceil(package.context_before_seconds * package.frame_rate)
     after = math.ceil(package.context_after_seconds * package.frame_rate)
     step = max(1, round(window_seconds * package.frame_rate))
+    # A model with a grid of its own hears the same windows of the sound however it is cut.
+    grid = max(1, round(package.grid_seconds * package.frame_rate))
+    step = -(-step // grid) * grid
     for first in range(0, frames, step):
         if is_cancelled is not None and is_cancelled():
             raise Cancelled

@@ -75,7 +75,9 @@ class ModelPackage:
     ``animation.face.expression.apply_expression``, so that emotions can also be applied to its neutral channels later,
     without running it again. Where ``key_regions`` is not empty, ``keys`` ``[1, frames, key_regions]`` is the likelihood
     0..1 that the show's animators would set a key of that region at that frame. ``hold`` is set if the show holds its
-    poses.
+    poses. A model whose windows lie on a fixed grid of the sound has ``grid_seconds`` above 0: the first wanted row of a run
+    begins on a multiple of it. With ``has_effort``, ``effort`` ``[1, frames, 1]`` is how hard the voice works (1 calm),
+    for ``animation.face.effort.apply_effort``.
     """
 
     folder: Path
@@ -99,6 +101,8 @@ class ModelPackage:
     expression_rules: bool = False
     key_regions: tuple[str, ...] = ()
     hold: Hold | None = None
+    grid_seconds: float = 0.0
+    has_effort: bool = False
 
     @property
     def hop(self) -> int:
@@ -122,6 +126,8 @@ class ModelPackage:
             widths["phones"] = len(self.phones)
         if self.key_regions:
             widths["keys"] = len(self.key_regions)
+        if self.has_effort:
+            widths["effort"] = 1
         return widths
 
 
@@ -329,6 +335,8 @@ def _parse(folder: Path, fields: _Fields) -> ModelPackage:
         expression_rules=fields.flag("expression_rules"),
         key_regions=fields.texts("key_regions") if fields.has("key_regions") else (),
         hold=_parse_hold(fields.child("hold")) if fields.has("hold") else None,
+        grid_seconds=fields.number("grid_seconds", 0.0, 60.0) if fields.has("grid_seconds") else 0.0,
+        has_effort=fields.flag("effort"),
     )
     rules = load_expressions() if package.expression_rules else None
     if rules is not None and (rules.names != package.channel_names or rules.emotions != package.emotions):

@@ -500,6 +500,7 @@ def _describe(fit: Fit, trunk: ModelPackage, folder: Path, title: str | None, li
             "before": round(trunk.context_before_seconds + reach, 6),
             "after": round(trunk.context_after_seconds + reach, 6),
         },
+        **({"grid_seconds": trunk.grid_seconds} if trunk.grid_seconds else {}),
         "lead_seconds": 0.0,
         "channels": [vars(control) for control in fit.controls],
         "emotions": list(fit.emotions),

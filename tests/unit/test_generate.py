@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from onnx import numpy_helper
 from voxrig.errors import Cancelled, ModelError
 from voxrig.inference.audio import Waveform
 from voxrig.inference.generate import count_frames, generate_curves, generate_outputs
-from voxrig.inference.package import bundled_packages, load_package
+from voxrig.inference.package import ModelPackage, bundled_packages, load_package
 from voxrig.inference.session import Session, open_session
 
 BUNDLED = bundled_packages()
@@ -264,6 +265,25 @@ def test_an_hour_stays_under_a_gigabyte(session: Session, tmp_path: Path):
     frames, peak = measure_peak_memory(session.package.folder, write_minutes(tmp_path / "hour.wav", 60))
     assert frames == 3600 * 50
     assert peak < 1e9
+
+
+class _Recorder:
+    """Stands before a session and keeps the length of every run."""
+
+    def __init__(self, session: Session, package: ModelPackage) -> None:
+        self.session, self.package, self.lengths = session, package, []
+
+    def run(self, samples: np.ndarray, weights: np.ndarray | None, outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        self.lengths.append(samples.size // self.package.hop)
+        return self.session.run(samples, weights, outputs)
+
+
+def test_runs_begin_on_the_models_grid(session: Session):
+    package = dataclasses.replace(session.package, grid_seconds=0.6)
+    recorder = _Recorder(session, package)
+    generate_outputs(recorder, sound(4.0), outputs=["channels"], window_seconds=1.0)
+    context = 2 * round(package.context_before_seconds * package.frame_rate)
+    assert [length - context for length in recorder.lengths] == [60, 60, 60, 20]
 
 
 # --- the bundled package

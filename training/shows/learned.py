@@ -171,6 +171,7 @@ def export(
         "sample_rate": SAMPLE_RATE,
         "frame_rate": FRAME_RATE,
         "context_seconds": {"before": round(contexts[0], 6), "after": round(contexts[1], 6)},
+        **({"grid_seconds": trunk.grid_seconds} if trunk is not None and trunk.grid_seconds else {}),
         "lead_seconds": 0.0,
         "channels": [vars(control) for control in controls],
         "emotions": list(record.emotions),
