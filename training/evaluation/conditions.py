@@ -8,6 +8,7 @@ are float32 ``[samples]`` at 16 kHz.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,30 @@ def add_noise(samples: Samples, snr_db: float = 10.0, seed: int = 7) -> Samples:
     """The sound under pink noise; the ratio is that of the active speech level to the noise's level."""
     gain = 10.0 ** ((active_level_db(samples) - snr_db) / 20.0)
     return _within_full_scale(samples + gain * pink_noise(len(samples), seed))
+
+
+def add_white_noise(samples: Samples, snr_db: float = 10.0, seed: int = 17) -> Samples:
+    """The sound under white noise."""
+    return mix(samples, np.random.default_rng(seed).standard_normal(len(samples)).astype(np.float32), snr_db)
+
+
+def add_music(samples: Samples, snr_db: float = 10.0) -> Samples:
+    """The sound over music without a voice."""
+    return mix(samples, music(len(samples) / SAMPLE_RATE + 0.1)[: len(samples)], snr_db)
+
+
+def add_babble(samples: Samples, others: Sequence[Samples], snr_db: float = 10.0) -> Samples:
+    """The sound among ``others``, who talk at once and equally loud, each begun again where it ends."""
+    crowd = np.zeros(len(samples), np.float32)
+    for other in others:
+        crowd += np.resize(other, len(samples)) * np.float32(10.0 ** (-active_level_db(other) / 20.0))
+    return mix(samples, crowd, snr_db)
+
+
+def mix(samples: Samples, noise: Samples, snr_db: float) -> Samples:
+    """The sum; the ratio is that of the active speech level to the noise's level."""
+    gain = 10.0 ** ((active_level_db(samples) - snr_db - level_db(noise)) / 20.0)
+    return _within_full_scale(samples + np.float32(gain) * noise)
 
 
 @functools.cache
