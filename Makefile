@@ -162,7 +162,7 @@ $(foreach v,$(BLENDERS),$(eval $(call test_rule,$(v))))
 .PHONY: test-training
 test-training: .venv-training/.ready
 	@echo "== training, with PyTorch"
-	$(TRAINING_PY) $(PYTEST) tests/unit/test_speech_network.py tests/unit/test_train_show.py tests/unit/test_train_speech.py
+	$(TRAINING_PY) $(PYTEST) tests/unit/test_speech_network.py tests/unit/test_ear.py tests/unit/test_train_show.py tests/unit/test_train_speech.py
 
 .PHONY: unit
 unit: .venv/.ready ## The quick tests only
