@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes keyed curves into Actions, touching nothing but the keys in the range of the curves that are written."""
+"""Write keyed curves into Actions, touching only the keys in the range of the written curves."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _FREE, _ALIGNED = 0, 3
 
 @dataclass(frozen=True)
 class WriteReport:
-    """What was written, how many keys, which targets were left alone and why (a sentence each), and the written keys as rows
-    (animation/keys/artist_keys.py)."""
+    """The written targets, the number of keys, the targets left alone with a sentence each on the reason, and the written keys
+    as rows (animation/keys/artist_keys.py)."""
 
     written: tuple[Target, ...]
     key_count: int
@@ -52,13 +52,12 @@ def write_target_curves(
     """Replace the keys between ``first_frame`` and ``last_frame`` (both included) of each target's F-Curve.
 
     Keys outside the range, those on ``kept`` frames of their target, other F-Curves and their handles stay exactly as they
-    are. ``placing`` says how the keys interpolate and which are extremes or breakdowns. ``output`` says where the F-Curves are
-    and ``blend_frames`` how softly a new strip of the NLA begins and ends; without it the keys go to the Actions of their
-    owners. Owners without one get a new one
-    (``action_name``, or the owner's name): one for all of them where Actions have slots, else one each. Targets with a
-    driver, and F-Curves that are locked, muted or baked, are skipped and reported. Everything is checked before the first
-    change: RigError for a target that is gone or linked and when nothing is left to write, ValueError for keys outside the
-    range, no keys or the same target twice.
+    are. ``placing`` determines the interpolation of the keys and which are extremes or breakdowns. ``output`` determines
+    the place of the F-Curves; without it the keys go to the Actions of their owners. ``blend_frames`` is the blending in
+    and out of a new NLA strip. Owners without an Action get a new one (``action_name``, or the owner's name): one for all
+    of them if Actions have slots, else one each. Targets with a driver, and F-Curves that are locked, muted or baked, are
+    skipped and reported. Everything is checked before the first change: RigError for a target that is gone or linked and if
+    nothing is left to write, ValueError for keys outside the range, no keys or the same target twice.
     """
     if len({target for target, _ in curves}) != len(curves):
         raise ValueError("a target is given twice")
@@ -84,9 +83,9 @@ def write_target_curves(
 def check_writable(
     targets: Sequence[Target], output: Output
 ) -> tuple[list[tuple[Any, list[Target]]], list[tuple[Target, str]]]:
-    """The targets that may be written, by owner, and those that may not, with the reason. Changes nothing.
+    """Find the targets that may be written, by owner, and those that may not, with the reason. Changes nothing.
 
-    Raises RigError for a target that is gone or linked, when none may be written, and where ``output`` cannot be had.
+    Raises RigError for a target that is gone or linked, if none may be written, and if ``output`` is impossible.
     """
     free, skipped = _split_writable(targets, output.find)
     if targets and not free:
@@ -100,7 +99,7 @@ def check_writable(
 def _split_writable(
     targets: Sequence[Target], find_place: Callable[[Any], Place | None]
 ) -> tuple[list[tuple[Any, list[Target]]], list[tuple[Target, str]]]:
-    """Targets that may be written, by owner, and those that may not, with the reason. Changes nothing."""
+    """Split targets into those that may be written, by owner, and those that may not, with the reason. Changes nothing."""
     owners: dict[Any, list[Target]] = {}
     skipped: list[tuple[Target, str]] = []
     places: dict[Any, Place | None] = {}
@@ -117,7 +116,7 @@ def _split_writable(
 
 
 def curve_obstacle(owner: Any, target: Target, place: Place | None) -> str:
-    """Why the F-Curve of a target at a place must be left alone, or ''. One that Compare has muted need not be."""
+    """Return why the F-Curve of a target at a place must be left alone, or ''. One that Compare has muted may be written."""
     if place is None:
         return ""
     if place.action.library is not None:
@@ -137,7 +136,7 @@ def curve_obstacle(owner: Any, target: Target, place: Place | None) -> str:
 
 
 def find_or_add_curve(fcurves: Any, groups: Any, target: Target) -> Any:
-    """The F-Curve of a target, made where it is missing; those of a bone are grouped under its name, as Blender does it."""
+    """Return the F-Curve of a target, made if missing; those of a bone are grouped under its name, as Blender does."""
     fcurve = fcurves.find(target.data_path, index=target.array_index)
     if fcurve is None:
         fcurve = fcurves.new(target.data_path, index=target.array_index)
@@ -146,7 +145,7 @@ def find_or_add_curve(fcurves: Any, groups: Any, target: Target) -> Any:
 
 
 def _put_in_bone_group(fcurve: Any, groups: Any, target: Target) -> None:
-    """As Blender does itself, curves of a bone are grouped under the bone's name."""
+    """Group the F-Curve of a bone under the bone's name, as Blender does."""
     match = re.match(rf"pose\.bones\[{QUOTED}\]", target.data_path)
     if match:
         name = unescape(match[1])
@@ -154,7 +153,7 @@ def _put_in_bone_group(fcurve: Any, groups: Any, target: Target) -> None:
 
 
 def _generated_keys(curve: KeyedCurve, placing: Placing) -> dict[str, NDArray[Any]]:
-    """A keyed curve by the columns of KEY that a generated key has something to say on."""
+    """Return the columns of KEY that a keyed curve determines for its generated keys."""
     count = len(curve)
     handle_type = _handle_types(curve)
     kind = np.full(count, compat.generated_key_type(), np.uint8)
@@ -172,7 +171,7 @@ def _generated_keys(curve: KeyedCurve, placing: Placing) -> dict[str, NDArray[An
 
 
 def _handle_types(curve: KeyedCurve) -> NDArray[np.uint8]:
-    """ALIGNED where both handles lie on one line, so that they turn together under the artist's hand, else FREE."""
+    """Return ALIGNED where both handles are on one line, so that they turn together in the artist's hand, else FREE."""
     point = np.stack([curve.frames, curve.values], axis=1)
     left, right = point - curve.left, curve.right - point
     # Frames far from 0 are rounded to thousandths, and so are slopes.
@@ -188,7 +187,7 @@ def _replace_keys(
     last_frame: float,
     kept_frames: NDArray[Any] | None = None,
 ) -> Rows:
-    """Take out the keys of a range, but not those on ``kept_frames``, and put ``fresh`` in, which get marks (artist_keys.py).
+    """Remove the keys of a range except those on ``kept_frames``, and insert ``fresh``, which get marks (artist_keys.py).
 
     Returns the rows of the fresh keys.
     """
@@ -200,7 +199,7 @@ def _replace_keys(
     if outside.all() and not fresh:
         return no_rows()
     kept = old[outside]
-    # What a fresh key does not say is as Blender made it, which is 0 for all but selection.
+    # Properties that a fresh key does not set keep Blender's default, which is 0 for all but selection.
     fresh_keys = np.zeros(len(fresh["co"]) if fresh else 0, KEY)
     for name, column in fresh.items():
         fresh_keys[name] = column
@@ -221,11 +220,11 @@ def _replace_keys(
 
 
 def read_keys(fcurve: Any) -> Keys:
-    """All that RNA knows of the keys of an F-Curve."""
+    """Read all that RNA stores of the keys of an F-Curve."""
     points = fcurve.keyframe_points
     keys = np.zeros(len(points), KEY)
     for name in KEY.names or ():
-        # foreach_get wants arrays without gaps.
+        # foreach_get requires contiguous arrays.
         column = np.empty(keys[name].size, KEY[name].base)
         points.foreach_get(name, column)
         keys[name] = column.reshape(keys[name].shape)
@@ -233,7 +232,7 @@ def read_keys(fcurve: Any) -> Keys:
 
 
 def write_keys(fcurve: Any, keys: Keys) -> None:
-    """Make ``keys`` the keys of an F-Curve.
+    """Replace the keys of an F-Curve with ``keys``.
 
     ``update()`` is not called: it would recompute the handles of the artist's keys, and all are given.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads an animated shot: which controls of a character there are, their evaluated values on every frame, and its emotions."""
+"""Read an animated shot: the controls of a character, their evaluated values on every frame, and its emotions."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ _NO_EMOTION = ("none", "neutral", "off")
 
 @dataclass(frozen=True)
 class ShotControls:
-    """The controls of a character that a shot is collected from. ``targets`` are where they are on the rig, by name;
-    ``left_out`` counts the values of the rig that name no part of the face."""
+    """The controls of a character that a shot is collected from.
+
+    ``targets`` are their places on the rig, by name; ``left_out`` counts the values of the rig that name no part of the face.
+    """
 
     channels: tuple[Channel, ...]
     targets: dict[str, Target]
@@ -37,12 +39,12 @@ class ShotControls:
 
 
 def list_controls(character: rigs.Character, mapped: Mapping[Target, str], *, everything: bool = False) -> ShotControls:
-    """Every control of ``character`` that is free to be animated, named the same in every file of the rig.
+    """List every control of ``character`` that is free to be animated, with the same names in every file of the rig.
 
-    Shape keys, number properties that users made, and the free components of bones' transforms; what a driver controls is
-    left to its driver. ``mapped`` are the targets of the character's mapping and the channels that drive them: they are
-    always among the controls, and tell their region. Of the rest those are taken that are recognised, that name a part of
-    the face, and all shape keys; with ``everything`` all. Raises RigError where there are none.
+    Controls are shape keys, custom number properties and the free components of bone transforms, unless a driver controls
+    them. ``mapped`` are the targets of the character's mapping and the channels that drive them: they are always among the
+    controls, with the region of their channel. The rest are included if they are recognised, name a part of the face or are
+    shape keys; with ``everything``, all are. Raises RigError if there are none.
     """
     found: dict[Target, tuple[str, str]] = {}  # label of the place, name
     for label, target, _limits in rigs.list_targets(character):
@@ -89,12 +91,12 @@ def list_controls(character: rigs.Character, mapped: Mapping[Target, str], *, ev
 
 
 def rig_name(character: rigs.Character) -> str:
-    """What the shots of one rig have in common, whatever number its copy in a file got."""
+    """Return the name that the shots of one rig share, whatever the number of its copy in a file."""
     return plain_name(character.name)
 
 
 def _unique_names(found: Mapping[Target, tuple[str, str]]) -> dict[Target, str]:
-    """As short as they can be: 'smile', 'Face: smile' where others are named so, or the whole path."""
+    """Name targets as briefly as possible: 'smile', 'Face: smile' if another has that name, or the whole path."""
     short = Counter(name for _place, name in found.values())
     long = Counter(found.values())
     names: dict[Target, str] = {}
@@ -122,10 +124,10 @@ def sample_targets(
     on_progress: Callable[[float], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> NDArray[np.float32]:
-    """The values of ``targets`` on every frame as Blender evaluates them (Actions, NLA, drivers), ``[time, target]``.
+    """Sample ``targets`` on every frame as Blender evaluates them (Actions, NLA, drivers), ``[time, target]``.
 
-    Quaternions keep their sign from frame to frame. The scene is left on the frame where it was. Raises RigError for a
-    character that no view layer of the scene shows, and Cancelled.
+    Quaternions keep their sign from frame to frame. The scene returns to its current frame. Raises RigError for a character
+    that no view layer of the scene shows, and Cancelled.
     """
     layer = _view_layer(scene, character)
     places: dict[Any, dict[str, list[tuple[int, int]]]] = {}
@@ -167,7 +169,7 @@ def _view_layer(scene: bpy.types.Scene, character: rigs.Character) -> Any:
 
 
 def _keep_signs(values: NDArray[np.float32], targets: Sequence[Target]) -> None:
-    """Make quaternions continuous: q and -q are the same rotation, and only one of them is near the frame before."""
+    """Make quaternions continuous: q and -q are the same rotation, but only one of them is near the frame before."""
     groups: dict[tuple[str, str], list[int]] = {}
     for column, target in enumerate(targets):
         if target.data_path.endswith("rotation_quaternion"):
@@ -183,10 +185,10 @@ def _keep_signs(values: NDArray[np.float32], targets: Sequence[Target]) -> None:
 def read_emotions(
     scene: bpy.types.Scene, first_frame: int, last_frame: int, labels: Mapping[str, float]
 ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """The emotions of a shot, and their weights ``[time, emotion]`` in 0..1.
+    """Read the emotions of a shot and their weights ``[time, emotion]`` in 0..1.
 
-    ``labels`` hold from the start. A timeline marker such as 'emotion: joy' or 'emotion: joy 0.5' replaces what held before
-    it, 'emotion: none' ends it. Raises ShowError for a weight that is not from 0 to 1.
+    ``labels`` hold from the start. A timeline marker such as 'emotion: joy' or 'emotion: joy 0.5' replaces the emotions
+    before it, 'emotion: none' ends it. Raises ShowError for a weight that is not from 0 to 1.
     """
     moments: list[tuple[int, dict[str, float]]] = [(first_frame, dict(labels))]
     for marker in sorted(scene.timeline_markers, key=lambda marker: marker.frame):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes that lie over one another: which one shows. Showing another one loses nothing and can be taken back exactly."""
+"""Choose which of several overlapping takes is shown. Showing another one loses nothing and is exactly reversible."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .outputs import Home
 
 
 def show_take(targets: Sequence[Target], take: str, *, mute_action: bool = True) -> list[str]:
-    """Show a take on its targets, on top of all takes that it shares frames with; gives sentences for the artist.
+    """Show a take on its targets, on top of all takes that it shares frames with; returns sentences for the artist.
 
-    Its Action is played where another one is, its NLA track is heard and those of other takes that would hide it are muted,
-    and on F-Curves that hold several takes its keys change places with those that cover them (animation/keys/stack.py). With
-    ``mute_action`` the F-Curves of an Action that plays over its strip are muted until a take in that Action is shown again.
-    F-Curves that are locked are left alone, with a sentence. Raises RigError, before anything changes, when the take is gone
-    or an NLA strip is being tweaked.
+    Its Action replaces another one, its NLA track is unmuted and those of other takes that would hide it are muted, and on
+    F-Curves that hold several takes its keys are exchanged with those that cover them (animation/keys/stack.py). With
+    ``mute_action`` the F-Curves of an Action that plays over its strip are muted until a take in that Action is shown
+    again. F-Curves that are locked are left alone, with a sentence. Raises RigError, before anything changes, if the take
+    is gone or an NLA strip is being tweaked.
     """
     owned: dict[Any, list[Target]] = {}
     for target in targets:
@@ -51,7 +51,7 @@ def show_take(targets: Sequence[Target], take: str, *, mute_action: bool = True)
 
 
 def is_shown(owners: Sequence[Any], take: str) -> bool:
-    """Whether a take is what one sees of these data-blocks: it is played, and nothing of it lies beneath another take."""
+    """Return whether a take is visible on these data-blocks: it is played, and none of it is beneath another take."""
     homes = [(owner, home) for owner in owners if (home := outputs.find_home(owner, take)) is not None]
     return bool(homes) and all(_is_played(owner, home, take) and not _is_covered(home, take) for owner, home in homes)
 
@@ -75,7 +75,7 @@ def _is_covered(home: Home, take: str) -> bool:
 
 
 def _mute_rivals(owner: Any, home: Home, spans: dict[tuple[str, int], tuple[float, float]]) -> None:
-    """Mute the tracks of other takes on the same controls and frames that would show over, or through, this one."""
+    """Mute the tracks of other takes on the same controls and frames that would show above or through this one."""
     above = False
     for track, strip in list(outputs.list_strips(owner)):
         if strip == home.strip:
@@ -84,7 +84,7 @@ def _mute_rivals(owner: Any, home: Home, spans: dict[tuple[str, int], tuple[floa
         place = compat.strip_place(strip)
         if place is None or place == home.place:
             continue
-        # An Action lies over all strips that do not add to it, a layer is meant to add to those below it.
+        # An Action is above all strips that do not add to it; a layer is meant to add to those below it.
         hides = strip.blend_type != "REPLACE" if home.strip is None else above or not home.is_layer
         for curve, entry in ledger.entries_at(place).items() if hides else ():
             first, last = spans.get(curve, (1.0, 0.0))
@@ -96,7 +96,7 @@ def _mute_rivals(owner: Any, home: Home, spans: dict[tuple[str, int], tuple[floa
 
 
 def _mute_curves(owner: Any, curves: set[tuple[str, int]]) -> list[str]:
-    """Mute the F-Curves of the Action that plays over a strip on the same controls."""
+    """Mute the F-Curves of the Action that plays above a strip on the same controls."""
     place = compat.place_of(owner)
     if place is None or owner.animation_data.action_blend_type != "REPLACE" or place.action.library is not None:
         return []
@@ -123,7 +123,7 @@ def _unmute_curves(home: Home) -> None:
 
 
 def _raise_keys(owner: Any, home: Home, target: Target, take: str) -> str:
-    """Bring a take's keys on one F-Curve to the top; gives why it must be left alone, or ''."""
+    """Bring a take's keys on one F-Curve to the top; returns why it must be left alone, or ''."""
     entry = ledger.find_entry(home.place, target)
     if entry is None or take not in entry.holds or entry.holds[-1].name == take:
         return ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The differences between Blender 4.2 and 5.2, each found by feature test; the rest of Voxrig knows one Blender."""
+"""The differences between Blender 4.2 and 5.2, each detected by a feature test; the rest of Voxrig knows one Blender."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import bpy
 
 
 def has_slots() -> bool:
-    """Whether one Action serves several data-blocks through slots (4.4 and later)."""
+    """Return whether one Action can animate several data-blocks through slots (4.4 and later)."""
     return "slots" in bpy.types.Action.bl_rna.properties
 
 
 def new_action(name: str, owner: Any) -> bpy.types.Action:
-    """A new Action for ``owner``'s kind of data-block; with slots it can serve others as well."""
+    """Create an Action for ``owner``'s type of data-block; with slots it can serve others as well."""
     action = bpy.data.actions.new(name)
     if not has_slots():
         action.id_root = owner.id_type
@@ -24,14 +24,14 @@ def new_action(name: str, owner: Any) -> bpy.types.Action:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the F-Curves of one data-block are: an Action and, by its handle, the slot in it (0 where there are no slots)."""
+    """The place of the F-Curves of one data-block: an Action and, by its handle, the slot in it (0 without slots)."""
 
     action: Any
     slot: int = 0
 
 
 def place_of(owner: Any) -> Place | None:
-    """The Action and slot that ``owner`` plays now, beside its NLA tracks; None without."""
+    """Return the Action and slot that ``owner`` plays now, beside its NLA tracks; None without."""
     data = owner.animation_data
     if data is None or data.action is None:
         return None
@@ -41,7 +41,7 @@ def place_of(owner: Any) -> Place | None:
 
 
 def strip_place(strip: Any) -> Place | None:
-    """The Action and slot that an NLA strip plays; None for strips without."""
+    """Return the Action and slot that an NLA strip plays; None for strips without."""
     if strip.action is None:
         return None
     if not has_slots():
@@ -50,12 +50,12 @@ def strip_place(strip: Any) -> Place | None:
 
 
 def new_place(action: bpy.types.Action, owner: Any) -> Place:
-    """A place for ``owner`` in an Action: a new slot, or where there are no slots the Action itself."""
+    """Make a place for ``owner`` in an Action: a new slot, or the Action itself if there are no slots."""
     return Place(action, action.slots.new(id_type=owner.id_type, name=owner.name).handle if has_slots() else 0)
 
 
 def assign(owner: Any, place: Place) -> None:
-    """Let ``owner`` play what is at a place."""
+    """Assign a place to ``owner``, which then plays it."""
     data = owner.animation_data or owner.animation_data_create()
     data.action = place.action
     if has_slots():
@@ -63,13 +63,13 @@ def assign(owner: Any, place: Place) -> None:
 
 
 def assign_to_strip(strip: Any, place: Place) -> None:
-    """Let an NLA strip play the slot of a place; its Action is already the strip's."""
+    """Assign the slot of a place to an NLA strip whose Action it already is."""
     if has_slots():
         strip.action_slot = _slot(place)
 
 
 def curves_at(place: Place | None) -> Any | None:
-    """The F-Curves (``find(path, index=)``, iteration) at a place, or None where there are none yet."""
+    """Return the F-Curves (``find(path, index=)``, iteration) at a place, or None if there are none yet."""
     if place is None:
         return None
     if not has_slots():
@@ -79,13 +79,15 @@ def curves_at(place: Place | None) -> Any | None:
 
 
 def curves_of(owner: Any) -> Any | None:
-    """The F-Curves that animate ``owner`` now, those of NLA tracks aside, or None where there are none yet."""
+    """Return the F-Curves that animate ``owner`` now, apart from NLA tracks, or None if there are none yet."""
     return curves_at(place_of(owner))
 
 
 def action_curves(action: bpy.types.Action, owner: Any) -> list[Any]:
-    """The F-Curves of an Action that would animate ``owner`` if it were assigned: of the slot with its name, else of the only
-    slot for its type of data-block. Changes nothing."""
+    """List the F-Curves of an Action that would animate ``owner`` if it were assigned. Changes nothing.
+
+    They are those of the slot with its name, else of the only slot for its type of data-block.
+    """
     if not has_slots():
         return list(action.fcurves) if action.id_root == owner.id_type else []
     slots: list[Any] = [slot for slot in action.slots if slot.target_id_type in (owner.id_type, "UNSPECIFIED")]
@@ -96,7 +98,7 @@ def action_curves(action: bpy.types.Action, owner: Any) -> list[Any]:
 
 
 def ensure_place(owner: Any, action: bpy.types.Action) -> Place:
-    """Assign ``action`` to ``owner``, with a slot where there are slots. An Action that it already has keeps its slot."""
+    """Assign ``action`` to ``owner``, with a slot where slots exist. An Action that it already plays keeps its slot."""
     data = owner.animation_data or owner.animation_data_create()
     if data.action != action:
         data.action = action
@@ -108,12 +110,12 @@ def ensure_place(owner: Any, action: bpy.types.Action) -> Place:
 
 
 def ensure_curves(owner: Any, action: bpy.types.Action) -> tuple[Any, Any]:
-    """The F-Curves and groups of ``owner`` in ``action``, which is assigned to it as by ``ensure_place``."""
+    """Return the F-Curves and groups of ``owner`` in ``action``, which is assigned to it as by ``ensure_place``."""
     return ensure_curves_at(ensure_place(owner, action))
 
 
 def ensure_curves_at(place: Place) -> tuple[Any, Any]:
-    """The F-Curves and groups at a place, whose layer and strip are made where they are missing."""
+    """Return the F-Curves and groups at a place, whose layer and strip are made if missing."""
     action = place.action
     if not has_slots():
         return action.fcurves, action.groups
@@ -124,9 +126,9 @@ def ensure_curves_at(place: Place) -> tuple[Any, Any]:
 
 
 def _suitable_slot(action: bpy.types.Action, owner: Any) -> Any | None:
-    """A slot of the owner's name that no other data-block uses."""
+    """Find a slot of the owner's name that no other data-block uses."""
     for slot in action.slots:
-        # A slot made by an older file may have no type yet.
+        # A slot made by an older file may not have a type yet.
         fits = slot.target_id_type in (owner.id_type, "UNSPECIFIED")
         if fits and slot.name_display == owner.name and not slot.users():
             return slot
@@ -148,14 +150,14 @@ def _channelbag(action: bpy.types.Action, handle: int) -> Any | None:
 
 
 def generated_key_type() -> int:
-    """The number of the key type for generated keys; Blender's oldest builds only have JITTER."""
+    """Return the number of the key type for generated keys; Blender's oldest builds only have JITTER."""
     key_type: Any = bpy.types.Keyframe.bl_rna.properties["type"]
     items = {item.identifier: item.value for item in key_type.enum_items}
     return items.get("GENERATED", items["JITTER"])
 
 
 def sequencer_strips(scene: bpy.types.Scene) -> Any:
-    """All strips of the sequencer including those inside meta strips; empty without a sequencer."""
+    """List all strips of the sequencer including those inside meta strips; empty without a sequencer."""
     editor = scene.sequence_editor
     if editor is None:
         return []
@@ -163,14 +165,14 @@ def sequencer_strips(scene: bpy.types.Scene) -> Any:
 
 
 def new_strips(scene: bpy.types.Scene) -> Any:
-    """The collection with ``new_sound()``; makes the sequencer where there is none."""
+    """Return the collection with ``new_sound()``; makes the sequencer if there is none."""
     editor = scene.sequence_editor or scene.sequence_editor_create()
     return editor.strips if hasattr(editor, "strips") else editor.sequences
 
 
 def strip_timing(strip: Any) -> tuple[float, float, float, float]:
-    """In frames: where the content starts, the left and right handle, and how much of the content's start is trimmed away."""
-    if hasattr(strip, "content_start"):  # 5.1 and later; the old names go in 6.0
+    """Return, in frames, the start of the content, the left and right handle, and the trim at the start of the content."""
+    if hasattr(strip, "content_start"):  # 5.1 and later; the old names disappear in 6.0
         return float(strip.content_start), float(strip.left_handle), float(strip.right_handle), float(strip.content_trim_start)
     return (
         float(strip.frame_start),
@@ -181,7 +183,7 @@ def strip_timing(strip: Any) -> tuple[float, float, float, float]:
 
 
 def show_new_keys(owner: Any, action: bpy.types.Action) -> None:
-    """Let Blender show what an Action does to ``owner`` now: it does not notice by itself that scripts have changed keys."""
-    # The oldest builds evaluate a copy of the Action that is only renewed when the Action itself is tagged.
+    """Make Blender show the keys that a script has changed in an Action of ``owner``, which it does not notice by itself."""
+    # The oldest builds evaluate a copy of the Action that is only renewed if the Action itself is tagged.
     action.update_tag()
     owner.update_tag(refresh={"TIME"})

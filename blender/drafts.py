@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A take in the file that follows sliders while they are dragged: its generated keys are moved where they are.
+"""A take in the file that follows sliders while they are dragged: its generated keys are moved in place.
 
-What the artist made or changed stays, exactly as when a take is written (blender/takes.py); the curves bend to it. Before
-anything is moved, all keys are compared with what was left there last, so that nothing that happened meanwhile is lost.
+Whatever the artist made or changed stays, exactly as when a take is written (blender/takes.py); the curves bend to it. Before
+anything is moved, all keys are compared with those of the last move, so that no change in between is lost.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from ..animation.rig.mapping import Target
 from . import compat, ledger, outputs, rigs
 from .takes import FoundCurve, read_present
 
-# Keys have to be placed anew when moved ones miss the take by more than this many tolerances.
+# Keys must be placed again if moved ones miss the take by more than this many tolerances.
 _LOOSE = 10.0
 _PAIRS = (("co", 0), ("handle_left", 2), ("handle_right", 4))
-"""What RNA gives in pairs, and where it is in rows (animation/keys/artist_keys.py)."""
+"""RNA properties that are pairs, and their columns in rows (animation/keys/artist_keys.py)."""
 
 
 @dataclass(frozen=True)
 class _Keys:
-    """The keys of several curves end to end, as RNA gives them: (frame, value) pairs by name, and numbers of enums."""
+    """The keys of several curves end to end, as in RNA: (frame, value) pairs by name, and numbers of enums."""
 
     pairs: dict[str, NDArray[np.float32]]
     kinds: dict[str, NDArray[np.uint8]]
@@ -42,7 +42,7 @@ class _Keys:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where an F-Curve is: the name of its Action, its slot, and by number the curve there and what is remembered of it."""
+    """The place of an F-Curve: the name of its Action, its slot, and the numbers of the curve and of its ledger entry there."""
 
     action: str
     slot: int
@@ -51,7 +51,7 @@ class _Place:
 
 
 class LiveTake:
-    """A take as it lies on its F-Curves now.
+    """A take as it is now on its F-Curves.
 
     ``targets`` are the take's, ``frames`` ``[time]`` its whole frames, ``pin_reach`` is as in ``takes.write_take``. F-Curves
     that are locked, or where another take covers this one, are left out. Raises RigError for a target that is gone or linked.
@@ -83,13 +83,13 @@ class LiveTake:
         self._curve_of_generated = np.repeat(np.arange(len(curves)), np.diff(self._mover.bounds))
 
     def _locate(self) -> tuple[list[int], list[_Place]]:
-        """The targets, by number, whose F-Curves the take lies on uppermost, and where these are."""
+        """Locate the F-Curves on which the take is topmost; returns the numbers of their targets and their places."""
         owners = {(target.id_type, target.id_name): rigs.resolve(target).owner for target in self._targets}
         homes = {name: outputs.find_home(owner, self._take) for name, owner in owners.items()}
         columns: list[int] = []
         places: list[_Place] = []
         for name, home in homes.items():
-            # A layer holds what it adds, not the take's values.
+            # A layer holds offsets rather than the take's values.
             if home is None or home.is_layer:
                 continue
             here, noted = list(compat.curves_at(home.place) or ()), list(home.place.action.voxrig.generated)
@@ -106,7 +106,7 @@ class LiveTake:
         return columns, places
 
     def _find(self) -> list[FoundCurve] | None:
-        """The F-Curves where they were located, or None where one is there no longer or may not be moved."""
+        """Return the F-Curves where they were located, or None if one is no longer there or may not be moved."""
         curves: dict[tuple[str, int], list[Any]] = {}
         entries: dict[str, list[Any]] = {}
         found: list[FoundCurve] = []
@@ -132,10 +132,10 @@ class LiveTake:
         return curve.group is None or not (curve.group.lock or curve.group.mute)
 
     def move(self, values: NDArray[np.float32], tolerances: NDArray[np.float64]) -> bool:
-        """Move the generated keys to ``values`` ``[time, target]``, or answer False, changing nothing.
+        """Move the generated keys to ``values`` ``[time, target]``, or return False, changing nothing.
 
-        False means that keys have to be placed anew: there are others than last time, a curve was locked or covered since,
-        or moved keys would miss the take by far more than the ``tolerances`` ``[target]`` allow.
+        False means that keys must be placed again: other keys have appeared, a curve was locked or covered since, or moved keys
+        would miss the take by far more than the ``tolerances`` ``[target]`` allow.
         """
         curves = self._find()
         if not curves:
@@ -175,7 +175,7 @@ class LiveTake:
 
 
 def _read_keys(curves: Sequence[FoundCurve], bounds: NDArray[np.int64]) -> _Keys:
-    """All keys of the F-Curves, end to end at ``bounds``."""
+    """Read all keys of the F-Curves, end to end at ``bounds``."""
     count = int(bounds[-1])
     points = [found.fcurve.keyframe_points for found in curves]
     parts = list(zip(points, bounds[:-1].tolist(), bounds[1:].tolist()))

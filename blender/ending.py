@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a process ends that has Blender as a module."""
+"""End a process that has Blender as a module."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import NoReturn
 
 
 def end_process(status: int | None) -> NoReturn:
-    """End with this exit status, nothing else run once what was printed is out; as ever where Blender was not imported.
+    """End with this exit status as soon as all output is written, running nothing else; normally if Blender was not imported.
 
-    The module's own clean-up crashes in 4.2 once a property has had a Python callback, and 4.5 can wait for ever on a lock
+    The module's own clean-up crashes in 4.2 once a property has had a Python callback, and 4.5 can wait forever on a lock
     there. All files are written by now.
     """
     if "bpy" not in sys.modules:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stills and films of a scene without a display, by Workbench: quick enough to look at every line of a batch."""
+"""Render stills and films of a scene without a display in Workbench: quick enough to check every line of a batch."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _LENS = 85.0
 
 
 def set_preview_look(scene: Any, character: Iterable[Any]) -> None:
-    """Workbench with plain shading; a scene without a camera gets one in front of the ``character``'s objects.
+    """Set Workbench with plain shading; a scene without a camera gets one in front of the ``character``'s objects.
 
-    Raises RigError where there is nothing to point a camera at.
+    Raises RigError if there is nothing to point a camera at.
     """
     scene.render.engine = "BLENDER_WORKBENCH"
     scene.display.render_aa = "5"
-    scene.display.shading.show_shadows = False  # three quarters of the time, for little to see
+    scene.display.shading.show_shadows = False  # three quarters of the time, for little visible gain
     if scene.camera is None:
         scene.camera = _face_camera(scene, [item for item in character if item.type == "MESH"])
 
 
 def _face_camera(scene: Any, meshes: Sequence[Any]) -> Any:
-    """A camera that sees all of the meshes from the front, which is -Y in Blender."""
+    """Add a camera that sees all of the meshes from the front, which is -Y in Blender."""
     corners = [item.matrix_world @ Vector(corner) for item in meshes for corner in item.bound_box]
     if not corners:
         raise RigError(f"Scene '{scene.name}' has no camera and the character no mesh to point one at; add a camera")
@@ -55,7 +55,7 @@ def render_stills(
     *,
     height: int | None = None,
 ) -> None:
-    """A picture of each frame, 'PNG' or 'JPEG', ``size`` pixels wide and as high unless ``height`` is given."""
+    """Render a picture of each frame, 'PNG' or 'JPEG', ``size`` pixels wide and square unless ``height`` is given."""
     scene.render.resolution_x, scene.render.resolution_y = size, height or size
     scene.render.resolution_percentage = 100
     scene.render.use_file_extension = False
@@ -71,9 +71,9 @@ def render_stills(
 def render_film(
     scene: Any, path: Path, size: int, *, height: int | None = None, on_frame: Callable[[int], None] | None = None
 ) -> None:
-    """The scene's range as an MP4 file with the sound of the sequencer; square unless a ``height`` in pixels is given.
+    """Render the scene's range as an MP4 file with the sound of the sequencer; square unless a ``height`` in pixels is given.
 
-    ``on_frame`` is called with the number of frames that are rendered, after each.
+    ``on_frame`` is called after each frame with the number of rendered frames.
     """
     scene.render.resolution_x, scene.render.resolution_y = size, height or size
     scene.render.resolution_percentage = 100
@@ -100,7 +100,7 @@ def render_film(
 
 
 def use_only_sound(scene: Any, path: str, start_frame: float) -> str:
-    """Mute what the sequencer holds and add a sound from ``start_frame`` on; gives why there is none, or ''."""
+    """Mute the sequencer and add a sound from ``start_frame`` on; returns why there is none, or ''."""
     for strip in compat.sequencer_strips(scene):
         strip.mute = True
     channel = 1 + max((strip.channel for strip in compat.sequencer_strips(scene)), default=0)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Actions remember of their F-Curves: which keys were generated, and which takes lie over one another.
+"""The record that Actions keep of their F-Curves: which keys were generated, and which takes cover one another.
 
-It is kept on the Action itself, so it goes where the keys go: into copies, other files and undo.
+It is stored on the Action itself, so that it accompanies the keys into copies, other files and undo.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .compat import Place
 
 
 def find_entry(place: Place, target: Target) -> Any | None:
-    """What is remembered of a target's F-Curve (a VOXRIG_PG_generated), or None."""
+    """Return the record of a target's F-Curve (a VOXRIG_PG_generated), or None."""
     entries = place.action.voxrig.generated
     entry = entries.get(entry_name(place, target))
     if entry is None:
@@ -27,7 +27,7 @@ def find_entry(place: Place, target: Target) -> Any | None:
 
 
 def ensure_entry(place: Place, target: Target) -> Any:
-    """What is remembered of a target's F-Curve, made where there is nothing yet."""
+    """Return the record of a target's F-Curve, made if missing."""
     entry = find_entry(place, target)
     if entry is None:
         entry = place.action.voxrig.generated.add()
@@ -36,19 +36,19 @@ def ensure_entry(place: Place, target: Target) -> Any:
 
 
 def is_muted(place: Place, target: Target) -> bool:
-    """Whether Compare has muted a target's F-Curve (compare.show_take)."""
+    """Return whether Compare has muted a target's F-Curve (compare.show_take)."""
     entry = find_entry(place, target)
     return entry is not None and entry.muted
 
 
 def entries_at(place: Place) -> dict[tuple[str, int], Any]:
-    """All that is remembered at a place, by data path and index."""
+    """Return all records at a place, by data path and index."""
     entries = place.action.voxrig.generated
     return {curve: entries[number] for curve, number in positions_at(place).items()}
 
 
 def positions_at(place: Place) -> dict[tuple[str, int], int]:
-    """The numbers of the entries of a place in its Action's collection, by data path and index."""
+    """Return the numbers of a place's entries in its Action's collection, by data path and index."""
     own: dict[tuple[str, int], int] = {}
     inherited: dict[tuple[str, int], int] = {}
     alias = _alias(place)
@@ -61,10 +61,10 @@ def positions_at(place: Place) -> dict[tuple[str, int], int]:
 
 
 def _alias(place: Place) -> str:
-    """The slot, as text, that a place was remembered under in a Blender with other slots than this one; '' without one.
+    """Return the slot, as text, under which a place was recorded in a Blender with other slots than this one; '' without one.
 
     Before 4.4 Actions have no slots, which is written as 0. A later Blender makes one slot of such an Action, always its
-    oldest, and an earlier one reads of an Action with slots only the curves of the oldest.
+    oldest, and an earlier one reads only the curves of the oldest slot of an Action.
     """
     if compat.has_slots():
         return "0" if place.slot == _oldest_slot(place.action) else ""
@@ -80,7 +80,7 @@ def _oldest_recorded(action: Any) -> int:
 
 
 def slots_of_take(action: Any, take: str, owner: Any) -> list[int]:
-    """The slots of an Action in which a take was written for a data-block."""
+    """List the slots of an Action in which a take was written for a data-block."""
     recorded = {
         int(entry.name.partition(" ")[0])
         for entry in action.voxrig.generated
@@ -92,12 +92,12 @@ def slots_of_take(action: Any, take: str, owner: Any) -> list[int]:
 
 
 def entry_name(place: Place, target: Target) -> str:
-    """What a target's F-Curve at a place is remembered under."""
+    """Return the name under which a target's F-Curve at a place is recorded."""
     return f"{place.slot} {target.data_path} {target.array_index}"
 
 
 def read_holds(entry: Any | None) -> tuple[Hold, ...]:
-    """The takes on a curve, the lowest first."""
+    """Read the takes on a curve, the lowest first."""
     if entry is None:
         return ()
     return tuple(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where takes go: the Action that is there, a new one, a slot of their own, an NLA strip, or a layer over what is there."""
+"""The outputs of takes: the present Action, a new one, a separate slot, an NLA strip, or a layer above existing animation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .compat import Place
 
 OUTPUTS = ("ACTION", "NEW_ACTION", "NEW_SLOT", "STRIP", "LAYER")
 """Into the present Action; a new Action that is played instead; a new slot of the Action (4.4 and later); an NLA strip on a
-track of the take's own, under the Action; the same as a layer that adds to all other animation."""
+track of its own, below the Action; or the same as a layer that adds to all other animation."""
 
 _REST_NAME = "Voxrig Rest"
 
 
 @dataclass(frozen=True)
 class Home:
-    """Where a take is for one data-block; ``track`` and ``strip`` are those of the NLA that play it, None outside the NLA."""
+    """The home of a take on one data-block; ``track`` and ``strip`` are those of the NLA that play it, None outside the NLA."""
 
     place: Place
     track: Any = None
@@ -31,12 +31,12 @@ class Home:
 
     @property
     def is_layer(self) -> bool:
-        """Whether the take adds to other animation instead of taking its place."""
+        """Whether the take adds to other animation instead of replacing it."""
         return self.strip is not None and self.strip.blend_type != "REPLACE"
 
 
 def list_strips(owner: Any) -> Iterator[tuple[Any, Any]]:
-    """The NLA tracks and strips of a data-block that play an Action, the lowest track first."""
+    """Yield the NLA tracks and strips of a data-block that play an Action, the lowest track first."""
     data = owner.animation_data
     for track in data.nla_tracks if data is not None else ():
         for strip in track.strips:
@@ -45,7 +45,7 @@ def list_strips(owner: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def find_home(owner: Any, take: str) -> Home | None:
-    """Where a take is for a data-block: in what it plays, in its NLA, or in an Action that rests; None where it is nowhere."""
+    """Find a take on a data-block: in the Action that it plays, in its NLA, or in an unused Action; None if it is nowhere."""
     place = compat.place_of(owner)
     if place is not None and place.slot in ledger.slots_of_take(place.action, take, owner):
         return Home(place)
@@ -61,12 +61,12 @@ def find_home(owner: Any, take: str) -> Home | None:
 
 
 class Output:
-    """Where the keys of a take go, by data-block.
+    """The destination of a take's keys, by data-block.
 
-    ``kind`` is one of OUTPUTS; what is made for it is called ``action_name`` (by default after its data-block) and ``title``
-    (tracks and strips). A take that is written again, or beside another one, goes where the take ``home`` is, and as ``kind``
-    says only for data-blocks that ``home`` has nothing on. Raises RigError for a slot in a Blender without slots. ``notes``
-    are sentences for the artist on what else was changed.
+    ``kind`` is one of OUTPUTS; anything made for it is called ``action_name`` (by default after its data-block) and
+    ``title`` (tracks and strips). A take that is written again, or beside another one, goes to the place of the take
+    ``home``; ``kind`` only applies to data-blocks without anything of ``home``. Raises RigError for a slot in a Blender
+    without slots. ``notes`` are sentences for the artist on other changes.
     """
 
     def __init__(self, kind: str = "ACTION", action_name: str = "", title: str = "Take", home: str = "") -> None:
@@ -83,7 +83,7 @@ class Output:
         self._shared: Any = None
 
     def find(self, owner: Any) -> Place | None:
-        """Where the keys go for ``owner``, or None as long as there is nothing yet."""
+        """Return the place of the keys for ``owner``, or None as long as there is nothing yet."""
         if owner in self._made:
             return self._made[owner]
         home = find_home(owner, self.home) if self.home else None
@@ -92,12 +92,12 @@ class Output:
         return compat.place_of(owner) if self.kind == "ACTION" else None
 
     def is_layer(self, owner: Any) -> bool:
-        """Whether the keys add to other animation of ``owner``."""
+        """Return whether the keys add to other animation of ``owner``."""
         home = find_home(owner, self.home) if self.home else None
         return self.kind == "LAYER" if home is None else home.is_layer
 
     def check(self, owner: Any, targets: Sequence[Target]) -> None:
-        """Raise RigError where what is still to be made for ``owner`` cannot be. Changes nothing."""
+        """Raise RigError if the place for ``owner`` cannot be made. Changes nothing."""
         if self.kind == "ACTION" or self.find(owner) is not None:
             return
         data = owner.animation_data
@@ -112,7 +112,7 @@ class Output:
             )
 
     def ensure(self, owner: Any) -> Place:
-        """Where the keys go for ``owner``, made where it is missing."""
+        """Return the place of the keys for ``owner``, made if missing."""
         place = self.find(owner)
         if place is not None:
             return place
@@ -128,13 +128,13 @@ class Output:
         return place
 
     def _action_for(self, owner: Any) -> Any:
-        """A new Action: one for all data-blocks where Actions have slots, else one for each."""
+        """Create an Action: one for all data-blocks if Actions have slots, else one for each."""
         if self._shared is None or not compat.has_slots():
             self._shared = compat.new_action(self._action_name or f"{owner.name}Action", owner)
         return self._shared
 
     def finish(self, targets: Mapping[Any, Sequence[Target]], first: float, last: float, blend_frames: float) -> None:
-        """Once the keys of ``targets`` (by data-block) are written: put strips over what is new in the NLA."""
+        """Finish once the keys of ``targets`` (by data-block) are written: put strips over new Actions in the NLA."""
         for owner, place in self._made.items():
             if self.kind not in ("STRIP", "LAYER"):
                 continue
@@ -155,7 +155,7 @@ class Output:
 
 
 def play(owner: Any, place: Place) -> list[str]:
-    """Let ``owner`` play what is at a place. What it played is kept; gives a sentence on that for the artist."""
+    """Let ``owner`` play a place. Its previous Action is kept; returns a sentence on that for the artist."""
     data = owner.animation_data
     former = data.action if data is not None else None
     slot = data.action_slot_handle if data is not None and compat.has_slots() else 0
@@ -165,13 +165,13 @@ def play(owner: Any, place: Place) -> list[str]:
     if former == place.action:
         return [f"'{owner.name}' now plays another slot of the Action '{former.name}'"]
     if former.library is None:
-        # Blender does not save Actions that nothing uses.
+        # Blender does not save unused Actions.
         former.use_fake_user = True
     return [f"'{owner.name}' now plays the Action '{place.action.name}'; '{former.name}' is kept"]
 
 
 def fit_strip(owner: Any, take: str) -> None:
-    """Let the strip that a take is on, if any, cover all takes of its Action, wherever the artist has moved it to."""
+    """Extend the strip that a take is on, if any, to cover all takes of its Action, wherever the artist has moved it."""
     home = find_home(owner, take)
     if home is not None and home.strip is not None:
         holds = [held for entry in ledger.entries_at(home.place).values() for held in entry.holds]
@@ -181,7 +181,7 @@ def fit_strip(owner: Any, take: str) -> None:
 def _set_frames(strip: Any, first: float, last: float) -> None:
     at = strip.frame_start + (first - strip.action_frame_start) * strip.scale
     until = at + max(last - first, 1.0) * strip.scale * strip.repeat
-    # Blender refuses an end before the start, so the end makes room first.
+    # Blender refuses an end before the start, so the end moves first.
     strip.action_frame_end = max(last, strip.action_frame_end)
     strip.action_frame_start, strip.action_frame_end = first, last
     strip.frame_end_raw = max(until, strip.frame_end_raw)
@@ -194,15 +194,18 @@ def _add_strip(owner: Any, place: Place, name: str, frames: tuple[float, float],
     strip = track.strips.new(name, int(frames[0]), place.action)
     compat.assign_to_strip(strip, place)
     _set_frames(strip, *frames)
-    # Before and after the take, whatever lies below goes on.
+    # Before and after the take, the animation below continues.
     strip.extrapolation = "NOTHING"
     strip.blend_type = blend_type
     strip.blend_in = strip.blend_out = min(blend_frames, (strip.frame_end - strip.frame_start) / 2)
 
 
 def _blend_type(owner: Any) -> str:
-    """How a layer adds. Combine knows scales and quaternions, and takes values from their defaults; those of shape keys are 0
-    (5.0 says 1, which would make a layer of theirs subtract), so they can simply be added."""
+    """Return the blend type of a layer.
+
+    Combine handles scales and quaternions, and takes values relative to their defaults; those of shape keys are 0 (5.0 reports
+    1, which would make a layer of theirs subtract), so they can simply be added.
+    """
     return "ADD" if owner.id_type == "KEY" else "COMBINE"
 
 
@@ -220,7 +223,7 @@ def _animated_by_strips(owner: Any) -> set[tuple[str, int]]:
 
 
 def is_covered(owner: Any, curves: Iterable[tuple[str, int]]) -> bool:
-    """Whether the Action that ``owner`` plays hides what its NLA does with any of the curves (data path and index)."""
+    """Return whether the Action that ``owner`` plays hides its NLA on any of the curves (data path and index)."""
     data = owner.animation_data
     if data is None or data.action is None or data.action_blend_type != "REPLACE":
         return False
@@ -232,8 +235,8 @@ def _curves(targets: Sequence[Target]) -> list[tuple[str, int]]:
 
 
 def _rest_below(owner: Any) -> None:
-    """Where Blender takes 1 for the default of shape keys (5.0), it moves them there wherever no strip plays: a lowest track
-    holds them at 0."""
+    """Hold shape keys at 0 on a lowest track, because Blender 5.0 takes 1 as their default and moves them there wherever no
+    strip plays."""
     value: Any = bpy.types.ShapeKey.bl_rna.properties["value"]
     if owner.id_type != "KEY" or value.default == 0.0:
         return

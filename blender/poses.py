@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Poses without keys: reading and setting the values of targets, poses as links, and a preview that always goes back."""
+"""Poses without keys: read and set the values of targets, turn poses into links, and show a preview that is always undone."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _SAME = 1e-5
 
 Pose = dict[Target, float]
 
-# Seconds between two looks at whether a preview can still be seen.
+# Seconds between two checks whether a preview is still visible.
 _LOOK_EVERY = 0.3
 
 
 def list_pose_targets(character: rigs.Character) -> list[Target]:
-    """All that an artist may pose a character with: its free controls, and the free transforms of its bones."""
+    """List all that an artist may pose a character with: its free controls, and the free transforms of its bones."""
     controls: list[Target] = []
     for _label, target, _limits in rigs.list_targets(character):
         try:
             owner = rigs.resolve(target).owner
-        except RigError:  # linked: it can be looked at, not posed
+        except RigError:  # linked: it can be viewed but not posed
             continue
         if rigs.driver_of(owner, target) is None:
             controls.append(target)
@@ -37,12 +37,12 @@ def list_pose_targets(character: rigs.Character) -> list[Target]:
 
 
 def read_pose(targets: Iterable[Target]) -> Pose:
-    """The values of targets now. Raises RigError for one that is gone or linked."""
+    """Read the current values of targets. Raises RigError for one that is gone or linked."""
     return {target: rigs.resolve(target).value for target in targets}
 
 
 def rest_pose(targets: Iterable[Target]) -> Pose:
-    """The values of targets at rest (see ``rest_of``). Raises RigError for one that is gone or linked."""
+    """Return the values of targets at rest (see ``rest_of``). Raises RigError for one that is gone or linked."""
     return {target: rest_of(target) for target in targets}
 
 
@@ -52,7 +52,7 @@ def set_pose(pose: Table[Target, float]) -> None:
     for owner, (target, value) in zip(owners, pose.items()):
         _set_value(owner, target, value)
     for owner in dict.fromkeys(owners):
-        # Drivers that read custom properties do not notice what scripts write.
+        # Drivers that read custom properties do not notice changes made by scripts.
         owner.update_tag()
 
 
@@ -71,9 +71,9 @@ def _set_value(owner: Any, target: Target, value: float) -> None:
 
 
 def read_action_pose(character: rigs.Character, action: bpy.types.Action, frame: float) -> Pose:
-    """What an Action says about the character's free controls at a frame; a pose asset is such an Action.
+    """Read an Action's values of the character's free controls at a frame; a pose asset is such an Action.
 
-    Raises RigError when nothing in it fits the character.
+    Raises RigError if nothing in it fits the character.
     """
     free = set(list_pose_targets(character))
     pose: Pose = {}
@@ -92,10 +92,10 @@ def read_action_pose(character: rigs.Character, action: bpy.types.Action, frame:
 
 
 def links_from_pose(channel: str, neutral: Table[Target, float], pose: Table[Target, float], full: float = 1.0) -> list[Link]:
-    """Links that put the character into ``pose`` when ``channel`` is ``full``, and into ``neutral`` when it is 0.
+    """Make links that put the character into ``pose`` when ``channel`` is ``full``, and into ``neutral`` when it is 0.
 
-    Only values that differ become links. Quaternions are compared by the shorter way round. Raises RigError when nothing
-    differs, when a value has no neutral, or when a bone turns about another axis by axis and angle, which does not blend.
+    Only values that differ become links. Quaternions are compared by the shorter way round. Raises RigError if nothing
+    differs, if a value has no neutral, or if a bone in axis-angle mode turns about another axis, which does not blend.
     """
     signs = _shorter_way(neutral, pose)
     links: list[Link] = []
@@ -121,7 +121,7 @@ def links_from_pose(channel: str, neutral: Table[Target, float], pose: Table[Tar
 
 
 def _shorter_way(neutral: Table[Target, float], pose: Table[Target, float]) -> dict[tuple[str, str], float]:
-    """-1 for each quaternion that is nearer to its neutral with all signs turned (it is the same rotation)."""
+    """Return -1 for each quaternion that is nearer to its neutral with all signs flipped (the same rotation)."""
     products: dict[tuple[str, str], float] = {}
     for target, value in pose.items():
         if target.data_path.endswith("rotation_quaternion"):
@@ -131,7 +131,7 @@ def _shorter_way(neutral: Table[Target, float], pose: Table[Target, float]) -> d
 
 
 # ---------------------------------------------------------------------------------------------------------------
-# A preview: values that are shown and taken back, never keyed
+# A preview: values that are shown and restored, never keyed
 
 
 _before: Pose = {}
@@ -139,16 +139,16 @@ _on_end: list[Callable[[], None]] = []
 
 
 def is_previewing() -> bool:
-    """Whether the character shows values that will be taken back."""
+    """Return whether the character shows values that will be restored."""
     return bool(_before)
 
 
 def show_preview(pose: Table[Target, float], on_end: Callable[[], None] | None = None) -> None:
-    """Show values until ``end_preview``; what an earlier call showed and this one does not goes back at once.
+    """Show values until ``end_preview``; values of an earlier call that are not in this one are restored at once.
 
     The preview also ends by itself before the frame changes, before saving, rendering, undo and redo, when another file is
-    opened, and when no window shows the Voxrig tab any more. ``on_end`` is called then. Raises RigError, before anything
-    changes, for a target that is gone or linked.
+    opened, and when the Voxrig tab is no longer visible in any window. ``on_end`` is called then. Raises RigError, before
+    anything changes, for a target that is gone or linked.
     """
     added = read_pose([target for target in pose if target not in _before])
     left = {target: value for target, value in _before.items() if target not in pose}
@@ -167,7 +167,7 @@ def show_preview(pose: Table[Target, float], on_end: Callable[[], None] | None =
 
 
 def end_preview() -> None:
-    """Put every value back to what it was before the preview. What was deleted meanwhile is left out."""
+    """Restore every value from before the preview. Anything deleted meanwhile is skipped."""
     pose = dict(_before)
     _before.clear()
     for handlers in _ending_handlers():
@@ -181,7 +181,7 @@ def end_preview() -> None:
 
 
 def set_what_is_left(pose: Table[Target, float]) -> None:
-    """As ``set_pose``, leaving out what is gone or linked by now."""
+    """Set a pose like ``set_pose``, skipping targets that are gone or linked by now."""
     for target, value in pose.items():
         try:
             set_pose({target: value})
@@ -190,7 +190,7 @@ def set_what_is_left(pose: Table[Target, float]) -> None:
 
 
 def _end_when_left() -> float | None:
-    """End the preview once its tab is out of sight; asks again as long as it is not."""
+    """End the preview once its tab is out of sight; checks again as long as it is visible."""
     if not _before:
         return None
     if _is_tab_shown():

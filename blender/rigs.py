@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Characters and the values on them that can be animated."""
+"""Characters and their values that can be animated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..animation.rig.presets import bundled_presets
 from ..animation.rig.recognition import UNSURE, Control, FoundLink, Recognition, recognise
 from ..errors import RigError
 
-# Where the data-blocks of each of Blender's ID types are found.
+# The collections of the data-blocks of Blender's ID types.
 _COLLECTIONS = {
     "ACTION": "actions",
     "ARMATURE": "armatures",
@@ -40,9 +40,9 @@ _COLLECTIONS = {
 }
 # Without limits of their own, custom properties report those of their number type.
 _UNLIMITED = 1e9
-# A control that goes to 10 or more is a percentage or the like, not a weight.
+# A control that goes to 10 or more is a percentage or similar, not a weight.
 _PERCENT_FROM = 10.0
-# Components with less than this share in a bone's movement would only be more curves to look after.
+# Components with less than this share in a bone's movement would only be more curves to maintain.
 _SHARE = 0.05
 
 Range = tuple[float | None, float | None]
@@ -50,7 +50,7 @@ Range = tuple[float | None, float | None]
 
 @dataclass(frozen=True)
 class Character:
-    """The objects that are animated together: meshes and armatures, the armature first where there is one."""
+    """Objects that are animated together: meshes and armatures, the armature first if there is one."""
 
     name: str
     objects: tuple[Any, ...]
@@ -58,9 +58,9 @@ class Character:
 
 @dataclass(frozen=True)
 class Match:
-    """What was recognised: the mapping, the rig family ('' when it is none that Voxrig knows) and the share of it found.
+    """The result of recognition: the mapping, the rig family ('' if unknown to Voxrig) and the share of it that was found.
 
-    ``notes`` are sentences on what was recognised and cannot be mapped as it is.
+    ``notes`` are sentences on controls that were recognised but cannot be mapped as they are.
     """
 
     mapping: Mapping
@@ -71,18 +71,18 @@ class Match:
 
 @dataclass(frozen=True)
 class ResolvedTarget:
-    """A target found in the file: the data-block that owns its animation and its value now."""
+    """A target found in the file: the data-block that owns its animation, and its current value."""
 
     owner: Any
     value: float
 
 
 def find_character(chosen: Any) -> Character:
-    """The whole character that ``chosen`` belongs to.
+    """Find the whole character that ``chosen`` belongs to.
 
-    With an armature (the object itself, one that deforms it or one it hangs on) that is the armature and every mesh that it
-    deforms or that hangs on it; without one, the topmost mesh that ``chosen`` hangs on and all meshes below it. Raises
-    RigError when there is nothing to animate on.
+    With an armature (the object itself, one that deforms it or a parent) it is the armature and every mesh that it deforms
+    or that is its child; without one, the topmost parent mesh of ``chosen`` and all meshes below it. Raises RigError if
+    there is nothing to animate.
     """
     if chosen is None:
         raise RigError("No character is chosen; choose its mesh or its armature.")
@@ -104,10 +104,11 @@ def find_character(chosen: Any) -> Character:
 
 
 def list_targets(character: Character) -> list[tuple[str, Target, Range]]:
-    """Everything on the character that a channel can drive: label, target and its (minimum, maximum), None where unlimited.
+    """List everything on the character that a channel can drive: label, target and its (minimum, maximum), None where
+    unlimited.
 
-    Shape keys of all meshes, then number properties that users made on pose bones, objects and their data. Values that a
-    driver controls are listed, too (see ``driver_of``).
+    These are shape keys of all meshes, then custom number properties of pose bones, objects and their data. Values
+    controlled by a driver are included (see ``driver_of``).
     """
     return [
         (f"{place}: {name}", target, limits)
@@ -117,7 +118,7 @@ def list_targets(character: Character) -> list[tuple[str, Target, Range]]:
 
 
 def list_bone_transforms(character: Character) -> list[tuple[str, Target]]:
-    """Every component of location, rotation (in the bone's own mode) and scale of the armatures' bones: label and target.
+    """List every component of location, rotation (in the bone's own mode) and scale of the armatures' bones: label and target.
 
     Components that are locked or driven are left out, and so is the location of bones connected to their parent.
     """
@@ -135,7 +136,7 @@ def list_bone_transforms(character: Character) -> list[tuple[str, Target]]:
 
 
 def _bone_components(bone: Any) -> Iterator[tuple[str, int, str]]:
-    """Property, index and label of each free component of a pose bone's transform."""
+    """Yield property, index and label of each free component of a pose bone's transform."""
     if not bone.bone.use_connect:
         yield from (("location", i, f"Location {axis}") for i, axis in enumerate("XYZ") if not bone.lock_location[i])
     if bone.rotation_mode == "QUATERNION":
@@ -156,12 +157,12 @@ def match_channels(
     channel_names: Sequence[str],
     choose: Callable[[Recognition], Sequence[FoundLink]] = lambda found: found.links,
 ) -> Match:
-    """Links from channels to what the character's controls mean, on every mesh, bone and object (see ``recognise``).
+    """Link channels to the character's controls of the same meaning, on every mesh, bone and object (see ``recognise``).
 
-    ``choose`` may leave some of what was found out. Unsure links are off. Controls with a driver are left to their driver,
-    locked components of bones alone. Limits are those of the control; one that goes to 10 or more is taken as a percentage, so
-    that full weight is its full range. Properties of the same name on several bones or objects are unsure, as only one of them
-    may be meant, while shape keys of the same name on several meshes go together. The mapping is empty when nothing is
+    ``choose`` may drop some of the found links. Unsure links are off. Controls with a driver and locked components of bones
+    are left alone. Limits are those of the control; one that goes to 10 or more is treated as a percentage, so that full
+    weight is its full range. Properties of the same name on several bones or objects are unsure, as only one of them may be
+    meant, while shape keys of the same name on several meshes belong together. The mapping is empty if nothing is
     recognised.
     """
     controls: list[Control] = []
@@ -199,7 +200,7 @@ def match_channels(
 
 
 def _why_not_posed(part: FoundLink, bone: Any) -> str:
-    """A sentence on what keeps a recognised bone from being posed as its preset says, locks and drivers aside, or ''."""
+    """Explain why a recognised bone cannot be posed as in its preset, apart from locks and drivers, or return ''."""
     if bone.rotation_mode == "AXIS_ANGLE" and part.turn is not None and not part.about:
         return (
             f'The bone "{bone.name}" rotates by axis and angle, which cannot be blended; give it another rotation mode in the '
@@ -216,7 +217,7 @@ def _why_not_posed(part: FoundLink, bone: Any) -> str:
 
 
 def _bone_links(part: FoundLink, bone: Any) -> list[Link]:
-    """A movement in armature space as links to the free components of a pose bone that have a share in it."""
+    """Convert a movement in armature space to links to the free components of a pose bone that have a share in it."""
     item = bone.id_data
     rest = bone.bone.matrix_local.to_3x3()
     angles: Any = Vector([math.radians(angle) for angle in part.turn or (0.0, 0.0, 0.0)])
@@ -226,7 +227,7 @@ def _bone_links(part: FoundLink, bone: Any) -> list[Link]:
         start, end = (item.data.bones[name] for name in ((part.about, bone.name) if part.about else part.unit or ()))
         way = end.head_local - start.head_local
         vector: Any = Vector(part.move) * way.length if part.move is not None else angles.cross(way)
-        # Without Local Location, Blender takes the location in the axes of the armature.
+        # Without Local Location, Blender applies the location in the axes of the armature.
         components = rest.transposed() @ vector if bone.bone.use_local_location else vector
         name, first, locks = "location", 0, list(bone.lock_location)
     else:
@@ -249,19 +250,19 @@ def _bone_links(part: FoundLink, bone: Any) -> list[Link]:
 
 
 def _driven(owner: Any) -> set[tuple[str, int]]:
-    """What drivers control on a data-block. One look for all, because rigs have thousands of both."""
+    """Collect the values that drivers control on a data-block, all in one pass, because rigs have thousands of both."""
     return {(d.data_path, d.array_index) for d in owner.animation_data.drivers} if owner.animation_data else set()
 
 
 def resolve(target: Target) -> ResolvedTarget:
-    """Find a target in the file. Raises RigError when it is gone, is linked and not overridden, or is not a number."""
+    """Find a target in the file. Raises RigError if it is gone, is linked and not overridden, or is not a number."""
     owner = _find_owner(target)
     if owner is None:
         raise RigError(
             f'"{target.id_name}" with the control "{control_name(target)}" is no longer in the file; map the character again.'
         )
     if owner.library is not None and target.id_type == "KEY":
-        # Blender overrides a character's objects by itself, but not their meshes, to which shape keys belong.
+        # Blender overrides a character's objects by itself, but not their meshes, which own the shape keys.
         raise RigError(
             f'The shape keys of the mesh "{owner.user.name}" are linked from {owner.library.name}; make a library override '
             "of the mesh data, too, in the Outliner."
@@ -290,26 +291,26 @@ def resolve(target: Target) -> ResolvedTarget:
 
 
 def control_name(target: Target) -> str:
-    """The last name in a target's data path, as the artist knows it."""
+    """Return the last name in a target's data path, as the artist knows it."""
     names = names_in_path(target.data_path)
     return unescape(names[-1]) if names else target.data_path
 
 
 def driver_of(owner: Any, target: Target) -> Any | None:
-    """The driver that controls ``target``, or None."""
+    """Return the driver that controls ``target``, or None."""
     data = owner.animation_data
     if data is None:
         return None
-    # Blender files drivers of single values under index 0, whatever the caller asked for.
+    # Blender files drivers of single values under index 0, whatever index was requested.
     return data.drivers.find(target.data_path, index=target.array_index)
 
 
 def _control_groups(character: Character) -> Iterator[tuple[Any, str, list[tuple[str, Target, Range]]]]:
-    """Controls by the thing that carries them: the ID that owns the animation, its label, (name, target, limits)."""
+    """Yield controls grouped by their holder: the ID that owns the animation, its label, (name, target, limits)."""
     seen: set[tuple[str, str]] = set()
     for item in character.objects:
         keys = getattr(item.data, "shape_keys", None)
-        # Two objects may share one mesh.
+        # Two objects may share a mesh.
         if keys is not None and ("KEY", keys.name_full) not in seen:
             seen.add(("KEY", keys.name_full))
             yield keys, item.name, list(_shape_keys(keys))
@@ -336,26 +337,26 @@ def _shape_keys(keys: Any) -> Iterator[tuple[str, Target, Range]]:
 
 
 def _properties(holder: Any, owner: Any, path: str) -> Iterator[tuple[str, Target, Range]]:
-    """The number properties that users made on ``holder``."""
+    """Yield the custom number properties of ``holder``."""
     for name, value in holder.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             continue
         try:
             limits = custom_property_limits(holder, name)
-        except TypeError:  # properties that an add-on defined have no such data
+        except TypeError:  # properties defined by an add-on have no such data
             continue
         yield name, Target(owner.id_type, owner.name_full, f'{path}["{bpy.utils.escape_identifier(name)}"]'), limits
 
 
 def custom_property_limits(holder: Any, name: str) -> Range:
-    """(minimum, maximum) of a property that a user made. Raises TypeError for one that an add-on defined."""
+    """Return (minimum, maximum) of a custom property. Raises TypeError for one that an add-on defined."""
     ui = holder.id_properties_ui(name).as_dict()
     low, high = float(ui.get("min", -_UNLIMITED)), float(ui.get("max", _UNLIMITED))
     return (low if low > -_UNLIMITED else None, high if high < _UNLIMITED else None)
 
 
 def _armature_of(item: Any) -> Any | None:
-    """The armature that is, deforms or carries the object."""
+    """Find the armature that is, deforms or is a parent of the object."""
     while item is not None:
         if item.type == "ARMATURE":
             return item
@@ -371,7 +372,7 @@ def _deforming_armature(item: Any) -> Any | None:
 
 
 def _find_owner(target: Target) -> Any | None:
-    """The data-block of a target: the local one, or where there is none a linked one of that name or full name."""
+    """Find the data-block of a target: the local one, or else a linked one of that name or full name."""
     attribute = _COLLECTIONS.get(target.id_type)
     if attribute is None:
         raise RigError(f'"{target.id_name}" is of the kind {target.id_type}, which Voxrig cannot animate; map another control.')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Seconds and frames of a scene. No other module divides by a frame rate of Blender's."""
+"""Convert between seconds and frames of a scene. No other module divides by a frame rate of Blender's."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from . import compat
 
 
 def frames_per_second(scene: bpy.types.Scene) -> float:
-    """The scene's real frame rate: 24 / 1.001 for film on television."""
+    """Return the scene's real frame rate: 24 / 1.001 for film on television."""
     return scene.render.fps / scene.render.fps_base
 
 
 def set_frames_per_second(scene: bpy.types.Scene, rate: float) -> None:
-    """Set the rate of a scene; 24 / 1.001 becomes 24 with a base of 1.001, as Blender's own presets have it."""
+    """Set the frame rate of a scene; 24 / 1.001 becomes 24 with a base of 1.001, as in Blender's own presets."""
     scene.render.fps = max(1, math.ceil(rate - 1e-6))
     scene.render.fps_base = scene.render.fps / rate
 
 
 def frame_of_seconds(scene: bpy.types.Scene, seconds: float, start_frame: float = 0.0) -> float:
-    """The frame, with its fraction, that lies ``seconds`` after ``start_frame``."""
+    """Return the frame, with its fraction, that is ``seconds`` after ``start_frame``."""
     return start_frame + seconds * frames_per_second(scene)
 
 
 def seconds_of_frame(scene: bpy.types.Scene, frame: float, start_frame: float = 0.0) -> float:
-    """How many seconds ``frame`` lies after ``start_frame``."""
+    """Return how many seconds ``frame`` is after ``start_frame``."""
     return (frame - start_frame) / frames_per_second(scene)
 
 
 def sample_animated(scene: bpy.types.Scene, data_path: str, minimum: float, maximum: float) -> tuple[tuple[float, float], ...]:
-    """(frame, value) of a property of the scene on every frame from its first to its last key, held within limits.
+    """Sample a property of the scene as (frame, value) on every frame from its first to its last key, within limits.
 
-    Empty where it is not animated.
+    The result is empty if it is not animated.
     """
     fcurves = compat.curves_of(scene)
     fcurve = fcurves.find(data_path) if fcurves is not None else None

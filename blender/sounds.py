@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sound strips of the sequencer, and Blender's own decoder for what nothing else reads."""
+"""Sound strips of the sequencer, and Blender's own decoder for files that nothing else reads."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from . import compat, scene
 
 @dataclass(frozen=True)
 class SoundSpan:
-    """The part of a sound that a strip plays, and where.
+    """The part of a sound that a strip plays, and its place on the timeline.
 
-    The sound is ``packed`` where it is packed into the .blend, else the file ``path``. At ``start_frame`` of the timeline,
+    The sound is ``packed`` if it is packed into the .blend, else the file ``path``. At ``start_frame`` of the timeline,
     which may have a fraction, the sound is ``offset_seconds`` old; it plays for ``duration_seconds`` or until it ends.
     """
 
@@ -35,15 +35,16 @@ class SoundSpan:
 
 
 def list_sound_strips(of_scene: bpy.types.Scene) -> list[Any]:
-    """The sound strips of a scene's sequencer, also inside meta strips, by start."""
+    """List the sound strips of a scene's sequencer, including those inside meta strips, by start."""
     strips = [strip for strip in compat.sequencer_strips(of_scene) if strip.type == "SOUND"]
     return sorted(strips, key=lambda strip: (compat.strip_timing(strip)[1], strip.channel, strip.name))
 
 
 def strip_span(strip: Any) -> SoundSpan:
-    """What a sound strip plays. Raises AudioError for other strips, a missing sound or file, and a retimed strip.
+    """Return the part of a sound that a strip plays. Raises AudioError for other strips, a missing sound or file, and a retimed
+    strip.
 
-    ``muted`` says whether the strip or its channel is silent in the sequencer; what to do about it is the caller's choice.
+    ``muted`` tells whether the strip or its channel is silent in the sequencer; the caller decides what to do about it.
     """
     if strip is None or strip.type != "SOUND":
         raise AudioError("This is not a sound strip; choose a sound strip of the sequencer.")
@@ -79,11 +80,11 @@ def strip_span(strip: Any) -> SoundSpan:
 def decode_with_blender(source: str | os.PathLike[str] | bytes) -> tuple[NDArray[np.float32], int]:
     """Decode a whole sound, a path or the bytes of a packed one: float32 ``[sample, channel]`` and its rate.
 
-    Raises AudioError when Blender cannot read it or was built without its audio module.
+    Raises AudioError if Blender cannot read it or was built without its audio module.
     """
     if not isinstance(source, bytes):
         return _decode_file(Path(source), f'"{Path(source).name}"')
-    # Blender's decoder wants a file.
+    # Blender's decoder needs a file.
     handle, name = tempfile.mkstemp(prefix="voxrig-")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -100,10 +101,10 @@ def _decode_file(path: Path, called: str) -> tuple[NDArray[np.float32], int]:
         raise AudioError(f"{called} cannot be read: this Blender has no audio decoder; save it as WAV or FLAC.") from None
     if not path.is_file():
         raise AudioError(f"{called} is missing; choose another sound.")
-    # The published types of this module know neither its constructors nor that its error is an exception.
+    # The published types of this module lack its constructors and do not know that its error is an exception.
     aud: Any = blender_audio
     sound = aud.Sound(str(path))
-    # Before data(): on a file that cannot be read, data() ends the whole process in Blender up to 5.1; specs raises.
+    # Before data(): on an unreadable file, data() ends the whole process in Blender up to 5.1; specs raises.
     try:
         rate, _ = sound.specs
         samples = sound.data()
@@ -114,19 +115,19 @@ def _decode_file(path: Path, called: str) -> tuple[NDArray[np.float32], int]:
 
 
 def is_muted(strip: Any) -> bool:
-    """Whether a strip or its channel is silent in the sequencer."""
+    """Return whether a strip or its channel is silent in the sequencer."""
     channel = _channel_of(strip)
     return strip.mute or (channel is not None and channel.mute)
 
 
 def channel_name(strip: Any) -> str:
-    """The name of the channel that a strip lies in, such as 'Channel 2' or what the artist calls it."""
+    """Return the name of a strip's channel, such as 'Channel 2' or the artist's own."""
     channel = _channel_of(strip)
     return channel.name if channel is not None else ""
 
 
 def _channel_of(strip: Any) -> Any | None:
-    """The channel that ``strip`` lies in: of its meta strip, else of the sequencer itself."""
+    """Return the channel of ``strip``: that of its meta strip, else of the sequencer itself."""
     channels = (strip.parent_meta() or strip.id_data.sequence_editor).channels
-    # Index 0 stands below the first channel.
+    # Index 0 is below the first channel.
     return channels[strip.channel] if strip.channel < len(channels) else None

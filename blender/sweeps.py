@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A sweep through channels on the timeline: in Actions of its own, played until they are removed in one go."""
+"""Sweep through channels on the timeline, in separate Actions that are played until they are removed together."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ NAME = "Voxrig Sweep"
 
 
 def is_sweep_keyed() -> bool:
-    """Whether a sweep that ``remove_sweep`` can take back is in the file."""
+    """Return whether the file contains a sweep that ``remove_sweep`` can undo."""
     return bool(_sweeps())
 
 
 def write_sweep(
     curves: Sequence[tuple[Target, KeyedCurve]], first_frame: float, last_frame: float, marks: Sequence[tuple[str, int]]
 ) -> actions.WriteReport:
-    """Put curves into a new Action that is played instead of what was; an older sweep goes. No other key is touched.
+    """Write curves to a new Action that is played in place of the current one; an older sweep is removed. No other key is
+    touched.
 
-    ``marks`` are names and frames for markers of the Action. Raises RigError, changing nothing, where nothing can be written.
+    ``marks`` are names and frames for markers of the Action. Raises RigError, changing nothing, if nothing can be written.
     """
     actions.check_writable([target for target, _curve in curves], Output("NEW_ACTION"))
     remove_sweep()
@@ -56,7 +57,8 @@ def write_sweep(
 
 
 def remove_sweep() -> int:
-    """Remove the sweep's Actions, play again what was played before, and put back what has no keys; gives how many went."""
+    """Remove the sweep's Actions, restore what was played before and values without keys; returns the number of removed
+    Actions."""
     sweeps = _sweeps()
     for action in sweeps:
         for entry in action.voxrig.replaced:
@@ -80,7 +82,7 @@ def _sweeps() -> list[Any]:
 
 
 def _playing(owner: Any) -> tuple[Any, int]:
-    """The Action that a data-block plays, or None, and the handle of its slot, or 0."""
+    """Return the Action that a data-block plays, or None, and the handle of its slot, or 0."""
     data = owner.animation_data
     if data is None or data.action is None:
         return None, 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes takes so that no key of the artist's is lost: their keys are told from generated ones, kept, and bent to."""
+"""Write takes without losing any of the artist's keys: they are told from generated ones, kept, and bent to."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _SLOPE_FRAMES = 0.05
 
 @dataclass(frozen=True)
 class FoundCurve:
-    """An F-Curve, and what its Action remembers of it: a VOXRIG_PG_generated, or None."""
+    """An F-Curve and its Action's record of it: a VOXRIG_PG_generated, or None."""
 
     fcurve: Any
     entry: Any
@@ -49,7 +49,7 @@ class FoundCurve:
 
 @dataclass(frozen=True)
 class PresentKeys:
-    """The keys on an F-Curve now: all of them, which are the artist's, and the fingerprint of those that were generated."""
+    """The current keys of an F-Curve: all of them, which are the artist's, and the fingerprint of the generated ones."""
 
     keys: Keys
     generated: Rows
@@ -61,13 +61,14 @@ class PresentKeys:
         return table_rows(self.keys)
 
     def inside(self, first_frame: float, last_frame: float) -> NDArray[np.bool_]:
-        """Which keys a write to this range would replace."""
+        """Mark the keys that a write to this range would replace."""
         return frames_inside(self.keys["co"][:, 0], first_frame, last_frame)
 
 
 @dataclass(frozen=True)
 class DenseTake:
-    """A take on every frame, and as keys: ``frames`` float64 ``[time]``, ``values`` ``[time, target]``, a tolerance each."""
+    """A take on every frame and as keys: ``frames`` float64 ``[time]``, ``values`` ``[time, target]``, and a tolerance for each
+    target."""
 
     targets: tuple[Target, ...]
     frames: NDArray[np.float64]
@@ -80,8 +81,8 @@ class DenseTake:
 
 @dataclass(frozen=True)
 class TakeReport:
-    """What was written, which targets were left alone and why, how many keys of the artist's were kept, and what else there is
-    to say."""
+    """The written targets, those left alone with the reasons, the number of the artist's keys that were kept, and further
+    notes."""
 
     curves: tuple[tuple[Target, KeyedCurve], ...]
     skipped: tuple[tuple[Target, str], ...]
@@ -99,14 +100,14 @@ def write_take(
     replace_edited: bool = False,
     rests: Mapping[Target, float] | None = None,
 ) -> TakeReport:
-    """Put the take ``name`` (a name that no other one has) on its frames of its targets' F-Curves.
+    """Write the take ``name`` (a unique name) on its frames of its targets' F-Curves.
 
-    Everything else stays exactly as it is; keys that it covers are kept beneath it (animation/keys/stack.py). The artist's own
-    keys stay, and the take bends to them within ``pin_reach`` frames, unless ``replace_edited``. ``fade_frames`` is
-    how long the take fades from and to what lies before and after it, or a new strip of the NLA in and out; at a seam without
-    anything beyond there is no fade. A take that is written again lies on top (compare.show_take), and what it no longer
-    reaches is uncovered. ``rests`` are the values of targets at rest, from which layers add, where these are not the targets'
-    defaults. What else may happen is as in ``actions.write_target_curves``.
+    Everything else stays exactly as it is; keys that it covers are kept beneath it (animation/keys/stack.py). The artist's
+    own keys stay, and the take bends to them within ``pin_reach`` frames, unless ``replace_edited``. ``fade_frames`` is the
+    length of the fades between the take and the animation before and after it, or of a new NLA strip's blends; there is no
+    fade at a seam without anything beyond. A take that is written again is topmost (compare.show_take), and frames that it
+    no longer covers are uncovered. ``rests`` are the values of targets at rest, to which layers add, if these differ from
+    the targets' defaults. Everything else is as in ``actions.write_target_curves``.
     """
     output = output or Output()
     actions.check_writable(take.targets, output)
@@ -147,7 +148,7 @@ def write_take(
             bent[target] = values
     curves = _reduce_bent(take, bent, pins, pin_reach)
     curves = {target: with_outer_handles(curve, *outer.get(target, (None, None))) for target, curve in curves.items()}
-    # Where the artist has set every key of the range there is nothing left to write.
+    # If the artist has set every key of the range there is nothing left to write.
     given = [(target, curve) for target, curve in curves.items() if len(curve)]
     report = actions.write_target_curves(
         given,
@@ -178,7 +179,7 @@ def write_take(
 
 
 def _relative_to_rest(take: DenseTake, columns: Sequence[int], rests: Mapping[Target, float]) -> DenseTake:
-    """The take with targets moved so that they rest at the defaults of their properties, which is where layers add from.
+    """Shift the targets of a take so that they rest at the defaults of their properties, to which layers add.
 
     Scales are divided and whole quaternions turned back, because Blender multiplies them.
     """
@@ -207,7 +208,7 @@ def _relative_to_rest(take: DenseTake, columns: Sequence[int], rests: Mapping[Ta
 
 @dataclass(frozen=True)
 class _Claim:
-    """What changes beside a take's own keys: those outside its range (None for as they are), the fingerprint, the holds."""
+    """The changes beside a take's own keys: those outside its range (None for unchanged), the fingerprint, the holds."""
 
     outside: Keys | None
     generated: Rows
@@ -215,8 +216,10 @@ class _Claim:
 
 
 def _claim(found: FoundCurve | None, present: PresentKeys | None, name: str, first: float, last: float) -> _Claim | None:
-    """What a take that is about to be written covers, and uncovers where it no longer reaches; None where it is written
-    again just as it lies. Changes nothing."""
+    """Find what a take covers when it is written, and what it uncovers; None if it is written again in the same place.
+
+    Changes nothing.
+    """
     stored: Any = found.entry.holds if found is not None and found.entry is not None else ()
     if not name or (len(stored) and stored[-1].name == name and (stored[-1].first, stored[-1].last) == (first, last)):
         return None
@@ -232,7 +235,7 @@ def _claim(found: FoundCurve | None, present: PresentKeys | None, name: str, fir
 
 
 def _note(place: Place, owner: Any, target: Target, fresh: Rows, claimed: _Claim | None, first: float, last: float) -> None:
-    """After the keys of a take are written: what comes with them."""
+    """Record a take once its keys are written: its marks and its holds."""
     entry = ledger.ensure_entry(place, target)
     fcurve = compat.ensure_curves_at(place)[0].find(target.data_path, index=target.array_index)
     generated = unpack_rows(entry.keys)
@@ -251,7 +254,7 @@ def _note(place: Place, owner: Any, target: Target, fresh: Rows, claimed: _Claim
 def _reduce_bent(
     take: DenseTake, bent: dict[Target, NDArray[np.float64]], pins: dict[Target, Rows], pin_reach: float
 ) -> dict[Target, KeyedCurve]:
-    """The keys of every target; those that do not follow the take itself are fitted anew, together where they can be."""
+    """Reduce every target to keys; curves that are bent away from the take are fitted again, together where possible."""
     curves = dict(zip(take.targets, take.keyed))
     tolerances = dict(zip(take.targets, take.tolerances))
     columns = {target: column for column, target in enumerate(take.targets)}
@@ -272,20 +275,20 @@ def _reduce_bent(
 
 
 def _seam(fcurve: Any, frame: float, neighbour: float, direction: float) -> tuple[float, float]:
-    """The slope with which the curve comes into or leaves a seam, seen from outside, and how far the next key is."""
+    """Measure the slope of the curve into or out of a seam, seen from outside, and the distance to the next key."""
     step = direction * _SLOPE_FRAMES
     slope = (fcurve.evaluate(frame + step) - fcurve.evaluate(frame)) / step
     return float(slope), abs(neighbour - frame)
 
 
 def find_curves(owner: Any, take: str = "") -> dict[tuple[str, int], FoundCurve]:
-    """The F-Curves where a take is on a data-block, by data path and index; those that it plays now where it is nowhere."""
+    """Find the F-Curves of a take on a data-block, by data path and index; if it is nowhere, those that it plays now."""
     home = outputs.find_home(owner, take) if take else None
     return find_curves_at(home.place if home is not None else compat.place_of(owner))
 
 
 def find_curves_at(place: Place | None) -> dict[tuple[str, int], FoundCurve]:
-    """The F-Curves at a place, by data path and index."""
+    """Return the F-Curves at a place, by data path and index."""
     if place is None:
         return {}
     entries = ledger.entries_at(place)
@@ -296,14 +299,14 @@ def find_curves_at(place: Place | None) -> dict[tuple[str, int], FoundCurve]:
 
 
 def read_present(found: FoundCurve) -> PresentKeys:
-    """The keys on an F-Curve, and whose they are."""
+    """Read the keys of an F-Curve, and whose they are."""
     keys = actions.read_keys(found.fcurve)
     generated = unpack_rows(found.entry.keys if found.entry is not None else "")
     return PresentKeys(keys, generated, find_artist_keys(table_rows(keys), generated))
 
 
 def select_artist_keys(targets: Sequence[Target], take: str = "") -> int:
-    """Select the artist's keys on the targets' F-Curves, there where ``take`` is, and nothing else; returns how many."""
+    """Select the artist's keys on the targets' F-Curves where ``take`` is, and nothing else; returns how many."""
     count = 0
     for target in targets:
         found = find_curves(rigs.resolve(target).owner, take).get((target.data_path, target.array_index))

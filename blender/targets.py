@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Single values on a rig: found by pasted data path, with their limits and rest, what stands in their way, and their driver."""
+"""Single values on a rig: find them by data path, and look up their limits, rest, obstacles and driver."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _NAME = QUOTED + r"|'((?:[^'\\]|\\.)*)'"
 _STEP = re.compile(rf"\.([A-Za-z_]\w*)|\[(?:{_NAME}|(\d+))\]")
 _BLOCK = re.compile(rf"(?:bpy|D)\.(?:data\.)?([a-z_]+)\[(?:{_NAME})(?:\s*,\s*(?:{_NAME}|None))?\]")
 _TRANSFORM = re.compile(r"(?:^|\.)(location|rotation_euler|rotation_quaternion|rotation_axis_angle|scale)$")
-# Beyond this a limit of Blender's own is none that an artist set.
+# A limit of Blender's own beyond this was not set by an artist.
 _UNLIMITED = 1e9
 _ADVICE = "right-click the value on the rig, choose Copy Full Data Path and paste that"
 
 
 def parse_data_path(text: str) -> Target:
-    """The target that a text from Copy Full Data Path means, such as ``bpy.data.objects["Rig"].pose.bones["jaw"]["open"]``.
+    """Parse the text of Copy Full Data Path, such as ``bpy.data.objects["Rig"].pose.bones["jaw"]["open"]``.
 
-    The text is only taken apart, never run. The target's owner is the data-block that its F-Curve will be on. Raises
-    RigError when the text is something else or its value is gone, linked or no number that can be animated.
+    The text is only parsed, never executed. The target's owner is the data-block that will hold its F-Curve. Raises
+    RigError if the text is something else or its value is gone, linked or not a number that can be animated.
     """
     text = text.strip()
     match = _BLOCK.match(text)
@@ -65,7 +65,10 @@ def _find_block(match: re.Match[str]) -> Any:
 
 
 def _split_path(text: str) -> list[str]:
-    """'.pose.bones["jaw"]' as ['.pose', '.bones', '["jaw"]'], names in double quotes. Raises RigError for anything else."""
+    """Split '.pose.bones["jaw"]' into ['.pose', '.bones', '["jaw"]'], names in double quotes.
+
+    Raises RigError for anything else.
+    """
     steps: list[str] = []
     place = 0
     while place < len(text):
@@ -84,7 +87,7 @@ def _split_path(text: str) -> list[str]:
 
 
 def _descend(owner: Any, steps: list[str]) -> tuple[Any, list[str]]:
-    """The last data-block on the way, as 'objects["Head"].data.shape_keys...' is animated on the shape keys."""
+    """Descend to the last data-block on the way, as 'objects["Head"].data.shape_keys...' is animated on the shape keys."""
     for i in range(len(steps) - 1, 0, -1):
         value = _resolved(owner, steps[:i])
         # Node trees inside materials are animated from their material.
@@ -122,12 +125,15 @@ def _shorten(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-# What a value is like
+# The value of a target
 
 
 def holder_of(owner: Any, data_path: str) -> tuple[Any, str]:
-    """The struct that has the last property of a path, and that property's name; ('' where the path ends in a name in
-    brackets, which is a custom property). Raises ValueError when the path leads nowhere."""
+    """Return the struct that has the last property of a path, and that property's name.
+
+    The name is '' if the path ends in a name in brackets, which is a custom property. Raises ValueError if the path leads
+    nowhere.
+    """
     match = re.search(rf"(?:\.?([A-Za-z_]\w*)|\[{QUOTED}\])$", data_path)
     if match is None:
         raise ValueError(data_path)
@@ -136,7 +142,7 @@ def holder_of(owner: Any, data_path: str) -> tuple[Any, str]:
 
 
 def limits_of(target: Target) -> rigs.Range:
-    """The target's (minimum, maximum) from its slider or Blender's own limits, None where unlimited. Raises RigError."""
+    """Return the target's (minimum, maximum) from its slider or Blender's own limits, None where unlimited. Raises RigError."""
     owner = rigs.resolve(target).owner
     holder, name = holder_of(owner, target.data_path)
     if not name:
@@ -149,7 +155,10 @@ def limits_of(target: Target) -> rigs.Range:
 
 
 def rest_of(target: Target) -> float:
-    """The target's value at rest: the default of its property, 1 for a scale, the identity for a rotation. Raises RigError."""
+    """Return the target's value at rest: the default of its property, 1 for a scale, the identity for a rotation.
+
+    Raises RigError.
+    """
     owner = rigs.resolve(target).owner
     holder, name = holder_of(owner, target.data_path)
     if not name:
@@ -164,14 +173,14 @@ def rest_of(target: Target) -> float:
     return float(prop.default_array[target.array_index] if prop.is_array else prop.default)
 
 
-# What stands in the way
+# Obstacles
 
 
 def explain_obstacle(owner: Any, target: Target) -> str:
-    """One sentence on why keys on the target would do nothing or must not be written, or ''.
+    """Explain in a sentence why keys on the target would do nothing or must not be written, or return ''.
 
-    Drivers, locks of transforms, rotations of another mode than the bone's, locations of connected bones. Locked F-Curves are
-    for ``actions`` to see.
+    Obstacles are drivers, locks of transforms, rotations in another mode than the bone's, and locations of connected bones.
+    ``actions`` checks for locked F-Curves.
     """
     is_driven = rigs.driver_of(owner, target) is not None
     match = _TRANSFORM.search(target.data_path)
@@ -223,7 +232,7 @@ def _component(kind: str, index: int) -> str:
 
 
 def describe_target(target: Target) -> str:
-    """A target as an artist would say it: '"smile" of "Rig"', '"jaw" X location of "Rig"'."""
+    """Describe a target as an artist would: '"smile" of "Rig"', '"jaw" X location of "Rig"'."""
     match = _TRANSFORM.search(target.data_path)
     name = f'"{rigs.control_name(target)}"' if match is None or '["' in target.data_path else "the"
     part = f" {_component(match.group(1), target.array_index)}" if match else ""
@@ -231,7 +240,7 @@ def describe_target(target: Target) -> str:
 
 
 def find_driver_source(owner: Any, target: Target) -> Target | None:
-    """The one value that drives ``target``, where the driver reads exactly one and it can be animated itself; else None."""
+    """Find the one value that drives ``target``, if the driver reads exactly one and it can be animated itself."""
     curve = rigs.driver_of(owner, target)
     if curve is None or len(curve.driver.variables) != 1:
         return None
@@ -272,9 +281,9 @@ def _transform_source(read: Any) -> Target | None:
 
 
 def find_on(character: rigs.Character, target: Target) -> Target | None:
-    """The control of ``character`` that ``target`` is: the same path on a data-block of the same kind, or None.
+    """Find the control of ``character`` that matches ``target``: the same path on a data-block of the same kind, or None.
 
-    Where several have that path, the one that is named like the target's, whatever number its copy got.
+    If several have that path, the one named like the target's wins, whatever the number of its copy.
     """
     blocks: dict[str, Any] = {}
     for item in character.objects:
@@ -297,7 +306,7 @@ def find_on(character: rigs.Character, target: Target) -> Target | None:
 
 
 def plain_name(name: str) -> str:
-    """A name without the number that Blender gives to copies."""
+    """Strip the number that Blender appends to the names of copies."""
     return re.sub(r"\.\d{3}$", "", name)
 
 
@@ -305,11 +314,11 @@ def plain_name(name: str) -> str:
 
 
 def mirror_target(target: Target) -> tuple[Target, float] | None:
-    """The same value on the other side of the character and the sign that turns one into the other, or None without one.
+    """Mirror a target: the same value on the other side of the character and the sign of the conversion, or None.
 
-    Every name in the path and that of the data-block are turned round where that exists. Bones mirror across their own X axis,
-    as Blender's Paste Pose Flipped does it: X of the location and Y and Z of the rotation change sign. What is on neither side
-    mirrors onto itself with the other sign.
+    Every name in the path and that of the data-block are mirrored if the result exists. Bones mirror across their own X axis,
+    as in Blender's Paste Pose Flipped: X of the location and Y and Z of the rotation change sign. A target on neither side
+    mirrors onto itself with the opposite sign.
     """
     path = re.sub(rf"\[{QUOTED}\]", lambda match: f'["{mirror_name(match[1])}"]', target.data_path)
     match = _TRANSFORM.search(target.data_path)

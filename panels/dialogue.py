@@ -15,7 +15,7 @@ class VOXRIG_UL_dialogue(VoxrigList):
     bl_idname = "VOXRIG_UL_dialogue"
 
     def draw_row(self, layout: Any, item: Any) -> None:
-        """One row: a strip or a channel, and who speaks it."""
+        """Draw one strip or channel, and its speaker."""
         row = layout.row()
         name = item.strip or iface("Channel {}").format(item.channel)
         row.label(text=name, icon="ERROR" if item.trouble else "SOUND" if item.strip else "ALIGN_JUSTIFY")
@@ -23,7 +23,7 @@ class VOXRIG_UL_dialogue(VoxrigList):
 
 
 class VOXRIG_PT_dialogue(VoxrigPanel):
-    """Who speaks what, and one button for all of it."""
+    """Who speaks what, and one button to animate all of it."""
 
     bl_idname = "VOXRIG_PT_dialogue"
     bl_label = "Dialogue"

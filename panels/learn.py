@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Learn a Show: collect shots, look at the report, learn, and choose models for face parts."""
+"""Learn a Show: collect shots, read the report, learn, and choose models for face parts."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class VOXRIG_PT_learn(VoxrigPanel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Any) -> None:
-        """Draw the steps in their order."""
+        """Draw the steps in order."""
         settings = scene_settings(context.scene)
         layout: Any = self.layout
         layout.use_property_split = True
@@ -47,7 +47,7 @@ class VOXRIG_PT_learn(VoxrigPanel):
 
 
 class VOXRIG_PT_region_models(VoxrigPanel):
-    """Further models, each for its face parts."""
+    """Further models, each for some face parts."""
 
     bl_idname = "VOXRIG_PT_region_models"
     bl_label = "Models by Region"

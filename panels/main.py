@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Voxrig tab in the 3D View's sidebar, in the order of work. Draws only: everything shown is at hand."""
+"""The Voxrig tab in the 3D View's sidebar, in the order of work. It only draws values that are already available."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,12 +21,12 @@ from ..properties import (
     shown_provider,
 )
 
-# The stubs of Blender's API lack what it returns.
+# The stubs of Blender's API lack its return value.
 iface: Callable[[str], str] = bpy.app.translations.pgettext_iface  # pyright: ignore[reportAssignmentType]
 
 
 class VoxrigPanel(bpy.types.Panel):
-    """What all panels of the tab share."""
+    """Base of all panels of the tab."""
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
@@ -34,7 +34,7 @@ class VoxrigPanel(bpy.types.Panel):
 
 
 class VoxrigList(bpy.types.UIList):
-    """What all lists of the tab share: a row needs only its layout and its item."""
+    """Base of all lists of the tab: a row needs only its layout and its item."""
 
     def draw_item(
         self,
@@ -52,7 +52,7 @@ class VoxrigList(bpy.types.UIList):
         self.draw_row(layout, item)
 
     def draw_row(self, layout: Any, item: Any) -> None:
-        """What is in a row."""
+        """Draw the content of a row."""
         raise NotImplementedError
 
 
@@ -63,7 +63,7 @@ class VOXRIG_PT_main(VoxrigPanel):
     bl_label = "Voxrig"
 
     def draw(self, context: Any) -> None:
-        """Draw what is needed for a first take."""
+        """Draw everything needed for a first take."""
         settings = scene_settings(context.scene)
         layout: Any = self.layout
         layout.use_property_split = True
@@ -97,10 +97,10 @@ class VOXRIG_PT_main(VoxrigPanel):
         row = column.row(align=True)
         row.scale_y = 1.6
         if session.run is None:
-            # Nothing below it: what follows a button that starts a modal operator stays lit up in Blender 4.3.
+            # Nothing below it: whatever follows a button that starts a modal operator stays highlighted in Blender 4.3.
             row.operator("voxrig.animate_from_audio", icon="PLAY")
         else:
-            # In the bar and not below it: a panel that changes its height pushes the others about.
+            # In the bar and not below it: a panel that changes its height pushes the others around.
             text = (
                 iface("Stopping")
                 if session.run.cancelled
@@ -111,7 +111,7 @@ class VOXRIG_PT_main(VoxrigPanel):
 
 
 def _draw_hint(column: Any, text: str, icon: str) -> None:
-    """A line of small print below a field, over the whole width: it says too much for the column of values."""
+    """Draw a line of small print below a field over the whole width, because it is too long for the column of values."""
     row = column.row()
     row.alignment = "RIGHT"
     row.active = icon != "NONE"
@@ -119,7 +119,7 @@ def _draw_hint(column: Any, text: str, icon: str) -> None:
 
 
 def _describe_mapping(settings: Any) -> tuple[str, str]:
-    """One line and an icon on how much of the model the character can show."""
+    """Describe in one line, with an icon, how much of the model the character can show."""
     model = chosen_model(settings)
     if model is not None and model.is_learned:
         return iface("Learned: drives {} controls of its rig").format(len(model.channels)), "INFO"
@@ -134,13 +134,13 @@ def _describe_mapping(settings: Any) -> tuple[str, str]:
 
 
 def _describe_model(settings: Any) -> str:
-    """What would run where: 'CPU, Speech 1'."""
+    """Describe what would run where: 'CPU, Speech 1'."""
     model = chosen_model(settings)
     return f"{shown_provider()}, {model.title}" if model is not None else shown_provider()
 
 
 class VOXRIG_PT_performance(VoxrigPanel):
-    """How the face plays what it hears."""
+    """How the face performs the sound."""
 
     bl_idname = "VOXRIG_PT_performance"
     bl_label = "Performance"
@@ -148,7 +148,7 @@ class VOXRIG_PT_performance(VoxrigPanel):
     bl_parent_id = "VOXRIG_PT_main"
 
     def draw(self, context: Any) -> None:
-        """Draw the ways to look at what the sliders below do."""
+        """Draw the ways to check the effect of the sliders below."""
         settings = scene_settings(context.scene)
         layout: Any = self.layout
         layout.operator("voxrig.look_at_frame", icon="HIDE_OFF", depress=session.is_looking)
@@ -168,7 +168,7 @@ class VOXRIG_PT_emotion(VoxrigPanel):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        """Only for models that know emotions."""
+        """Return True only for models with emotions."""
         return bool(shown_emotions(scene_settings(context.scene)))
 
     def draw(self, context: Any) -> None:
@@ -201,7 +201,7 @@ class VOXRIG_PT_articulation(VoxrigPanel):
     bl_parent_id = "VOXRIG_PT_performance"
 
     def draw(self, context: Any) -> None:
-        """Draw strengths, timing and what the face does throughout."""
+        """Draw strengths, timing and constant expressions of the face."""
         settings = scene_settings(context.scene)
         layout: Any = self.layout
         layout.use_property_split = True
@@ -229,7 +229,7 @@ class VOXRIG_PT_regions(VoxrigPanel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Any) -> None:
-        """Draw one group per face part; what the Performance panel shows of it is not repeated."""
+        """Draw one group per face part; settings shown in the Performance panel are not repeated."""
         settings = scene_settings(context.scene)
         layout: Any = self.layout
         layout.use_property_split = True
@@ -244,12 +244,12 @@ class VOXRIG_PT_regions(VoxrigPanel):
 
 
 class VOXRIG_UL_channels(VoxrigList):
-    """Channels with a multiplier and an offset of their own."""
+    """Channels with their own multiplier and offset."""
 
     bl_idname = "VOXRIG_UL_channels"
 
     def draw_row(self, layout: Any, item: Any) -> None:
-        """One row: the channel, its multiplier and its offset."""
+        """Draw the channel, its multiplier and its offset."""
         row = layout.row(align=True)
         row.prop(item, "channel", text="", emboss=False)
         row.prop(item, "gain", text="")
@@ -284,7 +284,7 @@ class VOXRIG_PT_keys(VoxrigPanel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Any) -> None:
-        """Draw how keys are placed, and what that gave."""
+        """Draw how keys are placed, and the result."""
         layout: Any = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mapping: the list of links with what each is worth, a preview, and calibration. Draws only."""
+"""The mapping: the list of links with their confidence, a preview, and calibration. It only draws."""
 
 # pyright: reportInvalidTypeForm=false
 
@@ -22,7 +22,7 @@ from ..properties import (
 from .main import VoxrigList, VoxrigPanel, iface
 
 _REGIONS = ("jaw", "lips", *REGION_STRENGTHS)
-# So many letters of a target stand beside any channel's name in a sidebar of usual width.
+# This many letters of a target fit beside any channel's name in a sidebar of usual width.
 _SHORT = 8
 _ICONS = {
     "SURE": "CHECKMARK",
@@ -35,7 +35,7 @@ _ICONS = {
 
 
 class VOXRIG_UL_links(VoxrigList):
-    """The links of a mapping by face part; the search looks at channels and targets."""
+    """The links of a mapping by face part; the search covers channels and targets."""
 
     bl_idname = "VOXRIG_UL_links"
 
@@ -55,13 +55,13 @@ class VOXRIG_UL_links(VoxrigList):
     )
 
     def draw_row(self, layout: Any, item: Any) -> None:
-        """One row: on or off, what it is worth, channel, target, solo."""
+        """Draw on or off, the confidence, channel, target and solo."""
         status, _reason = link_status(item)
         row = layout.row(align=True)
         row.active = item.enabled
         row.prop(item, "enabled", text="")
         row.label(text="", icon=_ICONS[status])
-        # In a narrow sidebar nothing is said twice, and a channel's name matters most.
+        # A narrow sidebar repeats nothing, and a channel's name matters most.
         target = describe_link_target(item).removesuffix(f" {item.channel}")
         names = row if len(target) <= _SHORT else row.split(factor=0.62, align=True)
         names.label(text=item.channel or "No channel")
@@ -71,14 +71,14 @@ class VOXRIG_UL_links(VoxrigList):
         row.prop(item, "solo", text="", icon="SOLO_ON" if item.solo else "SOLO_OFF", emboss=False)
 
     def draw_filter(self, context: Any, layout: Any) -> None:
-        """Below the list: the search, a face part and a kind of link."""
+        """Draw the search, a face part and a kind of link below the list."""
         layout.prop(self, "filter_name", text="", icon="VIEWZOOM")
         row = layout.row(align=True)
         row.prop(self, "region", text="")
         row.prop(self, "status", text="")
 
     def filter_items(self, context: Any, data: Any, property: str) -> Any:
-        """Show what contains the searched text in its channel or its target, in the order of the face parts."""
+        """Show the links whose channel or target contains the searched text, in the order of the face parts."""
         links = getattr(data, property)
         model = chosen_model(scene_settings(context.scene))
         regions = model.regions if model is not None else {}
@@ -95,7 +95,7 @@ class VOXRIG_UL_links(VoxrigList):
 
 
 def _is_shown(link: Any, regions: dict[str, str], text: str, region: str, status: str) -> bool:
-    """Whether a link passes the search, the choice of a face part and that of a kind."""
+    """Return whether a link passes the search, the chosen face part and the chosen kind."""
     if text.lower() not in f"{link.channel} {describe_link_target(link)}".lower():
         return False
     if region != "ALL" and regions.get(link.channel, "").upper() != region:
@@ -107,7 +107,7 @@ def _is_shown(link: Any, regions: dict[str, str], text: str, region: str, status
 
 
 def describe_link_target(link: Any) -> str:
-    """The object and the last name in the data path: 'Face jawOpen', 'Rig jaw Location X'."""
+    """Return the object and the last name in the data path: 'Face jawOpen', 'Rig jaw Location X'."""
     if not link.data_path:
         return "No target"
     owner = link.block if link.id_type == "BLOCK" else link.owner
@@ -134,7 +134,7 @@ class VOXRIG_PT_mapping(VoxrigPanel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Any) -> None:
-        """Draw the list and what is done with all of it."""
+        """Draw the list and the actions on all of it."""
         settings = scene_settings(context.scene)
         layout: Any = self.layout
         layout.operator("voxrig.match_channels", icon="VIEWZOOM")
@@ -177,11 +177,11 @@ class VOXRIG_PT_link(VoxrigPanel):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        """Only while a link is active."""
+        """Return True only while a link is active."""
         return _active_link(context) is not None
 
     def draw(self, context: Any) -> None:
-        """Draw the preview first, then what the link is."""
+        """Draw the preview first, then the properties of the link."""
         link = _active_link(context)
         if link is None:
             return
@@ -219,7 +219,7 @@ class VOXRIG_PT_link(VoxrigPanel):
 
 
 class VOXRIG_PT_target(VoxrigPanel):
-    """Where exactly the active link writes."""
+    """The exact target of the active link."""
 
     bl_idname = "VOXRIG_PT_target"
     bl_label = "Target"
@@ -227,7 +227,7 @@ class VOXRIG_PT_target(VoxrigPanel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Any) -> None:
-        """Draw the data path and what it starts from."""
+        """Draw the data path and its start."""
         link = _active_link(context)
         if link is None:
             return
@@ -250,7 +250,7 @@ class VOXRIG_PT_calibrate(VoxrigPanel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Any) -> None:
-        """Draw the steps in their order: neutral, channel, pose."""
+        """Draw the steps in order: neutral, channel, pose."""
         layout: Any = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
@@ -264,7 +264,7 @@ class VOXRIG_PT_calibrate(VoxrigPanel):
 
 
 def _draw_sentence(layout: Any, text: str, icon: str) -> None:
-    """A sentence over as many lines as it needs in a sidebar of usual width."""
+    """Draw a sentence over as many lines as it needs in a sidebar of usual width."""
     column = layout.column(align=True)
     line = ""
     for word in text.split():

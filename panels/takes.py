@@ -15,7 +15,7 @@ class VOXRIG_UL_takes(VoxrigList):
     bl_idname = "VOXRIG_UL_takes"
 
     def draw_row(self, layout: Any, item: Any) -> None:
-        """One row: whether the take shows, a name to change, and what it covers."""
+        """Draw whether the take is shown, an editable name, and what it covers."""
         row = layout.row()
         icon_name = "RADIOBUT_ON" if item.is_shown else "RADIOBUT_OFF"
         row.operator("voxrig.compare_take", text="", icon=icon_name, emboss=False).take = item.name

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The waveform strip: the sound, jaw, lips and seals of the chosen take, over the lower edge of the 3D View and under the
-keys of the Dope Sheet, Timeline and Graph Editor. Draws arrays that are at hand, and nothing without a window."""
+"""The waveform strip: sound, jaw, lips and seals of the chosen take at the bottom of the 3D View and below the keys of the Dope
+Sheet, Timeline and Graph Editor.
+
+It draws arrays that are already available, and nothing without a window.
+"""
 
 import math
 from dataclasses import dataclass
@@ -17,13 +20,13 @@ from ..properties import active_take, scene_settings, session
 from .main import iface
 
 HEIGHT = 64
-"""Of the strip, in pixels at a resolution scale of 1; in a low editor it takes a third of the height."""
+"""Height of the strip in pixels at a resolution scale of 1; in a low editor it takes a third of the height."""
 WINDOW_SECONDS = 4.0
-"""The 3D View shows this much of the sound, with the playhead in the middle."""
+"""Length of the sound shown in the 3D View, with the playhead in the middle."""
 BACKGROUND = (0.08, 0.08, 0.08, 0.55)
 PLAYHEAD = (1.0, 1.0, 1.0, 0.8)
 TRACKS = (
-    # What it is called, its field of Overview, whether it is a line (else filled), colour
+    # Title, field of Overview, whether it is a line (else filled), colour
     ("Sound", "peaks", False, (0.45, 0.62, 0.85, 0.55)),
     ("Lips Closed", "seals", False, (0.95, 0.25, 0.30, 0.80)),
     ("Jaw", "jaw", True, (1.0, 0.72, 0.25, 1.0)),
@@ -45,12 +48,12 @@ class Drawing:
 
 
 _drawings: list[Drawing] = []
-"""The one that was drawn last, so that nothing is built while it stays the same."""
+"""The last drawing, so that nothing is rebuilt while it stays the same."""
 
 
 @dataclass(frozen=True)
 class Strip:
-    """Where the strip lies in a region: ``left`` to ``right`` show ``first_frame`` to ``last_frame``, in pixels."""
+    """The place of the strip in a region: ``left`` to ``right`` show ``first_frame`` to ``last_frame``, in pixels."""
 
     left: float
     right: float
@@ -61,12 +64,12 @@ class Strip:
 
     @property
     def pixels_per_frame(self) -> float:
-        """How wide one frame is."""
+        """Width of one frame."""
         return (self.right - self.left) / (self.last_frame - self.first_frame)
 
 
 def draw_in_editor() -> None:
-    """Blender calls this for every region of EDITORS that it redraws."""
+    """Draw the strip; Blender calls this for every region of EDITORS that it redraws."""
     context: Any = bpy.context
     settings = scene_settings(context.scene)
     if not settings.show_waveform:
@@ -88,7 +91,7 @@ def draw_in_editor() -> None:
 
 
 def place_strip(context: Any) -> Strip | None:
-    """Where the strip goes in the region that is drawn; None where there is no room."""
+    """Place the strip in the region that is drawn; None if there is no room."""
     region, scale = context.region, context.preferences.system.ui_scale
     left, right, bottom = 0.0, float(region.width), 0.0
     if context.area.type == "VIEW_3D":
@@ -133,7 +136,7 @@ def draw_strip(overview: Overview, strip: Strip) -> None:
 
 
 def visible_rows(track: Track, first_frame: float, last_frame: float) -> tuple[int, int]:
-    """The rows of a track within two frames, as the first and how many."""
+    """Return the rows of a track within two frames, as the first and their number."""
     first = max(0, math.ceil((first_frame - track.first) / track.step))
     last = min(len(track.values) - 1, math.floor((last_frame - track.first) / track.step))
     return first, max(0, last - first + 1)
@@ -153,7 +156,7 @@ def _make_batch(shader: Any, field: str, track: Track, is_line: bool) -> Any:
     points: Any = np.stack([rows, track.values], axis=1)
     if is_line:
         return batch_for_shader(shader, "LINE_STRIP", {"pos": points})
-    # The waveform grows to both sides of the middle, seals are a band on the ground.
+    # The waveform extends to both sides of the middle, seals are a band at the bottom.
     low, high = (0.5 - 0.5 * track.values, 0.5 + 0.5 * track.values) if field == "peaks" else (0.0 * rows, 0.15 * track.values)
     points = np.stack([np.repeat(rows, 2), np.stack([low, high], axis=1).ravel()], axis=1)
     points = points.astype(np.float32)
@@ -173,7 +176,7 @@ def _draw_rectangle(shader: Any, left: float, bottom: float, right: float, top: 
 
 
 def _draw_legend(strip: Strip) -> None:
-    """The names of the tracks in their colours, above the strip."""
+    """Draw the names of the tracks in their colours above the strip."""
     context: Any = bpy.context
     scale = context.preferences.system.ui_scale
     x = strip.left + 8 * scale
@@ -187,7 +190,7 @@ def _draw_legend(strip: Strip) -> None:
 
 
 def register() -> None:
-    """Draw in EDITORS from now on; without a window there is nothing to draw in."""
+    """Start drawing in EDITORS; without a window there is nothing to draw in."""
     if bpy.app.background:
         return
     for name in EDITORS:
@@ -196,7 +199,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Draw no more, and let go of the graphics card's memory."""
+    """Stop drawing and free the graphics card's memory."""
     while _handlers:
         space, handler = _handlers.pop()
         space.draw_handler_remove(handler, "WINDOW")
