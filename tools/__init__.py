@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What builds, fetches, measures and shows Voxrig; none of it is in the extension."""
+"""Build, fetch, measure and demonstrate Voxrig; nothing here is part of the extension."""

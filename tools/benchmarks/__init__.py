@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Speed and memory, as tables."""
+"""Measure speed and memory, as tables."""

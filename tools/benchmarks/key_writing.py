@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long keys take to reduce and to write, beside Blender's own ways of doing the same (needs the bpy module)."""
+"""Measure how long keys take to reduce and to write, beside Blender's own ways of doing it (needs the bpy module)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class KeyTimes:
-    """Seconds of CPU time (one thread does all), the best of some rounds, for curves of ``frame_count`` frames each.
+    """Seconds of CPU time (of a single thread), the best of some rounds, for curves of ``frame_count`` frames each.
 
-    ``insert_seconds`` is an estimate from below: ``keyframe_insert`` is timed on the first keys of one curve and gets slower
-    with every further key. ``decimate_seconds`` is for all channels, from timing Blender's own Decimate on ``decimated`` of
-    them, to the same largest error; ``decimated_key_count`` is what it leaves on those and ``beside_key_count`` what Voxrig
-    leaves on them.
+    ``insert_seconds`` is a lower bound: ``keyframe_insert`` is timed on the first keys of one curve and gets slower with
+    every further key. ``decimate_seconds`` is for all channels, from timing Blender's own Decimate on ``decimated`` of
+    them, to the same largest error; ``decimated_key_count`` is the number of keys that it leaves on those, and
+    ``beside_key_count`` that of Voxrig.
     """
 
     channel_count: int
@@ -47,7 +47,7 @@ class KeyTimes:
     beside_key_count: int
 
     def table(self) -> str:
-        """The figures as a Markdown table."""
+        """Format the figures as a Markdown table."""
         total = self.reduce_seconds + self.write_sparse_seconds
         dense = self.channel_count * self.frame_count
         rate = self.sparse_key_count / self.channel_count / (self.frame_count / self.fps)
@@ -86,7 +86,7 @@ class KeyTimes:
 def benchmark_key_writing(
     channel_count: int = 52, frame_count: int = 36_000, fps: float = 60.0, inserted_keys: int = 12_000, decimated: int = 2
 ) -> KeyTimes:
-    """Time reducing and writing keys; the open file is replaced by an empty one."""
+    """Time the reduction and writing of keys; the open file is replaced by an empty one."""
     values = speech_like(frame_count, channel_count, fps)
     frames = np.arange(frame_count, dtype=np.float64) + 1.0
     last = float(frame_count)
@@ -130,7 +130,7 @@ def benchmark_key_writing(
 
 
 def speech_like(frame_count: int, channel_count: int, fps: float, seed: int = 0) -> NDArray[np.float32]:
-    """Channels that move 4 to 9 times a second and pause, in 0..1, ``[time, channel]``: the load, not real speech."""
+    """Make channels that move 4 to 9 times a second and pause, in 0..1, ``[time, channel]``: a load, not real speech."""
     rng = np.random.default_rng(seed)
     seconds = np.arange(frame_count) / fps
     values = np.empty((frame_count, channel_count), np.float32)
@@ -168,7 +168,7 @@ def _best_in_new_file(
 
 
 def _new_character(channel_count: int) -> Any:
-    """The shape keys of a new mesh in an empty file."""
+    """Create the shape keys of a new mesh in an empty file."""
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     mesh = bpy.data.meshes.new("Head")
     mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
@@ -192,7 +192,7 @@ def _every_frame(frames: NDArray[np.float64], values: NDArray[np.float32]) -> Ke
 
 
 def _write_bare(keys: Any, curves: list[KeyedCurve], *, points_only: bool = False) -> None:
-    """The least that puts the same arrays in: no checks, no care for what is there."""
+    """Write the same arrays with the least work: no checks, and no regard for existing keys."""
     fcurves, _ = compat.ensure_curves(keys, compat.new_action("Bare", keys))
     for target, curve in zip(_targets(keys), curves, strict=True):
         fcurve = fcurves.new(target.data_path)
@@ -212,7 +212,7 @@ def _write_bare(keys: Any, curves: list[KeyedCurve], *, points_only: bool = Fals
 
 
 def _decimate(keys: Any, error: float) -> int:
-    """Blender's Decimate (Allowed Change) in a Graph Editor that shows all curves; how many keys it leaves."""
+    """Run Blender's Decimate (Allowed Change) in a Graph Editor that shows all curves; returns how many keys it leaves."""
     fcurves = list(compat.curves_of(keys) or ())
     for fcurve in fcurves:
         fcurve.select = True

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures inference, key writing and start-up on this machine and prints one table: ``make benchmark``.
+"""Measure inference, key writing and start-up on this machine and print one table: ``make benchmark``.
 
-Every figure comes from a process of its own, so that none pays for another's memory or imports.
+Every figure comes from a separate process, so that none is affected by another's memory or imports.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def name_machine() -> str:
-    """Processor, cores, memory, system and Python, as one line."""
+    """Describe processor, cores, memory, system and Python in one line."""
     processor = platform.processor() or platform.machine()
     memory = ""
     try:
@@ -69,7 +69,7 @@ def name_machine() -> str:
                 break
         memory = f", {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
     except (OSError, ValueError, AttributeError):
-        pass  # not Linux: the processor's general name will do
+        pass  # not Linux: the processor's general name must do
     return (
         f"{processor}, {os.cpu_count()} cores{memory}, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}, numpy {np.__version__}"
@@ -77,9 +77,9 @@ def name_machine() -> str:
 
 
 def measure_in_process(*arguments: str, bytecode: str | None = None) -> dict[str, Any]:
-    """One entry of MEASUREMENTS, run in a fresh Python with Blender's user folder out of the way.
+    """Run one entry of MEASUREMENTS in a fresh Python with a temporary user folder for Blender.
 
-    ``bytecode`` is a folder where compiled modules are kept from one process to the next.
+    ``bytecode`` is a folder for compiled modules that is kept between processes.
     """
     environment = {**os.environ}
     if bytecode is not None:
@@ -93,7 +93,7 @@ def measure_in_process(*arguments: str, bytecode: str | None = None) -> dict[str
             check=True,
             env={**environment, "BLENDER_USER_RESOURCES": folder},
         )
-    # Blender may print above it when it starts and below it when it ends.
+    # Blender may print before it when it starts and after it when it ends.
     return json.loads(next(line for line in result.stdout.splitlines() if line.startswith("{")))
 
 
@@ -101,7 +101,7 @@ def measure_in_process(*arguments: str, bytecode: str | None = None) -> dict[str
 
 
 def benchmark_inference(minutes: Sequence[float]) -> list[Row]:
-    """The bundled model over sounds of several lengths: multiple of real time, and most resident memory."""
+    """Run the bundled model over sounds of several lengths: multiple of real time, and peak resident memory."""
     rows: list[Row] = []
     for length in minutes:
         with tempfile.TemporaryDirectory(prefix="voxrig-benchmark-") as folder:
@@ -121,7 +121,7 @@ def benchmark_inference(minutes: Sequence[float]) -> list[Row]:
 
 
 def write_long_speech(path: Path, minutes: float) -> None:
-    """The demo's speech over and over, at the 48 kHz of most recordings."""
+    """Write the demo's speech repeatedly, at the 48 kHz of most recordings."""
     import soundfile
 
     from ...inference.audio import Resampler
@@ -140,7 +140,7 @@ def write_long_speech(path: Path, minutes: float) -> None:
 
 
 def measure_inference(path: str) -> dict[str, Any]:
-    """Open the model, read the sound, run: seconds of each, and the most memory that the process ever held."""
+    """Open the model, read the sound, run: seconds of each, and the peak memory of the process."""
     from ...inference.audio import read_sound
     from ...inference.generate import generate_curves
     from ...inference.package import find_model, load_package
@@ -168,7 +168,7 @@ def measure_inference(path: str) -> dict[str, Any]:
 
 
 def benchmark_resampling() -> list[Row]:
-    """Ten minutes from 48 to 16 kHz beside scipy's polyphase filter of the same pass band, in the same process."""
+    """Resample ten minutes from 48 to 16 kHz, beside scipy's polyphase filter of the same pass band in the same process."""
     found = measure_in_process("resampling")
     soxr, scipy = found["soxr_seconds"], found["scipy_seconds"]
     what = "processor time of 10 min of sound from 48 to 16 kHz"
@@ -176,7 +176,7 @@ def benchmark_resampling() -> list[Row]:
 
 
 def measure_resampling() -> dict[str, Any]:
-    """Least seconds of processor time of three runs each."""
+    """Return the least seconds of processor time of three runs each."""
     from scipy import signal as scipy_signal
 
     from ...inference.audio import Resampler
@@ -210,7 +210,7 @@ def measure_resampling() -> dict[str, Any]:
 
 
 def benchmark_key_writing() -> list[Row]:
-    """52 channels over 10 minutes at 60 fps: Voxrig's sparse and dense keys beside Blender's own ways."""
+    """Write 52 channels over 10 minutes at 60 fps: Voxrig's sparse and dense keys beside Blender's own ways."""
     found = measure_in_process("keys")
     reduce, write = found["reduce_seconds"], found["write_sparse_seconds"]
     insert, total = found["insert_seconds"], reduce + write
@@ -233,7 +233,7 @@ def benchmark_key_writing() -> list[Row]:
 
 
 def measure_keys() -> dict[str, Any]:
-    """The figures of ``benchmark_keys``, by name."""
+    """Return the figures of ``benchmark_keys`` by name."""
     from . import key_writing as benchmark_keys
 
     return dataclasses.asdict(benchmark_keys.benchmark_key_writing())
@@ -243,12 +243,12 @@ def measure_keys() -> dict[str, Any]:
 
 
 def benchmark_start_up() -> list[Row]:
-    """What importing Voxrig and register() cost, beside an add-on with nothing in it."""
+    """Measure the cost of importing Voxrig and of register(), beside an empty add-on."""
     rows: list[Row] = []
     loaded: set[str] = set()
     for label, kind in (("an empty add-on", "empty"), ("Voxrig", "voxrig")):
         with tempfile.TemporaryDirectory(prefix="voxrig-benchmark-") as bytecode:
-            # The first process compiles every module, as Blender does once after installing.
+            # The first process compiles every module, as Blender does once after installation.
             found = [measure_in_process("start_up", kind, bytecode=bytecode) for _ in range(1 + START_UP_REPEATS)][1:]
         loaded.update(*(one["loaded"] for one in found))
         times = [1000 * one["seconds"] for one in found]
@@ -263,7 +263,7 @@ def benchmark_start_up() -> list[Row]:
 
 
 def measure_start_up(kind: str) -> dict[str, Any]:
-    """Seconds from nothing imported to registered, and which slow modules came along."""
+    """Measure the seconds from nothing imported to registered, and list the slow modules that were loaded."""
     for name in [name for name in sys.modules if name == "voxrig" or name.startswith("voxrig.")]:
         del sys.modules[name]
     import bpy
@@ -298,9 +298,9 @@ SLIDERS = {"strength": 0.3, "smoothing": 0.04, "brows_offset": 0.3, "emotion_int
 
 
 def benchmark_sliders() -> list[Row]:
-    """Steps of dragged sliders beside generating the take they move, for short and long lines of the demo character.
+    """Drag sliders, beside generating the take that they move, for short and long lines of the demo character.
 
-    In processor time: a step of some milliseconds shares its cores with whatever else runs.
+    The times are processor time, because a step of some milliseconds shares its cores with whatever else runs.
     """
     rows: list[Row] = []
     for seconds in (11, 60):
@@ -317,7 +317,7 @@ def benchmark_sliders() -> list[Row]:
                     (
                         f"processor time of a step of a dragged slider, {seconds} s of sound at {fps} frames a second, "
                         f"{found['controls']} controls",
-                        f"{steps}; generating the take with the model open {1000 * full:.0f} ms, placing its keys anew once "
+                        f"{steps}; generating the take with the model open {1000 * full:.0f} ms, placing its keys again once "
                         f"the slider rests {1000 * found['settle_seconds']:.0f} ms, needed in {found['anew']} of "
                         f"{SLIDER_STEPS * len(SLIDERS)} steps",
                     )
@@ -326,9 +326,10 @@ def benchmark_sliders() -> list[Row]:
 
 
 def measure_sliders(sound: str, fps: str) -> dict[str, Any]:
-    """Least seconds of processor time to generate a take (decode, run the open model, place and write keys) and to drag it.
+    """Measure the least seconds of processor time to generate a take (decode, run the open model, place and write keys) and to
+    drag it.
 
-    A step is all that Voxrig does when a slider moves; ``anew`` counts those for which keys had to be placed anew.
+    A step is all that Voxrig does when a slider moves; ``anew`` counts those for which keys had to be placed again.
     """
     import bpy
 
@@ -365,7 +366,7 @@ def measure_sliders(sound: str, fps: str) -> dict[str, Any]:
     found["settle_seconds"] = min(seconds_of(lambda: live.place_anew(scene)) for _ in range(3))
     for name in SLIDERS:
         first = getattr(settings, name)
-        live.drag(scene)  # what a drag opens with is paid once
+        live.drag(scene)  # the initial cost of a drag is paid once
         steps: list[float] = []
         for number in range(SLIDER_STEPS):
             setattr(settings, name, first + SLIDERS[name] * (number + 1) / SLIDER_STEPS)
@@ -389,7 +390,7 @@ SECTIONS: dict[str, Callable[..., list[Row]]] = {
     "start_up": benchmark_start_up,
     "sliders": benchmark_sliders,
 }
-"""In the order of the table."""
+"""Sections in the order of the table."""
 
 MEASUREMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "inference": measure_inference,
@@ -398,7 +399,7 @@ MEASUREMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "start_up": measure_start_up,
     "sliders": measure_sliders,
 }
-"""What a process of its own measures; its arguments are texts."""
+"""Measurements for separate processes; their arguments are texts."""
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo: a head built by code, animated from bundled speech through the real path, and shown.
+"""The demo: a head built in code, animated from bundled speech as an artist would do it, and rendered.
 
-``python -m voxrig.tools.demo`` is what ``make demo`` runs.
+``make demo`` runs ``python -m voxrig.tools.demo``.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m voxrig.tools.demo``: scene, CSV, plot, contact sheet and film, from bundled speech by the bundled model."""
+"""``python -m voxrig.tools.demo``: make scene, CSV, plot, contact sheet and film from bundled speech with the bundled model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ STRENGTH = 1.6
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the demo; 0 when everything was written."""
+    """Run the demo; return 0 if everything was written."""
     parser = argparse.ArgumentParser(prog="voxrig demo", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("build/demo"), help="folder to write to (default: build/demo)")
     parser.add_argument("--model", help="folder of a model package, or the name of a bundled one")
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def make_demo(output: Path, model: str | None, film_size: int | None) -> None:
-    """Everything that ``make demo`` writes, in ``output``. Raises VoxrigError."""
+    """Write everything of ``make demo`` to ``output``. Raises VoxrigError."""
     speech = read_speech()
     model_folder = find_model(model)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
@@ -87,7 +87,7 @@ def make_demo(output: Path, model: str | None, film_size: int | None) -> None:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the pictures are drawn from: the sound, what the model says, that with the demo's strength, and the keyframes."""
+    """Data of the pictures: the sound, the model's output, the same with the demo's strength, and the keyframes."""
 
     waveform: Waveform
     curves: ChannelCurves
@@ -96,7 +96,7 @@ class Numbers:
 
 
 def collect_numbers(speech: Speech, model_folder: Path, take: Take, scene: Any) -> Numbers:
-    """The dense curves again, as ``voxrig curves`` gives them, beside the keyframes that were written."""
+    """Compute the dense curves again, as ``voxrig curves`` writes them, beside the written keyframes."""
     package = load_package(model_folder)
     waveform = read_sound(speech.sound, package.sample_rate)
     curves = generate_curves(open_session(package, "CPU"), waveform)
@@ -110,7 +110,7 @@ def collect_numbers(speech: Speech, model_folder: Path, take: Take, scene: Any) 
 
 
 def add_own_keys(character: DemoCharacter, speech: Speech, scene: Any) -> None:
-    """What an animator would add by hand: a nod on each sentence and blinks in the pauses."""
+    """Add keys that an animator would add by hand: a nod on each sentence and blinks in the pauses."""
     head = character.armature.pose.bones["head"]
 
     def frame_at(seconds: float) -> float:
@@ -143,7 +143,7 @@ def add_own_keys(character: DemoCharacter, speech: Speech, scene: Any) -> None:
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Say what is done and how long it took."""
+    """Print the name of a step and how long it took."""
     print(f"{name} ...", flush=True)
     started = time.perf_counter()
     yield

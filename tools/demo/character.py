@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds the demo character in the open Blender file: meshes with shape keys, an armature and its drivers.
+"""Build the demo character in the open Blender file: meshes with shape keys, an armature and its drivers.
 
 One Blender unit is ten centimetres of the character. Jaw and brows are driven by custom properties of the pose
 bones 'jaw' and 'brows', as on many production rigs; everything else is a plain shape key.
@@ -24,7 +24,7 @@ DRIVEN = {
     "jaw": ("jawOpen", "jawForward", "jawLeft", "jawRight"),
     "brows": ("browInnerUp", "browDownLeft", "browDownRight", "browOuterUpLeft", "browOuterUpRight"),
 }
-"""Which shape keys are driven, by the pose bone that carries the properties of the same names."""
+"""Driven shape keys, by the pose bone that carries the properties of the same names."""
 
 BONES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float], str | None]] = {
     "root": ((0.0, 2.0, -24.0), (0.0, 2.0, -14.0), None),
@@ -37,7 +37,7 @@ BONES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float], s
 
 @dataclass(frozen=True)
 class DemoCharacter:
-    """What `build_character` made."""
+    """The result of `build_character`."""
 
     armature: Any
     face: Any
@@ -45,13 +45,13 @@ class DemoCharacter:
 
 
 def _linear(srgb: Points) -> Points:
-    """sRGB 0..1 as scene-linear values (IEC 61966-2-1)."""
+    """Convert sRGB 0..1 to scene-linear values (IEC 61966-2-1)."""
     srgb = np.clip(srgb, 0.0, 1.0)
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
 def _material(name: str, roughness: float, skin: bool) -> Any:
-    """Shows the mesh's colours in every engine."""
+    """Create a material that shows the mesh's colours in every engine."""
     material: Any = bpy.data.materials.new(name)
     if material.node_tree is None:  # Blender 5 makes the nodes by itself
         material.use_nodes = True
@@ -120,7 +120,7 @@ def _add_armature(collection: Any) -> Any:
 
 
 def _carry(thing: Any, armature: Any, weights: dict[str, np.ndarray]) -> None:
-    """Fastens a mesh to bones with ``weights`` per vertex."""
+    """Bind a mesh to bones with ``weights`` per vertex."""
     for bone, values in weights.items():
         group = thing.vertex_groups.new(name=bone)
         for level in np.unique(np.round(values, 2)):
@@ -149,13 +149,13 @@ def _drive(thing: Any, armature: Any) -> None:
 
 @functools.cache
 def sculpt_face() -> tuple[FaceShapes, dict[str, Points]]:
-    """The neutral face and its shapes; always the same, so computed once."""
+    """Sculpt the neutral face and its shapes; always the same, so computed once."""
     shapes = FaceShapes(build_surface())
     return shapes, shapes.compute()
 
 
 def build_character() -> DemoCharacter:
-    """Adds the character, in a collection of its own, to the open file."""
+    """Add the character to the open file, in its own collection."""
     shapes, face_shapes = sculpt_face()
     surface = shapes.surface
     face = parts.Part(

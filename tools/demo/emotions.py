@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m voxrig.tools.demo.emotions``: the demo character says one sentence neutrally, with joy and with anger, as a
-film of three faces side by side and a contact sheet of its widest moments."""
+"""``python -m voxrig.tools.demo.emotions``: the demo character says one sentence neutrally, with joy and with anger.
+
+The output is a film of three faces side by side and a contact sheet of its widest moments.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ from .character import build_character
 from .speech import Timed, read_speech
 
 FACES = (("Neutral", {}), ("Joy", {"joy": 1.0}), ("Anger", {"anger": 1.0}))
-"""What stands from left to right, with the emotion's sliders."""
+"""Faces from left to right, with the emotion's sliders."""
 SENTENCE = 1
 APART = 2.45
 """Blender units from face to face."""
@@ -32,7 +34,7 @@ SHOWN = ("AA", "AE", "AY", "IY", "W", "F", "V", "B")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Make film and sheet; 0 when both were written."""
+    """Make film and sheet; return 0 if both were written."""
     parser = argparse.ArgumentParser(prog="emotions", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("build/demo"), help="folder to write to (default: build/demo)")
     parser.add_argument("--model", help="folder of a model package, or the name of a bundled one")
@@ -47,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def make_emotions(output: Path, model: str | None, size: int, *, with_film: bool) -> None:
-    """Everything that ``make emotions`` writes, in ``output``. Raises VoxrigError."""
+    """Write everything of ``make emotions`` to ``output``. Raises VoxrigError."""
     speech = read_speech()
     sentence = speech.sentences[SENTENCE]
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
@@ -78,7 +80,7 @@ def make_emotions(output: Path, model: str | None, size: int, *, with_film: bool
 
 
 def choose_phones(phones: list[Timed]) -> list[Timed]:
-    """The longest of each of SHOWN, at most four, in the order of time: vowels, a closure, teeth on the lip."""
+    """Choose the longest of each of SHOWN, at most four, in order of time: vowels, a closure, teeth on the lip."""
     longest: dict[str, Timed] = {}
     for phone in sorted(phones, key=lambda phone: phone.start - phone.end):
         if phone.text in SHOWN:
@@ -92,7 +94,7 @@ def _frame_at(scene: Any, seconds: float) -> int:
 
 
 def _set_camera(scene: Any) -> None:
-    """Without perspective, so that every face looks the same way; wide enough for all of them."""
+    """Set an orthographic camera, so that every face looks the same, wide enough for all of them."""
     camera: Any = bpy.data.objects["Camera"]
     camera.location, camera.rotation_euler = (0.0, -14.0, -0.12), (np.pi / 2, 0.0, 0.0)
     camera.data.type, camera.data.ortho_scale = "ORTHO", APART * len(FACES)

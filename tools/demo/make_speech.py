@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Says the demo's sentences again: ``python -m voxrig.tools.demo.make_speech``. Needs flite's libraries (Debian: libflite1).
+"""Record the demo's sentences again: ``python -m voxrig.tools.demo.make_speech``. Needs flite's libraries (Debian: libflite1).
 
-The result is bundled, so the demo itself does not need flite. Beside the sound stands a JSON file with the sentences, words
-and phones that the engine spoke, with their times in seconds.
+The result is bundled, so the demo itself does not need flite. Beside the sound is a JSON file with the sentences, words and
+phones that the engine spoke, with their times in seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ FULL_SCALE = 0.7
 
 
 def word_times(text: str, phones: list[TimedPhone]) -> list[dict[str, str | float]]:
-    """Start and end of every word, from how many sounds the engine's lexicon gives each. Raises ValueError when they differ."""
+    """Return start and end of every word, from the number of sounds in the engine's lexicon.
+
+    Raises ValueError if they differ.
+    """
     spoken = [phone for phone in phones if phone.phone != SILENCE]
     counts = [len(pronounce(word)) for word in text.split()]
     if sum(counts) != len(spoken):
@@ -41,7 +44,7 @@ def word_times(text: str, phones: list[TimedPhone]) -> list[dict[str, str | floa
 
 
 def make_speech(folder: Path) -> None:
-    """All sentences, one after the other, as one FLAC file and one JSON file in ``folder``."""
+    """Write all sentences in turn as one FLAC file and one JSON file in ``folder``."""
     import soundfile
 
     pieces: list[np.ndarray] = []

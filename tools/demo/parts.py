@@ -42,7 +42,7 @@ class Part:
 
 
 def _grid_faces(rows: int, columns: int, start: int = 0, closed: bool = False) -> list[list[int]]:
-    """Quads of a grid of vertices numbered row by row; ``closed`` joins the last column to the first."""
+    """Build quads of a grid of vertices numbered row by row; ``closed`` joins the last column to the first."""
     faces = []
     for r in range(rows - 1):
         for c in range(columns if closed else columns - 1):
@@ -54,7 +54,7 @@ def _grid_faces(rows: int, columns: int, start: int = 0, closed: bool = False) -
 
 
 def _facing_out(points: Points, faces: list[list[int]]) -> list[list[int]]:
-    """The same faces, turned so that they enclose a positive volume."""
+    """Return the same faces, turned so that they enclose a positive volume."""
     centred = points - points.mean(axis=0)
     volume = sum(np.dot(centred[f[0]], np.cross(centred[f[i]], centred[f[i + 1]])) for f in faces for i in range(1, len(f) - 1))
     return faces if volume >= 0 else [face[::-1] for face in faces]
@@ -78,7 +78,7 @@ def _mix(a: Floats, b: Floats, share: Floats) -> Points:
 
 
 def face_colours(shapes: FaceShapes) -> Points:
-    """Skin with blush, lips and the inside of the mouth, ``[vertex, 3]``."""
+    """Colour the skin with blush, lips and the inside of the mouth, ``[vertex, 3]``."""
     p = shapes.p
     mirrored = np.abs(p * [1, 0, 0]) + p * [0, 1, 1]
 
@@ -125,7 +125,7 @@ def face_colours(shapes: FaceShapes) -> Points:
 
 
 def eyes() -> Part:
-    """Both eyeballs, looking straight ahead; eyeLook shapes turn them."""
+    """Build both eyeballs, looking straight ahead; eyeLook shapes turn them."""
     around = 48
     rings = np.array([0.01, 4, 8, 10.5, 11.5, 15, 20, 24.5, 27, 28.5, 30, 36, 44, 54, 68, 84, 105, 130, 155, 179.9])
     iris_dark, iris_light = np.array([0.13, 0.22, 0.21]), np.array([0.42, 0.66, 0.58])
@@ -189,7 +189,7 @@ def eyes() -> Part:
 
 
 def eye_lights() -> Part:
-    """The painted reflections on both eyes; they stay where the light is."""
+    """Return the painted reflections on both eyes; they stay where the light is."""
     pieces = []
     for side in (1.0, -1.0):
         centre = np.asarray(EYE.centre) * [side, 1, 1]
@@ -203,7 +203,7 @@ def eye_lights() -> Part:
 
 
 def lashes(shapes: FaceShapes, face_shapes: dict[str, Points]) -> Part:
-    """A dark, tapered edge along each upper lid; it moves with the lid's own vertices."""
+    """Return a dark, tapered edge along each upper lid; it moves with the lid's own vertices."""
     pieces, sources = [], []
     for eye, side in ((shapes.surface.eye_left, 1.0), (shapes.surface.eye_right, -1.0)):
         half = eye.around // 2
@@ -235,7 +235,7 @@ def lashes(shapes: FaceShapes, face_shapes: dict[str, Points]) -> Part:
 
 
 def brows(shapes: FaceShapes, face_shapes: dict[str, Points]) -> Part:
-    """Two soft tapered strokes on the brow ridge that move as the skin below them does."""
+    """Build two soft tapered strokes on the brow ridge that move with the skin below them."""
     from scipy.spatial import KDTree
 
     pieces = []
@@ -275,7 +275,7 @@ def brows(shapes: FaceShapes, face_shapes: dict[str, Points]) -> Part:
 
 
 def _tooth(width: float, height: float, thickness: float) -> tuple[Points, list[list[int]]]:
-    """A rounded box around the origin, its biting edge at -z."""
+    """Build a rounded box around the origin, its biting edge at -z."""
     rows, around = 11, 20
     v = np.sin(0.5 * np.pi * np.linspace(-1, 1, rows))
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
@@ -301,7 +301,7 @@ def _teeth(
     widths: tuple[float, ...],
     heights: tuple[float, ...],
 ) -> Part:
-    """A dental arch; ``direction`` 1 for the upper teeth (edge below), -1 for the lower."""
+    """Build a dental arch; ``direction`` 1 for the upper teeth (edge below), -1 for the lower."""
     fine = np.linspace(0, np.pi / 2, 400)
     curve = np.stack([half_width * np.sin(fine), front + 3.6 * (1 - np.cos(fine))], axis=-1)
     length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
@@ -316,7 +316,7 @@ def _teeth(
             tangent = np.array([half_width * np.cos(t), 3.6 * np.sin(t)])
             tangent /= np.linalg.norm(tangent)
             points, faces = _tooth(width * 1.02, height, 0.42 + 0.25 * (middle > 2.0))
-            # Both rows curve up towards the corners of the mouth, as a smile does.
+            # Both rows curve up towards the corners of the mouth, like a smile.
             z = edge + direction * (points[:, 2] + height / 2) + (0.05 if direction > 0 else -0.06) * x**2
             world = np.stack(
                 [
@@ -349,7 +349,8 @@ def _teeth(
 
 
 def upper_teeth() -> Part:
-    """The upper teeth, whose edge stands `TEETH_BELOW_SEAM` under the lips' seam: there the lower lip meets it for f and v."""
+    """Build the upper teeth, whose edge stands `TEETH_BELOW_SEAM` under the lips' seam: there the lower lip meets it for f and
+    v."""
     return _teeth(
         "Teeth Upper",
         -8.30,
@@ -362,7 +363,7 @@ def upper_teeth() -> Part:
 
 
 def lower_teeth(jaw_shapes: tuple[str, ...] = ("jawOpen", "jawForward", "jawLeft", "jawRight")) -> Part:
-    """The lower teeth, fast to the jaw."""
+    """Build the lower teeth, fixed to the jaw."""
     part = _teeth(
         "Teeth Lower",
         -8.02,
@@ -378,7 +379,7 @@ def lower_teeth(jaw_shapes: tuple[str, ...] = ("jawOpen", "jawForward", "jawLeft
 
 
 def jaw_motions(points: Points) -> dict[str, Points]:
-    """What is fast to the jaw does in the four jaw shapes."""
+    """Return the motions of points fixed to the jaw in the four jaw shapes."""
     flat = np.ones((len(points), 1))
     return {
         "jawOpen": rotate_about_hinge(points, JAW_OPEN_DEGREES),
@@ -389,7 +390,7 @@ def jaw_motions(points: Points) -> dict[str, Points]:
 
 
 def tongue() -> Part:
-    """The tongue with ARKit's tongueOut and shapes for its tip, its back and its width."""
+    """Build the tongue with ARKit's tongueOut and shapes for its tip, its back and its width."""
     rows, around = 30, 24
     v = np.linspace(0, 1, rows)  # 0 tip, 1 root
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
@@ -425,7 +426,7 @@ def tongue() -> Part:
 
 
 def ears() -> Part:
-    """Two simple ears: a rim, a ridge and a hollow."""
+    """Build two simple ears: a rim, a ridge and a hollow."""
     around = 36
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
     egg = 1.0 + 0.10 * np.sin(turn) - 0.10 * np.cos(2 * turn + 0.5)
@@ -451,7 +452,7 @@ def ears() -> Part:
             up = 2.05 * radius * egg * np.sin(turn) * (1.0 - 0.14 * (np.sin(turn) < 0))
             out = height * 0.62 * np.ones_like(turn)
             flare = 0.42 * (back + 1.1)
-            front = smooth_step(back, -0.5, -1.25)  # the front of the rim lies on the cheek
+            front = smooth_step(back, -0.5, -1.25)  # the front of the rim is on the cheek
             rows.append(np.stack([out * (1 - 0.8 * front) + flare, back, up - 0.18 * back], axis=-1))
         local = np.concatenate(rows)
         points = np.asarray([6.55, 1.15, -1.2]) + local
@@ -462,7 +463,7 @@ def ears() -> Part:
 
 
 def hair() -> Part:
-    """A short side-swept cap of locks, grown outwards from the skull."""
+    """Build a short side-swept cap of locks, grown outwards from the skull."""
     around, rows = 180, 60
     turn = np.linspace(-np.pi, np.pi, around, endpoint=False)  # 0 in front, positive to the character's left
     v = np.linspace(0, 1, rows)
@@ -507,7 +508,7 @@ def hair() -> Part:
 
 
 def shoulders() -> Part:
-    """Neck of a jumper and shoulders."""
+    """Build neck of a jumper and shoulders."""
     around = 64
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
     # z, half width, half depth, centre y, squareness

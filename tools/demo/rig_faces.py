@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One sound on two rigs, side by side: the demo head with shape keys, and on a face that Rigify generates (`make rigs-faces`).
+"""Animate one sound on two rigs side by side: the demo head with shape keys, and a face that Rigify generates (`make rigs-faces`).
 
-Writes the scene and a picture of both faces at sounds of each kind, and prints how far the lips are open there.
+Writes the scene and a picture of both faces at sounds of each kind, and prints the gap of the lips there.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SIZE = 240
 
 
 def compare_faces(output: Path, model: str | None = None) -> None:
-    """Build, animate, measure and picture both faces. Raises VoxrigError, where there is no Rigify among others."""
+    """Build, animate, measure and picture both faces. Raises VoxrigError, for example without Rigify."""
     output.mkdir(parents=True, exist_ok=True)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     context: Any = bpy.context
@@ -77,7 +77,7 @@ def compare_faces(output: Path, model: str | None = None) -> None:
 
 
 def measure_gap(face: DemoCharacter) -> float:
-    """The largest height of the opening between the inner lips, in centimetres."""
+    """Measure the largest height of the opening between the inner lips, in centimetres."""
     positions = read_positions(face.face) / UNITS_PER_CENTIMETRE
     loop = sculpt_face()[0].surface.mouth.loop("seam_front")
     half = len(loop) // 2
@@ -85,7 +85,7 @@ def measure_gap(face: DemoCharacter) -> float:
 
 
 def read_positions(thing: Any) -> NDArray[np.float32]:
-    """Where the vertices ``[vertex, 3]`` of a mesh are after shape keys and bones."""
+    """Read the vertices ``[vertex, 3]`` of a mesh after shape keys and bones."""
     context: Any = bpy.context
     evaluated = thing.evaluated_get(context.evaluated_depsgraph_get())
     positions = np.zeros(3 * len(evaluated.data.vertices), np.float32)
@@ -94,7 +94,7 @@ def read_positions(thing: Any) -> NDArray[np.float32]:
 
 
 def draw_faces(moments: Sequence[sheets.Moment], pictures: dict[str, list[Path]], output: Path) -> None:
-    """A row for each face, a column for each moment."""
+    """Draw a row for each face, a column for each moment."""
     figure, axes = plt.subplots(len(pictures), len(moments), figsize=(1.5 * len(moments), 1.6 * len(pictures)), squeeze=False)
     for cell, moment in zip(axes[0], moments):
         cell.set_title(f"/{moment.phone.text.lower()}/ in “{moment.word}”", fontsize=8)
@@ -109,7 +109,7 @@ def draw_faces(moments: Sequence[sheets.Moment], pictures: dict[str, list[Path]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare; 2 with a sentence where it cannot be done."""
+    """Compare the rigs; returns 2 after printing a sentence if that is impossible."""
     parser = argparse.ArgumentParser(prog="rig_faces", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("build/rigs"), help="folder to write to (default: build/rigs)")
     parser.add_argument("--model", help="folder of a model package, or the name of a bundled one")

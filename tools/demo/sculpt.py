@@ -59,18 +59,18 @@ def _capsule(
 
 
 def _join(a: NDArray[np.float64], b: NDArray[np.float64], blend: float) -> NDArray[np.float64]:
-    """Smooth union (polynomial minimum); ``blend`` is the width of the fillet in centimetres."""
+    """Join two fields smoothly (polynomial minimum); ``blend`` is the width of the fillet in centimetres."""
     h = np.maximum(blend - np.abs(a - b), 0.0) / blend
     return np.minimum(a, b) - h * h * h * blend / 6.0
 
 
 def _carve(a: NDArray[np.float64], b: NDArray[np.float64], blend: float) -> NDArray[np.float64]:
-    """Smooth subtraction of ``b`` from ``a``."""
+    """Subtract ``b`` from ``a`` smoothly."""
     return -_join(-a, b, blend)
 
 
 def head_distance(points: Points) -> NDArray[np.float64]:
-    """Signed distance of ``[point, 3]`` to the skin without lips, lids and ears; negative inside."""
+    """Compute the signed distance of ``[point, 3]`` to the skin without lips, lids and ears; negative inside."""
     p = np.array(points, dtype=np.float64)
     p[..., 0] = np.abs(p[..., 0])
     d = _ellipsoid(p, (0.0, 0.5, 3.6), (7.6, 8.6, 8.0))
@@ -92,7 +92,7 @@ def head_distance(points: Points) -> NDArray[np.float64]:
 
 
 def head_normals(points: Points) -> Points:
-    """Outward unit normals of the field at ``[point, 3]`` by central differences."""
+    """Compute outward unit normals of the field at ``[point, 3]`` by central differences."""
     step = 0.02
     gradient = np.stack(
         [head_distance(points + offset) - head_distance(points - offset) for offset in step * np.eye(3)], axis=-1
@@ -101,7 +101,7 @@ def head_normals(points: Points) -> Points:
 
 
 def project_to_head(points: Points, iterations: int = 6) -> Points:
-    """``points`` moved along the field's slope onto the skin."""
+    """Move ``points`` along the field's slope onto the skin."""
     moved = np.array(points, dtype=np.float64)
     for _ in range(iterations):
         moved = moved - head_distance(moved)[:, None] * head_normals(moved)
@@ -109,7 +109,7 @@ def project_to_head(points: Points, iterations: int = 6) -> Points:
 
 
 def cast_to_head(origins: Points, directions: Points, reach: float = 30.0) -> Points:
-    """The outermost skin point on each ray from inside; ``directions`` ``[point, 3]`` need not be unit."""
+    """Find the outermost skin point on each ray from inside; ``directions`` ``[point, 3]`` need not be unit."""
     unit = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
     far = np.full(len(origins), reach)
     for _ in range(70):
@@ -119,6 +119,6 @@ def cast_to_head(origins: Points, directions: Points, reach: float = 30.0) -> Po
 
 
 def front_depth(x: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """y of the skin seen from the front at ``x``, ``z``."""
+    """Return y of the skin seen from the front at ``x``, ``z``."""
     origins = np.stack([x, np.full_like(x, 0.0), z], axis=-1)
     return cast_to_head(origins, np.broadcast_to([0.0, -1.0, 0.0], origins.shape))[:, 1]

@@ -41,18 +41,18 @@ SEALED_FOLLOWS_JAW = 0.17
 
 
 def smooth_step(value: Floats, low: float, high: float) -> Floats:
-    """0 below ``low``, 1 above ``high``, smooth between; ``low`` may be the larger."""
+    """Ease from 0 below ``low`` to 1 above ``high``; ``low`` may be the larger."""
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
 def left_share(x: Floats, width: float) -> Floats:
-    """Weight of the character's left side, 0.5 on the middle line; left + right = 1."""
+    """Return the weight of the character's left side, 0.5 on the middle line; left + right = 1."""
     return smooth_step(x, -width, width)
 
 
 def rotate_about_hinge(points: Points, degrees: float) -> Points:
-    """Displacement of ``points`` when the jaw turns open by ``degrees``."""
+    """Compute the displacement of ``points`` when the jaw opens by ``degrees``."""
     offset = points - JAW_HINGE
     angle = np.radians(degrees)
     y = np.cos(angle) * offset[:, 1] - np.sin(angle) * offset[:, 2]
@@ -61,7 +61,7 @@ def rotate_about_hinge(points: Points, degrees: float) -> Points:
 
 
 class FaceShapes:
-    """Computes the shapes of one neutral surface."""
+    """The shapes of one neutral surface."""
 
     def __init__(self, surface: Surface) -> None:
         self.surface = surface
@@ -83,13 +83,13 @@ class FaceShapes:
     # Jaw
 
     def lip_jaw_weights(self) -> Floats:
-        """How far each lip vertex goes with the jaw: corners in between, the opening a rounded lens."""
+        """Weigh how far each lip vertex follows the jaw: corners in between, the opening a rounded lens."""
         lens = self.off_corner**0.75
         c = CORNER_FOLLOWS_JAW
         return np.where(self.upper, c * (1.0 - lens) - UPPER_LIP_RISES * lens, c + (1.0 - c) * lens)
 
     def lip_seal_weights(self) -> Floats:
-        """Where on the jaw's way both lips meet when mouthClose seals them."""
+        """Return the share of the jaw's way at which both lips meet when mouthClose seals them."""
         return CORNER_FOLLOWS_JAW + (SEALED_FOLLOWS_JAW - CORNER_FOLLOWS_JAW) * self.off_corner**0.75
 
     def _jaw_weights(self) -> Floats:
@@ -138,7 +138,7 @@ class FaceShapes:
         return free
 
     def _with_lips(self, motion: Points, more: list[tuple[Mask, Points]] | None = None) -> Points:
-        """Lip vertices moved by ``motion`` ``[lip vertex, 3]``, the skin around following."""
+        """Move lip vertices by ``motion`` ``[lip vertex, 3]``, with the surrounding skin following."""
         held = ~self._lip_free()
         values = np.zeros_like(self.p)
         for mask, moved in more or ():
@@ -149,7 +149,7 @@ class FaceShapes:
         return self.solver.spread(held, values)
 
     def _lips(self, function: Callable[[Floats, Floats, Floats, Floats, Mask], tuple[Floats, Floats, Floats]]) -> Points:
-        """Shape from ``function(cosine, side, off_corner, depth, upper) -> x, forward, up`` over the lip vertices."""
+        """Make a shape from ``function(cosine, side, off_corner, depth, upper) -> x, forward, up`` over the lip vertices."""
         side = np.sign(self.cosine)
         x, forward, up = function(self.cosine, side, self.off_corner, self.depth, self.upper)
         return self._with_lips(np.stack(np.broadcast_arrays(x, -np.asarray(forward), up), axis=-1).astype(np.float64))
@@ -256,7 +256,7 @@ class FaceShapes:
         return self._lips(move)
 
     def sideways(self) -> Points:
-        """The whole mouth to the character's left."""
+        """Move the whole mouth to the character's left."""
 
         def move(c: Floats, _side: Floats, s: Floats, _q: Floats, _up: Mask):
             return 0.85 + 0.0 * s, -0.10 - 0.22 * c, 0.10 * c
@@ -264,7 +264,7 @@ class FaceShapes:
         return self._lips(move)
 
     def tongue_passage(self) -> Points:
-        """The lips make way for the tongue."""
+        """Part the lips for the tongue."""
 
         def move(c: Floats, _side: Floats, s: Floats, q: Floats, up: Mask):
             opening = smooth_step(s, 0.25, 0.9)
@@ -275,7 +275,7 @@ class FaceShapes:
     # Soft fields
 
     def _field(self, centre: list[float], radii: list[float], reach: float) -> Floats:
-        """A soft bump around ``centre`` and its mirror image, zero on lips, mouth and lids."""
+        """Make a soft bump around ``centre`` and its mirror image, zero on lips, mouth and lids."""
         p = np.abs(self.p * [1, 0, 0]) + self.p * [0, 1, 1]
         weight = np.exp(-np.sum(((p - centre) / np.asarray(radii)) ** 2, axis=1) * reach)
         weight[self.lip_vertices] = 0.0
@@ -287,15 +287,15 @@ class FaceShapes:
         return weight
 
     def _mirrored(self, motion: list[float]) -> Points:
-        """``motion`` for the left half, mirrored on the right."""
+        """Mirror ``motion`` of the left half to the right."""
         return np.asarray(motion) * np.stack([np.sign(self.p[:, 0]), np.ones(len(self.p)), np.ones(len(self.p))], axis=-1)
 
     def _slide(self, motion: Points, weight: Floats) -> Points:
-        """``motion`` bent so that skin which lies on the form stays at its distance from it."""
+        """Bend ``motion`` so that skin on the form stays at its distance from it."""
         moving = weight > 0.004
         start = self.p[moving]
         goal = start + motion[moving]
-        # Lifted back to the height over the form that the vertex had, never pressed deeper than it went by itself.
+        # Lifted back to the height above the form that the vertex had, never pressed deeper than by the motion itself.
         sunk = np.maximum(head_distance(start) - head_distance(goal), 0.0)
         result = np.zeros_like(self.p)
         result[moving] = goal + sunk[:, None] * head_normals(goal) - start
@@ -338,7 +338,7 @@ class FaceShapes:
     # Lids
 
     def _lid_loops(self, loops: Loops, mirror: bool, upper_motion: Floats | float, lower_motion: Floats | float) -> Points:
-        """Both lids of one eye turned around the eyeball by degrees (positive: closing), skin around following."""
+        """Turn both lids of one eye around the eyeball by degrees (positive: closing), with the surrounding skin following."""
         angle = loops.angles()
         cosine = np.cos(angle)
         azimuth, upper, lower = lid_angles(cosine)
@@ -369,7 +369,7 @@ class FaceShapes:
         loops = self.surface.eye_left
         _, upper, lower = lid_angles(np.cos(loops.angles()))
         meeting = 0.22 * upper + 0.78 * lower
-        # The lids meet with a hair's overlap, so that no slit is left between the vertices.
+        # The lids overlap by a hair, so that no slit is left between the vertices.
         return self._lids(upper - meeting + 0.6, meeting - lower + 0.6)
 
     def _off(self) -> Floats:
@@ -391,10 +391,10 @@ class FaceShapes:
     def look_sideways(self) -> Points:
         return self._lids(1.0 * self._off(), 0.5 * self._off())
 
-    # All of them
+    # All shapes
 
     def compute(self) -> dict[str, Points]:
-        """Every ARKit shape by name: displacements ``[vertex, 3]``."""
+        """Compute every ARKit shape by name: displacements ``[vertex, 3]``."""
         x = self.p[:, 0]
         shapes: dict[str, Points] = {
             "jawOpen": self.jaw_open(),
@@ -441,7 +441,7 @@ class FaceShapes:
         return {name: shapes[name] for name in ARKIT_NAMES}
 
     def _mirror_image(self, motion: Points) -> Points:
-        """The same shape on the other side."""
+        """Mirror a shape to the other side."""
         from scipy.spatial import KDTree
 
         _, partner = KDTree(self.p).query(self.p * [-1.0, 1.0, 1.0])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo's plot and contact sheet. Matplotlib, no Blender."""
+"""Draw the demo's plot and contact sheet with Matplotlib, without Blender."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Keys = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 CLOSED, TEETH, ROUNDED, OPEN = ("P", "B", "M"), ("F", "V"), ("W", "UW", "UH", "OW"), ("AA", "AO", "AE", "AY", "AW")
 SHOWN = {"lips closed": CLOSED, "teeth on lip": TEETH, "rounded": ROUNDED, "open": OPEN}
-"""The kinds of sounds on the contact sheet, with their phones."""
+"""Kinds of sounds on the contact sheet, with their phones."""
 PLOTTED = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthLowerDownLeft", "mouthRollLower", "mouthStretchLeft")
 COLOURS = ("#b5533c", "#3b6ea5", "#6a8f3c", "#8a5aa8", "#c98a2b", "#3f8f8a", "#7a5c48")
 
@@ -42,7 +42,7 @@ class Moment:
 
 
 def choose_moments(speech: Speech, frames_per_second: float, first_frame: float, per_kind: int = 3) -> list[Moment]:
-    """Frames in the middle of sounds of each kind, of different words where there are enough."""
+    """Choose frames in the middle of sounds of each kind, of different words if there are enough."""
     moments = []
     for kind, phones in SHOWN.items():
         found = [phone for phone in speech.phones if phone.text in phones and phone.end - phone.start >= 0.04]
@@ -56,7 +56,7 @@ def choose_moments(speech: Speech, frames_per_second: float, first_frame: float,
 
 
 def pick_faces(moments: list[Moment], pictures: list[Path], curves: ChannelCurves) -> list[tuple[Moment, Path]]:
-    """The clearest face of each kind and a second sealed one, in the order of time."""
+    """Pick the clearest face of each kind and a second sealed one, in order of time."""
     clearness = {
         "lips closed": curves.channel("jawOpen"),
         "teeth on lip": curves.channel("mouthRollLower"),
@@ -72,7 +72,7 @@ def pick_faces(moments: list[Moment], pictures: list[Path], curves: ChannelCurve
 
 
 def draw_contact_sheet(moments: list[Moment], pictures: list[Path], output: Path) -> None:
-    """The pictures in a row per kind, each with its word and phone."""
+    """Draw the pictures in a row per kind, each with its word and phone."""
     kinds = list(dict.fromkeys(moment.kind for moment in moments))
     columns = max(sum(moment.kind == kind for moment in moments) for kind in kinds)
     figure, axes = plt.subplots(len(kinds), columns, figsize=(2.5 * columns, 2.75 * len(kinds)), squeeze=False)
@@ -100,7 +100,7 @@ def draw_plot(
     keys: Mapping[str, Keys],
     output: Path,
 ) -> None:
-    """Waveform with the spoken words; below it the lips' gap, then the main channels as keyed, keyframes as dots."""
+    """Draw the waveform with the spoken words, below it the lips' gap, then the main channels as keyed, keyframes as dots."""
     names = [name for name in PLOTTED if name in keys]
     heights = [1.5, 1.2] + [0.8] * len(names)
     figure, axes = plt.subplots(len(heights), 1, figsize=(13, 1.15 * sum(heights)), sharex=True, height_ratios=heights)
@@ -127,7 +127,7 @@ def draw_plot(
         cell.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
         cell.set_ylim(-0.03, max(0.25, 1.08 * float(values.max())))
         cell.grid(alpha=0.25, linewidth=0.4)
-    axes[-1].set_xlabel("seconds   (line: what the model says, with the strength of the demo; dots: keyframes)")
+    axes[-1].set_xlabel("seconds   (line: output of the model with the strength of the demo; dots: keyframes)")
     axes[-1].set_xlim(0, len(samples) / sample_rate)
     figure.tight_layout(pad=0.5, h_pad=0.15)
     figure.savefig(output, dpi=110)
@@ -143,7 +143,7 @@ def draw_overview(
     faces: list[tuple[Moment, Path]],
     output: Path,
 ) -> None:
-    """The product in one picture: sound above, keyframed curves below it, and the face at the moments that are marked."""
+    """Draw the product in one picture: sound above, keyframed curves below, and the face at the marked moments."""
     names = [name for name in ("jawOpen", "mouthClose", "mouthFunnel", "mouthRollLower") if name in keys]
     start, end = speech.sentences[0].start, speech.sentences[-1].end
     figure = plt.figure(figsize=(12, 6.5), facecolor="#fbf8f4")

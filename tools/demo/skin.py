@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Smooth continuation over a mesh: what lies between the parts that are placed or moved by hand. No Blender."""
+"""Continue motions smoothly over a mesh, between the parts that are placed or moved by hand. No Blender."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 
 class SkinSolver:
-    """Spreads motions of some vertices smoothly over the others (biharmonic, cotangent weights).
+    """A solver that spreads motions of some vertices smoothly over the others (biharmonic, cotangent weights).
 
     ``faces`` are quads ``[face, 4]``; a triangle repeats its last vertex.
     """
@@ -43,7 +43,7 @@ class SkinSolver:
         self._solvers: dict[bytes, object] = {}
 
     def spread(self, held: Mask, values: Floats) -> Floats:
-        """``values`` ``[vertex, n]`` where ``held``; elsewhere the smoothest continuation of them."""
+        """Return ``values`` ``[vertex, n]`` where ``held``, and their smoothest continuation elsewhere."""
         free = ~held
         key = np.packbits(held).tobytes()
         rows = self._matrix[free]

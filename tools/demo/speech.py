@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo's bundled speech: a sound with the sentences, words and phones that the speech engine says it spoke."""
+"""The demo's bundled speech: a sound with the sentences, words and phones reported by the speech engine."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Timed:
 
     @property
     def middle(self) -> float:
-        """The instant halfway."""
+        """The instant halfway through."""
         return 0.5 * (self.start + self.end)
 
 
 @dataclass(frozen=True)
 class Speech:
-    """A sound and what is said in it."""
+    """A sound and the words spoken in it."""
 
     sound: Path
     sentences: tuple[Timed, ...]
@@ -34,12 +34,12 @@ class Speech:
     phones: tuple[Timed, ...]
 
     def word_at(self, seconds: float) -> str:
-        """The word that is being said, or ''."""
+        """Return the word being spoken at ``seconds``, or ''."""
         return next((word.text for word in self.words if word.start <= seconds < word.end), "")
 
 
 def read_speech(folder: Path = SPEECH_FOLDER) -> Speech:
-    """The bundled speech."""
+    """Read the bundled speech."""
     record = json.loads((folder / "demo.json").read_text(encoding="utf-8"))
     kinds = [tuple(Timed(**entry) for entry in record[kind]) for kind in ("sentences", "words", "phones")]
     return Speech(folder / "demo.flac", *kinds)

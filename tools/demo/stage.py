@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo's scene around the character: cameras, light, look, sound strip, and rendering without a display."""
+"""Set the demo's scene around the character: cameras, lights, look, sound strip, and rendering without a display."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...blender.films import render_stills
 FRAMES_PER_SECOND = 24
 FIRST_FRAME = 1
 CAMERAS = {
-    # position, what it looks at, focal length
+    # position, point of aim, focal length
     "Camera": ((-1.05, -6.9, 0.10), (0.02, 0.0, -0.10), 92.0),
     "Close": ((-0.75, -4.9, -0.25), (0.0, -0.3, -0.22), 100.0),
 }
@@ -38,7 +38,7 @@ BACKGROUND = (0.50, 0.46, 0.42)
 
 
 def set_stage(scene: Any) -> None:
-    """Cameras, lights, world and the look of Workbench; 24 frames a second."""
+    """Set cameras, lights, world and the look of Workbench; 24 frames a second."""
     scene.render.fps, scene.render.fps_base = FRAMES_PER_SECOND, 1.0
     for name, (position, target, focal_length) in CAMERAS.items():
         camera: Any = bpy.data.objects.new(name, bpy.data.cameras.new(name))
@@ -63,9 +63,9 @@ def set_stage(scene: Any) -> None:
     shading.light, shading.studio_light, shading.color_type = "STUDIO", "paint.sl", "VERTEX"
     shading.background_type = "WORLD"
     shading.show_cavity, shading.cavity_type = True, "BOTH"
-    shading.show_shadows = False  # three quarters of the time, for little to see
+    shading.show_shadows = False  # three quarters of the time, for little visible gain
     scene.display.render_aa = "5"
-    # Workbench takes its lamps from the preferences, here only those of this run of Blender.
+    # Workbench takes its lamps from the preferences, which change for this run of Blender only.
     context: Any = bpy.context
     preferences = context.preferences.system
     preferences.use_studio_light_edit = True
@@ -76,13 +76,13 @@ def set_stage(scene: Any) -> None:
 
 
 def add_sound(scene: Any, path: Path, name: str) -> str:
-    """A sound strip from the first frame on; the scene's range becomes the sound's. Gives the strip's name."""
+    """Add a sound strip from the first frame on and fit the scene's range to it; returns the strip's name."""
     strip = compat.new_strips(scene).new_sound(name, str(path), 1, FIRST_FRAME)
     return strip.name
 
 
 def render_frames(scene: Any, frames: list[int], camera: str, size: int, folder: Path) -> list[Path]:
-    """Still pictures of single frames."""
+    """Render single frames as still pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     before = scene.camera
     scene.camera = bpy.data.objects[camera]

@@ -53,20 +53,20 @@ class Loops:
     vertices: Ints
 
     def loop(self, name: str) -> Ints:
-        """One loop's vertices, from the corner over the upper side and back along the lower."""
+        """Return one loop's vertices, from the corner over the upper side and back along the lower."""
         return self.vertices[self.names.index(name)]
 
     def first(self, name: str) -> int:
-        """The position of the loop called ``name``, counted from the outside."""
+        """Return the position of the loop called ``name``, counted from the outside."""
         return self.names.index(name)
 
     @property
     def around(self) -> int:
-        """Vertices in one loop."""
+        """Number of vertices in one loop."""
         return int(self.vertices.shape[1])
 
     def angles(self) -> Floats:
-        """0 at index 0, pi at the other corner, on to 2 pi along the lower side."""
+        """Return the angles: 0 at index 0, pi at the other corner, on to 2 pi along the lower side."""
         return np.arange(self.around) * (2.0 * np.pi / self.around)
 
 
@@ -82,18 +82,18 @@ class Surface:
 
 
 def spread(cosine: Floats, power: float) -> Floats:
-    """How far an outline stands off its axis, 0 at the corners and 1 in the middle, for ``cosine`` -1..1 along it."""
+    """Return how far an outline is off its axis, 0 at the corners and 1 in the middle, for ``cosine`` -1..1 along it."""
     return np.maximum(1.0 - cosine**2, 0.0) ** power
 
 
 def seam_height(x: Floats) -> Floats:
-    """z of the closed lips' seam at ``x``: a faint smile with a dip under the upper lip's middle."""
+    """Return z of the closed lips' seam at ``x``: a faint smile with a dip below the middle of the upper lip."""
     t = np.clip(x / MOUTH.half_width, -1.3, 1.3)
     return MOUTH.height + 0.30 * t**2 - 0.05 * np.exp(-((x / 0.45) ** 2))
 
 
 def _build_cells() -> tuple[dict[tuple[int, int], int], list[list[int]], Loops, Loops, Loops, int]:
-    """The connectivity: grid vertex numbers by (row, column), quads, the three families of loops, vertex count."""
+    """Build the connectivity: grid vertex numbers by (row, column), quads, the three families of loops, vertex count."""
     right_eye = (-EYE_CELLS[1], -EYE_CELLS[0], EYE_CELLS[2], EYE_CELLS[3])
     holes = (MOUTH_CELLS, EYE_CELLS, right_eye)
 
@@ -151,7 +151,7 @@ def _build_cells() -> tuple[dict[tuple[int, int], int], list[list[int]], Loops, 
 
 
 def _grid_start(number: dict[tuple[int, int], int], positions: Points) -> None:
-    """First positions of the grid: rays from an axis that bends from the crown down into the neck."""
+    """Place the grid first: rays from an axis that bends from the crown down into the neck."""
     # row, origin y, origin z, elevation, pitch (degrees)
     knots = np.array(
         [
@@ -192,7 +192,7 @@ def _grid_start(number: dict[tuple[int, int], int], positions: Points) -> None:
 def mouth_chain(
     loops: Loops, half_width: float, upper: Floats, lower: Floats, along: float = 1.0
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Front view of one mouth loop: x, height above the seam, 0..1 off the corners, side (+1 upper, -1 lower)."""
+    """Compute one mouth loop in front view: x, height above the seam, 0..1 off the corners, side (+1 upper, -1 lower)."""
     angle = loops.angles()
     cosine = np.cos(angle)
     side = np.where(np.sin(angle) >= -1e-9, 1.0, -1.0)
@@ -202,7 +202,7 @@ def mouth_chain(
 
 
 def _place_mouth(loops: Loops, positions: Points) -> None:
-    """The lips' loops, their seam and the bag behind, in place on the muzzle."""
+    """Place the lips' loops, their seam and the bag behind on the muzzle."""
     angle = loops.angles()
     bow = 1.0 - 0.13 * np.exp(-((np.cos(angle) / 0.10) ** 2)) + 0.05 * np.exp(-(((np.abs(np.cos(angle)) - 0.2) / 0.12) ** 2))
     w, u, d = MOUTH.half_width, MOUTH.upper_lip, MOUTH.lower_lip
@@ -240,7 +240,7 @@ def _place_mouth(loops: Loops, positions: Points) -> None:
 
 
 def lid_angles(cosine: Floats) -> tuple[Floats, Floats, Floats]:
-    """Azimuth and the elevation of the upper and lower lid margin, degrees, for 1 (outer) .. -1 (inner corner)."""
+    """Compute azimuth and the elevation of the upper and lower lid margin, degrees, for 1 (outer) .. -1 (inner corner)."""
     azimuth = EYE.azimuth_middle + EYE.azimuth_half * cosine
     tilt = 1.0 + 3.5 * cosine
     upper = tilt + 26.0 * spread(cosine + 0.10 * (1 - cosine**2), 0.62)
@@ -249,7 +249,7 @@ def lid_angles(cosine: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def eye_points(azimuth: Floats, elevation: Floats, radius: Floats | float) -> Points:
-    """Points around the left eyeball's centre; angles in degrees, azimuth to the character's left."""
+    """Compute points around the left eyeball's centre; angles in degrees, azimuth to the character's left."""
     a, e = np.radians(azimuth), np.radians(elevation)
     unit = np.stack([np.sin(a) * np.cos(e), -np.cos(a) * np.cos(e), np.sin(e)], axis=-1)
     return np.asarray(EYE.centre) + np.asarray(radius)[..., None] * np.asarray(unit, np.float64)
@@ -269,7 +269,7 @@ LID_LOOPS: dict[str, tuple[float, float, float, float, float]] = {
 
 
 def _place_eye(loops: Loops, positions: Points, mirror: bool) -> None:
-    """Lid fold, lid and margin loops on spheres around the eyeball."""
+    """Place lid fold, lid and margin loops on spheres around the eyeball."""
     angle = loops.angles()
     cosine = np.cos(angle)
     azimuth, upper, lower = lid_angles(cosine)
@@ -292,7 +292,7 @@ def _place_eye(loops: Loops, positions: Points, mirror: bool) -> None:
 
 
 def _neighbours(faces: list[list[int]], count: int) -> sparse.csr_matrix:
-    """Row-normalised adjacency ``[vertex, vertex]``."""
+    """Return the row-normalised adjacency ``[vertex, vertex]``."""
     pairs = {(a, b) for face in faces for a, b in zip(face, face[1:] + face[:1], strict=True)}
     pairs |= {(b, a) for a, b in pairs}
     rows, columns = np.array(sorted(pairs)).T
@@ -301,7 +301,7 @@ def _neighbours(faces: list[list[int]], count: int) -> sparse.csr_matrix:
 
 
 def build_surface() -> Surface:
-    """The neutral face mesh, mirror symmetric, every quad seen from outside counter-clockwise."""
+    """Build the neutral face mesh, mirror symmetric, every quad seen from outside counter-clockwise."""
     number, faces, mouth, left, right, count = _build_cells()
     positions = np.zeros((count, 3))
     _grid_start(number, positions)
@@ -335,7 +335,7 @@ def build_surface() -> Surface:
         if step % 4 == 3:
             positions[free] = project_to_head(positions[free], 2)
     positions[free] = project_to_head(positions[free], 4)
-    # Near the held loops the skin leaves the field and flows smoothly into lips and lids.
+    # Near the held loops the skin leaves the field and blends smoothly into lips and lids.
     quads = np.array([face if len(face) == 4 else [*face, face[-1]] for face in faces])
     flowing = np.zeros(count, dtype=bool)
     for loops, first_held in (

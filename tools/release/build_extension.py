@@ -3,9 +3,9 @@
 
 ``python -m voxrig.tools.release.build_extension [--platform linux-x64]... [--flavour cpu]...``
 
-A zip holds what is needed at run time and nothing else: the folders and endings of ``RUNTIME_FILES`` and the
-platform's wheels. A file in a run-time folder that is neither stops the build, and so does a wheel that is not
-exactly the pinned one. Two builds of the same tree are the same bytes.
+A zip holds only the files needed at run time: the folders and endings of ``RUNTIME_FILES`` and the platform's wheels. A
+file in a run-time folder that is neither stops the build, and so does a wheel that is not exactly the pinned one. Two
+builds of the same tree are byte-identical.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .fetch_wheels import (
 DIST_FOLDER = ROOT / "dist"
 MANIFEST = "blender_manifest.toml"
 
-# Everything that may be in a zip beside the wheels. `**/` is any folders, `*` anything but a slash.
+# Everything that may be in a zip beside the wheels. `**/` is any folders, `*` anything except a slash.
 RUNTIME_FILES = (
     "LICENSE",
     "LICENSES.md",  # of what is not code
@@ -58,23 +58,23 @@ RUNTIME_FILES = (
     "storage/**/*.py",
     "translations/*.py",
     "translations/*.json",
-    "models/MODEL_CARD.md",  # the licences of what the models learned from go with the models
+    "models/MODEL_CARD.md",  # the licences of the models' training data accompany the models
     "models/*/model.json",
     "models/*/model.onnx",
 )
 _RUNTIME_FOLDERS = tuple(sorted({p.split("/")[0] for p in RUNTIME_FILES if "/" in p}))
-# Left behind by Python and by file browsers in any folder, or written for readers of the repository; neither shipped nor worth
+# Left by Python and by file browsers in any folder, or written for readers of the repository; neither shipped nor worth
 # stopping for.
 _LITTER = ("__pycache__", ".DS_Store", "Thumbs.db", ".gitkeep", "README.md")
 _REQUIRED = tuple(glob for glob in RUNTIME_FILES if "/" not in glob)
 
 
 class BuildError(Exception):
-    """The zip must not be made as things are; the message says which file and why."""
+    """The zip must not be made in this state; the message says which file and why."""
 
 
 def is_runtime_file(name: str) -> bool:
-    """Whether a path inside the extension (with slashes) may be shipped, wheels aside."""
+    """Return whether a path inside the extension (with slashes) may be shipped, wheels aside."""
     return any(re.fullmatch(_pattern(glob), name) for glob in RUNTIME_FILES)
 
 
@@ -83,7 +83,7 @@ def _pattern(glob: str) -> str:
 
 
 def list_runtime_files(root: Path = ROOT) -> list[str]:
-    """Paths (with slashes, sorted) of the files to ship. Raises BuildError for a file that has no business there."""
+    """Return paths (with slashes, sorted) of the files to ship. Raises BuildError for a file that does not belong there."""
     names = [glob for glob in RUNTIME_FILES if "/" not in glob and (root / glob).is_file()]
     for folder in _RUNTIME_FOLDERS:
         names += [path.relative_to(root).as_posix() for path in _files_below(root / folder)]
@@ -111,14 +111,14 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def zip_name(platform: str, flavour: str, version: str) -> str:
-    """The file name of one zip, as Blender's own builder names them, with the flavour where it is not the usual one."""
+    """Return the file name of one zip, as Blender's own builder names them, with the flavour unless it is the usual one."""
     return f"voxrig-{version}-{platform.replace('-', '_')}{'' if flavour == 'cpu' else '-' + flavour}.zip"
 
 
 def narrow_manifest(text: str, platform: str, wheels: Iterable[Wheel]) -> str:
-    """The manifest of one platform's zip: Blender's ``[build.generated]`` table replaces platforms and wheels.
+    """Narrow the manifest to one platform's zip: Blender's ``[build.generated]`` table replaces platforms and wheels.
 
-    This is what ``blender --command extension build --split-platforms`` writes, and what Blender reads.
+    ``blender --command extension build --split-platforms`` writes the same, and Blender reads it.
     """
     if "build" in tomllib.loads(text):
         raise BuildError(f"{MANIFEST} must not have a [build] table; it is written here.")
@@ -186,7 +186,7 @@ def _write_zip(path: Path, contents: Mapping[str, bytes], wheels: Iterable[Path]
 
 
 def _entry(name: str, compression: int) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, date_time=(2020, 1, 1, 0, 0, 0))  # no clock in the bytes
+    entry = zipfile.ZipInfo(name, date_time=(2020, 1, 1, 0, 0, 0))  # no time stamps in the bytes
     entry.compress_type = compression
     entry.external_attr = 0o644 << 16
     return entry
@@ -205,7 +205,7 @@ def check_contents(path: Path, wheels: Iterable[Wheel]) -> None:
 
 
 def find_validator(folders: Iterable[str] | None = None) -> tuple[Path, Path]:
-    """Blender's ``blender_ext.py`` and its list of tags, from the bpy of this Python. Raises BuildError."""
+    """Find Blender's ``blender_ext.py`` and its list of tags in the bpy of this Python. Raises BuildError."""
     for folder in map(Path, sys.path if folders is None else folders):
         for script in sorted(folder.glob("bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py")):
             tags = script.parents[3] / "modules" / "_bpy_internal" / "extensions" / "tags.py"
@@ -215,7 +215,7 @@ def find_validator(folders: Iterable[str] | None = None) -> tuple[Path, Path]:
 
 
 def validate_zip(path: Path, validator: tuple[Path, Path] | None = None) -> str:
-    """Run Blender's own validator on a zip; return what it printed. Raises BuildError with that when it objects."""
+    """Run Blender's own validator on a zip; return what it printed. Raises BuildError with that if it objects."""
     script, tags = find_validator() if validator is None else validator
     command = [sys.executable, str(script), "validate", f"--valid-tags={tags}", str(path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -226,13 +226,13 @@ def validate_zip(path: Path, validator: tuple[Path, Path] | None = None) -> str:
 
 
 def list_builds(pins: Iterable[Wheel]) -> list[tuple[str, str]]:
-    """All (platform, flavour) that can be built: those for which an onnxruntime is pinned."""
+    """List all (platform, flavour) that can be built: those with a pinned onnxruntime."""
     runtimes = [wheel for wheel in pins if wheel.name.startswith("onnxruntime")]
     return [(p, f) for f in FLAVOURS for p in PLATFORMS if any(p in w.platforms and f in w.flavours for w in runtimes)]
 
 
 def size_table(paths: Iterable[tuple[str, str, Path]]) -> str:
-    """A Markdown table of the zips' sizes for the README; rows are (platform, flavour, path)."""
+    """Format a Markdown table of the zips' sizes for the README; rows are (platform, flavour, path)."""
     lines = ["| zip | for | size |", "|---|---|---|"]
     for platform, flavour, path in paths:
         lines.append(f"| `{PurePosixPath(path).name}` | {platform}, {flavour} | {path.stat().st_size / 1e6:.0f} MB |")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Download the wheels that ``tools/release/wheels.toml`` pins into ``wheels/``: those files and no others.
+"""Download the wheels that ``tools/release/wheels.toml`` pins into ``wheels/``: those files only.
 
 python -m voxrig.tools.release.fetch_wheels [--platform linux-x64]... [--flavour cpu]...
 """
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PINS_FILE = ROOT / "tools" / "release" / "wheels.toml"
 WHEELS_FOLDER = ROOT / "wheels"
 
-# Blender's names of the platforms, in the order in which they are listed to people.
+# Blender's names of the platforms, in the order in which people see them.
 PLATFORMS = ("linux-x64", "windows-x64", "macos-arm64", "macos-x64")
 FLAVOURS = ("cpu", "cuda")
 
@@ -40,12 +40,12 @@ _PLATFORM_TAGS = (
 
 
 class WheelError(Exception):
-    """A wheel is not what was pinned; the message names the file and the difference."""
+    """A wheel differs from its pin; the message names the file and the difference."""
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """One pinned file; everything but the hash and the flavours is in its name."""
+    """One pinned file; everything except the hash and the flavours is in its name."""
 
     file: str
     sha256: str
@@ -58,7 +58,7 @@ class Wheel:
 
 
 def parse_wheel(file: str, sha256: str = "", flavours: Iterable[str] = FLAVOURS) -> Wheel:
-    """Read what a wheel's file name says. Raises WheelError for other names and for platforms not shipped to."""
+    """Parse a wheel's file name. Raises WheelError for other names and for unsupported platforms."""
     match = _WHEEL_NAME.fullmatch(file)
     if match is None:
         raise WheelError(f"{file} is not the name of a wheel.")
@@ -79,7 +79,7 @@ def parse_wheel(file: str, sha256: str = "", flavours: Iterable[str] = FLAVOURS)
 
 
 def read_pins(path: Path = PINS_FILE) -> tuple[Wheel, ...]:
-    """All pinned wheels. Raises WheelError for a bad name, hash, flavour or a repeated file."""
+    """Read all pinned wheels. Raises WheelError for a bad name, hash, flavour or a repeated file."""
     pins: list[Wheel] = []
     for row in tomllib.loads(path.read_text(encoding="utf-8"))["wheel"]:
         wheel = parse_wheel(row["file"], row["sha256"], row.get("flavours", FLAVOURS))
@@ -95,7 +95,7 @@ def read_pins(path: Path = PINS_FILE) -> tuple[Wheel, ...]:
 
 
 def select_wheels(pins: Iterable[Wheel], platform: str, flavour: str) -> tuple[Wheel, ...]:
-    """The wheels of one zip, sorted by file name."""
+    """Select the wheels of one zip, sorted by file name."""
     return tuple(sorted((w for w in pins if platform in w.platforms and flavour in w.flavours), key=lambda w: w.file))
 
 
@@ -119,7 +119,7 @@ def check_wheel(path: Path, wheel: Wheel) -> None:
 
 
 def fetch_wheels(wheels: Iterable[Wheel], folder: Path = WHEELS_FOLDER) -> list[Path]:
-    """Download what is missing with pip and check every file. Returns the paths; raises WheelError."""
+    """Download missing wheels with pip and check every file. Returns the paths; raises WheelError."""
     folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     for wheel in wheels:
@@ -132,8 +132,8 @@ def fetch_wheels(wheels: Iterable[Wheel], folder: Path = WHEELS_FOLDER) -> list[
 
 
 def _download(wheel: Wheel, folder: Path) -> None:
-    # One pip call per file: pip then picks exactly this file by its tags, and its own hash check refuses
-    # another build of the same version.
+    # One pip call per file: pip then selects exactly this file by its tags, and its own hash check rejects another build of the
+    # same version.
     python = next((tag for tag in wheel.python_tags if tag.startswith("cp")), "")
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         requirements = Path(scratch) / "requirements.txt"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTED = ("takes", "operators")
-"""Folders whose public functions and data classes scripts may use; operator classes are left out, they are buttons."""
+"""Folders whose public functions and data classes scripts may use; operator classes are left out, because they are buttons."""
 
 INTRODUCTION = """\
 # Scripting
@@ -63,7 +63,7 @@ def _is_public(node: ast.stmt) -> bool:
 
 
 def _is_of_blender(node: ast.ClassDef) -> bool:
-    """Whether a class is an operator, or a base class of operators: what Blender calls, not scripts."""
+    """Return whether a class is an operator, or a base class of operators: what Blender calls, not scripts."""
     bases = " ".join(ast.unparse(base) for base in node.bases)
     return "_OT_" in node.name or "bpy.types" in bases or node.name.endswith("Operator") or "Operator" in bases
 
@@ -93,7 +93,7 @@ def _describe_fields(node: ast.ClassDef) -> Iterator[str]:
 
 
 def _find_default(node: ast.expr) -> ast.expr:
-    """Return the default that a dataclass' field states: of ``field(default=x)`` and of our ``_setting(x, ...)`` it is x."""
+    """Return the default that a dataclass' field states: x in ``field(default=x)`` and in Voxrig's ``_setting(x, ...)``."""
     if not isinstance(node, ast.Call):
         return node
     if ast.unparse(node.func).startswith("_") and node.args:
@@ -108,7 +108,7 @@ def _find_default(node: ast.expr) -> ast.expr:
 
 
 def _signature(node: ast.FunctionDef, *, method: bool = False) -> str:
-    """Return ``name(arguments) -> result``, over several lines where one is too long; ``self`` and ``cls`` are left out."""
+    """Return ``name(arguments) -> result``, over several lines if one is too long; ``self`` and ``cls`` are left out."""
     arguments = node.args
     if method and arguments.args and arguments.args[0].arg in ("self", "cls"):
         arguments = ast.arguments(
@@ -153,12 +153,12 @@ def _argument(argument: ast.arg, default: ast.expr | None) -> str:
 
 
 def _write(node: ast.expr) -> str:
-    """Return an expression as the source writes it, with double quotes."""
+    """Return an expression as in the source, with double quotes."""
     return re.sub(r"'([^'\"\\]*)'", r'"\1"', ast.unparse(node))
 
 
 def _to_markdown(text: str) -> str:
-    """Turn the docstrings' double backquotes into Markdown's single ones."""
+    """Convert the docstrings' double backquotes to Markdown's single ones."""
     return re.sub(r"``([^`]+)``", r"`\1`", text)
 
 

@@ -81,12 +81,12 @@ def write_page(parser: argparse.ArgumentParser | None = None) -> str:
 def _list_subcommands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            shown = [choice.dest for choice in action._choices_actions]  # without those that have no help: they are our own
+            shown = [choice.dest for choice in action._choices_actions]  # without those that have no help, which are internal
             yield from ((name, action.choices[name]) for name in shown)
 
 
 def _draw_table(parser: argparse.ArgumentParser) -> str:
-    """Return a row per argument: how it is written, and what it does."""
+    """Return a row per argument with its spelling and its help."""
     rows = ["| argument | what it does |", "|---|---|"]
     rivals = {id(action): group for group in parser._mutually_exclusive_groups for action in group._group_actions}
     for action in parser._actions:
@@ -104,7 +104,7 @@ def _draw_table(parser: argparse.ArgumentParser) -> str:
 
 
 def _write_argument(action: argparse.Action) -> str:
-    """Return ``--option VALUE`` as it is typed."""
+    """Return ``--option VALUE`` as typed."""
     if not action.option_strings:
         return f"`{action.metavar or action.dest}`"
     value = ""

@@ -5,7 +5,7 @@
 with five settings each, and of all keyframes of five takes; ``--compare before.json`` exits with 1 and names what differs.
 Hashes agree only on one machine with one model: floating point differs between processors.
 
-It uses nothing but the command line and the operators' names, so it runs on either side of a rebuild of the insides.
+It uses only the command line and the operators' names, so that it runs on both sides of a refactoring.
 """
 
 from __future__ import annotations
@@ -116,14 +116,14 @@ def _hash_actions(bpy: Any) -> str:
 
 
 def voxrig_root() -> Path:
-    """Return the folder of the package that runs."""
+    """Return the folder of the running package."""
     import voxrig
 
     return Path(str(voxrig.__file__)).parent
 
 
 def main() -> int:
-    """Store or compare."""
+    """Store or compare the hashes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", type=Path, help="JSON file to store the hashes in")
     parser.add_argument("--compare", type=Path, help="JSON file that was stored before")

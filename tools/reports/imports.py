@@ -28,9 +28,9 @@ Graph = Mapping[str, Mapping[str, bool]]
 
 @dataclass(frozen=True)
 class Import:
-    """One import: its dotted target from our root (``ours``) or a foreign name, and whether it runs on loading.
+    """One import: its dotted target from the root (``ours``) or a foreign name, and whether it runs on loading.
 
-    ``names`` are those that ``from target import ...`` takes out of the target; some may be modules themselves.
+    ``names`` are those that ``from target import ...`` takes from the target; some may be modules themselves.
     """
 
     line: int
@@ -41,7 +41,7 @@ class Import:
 
 
 def find_imports(source: str, module: tuple[str, ...], is_package: bool) -> list[Import]:
-    """Return all imports of a module whose path below our root is ``module``, without those under TYPE_CHECKING.
+    """Return all imports of a module whose path below the root is ``module``, without those under TYPE_CHECKING.
 
     Raises ValueError for a relative import from above the root.
     """
@@ -79,7 +79,7 @@ def find_imports(source: str, module: tuple[str, ...], is_package: bool) -> list
 
 
 def list_modules(root: Path, *, shipped_only: bool = True) -> dict[str, Path]:
-    """Return the files of our modules by dotted name; a package is named like its folder, the root ``__init__``."""
+    """Return the files of Voxrig's modules by dotted name; a package has the name of its folder, the root is ``__init__``."""
     modules: dict[str, Path] = {}
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
@@ -91,10 +91,10 @@ def list_modules(root: Path, *, shipped_only: bool = True) -> dict[str, Path]:
 
 
 def graph_modules(root: Path, *, shipped_only: bool = True) -> dict[str, dict[str, bool]]:
-    """Return which of our modules imports which.
+    """Return which of Voxrig's modules imports which.
 
-    A name that is taken out of a package counts as an import of the submodule of that name, where there is one, and else of the
-    package. That Python loads the packages above a module is not an import.
+    A name imported from a package counts as an import of the submodule of that name if there is one, and else of the
+    package. The packages above a module, which Python loads too, do not count.
     """
     modules = list_modules(root, shipped_only=shipped_only)
     graph: dict[str, dict[str, bool]] = {name: {} for name in modules}
@@ -113,7 +113,7 @@ def graph_modules(root: Path, *, shipped_only: bool = True) -> dict[str, dict[st
 
 
 def _resolve(target: str, names: tuple[str, ...], modules: Mapping[str, Path]) -> Iterator[str]:
-    """Yield the modules that an import of ``names`` out of ``target`` reaches; none for a name of the root's own."""
+    """Yield the modules that an import of ``names`` from ``target`` reaches; none for a name of the root itself."""
     for name in names or ("",):
         candidates = (f"{target}.{name}".strip("."), target, target.rpartition(".")[0])
         found = next((candidate for candidate in candidates if candidate in modules), "__init__")
@@ -134,7 +134,7 @@ def graph_folders(modules: Graph) -> dict[str, dict[str, bool]]:
 
 
 def find_circles(graph: Graph) -> list[list[str]]:
-    """Return the groups of two or more that can all reach one another (strongly connected components), by name."""
+    """Return the groups of two or more modules that can all reach one another (strongly connected components), by name."""
     names = sorted({*graph, *(target for row in graph.values() for target in row)})
     place = {name: number for number, name in enumerate(names)}
     pairs = [(place[importer], place[target]) for importer, row in graph.items() for target in row]
@@ -148,9 +148,9 @@ def find_circles(graph: Graph) -> list[list[str]]:
 
 
 def draw_mermaid(graph: Graph) -> str:
-    """Return the graph as Mermaid text: who imports points at what it imports, dotted where only functions import it.
+    """Return the graph as Mermaid text: the importer points at the imported, dotted if only functions import it.
 
-    An arrow is left out where a longer way says the same, so that the picture can be read; where there are circles, none is.
+    An arrow is left out where a longer path implies it, so that the picture is readable; with circles, none is left out.
     """
     lines = ["graph TD"]
     has_circles = bool(find_circles(graph))
@@ -174,7 +174,7 @@ def _reaches(graph: Graph, start: str, goal: str) -> bool:
 
 
 def list_lines(graph: Graph) -> str:
-    """Return one line per importer; what only functions import stands in brackets."""
+    """Return one line per importer; imports by functions only are in brackets."""
     lines: list[str] = []
     for importer, row in sorted(graph.items()):
         targets = [target if at_load else f"({target})" for target, at_load in sorted(row.items())]

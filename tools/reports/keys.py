@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each way of placing keys costs and keeps, on real speech, and that takes leave all other keys alone (`make keys`).
+"""Compare the cost and error of each way of placing keys on real speech, and prove that takes leave all other keys alone (`make
+keys`).
 
 Needs the bpy module.
 """
@@ -34,7 +35,7 @@ RETAKE = Scope(60, 100, ("lips",), 4.0)
 
 
 def modes() -> dict[str, AnimateSettings]:
-    """Every way of placing keys, by what the table calls it."""
+    """Return every way of placing keys by its title in the table."""
     found = {f"Sparse, density {density}": AnimateSettings(density=density) for density in DENSITIES}
     found["Every frame"] = AnimateSettings(keys="EVERY")
     found["On twos"] = AnimateSettings(keys="STEP", key_step=2)
@@ -44,12 +45,13 @@ def modes() -> dict[str, AnimateSettings]:
 
 
 def table_of_modes() -> str:
-    """Keys a second and control, errors over all frames and controls, and seconds to place and to write, as Markdown."""
+    """Tabulate keys a second and control, errors over all frames and controls, and seconds to place and to write, as
+    Markdown."""
     lines = ["| keys | keys/s a control | largest error | mean error | place | write |", "|---|---|---|---|---|---|"]
     for name, settings in modes().items():
         scene, head = new_character()
         job = gather(scene, head, SoundFile(str(SPEECH)), _model(), settings)
-        compute(job)  # the model's part is remembered from here on
+        compute(job)  # the model's output is cached from here on
         start = time.process_time()
         take = compute(job)
         placed = time.process_time()
@@ -65,16 +67,16 @@ def table_of_modes() -> str:
 
 
 def measure_errors(take: Take, keys: Any) -> NDArray[Any]:
-    """How far Blender shows the controls from the take's dense curves, ``[frame, control]``."""
+    """Measure how far the controls in Blender stray from the take's dense curves, ``[frame, control]``."""
     found = {fcurve.data_path: fcurve for fcurve in compat.curves_of(keys) or ()}
     shown = [[found[target.data_path].evaluate(float(frame)) for target in take.dense.targets] for frame in take.dense.frames]
     return np.abs(np.array(shown) - take.dense.values)
 
 
 def prove_untouched() -> str:
-    """A line on the keys that retake, undo and update must leave alone, each proven by the hash of their bytes.
+    """Prove by the hash of their bytes that retake, undo and update leave other keys alone; returns a line for the report.
 
-    Raises AssertionError where a byte differs.
+    Raises AssertionError if a byte differs.
     """
     scene, head = new_character()
     keys = head.data.shape_keys
@@ -117,7 +119,7 @@ def prove_untouched() -> str:
 
 
 def hash_keys(keys: Any, chosen: Callable[[str, NDArray[Any]], NDArray[Any]]) -> tuple[str, int]:
-    """The sha256 over everything that Blender knows of the chosen keys of all F-Curves, and how many these are."""
+    """Hash all that Blender stores of the chosen keys of all F-Curves with sha256; also returns their number."""
     digest, count = hashlib.sha256(), 0
     for fcurve in sorted(compat.curves_of(keys) or (), key=lambda fcurve: fcurve.data_path):
         table = read_keys(fcurve)
@@ -128,7 +130,7 @@ def hash_keys(keys: Any, chosen: Callable[[str, NDArray[Any]], NDArray[Any]]) ->
 
 
 def new_character() -> tuple[Any, Any]:
-    """An empty scene with a mesh that has a shape key for every channel of the model, and one of the artist's own."""
+    """Create an empty scene with a mesh that has a shape key for every channel of the model, and one of the artist's own."""
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     blender: Any = bpy.context
     scene = blender.scene
@@ -147,7 +149,7 @@ def _model() -> Path:
 
 
 def main() -> None:
-    """Print everything."""
+    """Print the whole report."""
     voxrig.register()
     try:
         print(f"Blender {bpy.app.version_string}, the demo's speech at {FPS} frames a second\n")

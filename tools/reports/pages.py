@@ -14,7 +14,7 @@ PICTURE_BEGINS, PICTURE_ENDS = "<!-- imports: begin -->", "<!-- imports: end -->
 
 
 def write_architecture(root: Path = ROOT) -> str:
-    """Return docs/architecture.md with the present picture of imports in the place of the one that it has."""
+    """Return docs/architecture.md with its picture of imports replaced by the present one."""
     text = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
     before, _, rest = text.partition(PICTURE_BEGINS)
     _old, _, after = rest.partition(PICTURE_ENDS)

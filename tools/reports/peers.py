@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Score two published lip-sync packages on the files our model is scored on.
+"""Score two published lip-sync packages on the files that the bundled model is scored on.
 
-``python -m voxrig.tools.reports.peers --data FOLDER`` installs npm ``rhubarb-lip-sync-wasm`` and
-``@met4citizen/headaudio`` into a temporary folder, runs them under node and writes a file of scores for each into
-.cache/scores/peers, which ``python -m voxrig.training.evaluation.evaluate`` shows beside the model. Without node, npm or a
-network it says so and leaves the peers out.
+``python -m voxrig.tools.reports.peers --data FOLDER`` installs npm ``rhubarb-lip-sync-wasm`` and ``@met4citizen/headaudio``
+into a temporary folder, runs them under node and writes a file of scores for each into .cache/scores/peers, which ``python
+-m voxrig.training.evaluation.evaluate`` shows beside the model. Without node, npm or a network it reports that and skips
+the peers.
 
-Their mouth shapes become ARKit channels through one table of natural viseme poses, the same for both. Rhubarb's cues
-follow each other within 20 ms, as it draws them (with 60 ms it would seal a quarter fewer). HeadAudio runs live; its
-manual delays the sound by 100 ms to make up for that, so its curves are moved 100 ms earlier.
+Their mouth shapes become ARKit channels through one table of natural viseme poses, the same for both. Rhubarb's cues follow
+each other within 20 ms, as it draws them (with 60 ms it would seal a quarter fewer). HeadAudio runs live; its manual delays
+the sound by 100 ms to compensate, so its curves are moved 100 ms earlier.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class PeerError(Exception):
 
 
 def channel_names() -> tuple[str, ...]:
-    """The channels that the poses move, in order."""
+    """Return the channels that the poses move, in order."""
     names: dict[str, None] = {}
     for pose in _POSES.values():
         names |= dict.fromkeys(expand_sides(pose, face_channel_names()))
@@ -81,17 +81,17 @@ def channel_names() -> tuple[str, ...]:
 
 
 def pose_row(pose: str | None) -> NDArray[np.float64]:
-    """One viseme's pose ``[channel]`` in the order of ``channel_names``; None is the face at rest."""
+    """Return one viseme's pose ``[channel]`` in the order of ``channel_names``; None is the face at rest."""
     values = expand_sides(_POSES[pose], face_channel_names()) if pose else {}
     return np.array([values.get(name, 0.0) for name in channel_names()])
 
 
 def pose_cues(cues: Sequence[tuple[float, float, str]], duration: float) -> ChannelCurves:
-    """Rhubarb's cues (start, end, shape) as curves: every change is a cross-fade centred on the cue's start."""
+    """Convert Rhubarb's cues (start, end, shape) to curves: every change is a cross-fade centred on the cue's start."""
     time = np.arange(max(1, int(duration * FRAME_RATE))) / FRAME_RATE
     values = np.zeros((len(time), len(channel_names())))
     current = pose_row(None)
-    # The port sometimes lists a cue that begins before its forerunner ends: the later beginning counts.
+    # The port sometimes lists a cue that begins before the one before it ends: the later start counts.
     ordered = sorted(cues, key=lambda cue: cue[0])
     values += current
     for start, _, shape in ordered:
@@ -103,14 +103,14 @@ def pose_cues(cues: Sequence[tuple[float, float, str]], duration: float) -> Chan
 
 
 def pose_visemes(names: Sequence[str], rate: float, weights: NDArray[np.floating]) -> ChannelCurves:
-    """HeadAudio's viseme weights ``[time, viseme]`` as curves, 100 ms earlier than it showed them."""
+    """Convert HeadAudio's viseme weights ``[time, viseme]`` to curves, 100 ms earlier than it showed them."""
     poses = np.stack([pose_row(_HEADAUDIO.get(name)) for name in names])
     values = np.asarray(weights, np.float64).reshape(-1, len(names)) @ poses
     return ChannelCurves(channel_names(), rate, values.astype(np.float32), 1.0 / rate - HEADAUDIO_DELAY_SECONDS)
 
 
 def install_packages(folder: Path) -> None:
-    """Install both npm packages into ``folder`` unless they are there. Raises PeerError with the reason."""
+    """Install both npm packages into ``folder`` unless they are present. Raises PeerError with the reason."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         raise PeerError("node and npm are not installed")
     if all((folder / "node_modules" / name.rpartition("@")[0]).is_dir() for name in PACKAGES.values()):
@@ -129,7 +129,7 @@ def install_packages(folder: Path) -> None:
 class Peer:
     """One package in its own node process; called with samples at 16 kHz like any predictor.
 
-    Rhubarb takes longer than the sound lasts, so what a peer answers is kept in ``answers`` and never asked twice.
+    Rhubarb takes longer than the sound lasts, so the answers of a peer are kept in ``answers`` and never requested twice.
     """
 
     def __init__(self, name: str, folder: Path, answers: Path) -> None:
@@ -166,7 +166,7 @@ class Peer:
         return answer
 
     def __call__(self, samples: NDArray[np.float32]) -> ChannelCurves:
-        """The mouth of ``samples`` [n] as ARKit channels."""
+        """Return the mouth of ``samples`` [n] as ARKit channels."""
         answer = self._ask(samples)
         if self._name == "rhubarb":
             assert isinstance(answer, list)
@@ -182,7 +182,7 @@ class Peer:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 0 also when the peers cannot run here, which is said on standard error."""
+    """Run the command line; returns 0 also if the peers cannot run here, which is reported on standard error."""
     parser = argparse.ArgumentParser(prog="python -m voxrig.tools.reports.peers", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with speech/, grid_lips/ and rig_116/")
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"), help="phone times are kept here")
@@ -190,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--subset", choices=tuple(evaluate.SUBSETS), default="fast")
     parser.add_argument("--degraded", action="store_true", help="also under noise, in a room and over a telephone")
     parser.add_argument("--peer", choices=tuple(PACKAGES), action="append", help="only this one")
-    parser.add_argument("--answers", type=Path, default=Path(".cache/peers"), help="what the peers answered, to go on from")
+    parser.add_argument("--answers", type=Path, default=Path(".cache/peers"), help="cache of the peers' answers")
     parser.add_argument("--folder", type=Path, help="keep the npm packages here instead of in a temporary folder")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="voxrig-peers-") as temporary:

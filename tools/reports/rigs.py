@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How well rigs are recognised: a table of name lists whose channels are known, beside matching by exact name (`make rigs`).
+"""Measure the recognition of rigs on name lists whose channels are known, beside matching by exact name (`make rigs`).
 
 A list is a TSV file with the columns name_on_rig and channel; a channel may drive several names. The lists in
-``tests/data/rigs`` are the names that the makers of the rigs publish. Every list is read three times: with all presets, without
-the preset that won ('unaided'), and by names alone as before there were presets.
+``tests/data/rigs`` are names published by the makers of the rigs. Every list is read three times: with all presets, without
+the preset that won ('unaided'), and by names alone without any preset.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LISTS = Path(__file__).parents[2] / "tests" / "data" / "rigs"
 
 @dataclass(frozen=True)
 class NameList:
-    """A rig's names and which of them each channel drives; ``is_bone`` for the bones of a face rig."""
+    """A rig's names and the ones that each channel drives; ``is_bone`` for the bones of a face rig."""
 
     name: str
     controls: tuple[Control, ...]
@@ -34,7 +34,7 @@ class NameList:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Channels of one list by what became of them. ``wrong_sure`` are among ``wrong``."""
+    """The channels of one list by result. ``wrong_sure`` are among ``wrong``."""
 
     total: int
     sure: int
@@ -46,12 +46,15 @@ class Outcome:
 
     @property
     def right(self) -> int:
-        """Channels that drive the right control, asked about or not."""
+        """Channels that drive the right control, whether a person was asked or not."""
         return self.sure + self.likely + self.unsure
 
 
 def read_list(path: Path) -> NameList:
-    """Read one list; names that start with 'bone:' are bones. Names without a channel are other controls of the rig."""
+    """Read one list, in which names that start with 'bone:' are bones.
+
+    Names without a channel are other controls of the rig.
+    """
     controls: dict[Control, None] = {}
     known: dict[str, set[str]] = {}
     for line in path.read_text(encoding="utf-8").splitlines()[1:]:
@@ -65,12 +68,12 @@ def read_list(path: Path) -> NameList:
 
 
 def channels_of(names: NameList) -> tuple[str, ...]:
-    """The channels asked for: those of the bundled model and the others that the list knows (gaze, for one)."""
+    """Return the requested channels: those of the bundled model and others in the list (gaze, for example)."""
     return tuple(dict.fromkeys((*face_channel_names(), *names.known)))
 
 
 def judge(names: NameList, found: Recognition) -> Outcome:
-    """Count channels: right when all they drive is known to be theirs. Channels that a preset makes up are no part of it."""
+    """Count channels: right if all that they drive is known to be theirs. Channels made up by a preset do not count."""
     counts = {SURE: 0, LIKELY: 0, UNSURE: 0}
     wrong = wrong_sure = 0
     for channel in channels_of(names):
@@ -90,18 +93,18 @@ def judge(names: NameList, found: Recognition) -> Outcome:
 
 
 def count_exact(names: NameList) -> int:
-    """Channels that matching by name alone gets right."""
+    """Count the channels that matching by name alone gets right."""
     found = match_names(channels_of(names), [control.name for control in names.controls if not control.is_bone])
     return sum(name in names.known.get(channel, ()) for channel, name in found.items())
 
 
 def recognise_list(names: NameList, presets: Sequence[Preset]) -> Recognition:
-    """Recognise all of a list."""
+    """Recognise all names of a list."""
     return recognise(channels_of(names), names.controls, presets)
 
 
 def make_table(lists: Sequence[NameList]) -> str:
-    """The table as Markdown."""
+    """Format the table as Markdown."""
     presets = bundled_presets()
     rows = [
         "| names | recognised as | channels | sure | likely | unsure | wrong | missed | unaided: right / wrong (sure) "
@@ -122,10 +125,10 @@ def make_table(lists: Sequence[NameList]) -> str:
 
 
 def match_names(channels: Sequence[str], names: Iterable[str]) -> dict[str, str]:
-    """Which of ``names`` means which channel: channel -> name, for those that are certain.
+    """Match channels to ``names``: channel -> name, for those that are certain.
 
-    Names match when they are the same, or the same after ``normalise_name``, or the same without a prefix that at least half of
-    the names share ('blendShape1.jawOpen', 'CC_JawOpen'). A channel that two names fit equally well is left out.
+    Names match if they are equal, or equal after ``normalise_name``, or equal without a prefix that at least half of the names
+    share ('blendShape1.jawOpen', 'CC_JawOpen'). A channel that two names fit equally well is left out.
     """
     names = list(dict.fromkeys(names))
     spelled = set(names)
@@ -157,7 +160,7 @@ def _group(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[st
 
 
 def measure_speed(meshes: int = 20, keys: int = 200) -> str:
-    """How long a big character takes, beside one pass that only normalises its names."""
+    """Measure the time for a big character, beside one pass that only normalises its names."""
     names = [*face_channel_names(), *(f"Body_Morph_{i:03d}" for i in range(keys))][:keys]
     same = [Control(name, f"mesh {mesh}") for mesh in range(meshes) for name in names]
     different = [Control(f"{name}_{mesh}", f"mesh {mesh}") for mesh in range(meshes) for name in names]

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``python -m voxrig.tools.reports.roundtrip``: two show styles are animated, collected, learned and shown on new sound.
 
-The demo character is animated with the bundled model in two styles: over-articulated with a crooked smile, and held on twos.
-The shots are collected as those of a studio would be, each style is learned by Fit, and each learned model animates new
-sound. What it does is compared with what the style itself would have done there, and with the bundled model without a
-style, by what Blender shows on each frame. With ``--sounds`` the shots are those sound files and the demo's speech is tested;
-with ``--data`` the sounds are recordings of a talker (kathleen_en, CC0; test sentences from the part that no model was trained
-on); without either, the demo's three sentences, of which two are learned.
+The demo character is animated with the bundled model in two styles: over-articulated with a crooked smile, and held on
+twos. The shots are collected like those of a studio, each style is learned by Fit, and each learned model animates new
+sound. On each frame, Blender's result is compared with that of the style itself and of the bundled model without a style.
+With ``--sounds`` the shots are those sound files and the demo's speech is tested; with ``--data`` the sounds are recordings
+of a talker (kathleen_en, CC0; test sentences from the part that no model was trained on); without either, the demo's three
+sentences, of which two are learned.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _PICTURES = 6
 
 @dataclass(frozen=True)
 class Style:
-    """A way of animating: settings for the bundled model, and whether its poses are held."""
+    """A style of animation: settings for the bundled model, and whether its poses are held."""
 
     name: str
     settings: AnimateSettings
@@ -66,7 +66,7 @@ PLAIN = Style("plain", AnimateSettings())
 
 @dataclass
 class Result:
-    """The figures of a style by who animated: 'style' (the truth), 'learned' and 'plain'."""
+    """The figures of a style by animator: 'style' (the truth), 'learned' and 'plain'."""
 
     style: str
     figures: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Result:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="voxrig roundtrip", description=__doc__)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--data", type=Path, help="folder with speech/; without it the demo's speech is used")
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def read_sounds(data: Path | None, sounds: Sequence[Path] = ()) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
-    """The sounds of the shots to learn, and the one to test on, 16 kHz. Raises VoxrigError where one cannot be read."""
+    """Return the sounds of the shots to learn, and the one to test on, 16 kHz. Raises VoxrigError if one cannot be read."""
     speech = read_speech()
     if sounds:
         return [read_sound(path, RATE).samples for path in sounds], read_sound(speech.sound, RATE).samples
@@ -166,7 +166,7 @@ def make_round_trip(
 def show_shot(
     scene: Any, character: Any, samples: NDArray[np.float32], output: Path, model: Path, style: Style, name: str
 ) -> Shot:
-    """The character, freshly animated in a style from a sound, as the shot that is collected from it."""
+    """Animate the character in a style from a sound, and collect the result as a shot."""
     for item in bpy.data.objects:
         for block in (item, getattr(item.data, "shape_keys", None)):
             if block is not None and block.animation_data is not None:
@@ -191,7 +191,7 @@ def show_shot(
 
 
 def measure(shot: Shot, truth: Shot) -> dict[str, float]:
-    """How like the style a shot is, and the marks of both styles."""
+    """Measure how similar a shot is to the style, and the marks of both styles."""
     moving = [name for name, spread in zip(truth.control_names, truth.values.std(axis=0)) if spread > 0.02]
     values = {name: shot.values[:, shot.control_names.index(name)].astype(np.float64) for name in moving}
     wanted = {name: truth.values[:, truth.control_names.index(name)].astype(np.float64) for name in moving}
@@ -216,7 +216,7 @@ def _correlate(first: NDArray[np.float64], second: NDArray[np.float64]) -> float
 
 
 def print_table(results: Sequence[Result]) -> None:
-    """Markdown: a block per style; 'style' is what the style itself does on the new sound."""
+    """Print Markdown: a block per style; 'style' is the style's own result on the new sound."""
     for result in results:
         print(f"\n### {result.style} (r on held-out shots {result.held_out:.2f})\n")
         print("| on new sound | style | learned | without a style |\n|---|---|---|---|")
@@ -226,7 +226,7 @@ def print_table(results: Sequence[Result]) -> None:
 
 
 def draw_sheet(results: Sequence[Result], path: Path) -> None:
-    """The same frames side by side: a row for each who, a column for each frame."""
+    """Draw the same frames side by side: a row for each animator, a column for each frame."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``make batch``: what ``voxrig batch`` promises, shown on synthetic lines and measured."""
+"""``make batch``: verify and measure the promises of ``voxrig batch`` on synthetic lines."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m voxrig.tools.benchmarks.batch``: a batch measured, killed at random and resumed, and run by openjd."""
+"""``python -m voxrig.tools.benchmarks.batch``: measure a batch, kill it at random moments, resume it, and run it with
+openjd."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ Row = tuple[str, str]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table, each row as soon as it is known; 0 when everything held."""
+    """Print the table, each row as soon as it is known; return 0 if everything held."""
     parser = argparse.ArgumentParser(prog="make batch", description=__doc__)
     parser.add_argument("--lines", type=int, default=200)
     parser.add_argument("--kills", type=int, default=20)
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def show_rows(output: Path, rows: str | Sequence[Row]) -> None:
-    """Print rows and add them to ``measured.md``, so that a run that is cut short leaves what it has measured."""
+    """Print rows and append them to ``measured.md``, so that an interrupted run leaves its measurements."""
     text = rows if isinstance(rows, str) else "".join(f"| {what} | {measured} |\n" for what, measured in rows)
     print(text, end="", flush=True)
     with (output / "measured.md").open("a", encoding="utf-8") as file:
@@ -67,19 +68,19 @@ def show_rows(output: Path, rows: str | Sequence[Row]) -> None:
 
 
 def voxrig(*words: object) -> list[str]:
-    """A command line of this checkout's."""
+    """Return the start of a command line for this checkout."""
     return [sys.executable, "-P", "-m", "voxrig", *map(str, words)]
 
 
 def run_blends(what: str, place: Path) -> dict[str, str]:
-    """blends.py in a process of its own; the digests of a folder."""
+    """Run blends.py in a separate process; returns the digests of a folder."""
     command = [sys.executable, "-P", "-m", "voxrig.tools.benchmarks.batch.blends", what, str(place)]
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(next((line for line in printed.splitlines() if line.startswith("{")), "{}"))
 
 
 def timed(command: list[str]) -> tuple[float, float, subprocess.CompletedProcess[str]]:
-    """Seconds by the clock and of processor time, and how a command ended."""
+    """Run a command; returns its seconds by the clock and of processor time, and its result."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -87,12 +88,15 @@ def timed(command: list[str]) -> tuple[float, float, subprocess.CompletedProcess
 
 
 def journal(folder: Path) -> list[dict[str, Any]]:
-    """What the journals of a batch say."""
+    """Read the journals of a batch."""
     return [entry for path in sorted((folder / "jobs.batch").glob("journal*.jsonl")) for entry in read_entries(path)]
 
 
 def run_undisturbed(table: Path, count: int, bad: list[int]) -> tuple[list[Row], float, float]:
-    """The batch itself: every bad line reported, all others done; with its seconds and processor seconds a good line."""
+    """Run the batch itself: every bad line reported, all others done.
+
+    Returns its seconds and processor seconds per good line.
+    """
     clock, processor, result = timed(voxrig("batch", table, "--workers", WORKERS))
     check(result.returncode == 2, f"a batch with bad lines ends with 2, not {result.returncode}\n{result.stderr}")
     reported = [number for number in bad if f"line {number} (" in result.stderr]
@@ -105,7 +109,7 @@ def run_undisturbed(table: Path, count: int, bad: list[int]) -> tuple[list[Row],
         if entry["event"] == "ready" and entry["lines"][0]["facts"].get("memory_mb"):
             memory.setdefault(entry["lines"][0]["facts"]["worker"], []).append(entry["lines"][0]["facts"]["memory_mb"])
     for worker, held in sorted(memory.items()):
-        late = np.array(held[len(held) // 2 :])  # it settles in the first half
+        late = np.array(held[len(held) // 2 :])  # memory settles in the first half
         if late.size >= 5:
             fit: Any = theilslopes(late)  # the median slope: 5 MB come and go between two lines
             slopes.append(f"worker {worker}: {late.min():.0f} to {late.max():.0f} MB, {100 * fit.slope:+.1f} MB per 100 lines")
@@ -120,7 +124,7 @@ def run_undisturbed(table: Path, count: int, bad: list[int]) -> tuple[list[Row],
 
 
 def run_naive(whole: Path, bad: list[int], clock: float, processor: float) -> list[Row]:
-    """One fresh process for each line, on a sample."""
+    """Run a fresh process for each line of a sample."""
     numbers = [number for number in range(1, 1000) if number not in bad][:NAIVE_SAMPLE]
     spent = [
         timed(
@@ -136,7 +140,7 @@ def run_naive(whole: Path, bad: list[int], clock: float, processor: float) -> li
 
 
 def run_killed(folder: Path, whole: Path, count: int, kills: int, digests: dict[str, str]) -> list[Row]:
-    """The same, its whole process group killed at random moments: the outputs are the same, and nothing was done twice."""
+    """Run the same batch, killing its whole process group at random moments: equal outputs, and nothing done twice."""
     chance = random.Random(1)
     command = voxrig("batch", folder / "jobs.csv", "--workers", WORKERS)
     good = len(digests)
@@ -145,7 +149,7 @@ def run_killed(folder: Path, whole: Path, count: int, kills: int, digests: dict[
         process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while process.poll() is None and count_done(folder) < target:
             time.sleep(0.05)
-        # From the start of Blender to the moment between a file's renaming and the next line.
+        # From the start of Blender to the moment between the renaming of a file and the next line.
         time.sleep(chance.uniform(0.0, 2.0))
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -168,7 +172,7 @@ def run_killed(folder: Path, whole: Path, count: int, kills: int, digests: dict[
 
 
 def run_openjd(folder: Path, whole: Path, count: int, digests: dict[str, str]) -> list[Row]:
-    """The same through openjd's own runner, in chunks."""
+    """Run the same batch with openjd's own runner, in chunks."""
     program = Path(sys.executable).with_name("openjd")
     if not program.exists():
         return [("openjd run", "not run: openjd-cli is not installed here")]
@@ -181,11 +185,11 @@ def run_openjd(folder: Path, whole: Path, count: int, digests: dict[str, str]) -
     check(result.returncode != 0, "the job has bad lines, so its report step fails")
     compare(folder, whole, digests)
     chunks = len(list((folder / "jobs.batch").glob("journal-*.jsonl")))
-    return [(f"openjd run, {chunks} chunks", f"the same outputs; the report step says which lines failed ({clock:.0f} s)")]
+    return [(f"openjd run, {chunks} chunks", f"the same outputs; the report step lists the failed lines ({clock:.0f} s)")]
 
 
 def count_done(folder: Path) -> int:
-    """Lines whose outputs are whole."""
+    """Count the lines whose outputs are complete."""
     place = folder / "jobs.batch" / "journal.jsonl"
     if not place.exists():
         return 0
@@ -193,7 +197,7 @@ def count_done(folder: Path) -> int:
 
 
 def compare(folder: Path, whole: Path, digests: dict[str, str]) -> None:
-    """Raise SystemExit unless two folders hold the same outputs."""
+    """Raise SystemExit unless two folders hold equal outputs."""
     names = sorted(path.name for path in (whole / "out").iterdir())
     check(names == sorted(path.name for path in (folder / "out").iterdir()), "other files")
     for name in names:
@@ -203,7 +207,7 @@ def compare(folder: Path, whole: Path, digests: dict[str, str]) -> None:
 
 
 def check(holds: bool, what: str) -> None:
-    """End with a sentence where something does not hold."""
+    """Exit with a sentence if a promise does not hold."""
     if not holds:
         raise SystemExit(f"make batch: {what}")
 

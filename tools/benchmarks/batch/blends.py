@@ -27,7 +27,7 @@ def make_character(path: Path) -> None:
 
 
 def digest_keys(path: Path) -> str:
-    """sha256 over every F-Curve of a file: what it drives and its keys with their handles, kinds and interpolations."""
+    """Hash every F-Curve of a file with sha256: its target and its keys with their handles, types and interpolations."""
     bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=False)
     digest = hashlib.sha256()
     owners: list[Any] = [*bpy.data.objects, *bpy.data.shape_keys]

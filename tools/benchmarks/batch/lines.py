@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Synthetic lines for the demonstration: sounds, a character to speak them, a table, and ten ways to be bad."""
+"""Make synthetic lines for the demonstration: sounds, a character to speak them, a table, and ten ways to be bad."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ BAD_WAYS = (
 
 
 def make_lines(folder: Path, count: int) -> tuple[Path, list[int]]:
-    """A table of ``count`` lines in ``folder``; gives it and the numbers of the ten that are bad, each in its own way."""
+    """Make a table of ``count`` lines in ``folder``; returns it and the numbers of the ten bad lines, each bad in its own
+    way."""
     sounds = folder / "sounds"
     sounds.mkdir(parents=True, exist_ok=True)
     texts = [" ".join(words) for words in itertools.product(_WHO, _DOES, _WHERE)]
@@ -48,7 +49,7 @@ def make_lines(folder: Path, count: int) -> tuple[Path, list[int]]:
 
 
 def speak(text: str, number: int, sound: Path) -> None:
-    """Say a text with espeak-ng or flite, else a piece of the bundled speech instead."""
+    """Say a text with espeak-ng or flite; without them, take a piece of the bundled speech."""
     if shutil.which("espeak-ng"):
         voice = f"en+{'fm'[number % 2]}{1 + number % 4}"
         subprocess.run(["espeak-ng", "-v", voice, "-s", str(140 + number % 40), "-w", str(sound), text], check=True)
@@ -60,7 +61,7 @@ def speak(text: str, number: int, sound: Path) -> None:
 
 
 def spoil(row: dict[str, str], sound: Path, way: str) -> None:
-    """Make a row bad in one of BAD_WAYS."""
+    """Spoil a row in one of BAD_WAYS."""
     if way == "missing sound":
         sound.unlink(missing_ok=True)
     elif way == "empty sound":
