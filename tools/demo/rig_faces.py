@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Animate one sound on two rigs side by side: the demo head with shape keys, and a face that Rigify generates (`make rigs-faces`).
+"""Animate one sound on two rigs: the demo head with shape keys, and a face that Rigify generates (`make rigs-faces`).
 
 Writes the scene and a picture of both faces at sounds of each kind, and prints the gap of the lips there.
 """
