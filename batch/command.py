@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +124,7 @@ class Batch:
         from .jobs import group_lines
 
         self.began = time.perf_counter()
-        self._lines, self._journal, self._folder = lines, journal, folder
+        self._lines, self._journal, self._folder, self._digests = lines, journal, folder, digests
         self._keys = {line.number: "" for line in lines} | digests.keys(line for line in lines if not line.problem)
         self._token = uuid.uuid4().hex[:8]
         self._progress: dict[int, float] = {}
@@ -218,6 +219,13 @@ class Batch:
             self._ended += 1
             self._progress.pop(line.number, None)
         files = {partial: sheets.get(output, output) for partial, output in finished.files.items()}
+        if changed := next(filter(None, map(self._digests.changed_input, finished.unit.lines)), ""):
+            # What was made of it is of neither the old file nor, for sure, the new one.
+            why = f"{changed} changed while it was read; start the batch again"
+            outcomes = [
+                outcome if outcome.why else replace(outcome, state=FAILED, why=why, passing=True) for outcome in outcomes
+            ]
+            files = {}
         for line, outcome in zip(finished.unit.lines, self._journal.write_end(outcomes, files)):
             if not sys.stderr.isatty():
                 state = f"failed: {outcome.why}" if outcome.why else "done"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import functools
 import glob
 import hashlib
 import io
@@ -24,6 +25,7 @@ from typing import Any, cast
 
 from ..errors import ModelError, VoxrigError
 from ..inference.package import find_model
+from ..storage.reading import check_ordinary_file, identities_of, is_utf8, parse_json, read_text, refers_to_same_file
 from .columns import COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -144,7 +146,7 @@ def read_jobs(places: Sequence[str], defaults: Mapping[str, str], sheet: bool = 
             lines.append(_make_line(len(lines) + 1, where, single))
     if not lines:
         raise JobsError(f"there is nothing to do in {', '.join(places)}; name sounds or a table with rows")
-    return _check_outputs(lines)
+    return _check_outputs(lines, [place for place in places if os.path.isfile(place)])
 
 
 def _absolute(path: str, base: Path) -> str:
@@ -154,16 +156,14 @@ def _absolute(path: str, base: Path) -> str:
 def _read_table(path: Path) -> list[tuple[str, dict[str, Any]]]:
     """Where each row is, and its cells by column without empty ones and those that start with '#'. Raises JobsError."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_text(path)
     except OSError as error:
-        raise JobsError(f"{path} cannot be read ({error.strerror}); choose another table") from None
-    except UnicodeDecodeError:
-        raise JobsError(f"{path} is not UTF-8 text; save the table as UTF-8") from None
+        raise JobsError(f"{path} cannot be read ({error.strerror}); choose another table or save it again") from None
     rows: list[tuple[str, dict[str, Any]]] = []
     if path.suffix.lower() == ".json":
         try:
-            entries: Any = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            entries: Any = parse_json(text)
+        except ValueError as error:
             raise JobsError(f"{path} is not JSON ({error}); correct it") from None
         if isinstance(entries, dict):
             entries = cast("dict[str, Any]", entries).get("jobs")
@@ -240,7 +240,7 @@ def _contradictions(line: Line) -> Iterable[str]:
         yield "it names a .blend file but no character"
     if not line.blend and (line.output_blend or line.output_film or line.sheet):
         yield "a .blend file, film or sheet needs a blend to start from"
-    if line.output_blend and line.output_blend == line.blend:
+    if line.output_blend and line.blend and refers_to_same_file(line.output_blend, line.blend):
         yield "output_blend is the blend itself; choose another name"
     if not line.blend and line.fps is None and any(not isinstance(emotion, float) for emotion in line.emotion.values()):
         yield "an emotion on some frames needs the column fps"
@@ -267,7 +267,7 @@ def _parse(column: str, cell: Any) -> Any:
         return int(number) if column in _WHOLE else number
     if not isinstance(cell, str):
         raise ValueError(f"'{cell}' is not a text")
-    if "\0" in cell:
+    if "\0" in cell or not is_utf8(cell):
         raise ValueError("it holds a character that no name can have")
     if column == "keys":
         if cell.upper() not in _KEYS:
@@ -353,30 +353,46 @@ def _fill_in(pattern: str, line: Line) -> str:
     return _FIELD.sub(fill, pattern)
 
 
-def _check_outputs(lines: list[Line]) -> list[Line]:
-    """The lines, with a problem on each that would write what another one writes or reads."""
-    read = {
-        place.casefold(): line.number
-        for line in lines
-        for place in (line.audio, line.curves, line.blend, line.mapping)
-        if place
-    }
+def _check_outputs(lines: list[Line], tables: Sequence[str]) -> list[Line]:
+    """The lines, with a problem on each that would write what another one writes or reads, by whatever path."""
+    read = {identity: "is the table itself" for table in tables for identity in _identities(table)}
+    for line in lines:
+        for place in (line.audio, line.curves, line.blend, line.mapping, *_model_files(line.model)):
+            for identity in _identities(place) if place else ():
+                read.setdefault(identity, f"is read by line {line.number}")
     taken: dict[str, Line] = {}
     checked: list[Line] = []
     for line in lines:
         problem = line.problem
         for output in line.outputs:
-            # Names that differ only in case are one file on Windows and macOS.
-            other = taken.setdefault(output.casefold(), line)
+            identities = _identities(output)
+            other = next((taken[identity] for identity in identities if identity in taken), line)
+            taken |= dict.fromkeys(identities, other)
             may_share = output == line.output_blend == other.output_blend
-            if output.casefold() in read:
-                problem = problem or f"its output {output} is read by line {read[output.casefold()]}"
+            uses = [read[identity] for identity in identities if identity in read]
+            if uses:
+                problem = problem or f"its output {output} {uses[0]}"
             elif other is not line and not may_share:
                 problem = problem or f"its output {output} is also that of line {other.number}"
             elif other is not line and (other.blend, other.scene, other.fps) != (line.blend, line.scene, line.fps):
                 problem = problem or f"it shares {output} with line {other.number} but not its blend, scene and fps"
         checked.append(replace(line, problem=problem))
     return checked
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _identities(place: str) -> tuple[str, ...]:
+    # Names that differ only in case are one file on Windows and macOS.
+    return tuple(sorted(identity.casefold() for identity in identities_of(place)))
+
+
+@functools.lru_cache(maxsize=64)
+def _model_files(model: str) -> tuple[str, ...]:
+    try:
+        folder = find_model(model or None)
+    except ModelError:
+        return ()
+    return str(folder / "model.json"), str(folder / "model.onnx")
 
 
 def group_lines(lines: Iterable[Line]) -> list[Unit]:
@@ -396,6 +412,7 @@ class Digests:
 
     def __init__(self) -> None:
         self._files: dict[str, str] = {}
+        self._stamps: dict[str, tuple[int, ...]] = {}
         manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
         self._version = f"{manifest['id']} {manifest['version']}"
 
@@ -421,12 +438,16 @@ class Digests:
     def of_file(self, path: str) -> str:
         """sha256 of a file's content, read once; 'missing' where it cannot be read."""
         if path not in self._files:
-            try:
-                with open(path, "rb") as file:
-                    self._files[path] = hashlib.file_digest(file, "sha256").hexdigest()
-            except OSError:
-                self._files[path] = "missing"
+            self._stamps[path] = _stamp(path)
+            self._files[path] = _digest(path)
         return self._files[path]
+
+    def changed_input(self, line: Line) -> str:
+        """A file that a line reads and that is another one than when its key was made; '' where there is none."""
+        for path in (line.audio, line.curves, line.blend, line.mapping, *_model_files(line.model)[:1]):
+            if path in self._files and _stamp(path) != self._stamps[path] and _digest(path) != self._files[path]:
+                return path
+        return ""
 
     def _of_model(self, model: str) -> str:
         try:
@@ -435,6 +456,24 @@ class Digests:
             return "missing"
         # model.json holds the sha256 of the graph, which loading checks.
         return self.of_file(str(folder / "model.json"))
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    """What tells in no time that a file is the same: nothing where it cannot be found."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return ()
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _digest(path: str) -> str:
+    try:
+        check_ordinary_file(path)
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "missing"
 
 
 def select_lines(lines: Sequence[Line], ranges: str) -> list[Line]:

@@ -10,10 +10,10 @@ the journal is opened. Before it, nothing counts. Workers never write here, so n
 from __future__ import annotations
 
 import contextlib
-import glob
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,8 +21,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import VoxrigError
+from ..storage.reading import check_ordinary_file
 
 DONE, FAILED = "done", "failed"
+
+_LARGEST_JOURNAL = 1 << 30
 
 
 class JournalError(VoxrigError):
@@ -55,6 +58,8 @@ class Journal:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._path = folder / f"journal{'-' + part if part else ''}.jsonl"
+            with contextlib.suppress(FileNotFoundError):
+                check_ordinary_file(self._path, _LARGEST_JOURNAL)
             self._file = open(self._path, "a+b")  # noqa: SIM115 (open for the life of the journal)
         except OSError as error:
             raise JournalError(f"The journal in {folder} cannot be written ({error.strerror}); choose another folder") from None
@@ -114,7 +119,7 @@ class Journal:
         os.fsync(self._file.fileno())
 
     def _remember(self, entry: Mapping[str, Any]) -> None:
-        if entry.get("event") == "ready":
+        if entry["event"] == "ready":
             for line in entry["lines"]:
                 outcome = Outcome(**{**line, "warnings": tuple(line["warnings"])})
                 self._outcomes[outcome.key] = outcome
@@ -133,29 +138,81 @@ class Journal:
 
 
 def read_entries(path: Path) -> Iterator[dict[str, Any]]:
-    """The entries of a journal, without lines that were cut off."""
-    for text in path.read_bytes().splitlines():
+    """The entries of a journal, without lines that were cut off or are of another shape than is written here."""
+    try:
+        check_ordinary_file(path, _LARGEST_JOURNAL)
+        texts = path.read_bytes().splitlines()
+    except OSError:
+        return
+    for text in texts:
         try:
             entry: Any = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(entry, dict) and "event" in entry:
+        if _is_entry(entry):
             yield cast("dict[str, Any]", entry)
 
 
+def _is_entry(entry: Any) -> bool:
+    """Whether a journal's line is an entry that ``Journal`` can follow: 'ready' needs outcomes and files, others nothing."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("event"), str):
+        return False
+    if entry["event"] != "ready":
+        return True
+    lines, files = entry.get("lines"), entry.get("files")
+    return (
+        isinstance(lines, list)
+        and isinstance(files, list)
+        and all(_is_outcome(line) for line in lines)
+        and all(isinstance(names, list) and len(names) == 3 and all(map(_is_plain_text, names)) for names in files)
+    )
+
+
+def _is_outcome(line: Any) -> bool:
+    kinds = {"key": str, "state": str, "why": str, "warnings": list, "facts": dict, "passing": bool}
+    return (
+        isinstance(line, dict)
+        and {"key", "state", "warnings"} <= set(line) <= set(kinds)
+        and all(isinstance(value, kinds[name]) for name, value in line.items())
+        and line["state"] in (DONE, FAILED)
+        and all(isinstance(warning, str) for warning in line["warnings"])
+    )
+
+
+def _is_plain_text(value: Any) -> bool:
+    return isinstance(value, str) and "\0" not in value
+
+
 def partial_name(final: str, token: str) -> str:
-    """The temporary name of an output, in its own folder and with its own ending; ``token`` tells attempts apart."""
+    """The temporary name of an output, in its own folder and with its own ending; ``token`` tells attempts apart.
+
+    The output's name is in it as a digest: two parts of a job write side by side, and no name may look like the beginning of
+    another; and the longest names leave no room for more.
+    """
     path = Path(final)
-    return str(path.with_name(f".{path.stem}.{token}.partial{path.suffix}"))
+    return str(path.with_name(f".{_digest_of_name(path)}.{token}.partial{path.suffix}"))
 
 
 def remove_partials(outputs: Iterable[str]) -> None:
     """Remove what killed workers left of these outputs under temporary names."""
+    names: dict[Path, set[str]] = {}
     for path in map(Path, outputs):
-        # Blender itself saves under the name with an @ behind it, and renames.
-        for partial in path.parent.glob(f".{glob.escape(path.stem)}.*.partial{glob.escape(path.suffix)}*"):
-            with contextlib.suppress(OSError):  # gone meanwhile
-                partial.unlink()
+        names.setdefault(path.parent, set()).add(_digest_of_name(path))
+    for folder, digests in names.items():
+        with contextlib.suppress(OSError):  # a folder that is not there yet
+            for found in os.listdir(folder):
+                match = _PARTIAL.match(found)
+                if match is not None and match[1] in digests:
+                    with contextlib.suppress(OSError):  # gone meanwhile
+                        os.unlink(folder / found)
+
+
+# Blender itself saves under the name with an @ behind it, and renames; so nothing is said of the end.
+_PARTIAL = re.compile(r"\.([0-9a-f]{16})\.[0-9a-z]+\.partial")
+
+
+def _digest_of_name(path: Path) -> str:
+    return hashlib.sha256(path.name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def force_to_disk(path: str | Path) -> None:

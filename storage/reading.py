@@ -67,7 +67,8 @@ def read_text(path: PathLike, largest: int = TEXT_BYTES) -> str:
 def parse_json(text: str | bytes) -> Any:
     """Return the value of a JSON text. Raises ValueError with one line for every other text.
 
-    Refuses nesting that is too deep to follow and whole numbers of more than 18 digits, which no float holds exactly.
+    Nesting that is too deep to follow is refused. Whole numbers of more than 18 digits become floats, infinite beyond
+    their range, so that whoever checks that a number is finite has checked all.
     """
     try:
         return json.loads(text, parse_int=_parse_integer)
@@ -79,10 +80,8 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("it is not UTF-8 text") from None
 
 
-def _parse_integer(digits: str) -> int:
-    if len(digits.lstrip("-")) > _MOST_DIGITS:
-        raise ValueError(f"the number {digits[:_MOST_DIGITS]}... has {len(digits.lstrip('-'))} digits")
-    return int(digits)
+def _parse_integer(digits: str) -> float:
+    return int(digits) if len(digits.lstrip("-")) <= _MOST_DIGITS else float(digits)
 
 
 def is_utf8(text: str) -> bool:
@@ -96,17 +95,22 @@ def is_utf8(text: str) -> bool:
 
 def refers_to_same_file(one: PathLike, other: PathLike) -> bool:
     """Return whether two paths lead to one file or place, through links, '..' and, where the system ignores it, case."""
+    return not identities_of(one).isdisjoint(identities_of(other))
+
+
+def identities_of(path: PathLike) -> frozenset[str]:
+    """Return what a file is known by: its path without links and '..', and its place on the disk once it is there."""
     try:
-        if os.path.samefile(one, other):
-            return True
-    except (OSError, ValueError):  # at least one is not there yet
-        pass
-    return _canonical(one) == _canonical(other)
-
-
-def _canonical(path: PathLike) -> str:
-    resolved = os.path.normcase(os.path.realpath(path))
-    return resolved.casefold() if sys.platform == "darwin" else resolved
+        resolved = os.path.normcase(os.path.realpath(path))
+    except (OSError, ValueError):  # no file can have that name
+        return frozenset({os.fspath(path)})
+    if sys.platform == "darwin":
+        resolved = resolved.casefold()
+    try:
+        found = os.stat(resolved)
+    except (OSError, ValueError):
+        return frozenset({resolved})
+    return frozenset({resolved, f"inode {found.st_dev} {found.st_ino}"}) if found.st_ino else frozenset({resolved})
 
 
 def format_size(count: int) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 import uuid
 from collections.abc import Generator, Mapping
@@ -17,7 +18,8 @@ from pathlib import Path
 
 from .reading import PathLike, check_ordinary_file
 
-_MARK, _ENDING = ".voxrig-", ".partial"
+_TEMPORARY = re.compile(r"\.voxrig-[0-9a-f]{16}\.partial$")
+_LONGEST_NAME = 255
 
 
 def write_whole(path: PathLike, content: bytes | str) -> None:
@@ -50,8 +52,7 @@ def write_together(contents: Mapping[PathLike, bytes | str]) -> None:
 
 def is_temporary(path: PathLike) -> bool:
     """Return whether a file was left behind by a killed ``write_whole``."""
-    name = os.path.basename(path)
-    return name.startswith(_MARK) and name.endswith(_ENDING)
+    return _TEMPORARY.search(os.path.basename(path)) is not None
 
 
 def check_output_place(path: PathLike) -> None:
@@ -64,7 +65,7 @@ def _final_place(path: PathLike) -> Path:
     """Return the final path of the file: a link stays a link, and its target is replaced. Makes the folder."""
     check_output_place(path)
     final = Path(os.path.realpath(path))
-    if len(os.fsencode(final.name)) > 255:
+    if len(os.fsencode(final.name)) > _LONGEST_NAME:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(path))
     final.parent.mkdir(parents=True, exist_ok=True)
     return final
@@ -72,8 +73,10 @@ def _final_place(path: PathLike) -> Path:
 
 @contextlib.contextmanager
 def _temporary(final: Path) -> Generator[Path]:
-    """Provide a free name beside the file, short whatever the file's own; nothing of it remains."""
-    partial = final.with_name(f"{_MARK}{uuid.uuid4().hex[:16]}{_ENDING}")
+    """Provide a free name beside the file, the file's own with an ending where that is not too long; nothing of it remains."""
+    ending = f".voxrig-{uuid.uuid4().hex[:16]}.partial"
+    fits = len(os.fsencode(final.name)) + len(ending) <= _LONGEST_NAME
+    partial = final.with_name(f"{final.name if fits else ''}{ending}")
     try:
         yield partial
     finally:
