@@ -6,7 +6,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import traceback
 from pathlib import Path
+
+EXIT_BUG = 1
 
 
 def _load_root_as_package() -> str:
@@ -25,5 +28,10 @@ def _load_root_as_package() -> str:
 
 if __name__ == "__main__":
     package_name = __package__ or _load_root_as_package()
-    status = importlib.import_module(f"{package_name}.cli").main()
+    try:
+        status = importlib.import_module(f"{package_name}.cli").main()
+    except BaseException:
+        # Blender as a module keeps a process alive whose main thread ended in an exception, and does so without a word.
+        traceback.print_exc()
+        status = EXIT_BUG
     importlib.import_module(f"{package_name}.blender.ending").end_process(status)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import NoReturn
@@ -16,6 +17,7 @@ def end_process(status: int | None) -> NoReturn:
     """
     if "bpy" not in sys.modules:
         sys.exit(status)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # whoever read it has gone, or nobody ever did
+            stream.flush()
     os._exit(status or 0)

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from job_tables import write_sound, write_table
 from voxrig.batch import perform, workers
 from voxrig.batch.columns import COLUMNS
+from voxrig.batch.command import Batch
 from voxrig.batch.jobs import Digests, JobsError, Line, Unit, group_lines, parse_emotion, read_jobs, select_lines
 from voxrig.batch.journal import DONE, FAILED, Journal, JournalError, Outcome, partial_name, read_entries, remove_partials
 from voxrig.batch.report import _SCRIPT, write_report
@@ -142,6 +143,30 @@ def test_outputs_that_would_overwrite_something(tmp_path: Path) -> None:
     problems = [line.problem for line in read_jobs([str(write_table(tmp_path / "jobs.csv", *rows))], {})]
     assert [bool(problem) for problem in problems] == [False, True, False, True]
     assert "also that of line 1" in problems[1] and "read by line 3" in problems[3]
+
+
+def test_an_output_is_no_input_by_any_path(tmp_path: Path) -> None:
+    """Through '..', links and hard links; and the table itself and the model's own files are inputs, too."""
+    (tmp_path / "out").mkdir()
+    for name in ("face.blend", "y.csv"):
+        (tmp_path / name).touch()
+    (tmp_path / "link.blend").symlink_to("face.blend")
+    os.link(tmp_path / "y.csv", tmp_path / "twin.csv")
+    model = model_packages.write_package(tmp_path / "small")
+    blend = {"audio": "a.wav", "blend": "face.blend", "character": "Face"}
+    table = tmp_path / "jobs.json"
+    rows = [
+        {**blend, "output_blend": "out/../face.blend"},
+        {**blend, "output_blend": "link.blend"},
+        {"curves": "y.csv", "output_curves": "twin.csv"},
+        {"audio": "a.wav", "output_curves": "out/../jobs.json"},
+        {"audio": "a.wav", "model": str(model), "output_curves": "small/model.json"},
+        {"audio": "a.wav", "output_curves": "out/a.csv"},
+    ]
+    table.write_text(json.dumps(rows), encoding="utf-8")
+    problems = [line.problem for line in read_jobs([str(table)], {})]
+    assert [bool(problem) for problem in problems] == [True, True, True, True, True, False]
+    assert "is the blend itself" in problems[0] and "is the table itself" in problems[3] and "read by line 5" in problems[4]
 
 
 def test_lines_with_one_blend_to_write_are_one_unit(tmp_path: Path) -> None:
@@ -275,6 +300,71 @@ def test_what_killed_workers_left_is_removed_and_nothing_else(tmp_path: Path) ->
         path.touch()
     remove_partials([str(final)])
     assert sorted(path.name for path in tmp_path.iterdir()) == [".b.t.partial.blend", "a[1].blend", "b.blend"]
+
+
+def test_parts_of_a_job_leave_each_others_files_alone(tmp_path: Path) -> None:
+    """The name of one line's output is the beginning of another's, or leaves no room for an ending."""
+    finals = [str(tmp_path / name) for name in ("line.csv", "line.b.csv", "line.b.csv.csv", f"{'x' * 251}.csv")]
+    partials = [Path(partial_name(final, "0123456789abcd")) for final in finals]
+    for partial in partials:
+        partial.touch()
+    remove_partials(finals[:1])
+    assert [partial.exists() for partial in partials] == [False, True, True, True]
+    remove_partials(finals)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"event": "ready"}',
+        '{"event": "ready", "lines": 3, "files": []}',
+        '{"event": "ready", "lines": [{"key": "a"}], "files": []}',
+        '{"event": "ready", "lines": [{"key": ["a"], "state": "done", "warnings": []}], "files": []}',
+        '{"event": "ready", "lines": [{"key": "a", "state": "done", "warnings": [], "more": 1}], "files": []}',
+        '{"event": "ready", "lines": [], "files": [["a"]]}',
+        '{"event": "ready", "lines": [], "files": [["a\\u0000", "b", "c"]]}',
+        '{"event": {}}',
+        "[" * 50_000,
+        '"ready"',
+        "\x00\x01",
+    ],
+)
+def test_a_journal_of_another_shape_is_passed_over(tmp_path: Path, line: str) -> None:
+    (tmp_path / "journal.jsonl").write_text(line, encoding="utf-8")
+    with Journal(tmp_path) as journal:
+        assert journal.outcome("a") is None
+        end_line(journal, tmp_path, "a")
+    with Journal(tmp_path) as journal:
+        assert journal.outcome("a") is not None
+
+
+def test_a_journal_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "journal.jsonl")
+    with pytest.raises(JournalError, match="it is a named pipe, not a file"):
+        Journal(tmp_path)
+
+
+def test_an_input_that_changes_while_it_is_read_is_not_done(tmp_path: Path, model: Path, capsys: Any, monkeypatch: Any) -> None:
+    table = make_batch(tmp_path, model, 2)
+    sound = tmp_path / "sounds" / "2.wav"
+    before = sound.read_bytes()
+    start = Batch._start
+
+    def change_at_start(self: Batch, unit: Unit, worker: int) -> None:
+        if unit.lines[0].audio == str(sound):
+            write_sound(sound, 0.9)
+        start(self, unit, worker)
+
+    monkeypatch.setattr(Batch, "_start", change_at_start)
+    assert main(["batch", str(table), "--workers", "1"]) == 2
+    assert "2.wav changed while it was read; start the batch again" in capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1.csv"]
+    monkeypatch.undo()
+    # With the file of the beginning back, nothing of the other one counts as done.
+    sound.write_bytes(before)
+    assert main(["batch", str(table), "--workers", "1"]) == 0
+    assert "2 of 2 lines done (1 of them before)" in capsys.readouterr().out
 
 
 def test_two_batches_cannot_use_one_journal_but_parts_can(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from job_tables import write_sound, write_table
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "farm" / "voxrig_batch.openjd.yaml"
 SCRIPT = ROOT / "farm" / "voxrig_batch.flamenco.js"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+MANUAL = (ROOT / "docs" / "batches.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -34,10 +34,24 @@ def test_the_template_is_valid(openjd: str) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_the_readme_names_parameters_that_the_template_has() -> None:
-    named = re.findall(r"-p (\w+)=", README)
+def test_the_manual_names_parameters_that_the_template_has() -> None:
+    named = re.findall(r"-p (\w+)=", MANUAL)
     assert len(named) == len(set(named)) == 5
     assert set(re.findall(r"^  - name: (\w+)$", TEMPLATE.read_text(encoding="utf-8"), re.MULTILINE)) >= set(named)
+
+
+def write_blender(path: Path) -> Path:
+    """A program that is called as Blender is, and starts Voxrig in this Python."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        f"#!/bin/sh\n"
+        f'[ "$1 $2 $3" = "--background --command voxrig" ] || exit 9\n'
+        f"shift 3\n"
+        f'exec "{sys.executable}" "{ROOT}" "$@"\n',
+        encoding="utf-8",
+    )
+    path.chmod(0o755)
+    return path
 
 
 def test_openjd_does_the_batch_in_chunks_and_says_what_failed(openjd: str, tmp_path: Path) -> None:
@@ -48,7 +62,7 @@ def test_openjd_does_the_batch_in_chunks_and_says_what_failed(openjd: str, tmp_p
     table = write_table(
         tmp_path / "jobs.csv", {"audio": "sounds/*.wav", "model": str(model), "output_curves": "out/{name}.csv"}
     )
-    values = {"Table": table, "Lines": "1-5", "ChunkSize": 3, "Workers": 1, "Voxrig": f"{sys.executable} {ROOT}"}
+    values = {"Table": table, "Lines": "1-5", "ChunkSize": 3, "Workers": 1, "Blender": write_blender(tmp_path / "blender")}
     parameters = [word for name, value in values.items() for word in ("-p", f"{name}={value}")]
     command = [openjd, "run", str(TEMPLATE), "--step", "Report", "--run-dependencies", *parameters]
     first = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -65,6 +79,25 @@ def test_openjd_does_the_batch_in_chunks_and_says_what_failed(openjd: str, tmp_p
     assert again.returncode == 0, again.stdout[-3000:]
     assert (tmp_path / "out" / "3.csv").is_file()
     assert (tmp_path / "out" / "1.csv").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("folder", ["it's; touch injected; '", "$(touch injected)", 'a"b & touch injected #'])
+def test_no_shell_reads_a_path(openjd: str, tmp_path: Path, folder: str) -> None:
+    """The table and Blender itself lie in a folder whose name is a command to a shell."""
+    model = model_packages.write_package(tmp_path / "small")
+    write_sound(tmp_path / folder / "1.wav", 0.3)
+    row = {"audio": "1.wav", "model": str(model), "output_curves": "out/{name}.csv"}
+    values = {
+        "Table": write_table(tmp_path / folder / "jobs.csv", row),
+        "Lines": "1-1",
+        "Blender": write_blender(tmp_path / folder / "blender"),
+    }
+    parameters = [word for name, value in values.items() for word in ("-p", f"{name}={value}")]
+    command = [openjd, "run", str(TEMPLATE), "--step", "Animate", "--run-dependencies", *parameters]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert (tmp_path / folder / "out" / "1.csv").is_file()
+    assert not [path for path in tmp_path.rglob("*") if path.name == "injected"]
 
 
 # Flamenco. What its Manager gives a script was recorded from its documentation and its own scripts: `author` makes tasks and
@@ -137,12 +170,12 @@ def test_flamenco_gets_prepare_chunks_and_report() -> None:
     assert command["parameters"]["args"] == [*start, "--part", "21-40", "--workers", "2"]
 
 
-def test_the_readmes_job_is_one_for_flamenco() -> None:
-    match = re.search(r"-d '(\{.*?\})'\n", README, re.DOTALL)
+def test_the_manuals_job_is_one_for_flamenco() -> None:
+    match = re.search(r"-d '(\{.*?\})'\n", MANUAL, re.DOTALL)
     assert match is not None
     job = json.loads(match[1])
     # What the Manager's OpenAPI description requires of a submitted job; a type is called like its file.
-    assert {"name", "type", "priority", "submitter_platform"} < set(job) and f"scripts/{job['type']}.js" in README
+    assert {"name", "type", "priority", "submitter_platform"} < set(job) and f"scripts/{job['type']}.js" in MANUAL
     compiled = compile_job(**job["settings"])
     assert compiled["error"] == "" and len(compiled["tasks"]) == 6
     assert set(job["settings"]) == {setting["key"] for setting in compiled["type"]["settings"]}
