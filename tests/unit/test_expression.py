@@ -2,6 +2,7 @@
 """Emotions: neutral at zero, monotone, within limits, and closures that survive any mix."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,26 @@ def test_every_emotion_has_action_units_and_a_source():
         assert entry["source"], name
 
 
+def test_voice_energy_of_a_long_sound_is_the_one_of_all_running_sums():
+    """It reads in pieces of 2**18 samples; eight of them and a bit, to the last bit, and what it holds stays small."""
+    rate, count = 16_000, 2 * (1 << 20) + 4_321
+    sound = np.random.default_rng(3).standard_normal(count).astype(np.float32) * np.linspace(0, 0.2, count, dtype=np.float32)
+    tracemalloc.start()
+    energy = voice_energy(sound, rate, 50.0)
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert held < 10e6  # all running sums at once took 50 MB
+    rules = load_expressions()
+    total = np.concatenate(([0.0], np.cumsum(np.square(sound.astype(np.float64)))))
+    reach = round(rules.window_seconds / 2 * 50.0) * rate / 50.0
+    centre = np.arange(int(count * 50.0 / rate + 1e-6)) * rate / 50.0
+    first = np.clip(np.round(centre - reach), 0, count).astype(np.int64)
+    last = np.clip(np.round(centre + reach), 0, count).astype(np.int64)
+    level = 10.0 * np.log10(np.maximum((total[last] - total[first]) / (2.0 * reach), 1e-10))
+    wanted = np.clip((level - rules.quiet_db) / (rules.loud_db - rules.quiet_db), 0.0, 1.0).astype(np.float32)
+    assert np.array_equal(energy, wanted)
+
+
 def test_voice_energy():
     rate = 16000
     assert np.all(voice_energy(np.zeros(rate), rate, 50.0) == 0.0)
@@ -165,3 +186,7 @@ def test_voice_energy():
     middle = voice_energy(0.02 * tone, rate, 50.0)[50]
     # A sine of amplitude 0.02 is at -37 dB.
     assert middle == pytest.approx((50.0 - 36.99) / 32.0, abs=0.01)
+    # A frame that has only begun is one of silence behind the last sample.
+    assert np.array_equal(voice_energy(tone, rate, 50.0, frame_count=101)[:100], voice_energy(tone, rate, 50.0))
+    padded = np.pad(tone[:-100], (0, 100))
+    assert np.array_equal(voice_energy(tone[:-100], rate, 50.0, frame_count=100), voice_energy(padded, rate, 50.0))
