@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Phone times of recordings whose text is known: forced alignment with pocketsphinx's US English model.
+"""Align recordings of known text with pocketsphinx's US English model.
 
-Two passes over each clip: the first finds the words (and which pronunciation was spoken), the second the phones.
-Settings are those that were measured to align every clip: no best-path search, beams of 1e-80, cepstral mean of the
-whole clip, and a noise floor 55 dB under the peak because digital silence breaks the scores. Boundaries come in 10 ms
-frames and were measured to be 5 to 10 ms early, hence ALIGNER_BIAS_SECONDS.
+Two passes over each clip: the first finds the words (and which pronunciation was spoken), the second the phones. The
+settings were measured to align every clip: no best-path search, beams of 1e-80, cepstral mean of the whole clip, and a
+noise floor 55 dB under the peak because digital silence breaks the scores. Boundaries are multiples of 10 ms and were
+measured to be 5 to 10 ms early, hence ALIGNER_BIAS_SECONDS.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _SPOKEN_SIGNS = {"&": " and ", "%": " percent ", "#": " hash ", "*": " star ", "
 
 
 def english_words(text: str) -> list[Word]:
-    """Words of an English text with their pronunciation by flite's lexicon.
+    """Split an English text into words with their pronunciation by flite's lexicon.
 
-    Single digits are read by their names. Raises ValueError for longer numbers: nobody knows how they were read.
+    Single digits are read by their names. Raises ValueError for longer numbers, whose reading is ambiguous.
     """
     for sign, spoken in _SPOKEN_SIGNS.items():
         text = text.replace(sign, spoken)
@@ -54,9 +54,9 @@ def english_words(text: str) -> list[Word]:
 
 
 def foreign_words(text: str, language: str) -> list[Word]:
-    """Words of a text in a language that espeak-ng reads, with its sounds mapped to the nearest English ones.
+    """Split a text in a language of espeak-ng into words, with its sounds mapped to the nearest English ones.
 
-    Each pronunciation is a word of its own. Raises ValueError for sounds without a mapping.
+    Each pronunciation is a separate word. Raises ValueError for sounds without a mapping.
     """
     words: list[Word] = []
     for tokens in phonemes(text, language):
@@ -72,7 +72,7 @@ def foreign_words(text: str, language: str) -> list[Word]:
 
 
 class Aligner:
-    """One decoder, used for many clips. Not thread-safe."""
+    """A decoder for many clips. Not thread-safe."""
 
     def __init__(self) -> None:
         import pocketsphinx
@@ -102,9 +102,10 @@ class Aligner:
         self._decoder.end_utt()
 
     def align(self, samples: NDArray[np.float32], words: Sequence[Word]) -> tuple[list[TimedPhone], float]:
-        """Phones with times in seconds and the mean log score per frame of all that is not silence (0 is best).
+        """Align words to a sound: phones with times in seconds, and the mean log score per frame apart from silence (0 is
+        best).
 
-        ``samples`` are -1..1 at 16 kHz. Raises ValueError when the words do not fit the sound.
+        ``samples`` are -1..1 at 16 kHz. Raises ValueError if the words do not fit the sound.
         """
         if not words:
             raise ValueError("no words")
@@ -150,9 +151,9 @@ class Aligner:
 
 
 def match_stress(phones: Sequence[str], sounds: Sequence[tuple[str, int]]) -> list[int]:
-    """Stress for the phones of a spoken word from a dictionary form that may have other phones.
+    """Transfer stress from a dictionary form, which may have other phones, to the phones of a spoken word.
 
-    Vowels are matched in order; where their numbers differ, by their place in the word.
+    Vowels are matched in order, or by their place in the word if their numbers differ.
     """
     marks = [stress for phone, stress in sounds if phone in VOWELS]
     places = [index for index, phone in enumerate(phones) if phone in VOWELS]
@@ -166,7 +167,7 @@ def match_stress(phones: Sequence[str], sounds: Sequence[tuple[str, int]]) -> li
 
 
 def read_alignments(path: Path) -> dict[str, tuple[list[TimedPhone], float]]:
-    """Alignments kept so far, by clip id; a clip that could not be aligned has no phones."""
+    """Read the stored alignments by clip id; a clip that could not be aligned has no phones."""
     known: dict[str, tuple[list[TimedPhone], float]] = {}
     if not path.is_file():
         return known
@@ -174,7 +175,7 @@ def read_alignments(path: Path) -> dict[str, tuple[list[TimedPhone], float]]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError:
-            continue  # the last line of a run that was cut off
+            continue  # the last line of an interrupted run
         phones = [TimedPhone(phone, start, end, stress) for phone, start, end, stress in row.get("phones", ())]
         known[row["id"]] = (phones, row.get("quality", float("nan")))
     return known
@@ -191,8 +192,8 @@ def align_corpus(
 ) -> list[str]:
     """Align all clips of a corpus that have text and are not aligned yet; returns one sentence per failure.
 
-    Every result is kept at once in ``alignments/<corpus>.jsonl``; the shards are updated from time to time and at
-    the end, so training can go on reading meanwhile. Clips that cannot be aligned lose their older phones too.
+    Every result is stored at once in ``alignments/<corpus>.jsonl``; the shards are updated from time to time and at
+    the end, so training can read them meanwhile. Clips that cannot be aligned lose their older phones too.
     """
     path = cache / "alignments" / f"{corpus}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -223,7 +224,7 @@ def align_corpus(
 
 
 def store_alignments(cache: Path, corpus: str, known: dict[str, tuple[list[TimedPhone], float]]) -> int:
-    """Write alignments into the shards of a corpus; returns how many clips were found."""
+    """Write alignments into the shards of a corpus; returns the number of clips found."""
     shards = sorted((cache / "corpora" / corpus).glob("*.json"))
     return sum(rewrite_phones(cache, corpus, shard.stem, known) for shard in shards)
 

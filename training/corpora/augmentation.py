@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a microphone, a room, a telephone and other people do to a voice, while it is being trained on.
+"""Augment speech with the effects of microphones, rooms, telephones and other people.
 
-Everything here keeps the time of every sample (no filter delays, rooms begin at their direct path), so labels stay
-true; only :func:`change_speed` moves time, by a factor that it is told. All sound is float32 ``[samples]``, -1..1 at 16 kHz.
+Everything here keeps the time of every sample (no filter delays, rooms begin at their direct path), so that labels stay true;
+only :func:`change_speed` changes time, by a given factor. All sound is float32 ``[samples]``, -1..1 at 16 kHz.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ Samples = NDArray[np.float32]
 
 
 def fft_size(count: int) -> int:
-    """The smallest size of at least ``count`` that an FFT does fast: 2, 3, 5 or 15 times powers of two."""
+    """Return the smallest size of at least ``count`` with a fast FFT: 2, 3, 5 or 15 times powers of two."""
     return min(base << max(0, int(np.ceil(np.log2(count / base)))) for base in (1, 3, 5, 15) if count > 0)
 
 
 def power_of(samples: Samples) -> float:
-    """Mean square."""
+    """Return the mean square."""
     return float(np.dot(samples, samples)) / max(1, len(samples))
 
 
 def active_power(samples: Samples) -> float:
-    """Mean square of the louder 20 ms blocks (those within 30 dB of the loudest): the voice without its pauses."""
+    """Return the mean square of the louder 20 ms blocks (within 30 dB of the loudest): the voice without its pauses."""
     count = len(samples) // 320
     if not count:
         return power_of(samples)
@@ -39,7 +39,7 @@ def active_power(samples: Samples) -> float:
 
 
 def change_speed(samples: Samples, ratio: float) -> Samples:
-    """The sound ``ratio`` times as fast and as high, band-limited: label times divide by ``ratio``."""
+    """Speed a sound up by ``ratio``, pitch included, band-limited: label times divide by ``ratio``."""
     count = len(samples)
     wanted = max(1, round(count / ratio))
     size = fft_size(count + 512)
@@ -54,7 +54,7 @@ def change_speed(samples: Samples, ratio: float) -> Samples:
 
 
 def coloured_noise(count: int, random: np.random.Generator, slope: float) -> Samples:
-    """Noise of root mean square 1 whose power falls by ``slope`` times 3 dB an octave above 40 Hz (0 white, 1 pink)."""
+    """Make noise of root mean square 1 whose power falls by ``slope`` times 3 dB an octave above 40 Hz (0 white, 1 pink)."""
     size = fft_size(count)
     spectrum = np.fft.rfft(random.standard_normal(size, dtype=np.float32))
     hertz = np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE)
@@ -63,7 +63,7 @@ def coloured_noise(count: int, random: np.random.Generator, slope: float) -> Sam
 
 
 def hum(count: int, random: np.random.Generator) -> Samples:
-    """Mains hum or a fan: overtones of a low tone with random strengths, root mean square 1."""
+    """Make mains hum or a fan: overtones of a low tone with random strengths, root mean square 1."""
     base = float(random.choice((50.0, 60.0, random.uniform(35.0, 240.0))))
     time = np.arange(count, dtype=np.float32) / SAMPLE_RATE
     sound = np.zeros(count, dtype=np.float32)
@@ -74,7 +74,7 @@ def hum(count: int, random: np.random.Generator) -> Samples:
 
 
 def breath(count: int, random: np.random.Generator) -> Samples:
-    """Breathing in and out without voice: band noise with a wide resonance, swelling; root mean square 1."""
+    """Make unvoiced breathing in and out: band noise with a wide resonance, swelling; root mean square 1."""
     noise = coloured_noise(count, random, float(random.uniform(0.0, 0.6)))
     size = fft_size(count)
     hertz = np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE)
@@ -94,7 +94,7 @@ def breath(count: int, random: np.random.Generator) -> Samples:
 
 
 def music(count: int, random: np.random.Generator) -> Samples:
-    """Instruments without a voice: chords, a bass line and beats in a random key and tempo; root mean square 1."""
+    """Make instruments without a voice: chords, a bass line and beats in a random key and tempo; root mean square 1."""
     time_of_beat = 60.0 / float(random.uniform(70, 170)) / int(random.choice((1, 2)))
     key = float(random.uniform(98.0, 196.0))
     scale = np.array((0, 2, 3, 5, 7, 8, 10) if random.random() < 0.5 else (0, 2, 4, 5, 7, 9, 11))
@@ -127,7 +127,7 @@ def music(count: int, random: np.random.Generator) -> Samples:
 
 
 def tones(count: int, random: np.random.Generator) -> Samples:
-    """Beeps, sweeps and steady tones; root mean square 1."""
+    """Make beeps, sweeps and steady tones; root mean square 1."""
     time = np.arange(count) / SAMPLE_RATE
     kind = int(random.integers(0, 3))
     first, second = random.uniform(120, 4000, 2)
@@ -143,7 +143,8 @@ def tones(count: int, random: np.random.Generator) -> Samples:
 
 
 def room_response(random: np.random.Generator) -> Samples:
-    """A made-up room: direct path 1 at sample 0, a few early reflections, a tail that decays by 60 dB in 0.1 to 0.8 s."""
+    """Make a synthetic room response: direct path 1 at sample 0, a few early reflections, a tail that decays by 60 dB in 0.1 to
+    0.8 s."""
     decay_seconds = float(np.exp(random.uniform(np.log(0.1), np.log(0.8))))
     count = int(min(0.6, decay_seconds) * SAMPLE_RATE)
     time = np.arange(count, dtype=np.float32) / SAMPLE_RATE
@@ -161,7 +162,7 @@ def room_response(random: np.random.Generator) -> Samples:
 
 
 def _equaliser(hertz: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float32]:
-    """A smooth random response: a tilt of at most 6 dB an octave over the band, some bumps, sometimes a low-pass."""
+    """Make a smooth random response: a tilt of at most 6 dB an octave over the band, some bumps, sometimes a low-pass."""
     octaves = np.log2(np.maximum(hertz, 60.0) / 1000.0)
     decibels = float(random.uniform(-3.0, 3.0)) * octaves
     for _ in range(int(random.integers(0, 4))):
@@ -175,7 +176,7 @@ def _equaliser(hertz: NDArray[np.float64], random: np.random.Generator) -> NDArr
 
 
 def telephone_band(samples: Samples, random: np.random.Generator) -> Samples:
-    """About 300 to 3400 Hz with soft edges, mostly with the 8 bit mu-law of G.711 after it."""
+    """Limit sound to about 300 to 3400 Hz with soft edges, mostly followed by the 8 bit mu-law of G.711."""
     size = fft_size(len(samples))
     hertz = np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE)
     low, high = float(random.uniform(150, 350)), float(random.uniform(3200, 3900))
@@ -189,7 +190,7 @@ def telephone_band(samples: Samples, random: np.random.Generator) -> Samples:
 
 
 def mu_law(samples: Samples) -> Samples:
-    """8 bit mu-law there and back, at a peak of 0.7."""
+    """Encode and decode 8 bit mu-law, at a peak of 0.7."""
     peak = max(float(np.max(np.abs(samples), initial=0.0)), 1e-6) / 0.7
     coded = np.sign(samples) * np.log1p(255.0 * np.abs(samples / peak)) / np.log(256.0)
     coded = np.rint(coded * 127.0) / 127.0
@@ -198,7 +199,7 @@ def mu_law(samples: Samples) -> Samples:
 
 @dataclass(frozen=True)
 class NoiseBank:
-    """Recorded noise, made music and voices to mix from, and the responses of measured and of box-shaped rooms."""
+    """Recorded noise, synthetic music and voices to mix from, and the responses of measured and of box-shaped rooms."""
 
     noises: Sequence[Clip]
     music: Sequence[Clip]
@@ -208,7 +209,7 @@ class NoiseBank:
 
     @classmethod
     def load(cls, cache: Path | str) -> NoiseBank:
-        """Everything that the cache has for the training split (development noise stays unheard)."""
+        """Load everything in the cache for the training split (development noise stays unheard)."""
         noises: list[Clip] = []
         music: list[Clip] = []
         voices: list[Clip] = []
@@ -224,21 +225,22 @@ class NoiseBank:
         return cls(noises, music, voices, rooms, boxes)
 
     def room(self, random: np.random.Generator) -> Samples:
-        """A room: mostly the image-source boxes, whose echoes repeat as real ones do; else decaying noise or a measured one."""
+        """Draw a room: mostly image-source boxes, whose echoes repeat as in real rooms; else decaying noise or a measured
+        one."""
         kind = float(random.random())
         kept = self.boxes if kind < 0.55 else self.rooms if kind < 0.65 else ()
         return kept[int(random.integers(len(kept)))] if kept else room_response(random)
 
     def recorded_noise(self, count: int, random: np.random.Generator) -> Samples:
-        """Recorded background noise, root mean square 1: pieces one after the other with short fades."""
+        """Draw recorded background noise, root mean square 1: pieces in turn with short fades."""
         return self._join(self.noises, count, random)
 
     def some_music(self, count: int, random: np.random.Generator) -> Samples:
-        """Music without a voice, root mean square 1; made on the spot where the cache has none."""
+        """Draw music without a voice, root mean square 1; made on the spot if the cache has none."""
         return self._join(self.music, count, random) if self.music else music(count, random)
 
     def babble(self, count: int, random: np.random.Generator) -> Samples:
-        """Three to seven people talking at once, root mean square 1."""
+        """Mix three to seven people talking at once, root mean square 1."""
         sound = np.zeros(count, dtype=np.float32)
         for _ in range(int(random.integers(3, 8))):
             sound += self._join(self.voices, count, random) * float(random.uniform(0.4, 1.0))
@@ -270,7 +272,7 @@ def _responses(path: Path) -> list[Samples]:
 
 
 def draw_noise(count: int, random: np.random.Generator, bank: NoiseBank) -> Samples:
-    """Noise of a random kind, root mean square 1."""
+    """Draw noise of a random kind, root mean square 1."""
     kind = float(random.random())
     if kind < 0.45 or not (bank.noises and bank.voices):
         noise = coloured_noise(count, random, float(random.uniform(-0.3, 2.2)))
@@ -289,9 +291,9 @@ def draw_noise(count: int, random: np.random.Generator, bank: NoiseBank) -> Samp
 
 
 def augment(samples: Samples, random: np.random.Generator, bank: NoiseBank) -> Samples:
-    """The sound as some other microphone might have got it: room, tone, noise, line, level; same length and times.
+    """Augment a sound as another microphone might have recorded it: room, tone, noise, line, level; same length and times.
 
-    One in eight comes out as it went in but for its level and a faint noise floor.
+    One in eight only changes in level and gets a faint noise floor.
     """
     count = len(samples)
     sound = samples.astype(np.float32)

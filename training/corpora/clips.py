@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Speech with phone times, stored so that training can read any stretch of it at once.
+"""Store speech with phone times, so that training can read any stretch of it at once.
 
 A cache holds one folder per corpus and any number of shards in it, each made of three files:
 
-``<shard>.samples.npy``
-    int16 ``[samples]``, 16 kHz mono, all clips one after the other (memory-mapped when read);
-``<shard>.phones.npz``
-    ``offsets [clips + 1]`` into ``phone``, ``start``, ``end``, ``stress`` ``[phones]``, and ``quality [clips]``;
-``<shard>.json``
-    the corpus, its licence and source, and one record per clip. It is written last, so a shard without it does
-    not exist for the reader, and a run that was cut off repeats only the shard it was writing.
+``<shard>.samples.npy`` int16 ``[samples]``, 16 kHz mono, all clips one after the other (memory-mapped when read);
+``<shard>.phones.npz`` ``offsets [clips + 1]`` into ``phone``, ``start``, ``end``, ``stress`` ``[phones]``, and ``quality
+[clips]``; ``<shard>.json`` the corpus, its licence and source, and one record per clip. It is written last, so a shard
+without it does not exist for the reader, and an interrupted run repeats only the shard that it was writing.
 
 Phone times can be replaced later (better alignment) without touching the sound. This module only knows the
 storage; which recordings go in, and under which split, is decided in ``prepare``.
@@ -31,13 +28,13 @@ from ...animation.face.phones import PHONE_INDEX, PHONES, SILENCE, TimedPhone
 
 SAMPLE_RATE = 16000
 
-# 'train' and 'development' clips carry phones; the two others do not, or must not be learned from.
+# 'train' and 'development' clips carry phones; the other two do not, or must not be learned from.
 SPLITS = ("train", "development", "evaluation", "unlabelled", "unlabelled_development")
 
 
 @dataclass(frozen=True)
 class ClipRecord:
-    """A clip on its way into the cache: float samples -1..1 at 16 kHz and phones (None: nobody knows them)."""
+    """A clip on its way into the cache: float samples -1..1 at 16 kHz and phones (None if unknown)."""
 
     id: str
     speaker: str
@@ -53,7 +50,7 @@ class ClipRecord:
 
 
 def fill_silence(phones: Iterable[TimedPhone], duration: float) -> list[TimedPhone]:
-    """The same phones cut to 0..duration, with silence in every gap, so that each instant has one phone.
+    """Cut phones to 0..duration and fill every gap with silence, so that each instant has one phone.
 
     Overlaps go to the later phone; neighbouring silences become one. ``duration`` is in seconds.
     """
@@ -88,14 +85,14 @@ def fill_silence(phones: Iterable[TimedPhone], duration: float) -> list[TimedPho
 
 
 def as_int16(samples: NDArray[np.float32] | NDArray[np.int16]) -> NDArray[np.int16]:
-    """Samples as stored; floats are rounded and held within the range."""
+    """Convert samples to their stored form; floats are rounded and clamped to the range."""
     if samples.dtype == np.int16:
         return samples  # type: ignore[return-value]
     return np.clip(np.rint(np.asarray(samples, dtype=np.float32) * 32767.0), -32768, 32767).astype(np.int16)
 
 
 def pack_phones(clips: Sequence[Sequence[TimedPhone] | None], quality: Sequence[float]) -> dict[str, NDArray]:
-    """Phones of a shard as flat arrays; a clip without phones has an empty range."""
+    """Flatten the phones of a shard into arrays; a clip without phones has an empty range."""
     offsets = np.zeros(len(clips) + 1, dtype=np.int64)
     flat: list[TimedPhone] = []
     for index, phones in enumerate(clips):
@@ -112,7 +109,7 @@ def pack_phones(clips: Sequence[Sequence[TimedPhone] | None], quality: Sequence[
 
 
 def _replace(path: Path, write) -> None:
-    """Write beside the file and rename, so that a reader never sees half a file."""
+    """Write beside the file and rename, so that a reader never sees a partial file."""
     partial = path.with_name(f"{path.name}.partial")
     with open(partial, "wb") as stream:
         write(stream)
@@ -120,12 +117,12 @@ def _replace(path: Path, write) -> None:
 
 
 def shard_exists(cache: Path, corpus: str, shard: str) -> bool:
-    """Whether this shard is complete."""
+    """Return whether this shard is complete."""
     return (Path(cache) / "corpora" / corpus / f"{shard}.json").is_file()
 
 
 def write_shard(cache: Path, corpus: str, shard: str, licence: str, source: str, records: Sequence[ClipRecord]) -> None:
-    """Write one complete shard. Clips whose phones are known get silence in their gaps."""
+    """Write one complete shard. Clips with known phones get silence in their gaps."""
     folder = Path(cache) / "corpora" / corpus
     folder.mkdir(parents=True, exist_ok=True)
     pieces = [as_int16(record.samples) for record in records]
@@ -152,7 +149,7 @@ def write_shard(cache: Path, corpus: str, shard: str, licence: str, source: str,
 
 
 def rewrite_phones(cache: Path, corpus: str, shard: str, phones: dict[str, tuple[Sequence[TimedPhone], float]]) -> int:
-    """Replace the phones of the clips named in ``phones`` (id -> phones, quality); returns how many were found."""
+    """Replace the phones of the clips named in ``phones`` (id -> phones, quality); returns the number found."""
     base = Path(cache) / "corpora" / corpus
     header = json.loads((base / f"{shard}.json").read_text())
     with np.load(base / f"{shard}.phones.npz") as arrays:
@@ -178,10 +175,11 @@ def rewrite_phones(cache: Path, corpus: str, shard: str, phones: dict[str, tuple
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """One stretch of sound with one talker. Arrays are views: ``phone`` (index into PHONES), ``start`` and ``end``
-    in seconds from the clip's first sample, ``stress``; all ``[phones]``, empty when nobody knows the phones.
+    """One stretch of sound with one talker.
 
-    ``quality`` is the aligner's mean log score per 10 ms frame (0 best; nan for exact or unknown times).
+    Arrays are views: ``phone`` (index into PHONES), ``start`` and ``end`` in seconds from the clip's first sample, ``stress``;
+    all ``[phones]``, empty if the phones are unknown. ``quality`` is the aligner's mean log score per 10 ms frame (0 best; nan
+    for exact or unknown times).
     """
 
     id: str
@@ -210,7 +208,7 @@ class Clip:
         return self.length / SAMPLE_RATE
 
     def samples(self, first: int = 0, count: int | None = None) -> NDArray[np.float32]:
-        """Float32 samples -1..1 at 16 kHz from sample ``first`` of the clip on (at most ``count``), a copy."""
+        """Read float32 samples -1..1 at 16 kHz from sample ``first`` of the clip on (at most ``count``), a copy."""
         last = self.length if count is None else min(self.length, first + count)
         return self._store[self._first + first : self._first + last].astype(np.float32) / 32768.0
 
@@ -251,9 +249,9 @@ class Corpus:
 
 
 def load_clips(cache: Path | str, corpora: Iterable[str] | None = None) -> list[Clip]:
-    """All clips that are complete in the cache now, of all splits, in the order of corpus, shard and position.
+    """List all complete clips in the cache, of all splits, in the order of corpus, shard and position.
 
-    ``corpora`` keeps only the corpora named. Raises FileNotFoundError when there is no cache.
+    ``corpora`` keeps only the named corpora. Raises FileNotFoundError if there is no cache.
     """
     root = Path(cache) / "corpora"
     if not root.is_dir():
@@ -298,7 +296,7 @@ def load_clips(cache: Path | str, corpora: Iterable[str] | None = None) -> list[
 
 
 def is_in_split(clip: Clip, split: str) -> bool:
-    """Whether a clip belongs to one of SPLITS: its own split, and apart those whose phones nobody knows."""
+    """Return whether a clip belongs to one of SPLITS: its own split, and a separate one for clips with unknown phones."""
     if split == "evaluation" or clip.split == "evaluation":
         return clip.split == split
     labelled = len(clip.phone) > 0
@@ -312,12 +310,12 @@ def is_in_split(clip: Clip, split: str) -> bool:
 def load_corpus(
     cache: Path | str, split: str, *, corpora: Iterable[str] | None = None, minimum_quality: float | None = None
 ) -> Corpus:
-    """All clips of a split that are complete in the cache now.
+    """Load all complete clips of a split in the cache.
 
-    ``split`` is one of SPLITS: 'train' and 'development' hold only clips with phones, 'unlabelled' and
-    'unlabelled_development' the clips of the same talkers without. 'evaluation' is never learned from. ``corpora``
-    keeps only the corpora named; ``minimum_quality`` drops aligned clips whose mean score per frame is lower.
-    Raises ValueError for an unknown split, FileNotFoundError when there is no cache.
+    ``split`` is one of SPLITS: 'train' and 'development' hold only clips with phones, 'unlabelled' and 'unlabelled_development'
+    the clips of the same talkers without. 'evaluation' is never learned from. ``corpora`` keeps only the named corpora;
+    ``minimum_quality`` drops aligned clips with a lower mean score per frame. Raises ValueError for an unknown split,
+    FileNotFoundError if there is no cache.
     """
     if split not in SPLITS:
         raise ValueError(f"split {split!r} is not one of {SPLITS}")
@@ -328,7 +326,7 @@ def load_corpus(
 
 
 def training_record(corpus: Corpus) -> list[dict[str, object]]:
-    """Name, licence and hours of every corpus in ``corpus``, and its source, as ``model.json`` keeps them."""
+    """List name, licence, hours and source of every corpus in ``corpus``, as in ``model.json``."""
     record: list[dict[str, object]] = []
     for name, members in corpus.by_corpus.items():
         clips = [corpus[index] for index in members]
@@ -338,7 +336,7 @@ def training_record(corpus: Corpus) -> list[dict[str, object]]:
 
 
 def summarise(cache: Path | str) -> str:
-    """A table of hours, clips and talkers by corpus, language and licence, for people to read."""
+    """Tabulate hours, clips and talkers by corpus, language and licence for reading."""
     rows: Counter[tuple[str, str, str, str]] = Counter()
     counts: Counter[tuple[str, str, str, str]] = Counter()
     talkers: dict[tuple[str, str, str, str], set[str]] = {}

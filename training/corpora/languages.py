@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m voxrig.training.corpora.languages``: writes animation/face/languages.json from the phones of the training clips.
+"""``python -m voxrig.training.corpora.languages``: write animation/face/languages.json from the phones of the training clips.
 
-Counted is which phone follows which, in English and in all other languages of the cache, each of which weighs the same. Both
-tables are conditional probabilities, drawn towards the phones' own frequencies where a pair is rare (as if each phone had been
-seen ``PRIOR`` more times, followed by any phone in proportion to its frequency); what is kept is their log ratio.
+Successive phones are counted in English and in all other languages of the cache, each of which has the same weight. Both
+tables are conditional probabilities, drawn towards the phones' own frequencies where a pair is rare (as if each phone had
+been seen ``PRIOR`` more times, followed by any phone in proportion to its frequency); their log ratio is stored.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from .clips import Clip, load_clips
 OUTPUT = Path(__file__).resolve().parents[2] / "animation" / "face" / "languages.json"
 PRIOR = 20.0
 OTHERS_WEIGH = 280_000.0
-"""Pairs that all other languages together count as."""
+"""Number of pairs that all other languages together count as."""
 
 
 def count_pairs(clips: Iterable[Clip]) -> dict[str, NDArray[np.float64]]:
-    """``[phone, phone]`` by language: how often the second follows the first, across silences, without repetitions."""
+    """Count by language how often the second phone follows the first, ``[phone, phone]``, across silences, without
+    repetitions."""
     counts: dict[str, NDArray[np.float64]] = {}
     for clip in clips:
         spoken = clip.phone[clip.phone != PHONE_INDEX[SILENCE]].astype(np.int64)
@@ -39,7 +40,7 @@ def count_pairs(clips: Iterable[Clip]) -> dict[str, NDArray[np.float64]]:
 
 
 def log_ratios(counts: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """``[phone, phone]`` without silence: the log of how much likelier the second follows the first in English."""
+    """Return the log of how much likelier the second phone follows the first in English, ``[phone, phone]`` without silence."""
     others = [table / table.sum() for language, table in counts.items() if language != "en"]
     return np.log(_following(counts["en"]) / _following(OTHERS_WEIGH * np.mean(others, axis=0)))
 

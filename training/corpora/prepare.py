@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Prepare everything that training reads: ``python -m voxrig.training.corpora.prepare --data DIR --cache DIR``.
 
-Steps are cached and can be interrupted at any moment; starting again goes on with what is missing. A recording or
+Steps are cached and can be interrupted at any moment; starting again does only what is missing. A recording or
 sentence that fails is written to ``problems.txt`` in the cache and skipped.
 """
 
@@ -49,11 +49,11 @@ FOREIGN_WITH_TEXT = ("kerstin_de", "nathalie_nl")
 
 STEPS = ("recordings", "noise", "alignment", "synthesis", "revoicing")
 
-# Minutes of sound without speech that are made, by kind; the face is still in all of it.
+# Minutes of synthetic sound without speech, by kind; the face is still throughout.
 STILL_MINUTES = {"music": 40, "breath": 25, "coloured": 20, "hum": 15, "tones": 10, "silence": 4}
 _STILL_CLIP_SECONDS = 10
 BOXES = 320
-"""Box-shaped rooms that are made, by the image-source method."""
+"""Number of box-shaped rooms made by the image-source method."""
 
 
 def note_problems(cache: Path, problems: list[str]) -> None:
@@ -68,7 +68,7 @@ def note_problems(cache: Path, problems: list[str]) -> None:
 
 
 def prepare_recordings(data: Path, cache: Path) -> None:
-    """Decode all recordings into shards, with the phone lists that come with the data."""
+    """Decode all recordings into shards, with the phone lists in the data."""
     speech = data / "speech"
     index = read_index(speech)
     for recordings in RECORDINGS:
@@ -87,7 +87,7 @@ def prepare_recordings(data: Path, cache: Path) -> None:
 
 
 def prepare_russian(folder: Path, cache: Path) -> None:
-    """The recordings inside Debian's festvox-ru, where it is installed or unpacked; left out otherwise."""
+    """Prepare the recordings inside Debian's festvox-ru, if it is installed or unpacked."""
     if shard_exists(cache, "festvox_ru", "festvox_ru") or not folder.is_dir():
         return
     clips, problems = read_russian_voice(folder)
@@ -97,7 +97,7 @@ def prepare_russian(folder: Path, cache: Path) -> None:
 
 
 def prepare_tracked_talker(data: Path, cache: Path) -> None:
-    """The talker with tracked lips: for calibration and evaluation, so the split is never 'train'."""
+    """Prepare the talker with tracked lips for calibration and evaluation, so the split is never 'train'."""
     import soundfile
 
     if shard_exists(cache, "grid_lips", "grid_lips"):
@@ -143,7 +143,7 @@ def prepare_noise(data: Path, cache: Path) -> None:
 
 
 def make_still_sound(kind: str, count: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """Sound without speech of a kind of STILL_MINUTES, at a random level, over a faint noise floor."""
+    """Make sound without speech of a kind of STILL_MINUTES, at a random level, over a faint noise floor."""
     if kind == "silence":
         return np.zeros(count, dtype=np.float32)
     sounds = {"music": music, "breath": breath, "hum": hum, "tones": tones}
@@ -157,14 +157,14 @@ def make_still_sound(kind: str, count: int, random: np.random.Generator) -> NDAr
 
 
 def prepare_synthesis(data: Path, cache: Path) -> None:
-    """Render all synthetic shards that are missing; a shard that fails is tried again next time."""
+    """Render all missing synthetic shards; a shard that fails is tried again next time."""
     for plan, shard in shard_order(voice_plans()):
         if not shard_exists(cache, plan.corpus, shard):
             note_problems(cache, render_apart(plan, shard, data, cache))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """Return the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m voxrig.training.corpora.prepare", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with speech/, text/ and grid_lips/")
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"), help="where the result is kept")

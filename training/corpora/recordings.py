@@ -51,12 +51,12 @@ RECORDINGS: tuple[Recordings, ...] = (
 
 
 def name_fraction(name: str) -> float:
-    """A fixed number 0..1 for a name, the same on every machine: decides what is held out by name."""
+    """Return a fixed number 0..1 for a name, the same on every machine: decides what is held out by name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") / 2**32
 
 
 def read_index(speech: Path) -> dict[str, list[dict[str, str]]]:
-    """Rows of index.tsv by dataset."""
+    """Return rows of index.tsv by dataset."""
     rows: dict[str, list[dict[str, str]]] = {}
     with open(speech / "index.tsv", encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE):
@@ -65,7 +65,7 @@ def read_index(speech: Path) -> dict[str, list[dict[str, str]]]:
 
 
 def split_of(row: dict[str, str], librispeech_development: frozenset[str]) -> str:
-    """'train' or 'development' for one row of the index."""
+    """Return 'train' or 'development' for one row of the index."""
     dataset, talker, name = row["dataset"], row["speaker"], row["utt"]
     if dataset == "librispeech_subset":
         held_out = talker == "27" or talker in librispeech_development
@@ -86,13 +86,13 @@ def split_of(row: dict[str, str], librispeech_development: frozenset[str]) -> st
 
 
 def librispeech_development_talkers(rows: list[dict[str, str]]) -> frozenset[str]:
-    """The talkers with the highest numbers."""
+    """Return the talkers with the highest numbers."""
     talkers = sorted({int(row["speaker"]) for row in rows})
     return frozenset(str(number) for number in talkers[-LIBRISPEECH_DEVELOPMENT_TALKERS:])
 
 
 def read_phone_table(path: Path, shift_seconds: float) -> dict[str, list[TimedPhone]]:
-    """Phones per utterance from a table ``utt <tab> PHONE:start:end ...``; boundaries are moved by ``shift_seconds``.
+    """Return phones per utterance from a table ``utt <tab> PHONE:start:end ...``; boundaries are moved by ``shift_seconds``.
 
     The beginning of the first and the end of the last phone stay: they are the ends of the clip, not boundaries.
     """
@@ -114,7 +114,7 @@ def read_phone_table(path: Path, shift_seconds: float) -> dict[str, list[TimedPh
 def read_recordings(
     speech: Path, recordings: Recordings, rows: list[dict[str, str]], phones: dict[str, list[TimedPhone]]
 ) -> Iterator[tuple[str, list[ClipRecord], list[str]]]:
-    """Per sound file of a corpus: shard name, its clips, and one sentence per clip or file that could not be read.
+    """Yield per sound file of a corpus: shard name, its clips, and one sentence per clip or file that could not be read.
 
     Noise gets a still face: its phones are one silence from end to end.
     """
@@ -174,7 +174,7 @@ RUSSIAN_LICENCE = "BSD-like (N. Shmyrev), Debian festvox-ru"
 
 
 def read_russian_voice(folder: Path) -> tuple[list[ClipRecord], list[str]]:
-    """620 sentences of one man from Debian's festvox-ru (``.../msu_ru_nsh_clunits``), with the voice's own phone times.
+    """Read 620 sentences of one man from Debian's festvox-ru (``.../msu_ru_nsh_clunits``), with the voice's own phone times.
 
     Its times come from an EHMM labeller: 10 to 20 ms from the sound's events. Returns clips and problems.
     """
@@ -217,7 +217,7 @@ def read_russian_voice(folder: Path) -> tuple[list[ClipRecord], list[str]]:
 
 
 def read_room_responses(speech: Path) -> list[NDArray[np.float32]]:
-    """The measured room responses, 16 kHz, each beginning at its direct path and scaled to a direct path of 1."""
+    """Read the measured room responses, 16 kHz, each beginning at its direct path and scaled to a direct path of 1."""
     import soundfile
 
     responses: list[NDArray[np.float32]] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Impulse responses of box-shaped rooms, by the image-source method. float32 ``[samples]`` at 16 kHz."""
+"""Compute impulse responses of box-shaped rooms by the image-source method. float32 ``[samples]`` at 16 kHz."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SPEED_OF_SOUND = 343.0
 def box_response(
     room: ArrayLike, source: ArrayLike, microphone: ArrayLike, reflection: ArrayLike, seconds: float
 ) -> NDArray[np.float32]:
-    """The response from ``source`` to ``microphone``, the direct path at sample 0 and 1 (Allen & Berkley 1979).
+    """Compute the response from ``source`` to ``microphone``, with a direct path of 1 at sample 0 (Allen & Berkley 1979).
 
     ``room``, ``source`` and ``microphone`` are metres along x, y and z; ``reflection`` is the share of the pressure that a
-    wall gives back, one number or ``[2, 3]``: the walls at 0 and those opposite, by axis.
+    wall reflects, one number or ``[2, 3]``: the walls at 0 and those opposite, by axis.
     """
     room, source, microphone = (np.asarray(each, np.float64) for each in (room, source, microphone))
     logarithm = np.log(np.maximum(np.broadcast_to(reflection, (2, 3)), 1e-6))
@@ -26,7 +26,7 @@ def box_response(
     cells = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     direct = float(np.linalg.norm(source - microphone))
     response = np.zeros(round(seconds * SAMPLE_RATE))
-    # Mirrors that are too far to be heard in time are most of the cells: they are left out before any is worked out.
+    # Most mirror cells are too far to be heard in time, so they are dropped before anything is computed.
     reached = SPEED_OF_SOUND * seconds + direct + 2 * float(np.linalg.norm(room))
     cells = cells[np.sum(np.square(2 * cells * room), axis=1) <= reached**2]
     for mirror in np.stack(np.meshgrid(*[[0, 1]] * 3, indexing="ij"), axis=-1).reshape(-1, 3):
@@ -39,7 +39,7 @@ def box_response(
 
 
 def random_box(random: np.random.Generator) -> NDArray[np.float32]:
-    """A room from a closet to an office, a talker and a microphone 0.3 to 3 m away, walls from padded to bare."""
+    """Draw a room from a closet to an office, a talker and a microphone 0.3 to 3 m away, walls from padded to bare."""
     room = random.uniform((2.0, 1.8, 2.1), (8.0, 6.0, 3.5))
     while True:
         source, microphone = (random.uniform(0.25, room - 0.25) for _ in range(2))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is said by which synthetic voice, shard by shard, with a fixed seed.
+"""Assign sentences to synthetic voices, shard by shard, with a fixed seed.
 
-The engines (``synthesis_flite``, ``synthesis_festival``, ``synthesis_espeak``) only turn sentences into sound and
-phones. Here sentences are drawn so that rare phones and lip closures come often, and shards are ordered so that any
-beginning of the list already has the mix of voices that the whole list has.
+The engines (``synthesis_flite``, ``synthesis_festival``, ``synthesis_espeak``) only turn sentences into sound and phones.
+Here sentences are drawn so that rare phones and lip closures come often, and shards are ordered so that any beginning of
+the list already has the mix of voices of the whole list.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from .recordings import read_index, split_of
 SEED = 20261121
 SHARD_SECONDS = 900.0
 
-# How much more often a sentence is drawn for each such phone in it. OY, ZH, TH, CH and JH are under 0.6 % of the
-# phones of the text; lip phones and rounded ones are what viewers look at.
+# How much more often a sentence is drawn for each such phone in it. OY, ZH, TH, CH and JH are under 0.6 % of the phones of the
+# text; viewers look at lip phones and rounded ones.
 PHONE_WEIGHTS: dict[str, float] = {
     "OY": 3.0, "ZH": 3.0, "TH": 1.0, "CH": 1.0, "JH": 1.0, "SH": 0.5, "B": 0.3, "P": 0.3, "F": 0.3, "V": 0.2,
     "M": 0.15, "W": 0.2, "UW": 0.3, "UH": 0.5, "AW": 0.5,
@@ -49,7 +49,7 @@ DRILLS: tuple[str, ...] = (
 )  # fmt: skip
 
 SENTENCES = Path(__file__).parent / "sentences"
-"""Our own lines in other languages, one file per espeak-ng voice."""
+"""Voxrig's own lines in other languages, one file per espeak-ng voice."""
 LANGUAGE_HOURS: dict[str, float] = {
     "de": 0.75, "nl": 0.5, "fr": 0.5, "es": 0.5, "cmn-latn-pinyin": 0.5, "it": 0.25, "pt": 0.25, "pl": 0.25,
     "sv": 0.25, "ru": 0.25, "ja": 0.25, "tr": 0.25, "hi": 0.25, "fi": 0.25,
@@ -61,7 +61,7 @@ Render = Callable[[Sequence[str], np.random.Generator], Iterator[ClipRecord | st
 
 @dataclass(frozen=True)
 class VoicePlan:
-    """A voice and how many hours of it are wanted; ``render`` turns sentences into clips or problems."""
+    """A voice and its intended number of hours; ``render`` turns sentences into clips or problems."""
 
     corpus: str
     name: str
@@ -73,7 +73,7 @@ class VoicePlan:
 
 
 def to_rate(samples: NDArray, rate: int) -> NDArray[np.float32]:
-    """Float32 samples -1..1 at 16 kHz, low-pass resampled; int16 is scaled."""
+    """Resample to float32 samples -1..1 at 16 kHz through a low-pass; int16 is scaled."""
     sound = samples.astype(np.float32) / 32768.0 if samples.dtype == np.int16 else samples.astype(np.float32)
     if rate == SAMPLE_RATE:
         return sound
@@ -85,7 +85,7 @@ def to_rate(samples: NDArray, rate: int) -> NDArray[np.float32]:
 
 @memoise
 def _texts(path: Path) -> tuple[list[str], NDArray[np.float64]]:
-    """Sentences that an English engine can read, and how often each is drawn (sums to 1)."""
+    """Read sentences for an English engine, and the frequency with which each is drawn (sums to 1)."""
     sentences = [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
     sentences = [sentence for sentence in sentences if re.search("[a-zA-Z]{2}", sentence) and len(sentence) < 220]
     sentences += DRILLS
@@ -99,7 +99,7 @@ def _texts(path: Path) -> tuple[list[str], NDArray[np.float64]]:
 
 @memoise
 def _foreign_texts(language: str, data: Path) -> list[str]:
-    """Sentences of another language: our own, or the texts of recordings that are trained on."""
+    """Read sentences of another language: Voxrig's own, or the texts of training recordings."""
     path = SENTENCES / f"{language}.txt"
     if path.is_file():
         return path.read_text(encoding="utf-8").split("\n")[:-1]
@@ -108,7 +108,7 @@ def _foreign_texts(language: str, data: Path) -> list[str]:
 
 
 def draw_sentences(language: str, data: Path, rng: np.random.Generator, count: int) -> list[str]:
-    """``count`` lines of one to three sentences each; English ones are drawn with the weights above."""
+    """Draw ``count`` lines of one to three sentences each; English ones with the weights above."""
     if language == "en":
         sentences, weights = _texts(data / "text" / "sentences.jsonl")
     else:
@@ -178,7 +178,7 @@ def _render_espeak(group: str, language: str = "en") -> Render:
 
 
 def voice_plans() -> list[VoicePlan]:
-    """All voices with their hours: a third flite, a fifth festival, a quarter espeak (klatt-type variants first)."""
+    """List all voices with their hours: a third flite, a fifth festival, a quarter espeak (klatt-type variants first)."""
     flite, festival, espeak = synthesis_flite, synthesis_festival, synthesis_espeak
     hours = {"rms": 4.0, "slt": 3.5, "awb": 3.5, "kal16": 1.5}
     plans = [
@@ -198,7 +198,7 @@ def voice_plans() -> list[VoicePlan]:
 
 
 def shard_order(plans: Sequence[VoicePlan]) -> list[tuple[VoicePlan, str]]:
-    """(plan, shard name) such that every beginning of the list holds the voices in the wanted proportions."""
+    """Order (plan, shard name) so that every beginning of the list holds the voices in the intended proportions."""
     listed: list[tuple[float, VoicePlan, str]] = []
     for plan in plans:
         count = max(1, round(plan.hours * 3600 / SHARD_SECONDS))
@@ -209,12 +209,12 @@ def shard_order(plans: Sequence[VoicePlan]) -> list[tuple[VoicePlan, str]]:
 
 
 def shard_seed(corpus: str, shard: str) -> int:
-    """The random seed of a shard: from its name, so shards do not depend on each other or on their order."""
+    """Derive the random seed of a shard from its name, so that shards do not depend on each other or on their order."""
     return int.from_bytes(hashlib.sha256(f"{SEED}/{corpus}/{shard}".encode()).digest()[:8], "big")
 
 
 def render_shard(plan: VoicePlan, shard: str, data: Path, cache: Path) -> list[str]:
-    """Render and write one shard of about SHARD_SECONDS; returns the problems met."""
+    """Render and write one shard of about SHARD_SECONDS; returns problems."""
     rng = np.random.default_rng(shard_seed(plan.corpus, shard))
     clips: list[ClipRecord] = []
     problems: list[str] = []
@@ -237,7 +237,7 @@ def render_shard(plan: VoicePlan, shard: str, data: Path, cache: Path) -> list[s
 
 
 def render_apart(plan: VoicePlan, shard: str, data: Path, cache: Path) -> list[str]:
-    """As render_shard, in a child process: the engines are C code that a strange sentence can bring down."""
+    """Render a shard like render_shard in a child process, because a strange sentence can crash the C code of the engines."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Speech from espeak-ng (formant synthesis) in many voices and languages, with phone times to the sample.
+"""Synthesise speech with espeak-ng (formant synthesis) in many voices and languages, with sample-exact phone times.
 
-espeak-ng 1.51 is spoken to through its library. Its phone events have two systematic quirks (seen in its source,
+espeak-ng 1.51 is called through its library. Its phone events have two systematic quirks (seen in its source,
 synthesize.c, and measured on its sound), both corrected here: the closure of a voiceless stop is played before the
 stop's event, and the event of a vowel after a liquid or nasal comes after the vowel has begun.
 """
@@ -25,7 +25,7 @@ ENGLISH_ACCENTS = (
     "gmw/en-GB-x-gbcwmd", "gmw/en-029", "gmw/en-US-nyc",
 )  # fmt: skip
 KLATT_VARIANTS = ("klatt", "klatt2", "klatt3", "klatt4", "klatt5", "klatt6")
-# Variants in the order of how an acoustic model of real people scores them; the best are drawn three times as often.
+# Variants in the order of their score under an acoustic model of real people; the best are drawn three times as often.
 GOOD_VARIANTS = (
     "caleb", "adam", "benjamin", "edward", "michel", "miguel", "m6", "Diogo", "Denis", "f5", "f2",
 )  # fmt: skip
@@ -72,9 +72,9 @@ _BEFORE_LATE_VOWELS = frozenset(("L", "R", "M", "N", "NG"))
 
 
 def ipa_to_arpabet(token: str, language: str = "en") -> list[str]:
-    """ARPAbet phones of one of espeak-ng's IPA tokens; empty for a token that is no sound.
+    """Map one of espeak-ng's IPA tokens to ARPAbet phones; empty for a token without sound.
 
-    Raises ValueError for a letter that nobody listed.
+    Raises ValueError for an unlisted letter.
     """
     special = {"en": _ENGLISH_IPA, "de": _GERMAN_IPA}.get(language[:2], {})
     phones: list[str] = []
@@ -122,7 +122,7 @@ _events: list[tuple[int, str]] = []
 
 @_CALLBACK
 def _receive(wave, count: int, events) -> int:
-    """Called by the library with sound and the events of that sound; 0 means go on."""
+    """Receive sound and its events from the library; returns 0 to continue."""
     if wave and count > 0:
         _pieces.append(np.ctypeslib.as_array(wave, shape=(count,)).copy())
     index = 0
@@ -135,7 +135,7 @@ def _receive(wave, count: int, events) -> int:
 
 @cache
 def _espeak() -> tuple[ctypes.CDLL, int]:
-    """The library and its sample rate. Raises OSError when espeak-ng is not installed."""
+    """Load the library; returns it and its sample rate. Raises OSError if espeak-ng is not installed."""
     library = ctypes.CDLL("libespeak-ng.so.1")
     library.espeak_TextToPhonemes.restype = ctypes.c_char_p
     # Synchronous sound to the callback; phone events, in IPA, and no exit of the process on errors.
@@ -147,7 +147,7 @@ def _espeak() -> tuple[ctypes.CDLL, int]:
 
 
 def draw_voice(group: str, rng: np.random.Generator) -> str:
-    """A voice name: an English accent with a variant of 'klatt' or 'variants', or a plain language of its own."""
+    """Draw a voice name: an English accent with a variant of 'klatt' or 'variants', or a plain language."""
     accent = str(rng.choice(ENGLISH_ACCENTS))
     if group == "klatt":
         return f"{accent}+{rng.choice(KLATT_VARIANTS)}"
@@ -160,21 +160,21 @@ def draw_voice(group: str, rng: np.random.Generator) -> str:
 
 def _select(voice: str) -> tuple[ctypes.CDLL, int]:
     library, rate = _espeak()
-    # An unknown name silently keeps the last voice unless the return value is looked at.
+    # An unknown name silently keeps the last voice unless the return value is checked.
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
         raise ValueError(f"espeak-ng has no voice {voice!r}")
     return library, rate
 
 
 def phonemes(text: str, voice: str) -> list[list[str]]:
-    """IPA tokens per word, with stress marks, of a text in the language of a voice."""
+    """Transcribe a text in the language of a voice into IPA tokens per word, with stress marks."""
     library, _ = _select(voice)
     buffer = ctypes.create_string_buffer(text.encode("utf-8"))
     position = ctypes.c_void_p(ctypes.addressof(buffer))
     words: list[list[str]] = []
     while position.value is not None:
         clause = library.espeak_TextToPhonemes(ctypes.byref(position), 1, 0x2 | (ord("_") << 8))
-        # Foreign words come as '(en)...(de)'.
+        # Foreign words appear as '(en)...(de)'.
         for word in re.sub(r"\([a-z-]+\)", "", clause.decode("utf-8", "ignore")).split():
             tokens = [token for token in word.split("_") if token]
             if tokens:
@@ -183,7 +183,7 @@ def phonemes(text: str, voice: str) -> list[list[str]]:
 
 
 def _stress_of_events(tokens: list[str], text: str, voice: str) -> list[int]:
-    """Stress per event: events lack it, so they are matched with the transcription, which has it."""
+    """Find the stress of each event by matching the events with the transcription, which has it."""
     marked = [token for word in phonemes(text, voice) for token in word]
     bare = [token.replace("ˈ", "").replace("ˌ", "") for token in marked]
     stresses = [0] * len(tokens)
@@ -195,7 +195,7 @@ def _stress_of_events(tokens: list[str], text: str, voice: str) -> list[int]:
 
 
 def _correct(phones: list[TimedPhone], sound: NDArray[np.int16], rate: int, klatt: bool) -> list[TimedPhone]:
-    """The two corrections of the module's docstring; neighbours give or take the time."""
+    """Apply the two corrections of the module's docstring; neighbours yield or gain the time."""
     block = max(1, rate // 1000)
     count = len(sound) // block
     envelope = np.abs(sound[: count * block].astype(np.int32)).reshape(count, block).max(axis=1)
@@ -218,9 +218,9 @@ def _correct(phones: list[TimedPhone], sound: NDArray[np.int16], rate: int, klat
 def say(
     text: str, voice: str, *, words_per_minute: int = 175, pitch: int = 50
 ) -> tuple[NDArray[np.int16], int, list[TimedPhone]]:
-    """Int16 samples, their rate and the phones of a text. ``voice`` is like 'en-us+klatt2'; pitch is 0..99.
+    """Speak a text: int16 samples, their rate and the phones. ``voice`` is like 'en-us+klatt2'; pitch is 0..99.
 
-    Raises ValueError for an unknown voice, unknown sounds or text that gives no sound.
+    Raises ValueError for an unknown voice, unknown sounds or text without sound.
     """
     library, rate = _select(voice)
     language = voice.rpartition("/")[2][:2].lower()

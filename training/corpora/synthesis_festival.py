@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Speech from festival's English voices with the engine's own phone times.
+"""Synthesise speech with festival's English voices and the engine's own phone times.
 
-One ``festival -b`` process renders a batch into a temporary folder. Corrections of the times are measured against
-the sound: the diphone voices sound 7 to 15 ms late, the HMM voice 4 ms on average.
+One ``festival -b`` process renders a batch into a temporary folder. Corrections of the times were measured against the
+sound: the diphone voices are 7 to 15 ms late, the HMM voice 4 ms on average.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _quote(text: str) -> str:
 def say_all(
     lines: Sequence[str], voice: str, rng: np.random.Generator
 ) -> Iterator[tuple[NDArray[np.int16], int, list[TimedPhone], str] | str]:
-    """One result per line, in order: (int16 samples, rate, phones, settings), or a sentence that says what failed.
+    """Speak lines in order, yielding for each (int16 samples, rate, phones, settings), or a sentence about the failure.
 
     Speed and pitch are drawn per line.
     """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Speech from flite's four English voices with the engine's own phone times, and flite's lexicon.
+"""Synthesise speech with flite's four English voices and the engine's own phone times, and look words up in its lexicon.
 
-flite 2.2 is spoken to through its shared libraries (Debian: libflite1), licence BSD-like (CMU). The times of the
+flite 2.2 is called through its shared libraries (Debian: libflite1), licence BSD-like (CMU). The times of the
 clustergen voices (rms, slt, awb) are exact to their 5 ms frame; kal16's were measured to be 6 ms early.
 """
 
@@ -22,7 +22,7 @@ LICENCE = "BSD-like (CMU), flite 2.2 voice"
 
 @dataclass(frozen=True)
 class FliteVoice:
-    """A voice: its library, the talker's sex, the mean pitch in Hz, and what to add to its times in seconds."""
+    """A voice: its library, the talker's sex, the mean pitch in Hz, and the correction of its times in seconds."""
 
     name: str
     gender: str
@@ -63,7 +63,7 @@ class _Voice(ctypes.Structure):
 
 @cache
 def _flite() -> ctypes.CDLL:
-    """The library, initialised once. Raises OSError when flite is not installed."""
+    """Load the library, initialised once. Raises OSError if flite is not installed."""
     library = ctypes.CDLL("libflite.so.1", mode=ctypes.RTLD_GLOBAL)
     pointer, text = ctypes.c_void_p, ctypes.c_char_p
     signatures = {
@@ -108,7 +108,7 @@ def _voice(name: str) -> ctypes.c_void_p:
 
 
 def arpabet_of(flite_phone: str) -> str:
-    """flite's and festival's 'radio' phone name as ARPAbet without digits."""
+    """Convert a 'radio' phone name of flite and festival to ARPAbet without digits."""
     name = flite_phone.upper()
     if name in ("PAU", "H#", "BRTH", "SSIL", "#"):
         return SILENCE
@@ -121,9 +121,9 @@ def arpabet_of(flite_phone: str) -> str:
 def say(
     text: str, voice: str, *, stretch: float = 1.0, pitch_ratio: float = 1.0
 ) -> tuple[NDArray[np.int16], int, list[TimedPhone]]:
-    """Int16 samples, their rate and the phones of one sentence; ``stretch`` above 1 speaks slower.
+    """Speak one sentence: int16 samples, their rate and the phones; ``stretch`` above 1 is slower.
 
-    Raises ValueError for text that gives no sound.
+    Raises ValueError for text without sound.
     """
     library = _flite()
     described = VOICES[voice]
@@ -172,7 +172,7 @@ def _lexicon() -> ctypes.c_void_p:
 
 @cache
 def pronounce(word: str) -> tuple[tuple[str, int], ...]:
-    """(phone, stress) of one English word from flite's lexicon, or by its letter-to-sound rules."""
+    """Look up (phone, stress) of one English word in flite's lexicon, or by its letter-to-sound rules."""
     library = _flite()
     spelled = re.sub(r"[^a-z']", "", word.lower())
     if not spelled:

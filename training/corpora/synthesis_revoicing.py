@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""New talkers out of old ones: the natural synthetic voices with another pitch and another length of the vocal tract.
+"""Make new talkers from old ones: the natural synthetic voices with another pitch and vocal tract length.
 
-There are only five English people behind the natural engines (rms, slt, awb, kal, ked); a network would learn those
-five. WORLD (pyworld) takes a voice apart into pitch, envelope and breathiness; the envelope is stretched along
-frequency, as a longer or shorter vocal tract would do it, and put together again. Times stay.
+There are only five English people behind the natural engines (rms, slt, awb, kal, ked); a network would learn those five. WORLD
+(pyworld) splits a voice into pitch, envelope and breathiness; the envelope is stretched along frequency, as by a longer or
+shorter vocal tract, and the parts are joined again. Times stay.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Revoicing:
 
 
 def draw_revoicing(random: np.random.Generator) -> Revoicing:
-    """A new voice: never the old one (formants within 3 %), pitch following the tract's length loosely."""
+    """Draw a new voice: never the old one (formants within 3 %), pitch following the tract's length loosely."""
     longer = random.random() < 0.5
     formants = float(random.uniform(0.86, 0.97) if longer else random.uniform(1.03, 1.20))
     pitch = float(np.clip(formants ** random.uniform(1.0, 3.0) * random.uniform(0.85, 1.2), 0.6, 1.7))
@@ -44,7 +44,8 @@ def draw_revoicing(random: np.random.Generator) -> Revoicing:
 
 
 def warp_frequencies(frames: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
-    """Spectra ``[time, bin]`` with every feature at ``factor`` times its frequency; the top is held beyond the end."""
+    """Warp spectra ``[time, bin]`` so that every feature is at ``factor`` times its frequency; the top is held beyond the
+    end."""
     bins = frames.shape[1]
     source = np.minimum(np.arange(bins) / factor, bins - 1.0)
     below = np.minimum(source.astype(np.int64), bins - 2)
@@ -53,7 +54,7 @@ def warp_frequencies(frames: NDArray[np.float64], factor: float) -> NDArray[np.f
 
 
 def revoice(samples: NDArray[np.float32], voice: Revoicing) -> NDArray[np.float32]:
-    """The same words at the same times by somebody else; float32 -1..1 at 16 kHz, as long as before."""
+    """Revoice the same words at the same times as another person; float32 -1..1 at 16 kHz, of equal length."""
     import pyworld
 
     sound = samples.astype(np.float64)
@@ -75,7 +76,7 @@ def revoice(samples: NDArray[np.float32], voice: Revoicing) -> NDArray[np.float3
 
 
 def revoice_shards(cache: Path) -> list[str]:
-    """Re-voice every other clip of each natural shard that has no re-voiced shard yet; returns problems."""
+    """Revoice every other clip of each natural shard without a revoiced shard; returns problems."""
     problems: list[str] = []
     for corpus in NATURAL:
         everything = {clip.id: clip for clip in load_clips(cache, (corpus,))}
@@ -99,7 +100,7 @@ def revoice_shards(cache: Path) -> list[str]:
 
 
 def _record(clip: Clip, sound: NDArray[np.float32], voice: Revoicing) -> ClipRecord:
-    """A clip of its own talker: one per old talker and sixth of the range of tract lengths."""
+    """Make a clip of a separate talker: one per old talker and sixth of the range of tract lengths."""
     talker = f"{clip.voice}_{int((voice.formants - 0.86) / 0.06)}"
     return ClipRecord(
         clip.id, talker, clip.split, clip.language, sound, clip.phones, text=clip.text, voice=clip.voice, extra=str(voice)

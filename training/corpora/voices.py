@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Other voices from one recording: children, whispers, shouts, song and other tempi, with times that stay known.
+"""Other voices from one recording: children, whispers, shouts, song and other tempi, with known times.
 
-A :class:`Spoken` is a sound with its phones; every function returns another one whose phones lie where they are now
-heard. Vocoding is WORLD's (PyPI pyworld); a change of tempo alone is done on the waveform (WSOLA, Verhelst and Roelands 1993).
+A :class:`Spoken` is a sound with its phones; every function returns another one with its phones at their new times.
+Vocoding is WORLD's (PyPI pyworld); a change of tempo alone is done on the waveform (WSOLA, Verhelst and Roelands 1993).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MAJOR = np.array((0, 2, 4, 5, 7, 9, 11))
 
 @dataclass(frozen=True)
 class Spoken:
-    """``samples`` float32 [n] at 16 kHz, and ``phones``: every sound's place in it in seconds."""
+    """``samples`` float32 [n] at 16 kHz, and ``phones``, the place of every sound in seconds."""
 
     samples: Samples
     phones: Sequence[TimedPhone]
@@ -34,7 +34,7 @@ class Spoken:
 
 
 def change_tempo(samples: Samples, ratio: float) -> Samples:
-    """The sound ``ratio`` times as fast at its own pitch: overlapping pieces, each moved to where it continues the last."""
+    """Speed a sound up by ``ratio`` at its own pitch: overlapping pieces, each moved to where it continues the last."""
     piece, hop, search = 480, 240, 120
     window = np.hanning(piece + 1)[:piece].astype(np.float32)
     count = max(1, int(len(samples) / ratio / hop))
@@ -44,7 +44,7 @@ def change_tempo(samples: Samples, ratio: float) -> Samples:
     for number in range(count):
         wanted = search + hop + int(number * hop * ratio)
         if number:
-            # What would have followed the last piece, against what lies around the wanted place.
+            # The continuation of the last piece, compared with the surroundings of the wanted place.
             follows = padded[at + hop : at + hop + hop]
             around = padded[wanted - search : wanted + search + hop]
             likeness = np.correlate(around, follows, "valid")
@@ -55,7 +55,7 @@ def change_tempo(samples: Samples, ratio: float) -> Samples:
 
 
 def at_tempo(spoken: Spoken, ratio: float) -> Spoken:
-    """:func:`change_tempo` with the phones moved along."""
+    """Change the tempo by :func:`change_tempo`, moving the phones along."""
     phones = [TimedPhone(p.phone, p.start / ratio, p.end / ratio, p.stress) for p in spoken.phones]
     return Spoken(change_tempo(spoken.samples, ratio), phones)
 
@@ -79,7 +79,7 @@ def _speak(pitch: NDArray[np.float64], envelope: NDArray[np.float64], breath: ND
 
 
 def _warp(envelope: NDArray[np.float64], ratio: float) -> NDArray[np.float64]:
-    """Formants ``ratio`` times as high."""
+    """Scale formants by ``ratio``."""
     bins = envelope.shape[1]
     at = np.minimum(np.arange(bins) / ratio, bins - 1.0)
     below = np.minimum(at.astype(int), bins - 2)
@@ -89,13 +89,13 @@ def _warp(envelope: NDArray[np.float64], ratio: float) -> NDArray[np.float64]:
 
 
 def as_child(spoken: Spoken, formants: float, pitch: float) -> Spoken:
-    """The voice with a shorter vocal tract and a higher pitch, both as factors."""
+    """Shorten the vocal tract and raise the pitch of a voice, both as factors."""
     f0, envelope, breath = _analyse(spoken.samples)
     return Spoken(_speak(f0 * pitch, _warp(envelope, formants), _warp(breath, formants)), spoken.phones)
 
 
 def as_whisper(spoken: Spoken, random: np.random.Generator) -> Spoken:
-    """The same without voice: noise through the same vocal tract, the low end weaker as in real whispers."""
+    """Whisper the same: noise through the same vocal tract, the low end weaker as in real whispers."""
     f0, envelope, breath = _analyse(spoken.samples)
     hertz = np.linspace(0, SAMPLE_RATE / 2, envelope.shape[1])
     tilt = 10 ** (float(random.uniform(4.0, 10.0)) / 10 * np.clip(np.log2(np.maximum(hertz, 100.0) / 1000.0), -3, 1.5))
@@ -107,7 +107,7 @@ def as_whisper(spoken: Spoken, random: np.random.Generator) -> Spoken:
 
 
 def as_shout(spoken: Spoken, random: np.random.Generator) -> Spoken:
-    """The same shouted: higher and livelier, first formant raised, less fall towards high tones, vowels held a little."""
+    """Shout the same: higher and livelier, first formant raised, less fall towards high tones, vowels slightly held."""
     f0, envelope, breath = _analyse(spoken.samples)
     hertz = np.linspace(0, SAMPLE_RATE / 2, envelope.shape[1])
     tilt = 10 ** (float(random.uniform(4.0, 9.0)) / 10 * np.clip(np.log2(np.maximum(hertz, 100.0) / 800.0), -2, 2))
@@ -117,7 +117,7 @@ def as_shout(spoken: Spoken, random: np.random.Generator) -> Spoken:
 
 
 def as_song(spoken: Spoken, random: np.random.Generator) -> Spoken:
-    """The same sung: vowels held on the notes of a key, with vibrato; consonants as they were."""
+    """Sing the same: vowels held on the notes of a key, with vibrato; consonants unchanged."""
     f0, envelope, breath = _analyse(spoken.samples)
     voiced = f0[f0 > 0]
     key = float(np.median(voiced)) * float(random.uniform(0.9, 1.7)) if len(voiced) else 180.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a model must beat, and what it cannot be expected to pass: rows that stand beside it in the table of scores."""
+"""Baselines that a model must beat, and an upper bound that it cannot be expected to pass, beside it in the table of scores."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Predict = Callable[[NDArray[np.float32]], ChannelCurves]
 
 
 def loudness_db(samples: NDArray[np.float32], frame_rate: float, window_seconds: float) -> NDArray[np.float64]:
-    """Root mean square of a window centred on every frame, in dB of full scale, not below -80, ``[frame]``.
+    """Compute the root mean square of a window centred on every frame, in dB of full scale, at least -80, ``[frame]``.
 
-    Frame i is the instant i / frame_rate; as many frames as fit before the sound's end, at least one.
+    Frame i is the instant i / frame_rate; there are as many frames as fit before the sound's end, at least one.
     """
     count = max(1, int(len(samples) * frame_rate / SAMPLE_RATE))
     energy = np.concatenate(([0.0], np.cumsum(np.square(samples, dtype=np.float64))))
@@ -35,7 +35,7 @@ def loudness_db(samples: NDArray[np.float32], frame_rate: float, window_seconds:
 
 
 def loudness_to_jaw(samples: NDArray[np.float32]) -> ChannelCurves:
-    """Jaw from loudness: the clip's 10th to 95th percentile of dB become 0 to 0.3, smoothed over 3 frames."""
+    """Derive the jaw from loudness: the clip's 10th to 95th percentile of dB become 0 to 0.3, smoothed over 3 frames."""
     level = loudness_db(samples, FRAME_RATE, 1.0 / FRAME_RATE)
     low, high = np.percentile(level, [10, 95])
     jaw = np.clip((level - low) / max(high - low, 1e-6), 0.0, 1.0) * 0.3 if high > low else np.zeros_like(level)
@@ -45,7 +45,7 @@ def loudness_to_jaw(samples: NDArray[np.float32]) -> ChannelCurves:
 
 
 def hold_mean_pose(examples: Sequence[ChannelCurves]) -> Predict:
-    """A face that never moves: the mean over all frames of ``examples`` (curves with the same channels)."""
+    """Hold a still face: the mean over all frames of ``examples`` (curves with the same channels)."""
     names = examples[0].names
     total = np.sum([np.sum(curves.select(names).values, axis=0, dtype=np.float64) for curves in examples], axis=0)
     pose = (total / sum(curves.frame_count for curves in examples)).astype(np.float32)
@@ -58,6 +58,6 @@ def hold_mean_pose(examples: Sequence[ChannelCurves]) -> Predict:
 
 
 def articulate_true_phones(samples: NDArray[np.float32], phones: Sequence[TimedPhone]) -> ChannelCurves:
-    """The articulation rules driven by the phone times that nobody has at run time: what a perfect ear would reach."""
+    """Drive the articulation rules with true phone times, which are unknown at run time: the result of a perfect ear."""
     level = loudness_db(samples, FRAME_RATE, 0.05).astype(np.float32)
     return articulate(phones, FRAME_RATE, len(level) / FRAME_RATE, loudness_db=level, pitch_hz=None)

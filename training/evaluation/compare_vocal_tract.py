@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules' poses beside a vocal tract's: ``python -m voxrig.training.evaluation.compare_vocal_tract``.
+"""Compare the rules' poses with those of a vocal tract: ``python -m voxrig.training.evaluation.compare_vocal_tract``.
 
 VocalTractLab (Birkholz 2013) keeps the shape of a real vocal tract (speaker JD3, from MRI) for each German phone;
-consonants have one for each of the neighbours a, i and u, of which the mean is taken. Its lip distance, lip protrusion
-and jaw angle stand beside the aperture, the rounding (pucker and funnel) and the jaw of our poses: rank correlation over
-the phones that both have, and the phones that lie furthest apart as z-scores. Shapes only, because the library's own
-way from phones to motion does not come to an end on plosives. Needs PyPI ``vocaltractlab-cython`` (0.0.17), which
+consonants have one for each of the neighbours a, i and u, which are averaged. Its lip distance, lip protrusion and jaw
+angle are compared with the aperture, the rounding (pucker and funnel) and the jaw of Voxrig's poses: rank correlation over
+the phones that both have, and the phones that are furthest apart as z-scores. Only shapes are compared, because the
+library's own conversion of phones to motion never finishes on plosives. Needs PyPI ``vocaltractlab-cython`` (0.0.17), which
 nothing else does, so ``make training`` leaves it out.
 """
 
@@ -34,11 +34,11 @@ TRACKS: dict[str, tuple[str, float, tuple[str, ...]]] = {
     "protrusion": ("LP", 1.0, ("mouthPucker", "mouthFunnel")),
     "jaw": ("JA", -1.0, ("jawOpen",)),
 }
-"""The tract's parameter, its sign, and the columns of our poses that add up to the same."""
+"""The tract's parameter, its sign, and the columns of Voxrig's poses that sum to the same quantity."""
 
 
 def tract_shapes() -> dict[str, dict[str, float]]:
-    """The tract's parameters by phone: centimetres for LD, degrees for JA."""
+    """Return the tract's parameters by phone: centimetres for LD, degrees for JA."""
     import vocaltractlab_cython as vocal_tract
 
     names = [parameter["name"] for parameter in vocal_tract.get_param_info("tract")]
@@ -52,7 +52,7 @@ def tract_shapes() -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    """Print the correlations and the phones that lie furthest apart."""
+    """Print the correlations and the phones that are furthest apart."""
     shapes, ours = tract_shapes(), load_settings()["phones"]
     for title, (parameter, sign, columns) in TRACKS.items():
         for kind, phones in {"vowels": VOWELS, "consonants": CONSONANTS}.items():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the speech model must withstand: a noisy, a reverberant and a telephone copy of a sound, and sounds that are no speech.
+"""Listening conditions that the speech model must withstand: noisy, reverberant and telephone copies of a sound, and sounds
+without speech.
 
 Everything is made with numpy from fixed seeds, so every run and every machine scores the same samples. Waveforms
 are float32 ``[samples]`` at 16 kHz.
@@ -20,12 +21,12 @@ Samples = NDArray[np.float32]
 
 
 def level_db(samples: Samples) -> float:
-    """Root mean square in dB of full scale; -200 for digital silence."""
+    """Return the root mean square in dB of full scale; -200 for digital silence."""
     return 10.0 * float(np.log10(max(np.mean(np.square(samples, dtype=np.float64)), 1e-20))) if len(samples) else -200.0
 
 
 def active_level_db(samples: Samples) -> float:
-    """Level of the 20 ms pieces that are within 30 dB of the loudest: of the speech without its pauses."""
+    """Return the level of the 20 ms pieces within 30 dB of the loudest: that of the speech without its pauses."""
     count = len(samples) // 320
     if count == 0:
         return level_db(samples)
@@ -35,7 +36,7 @@ def active_level_db(samples: Samples) -> float:
 
 
 def pink_noise(count: int, seed: int) -> Samples:
-    """Noise with equal power in every octave from 50 Hz to 8 kHz, root mean square 1."""
+    """Make noise with equal power in every octave from 50 Hz to 8 kHz, root mean square 1."""
     spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(max(count, 2)))
     hertz = np.fft.rfftfreq(max(count, 2), 1.0 / SAMPLE_RATE)
     spectrum *= np.where(hertz >= 50.0, 1.0 / np.sqrt(np.maximum(hertz, 50.0)), 0.0)
@@ -44,23 +45,23 @@ def pink_noise(count: int, seed: int) -> Samples:
 
 
 def add_noise(samples: Samples, snr_db: float = 10.0, seed: int = 7) -> Samples:
-    """The sound under pink noise; the ratio is that of the active speech level to the noise's level."""
+    """Add pink noise; the ratio is that of the active speech level to the noise's level."""
     gain = 10.0 ** ((active_level_db(samples) - snr_db) / 20.0)
     return _within_full_scale(samples + gain * pink_noise(len(samples), seed))
 
 
 def add_white_noise(samples: Samples, snr_db: float = 10.0, seed: int = 17) -> Samples:
-    """The sound under white noise."""
+    """Add white noise."""
     return mix(samples, np.random.default_rng(seed).standard_normal(len(samples)).astype(np.float32), snr_db)
 
 
 def add_music(samples: Samples, snr_db: float = 10.0) -> Samples:
-    """The sound over music without a voice."""
+    """Add music without a voice."""
     return mix(samples, music(len(samples) / SAMPLE_RATE + 0.1)[: len(samples)], snr_db)
 
 
 def add_babble(samples: Samples, others: Sequence[Samples], snr_db: float = 10.0) -> Samples:
-    """The sound among ``others``, who talk at once and equally loud, each begun again where it ends."""
+    """Add ``others``, who talk at once and equally loud, each repeated at its end."""
     crowd = np.zeros(len(samples), np.float32)
     for other in others:
         crowd += np.resize(other, len(samples)) * np.float32(10.0 ** (-active_level_db(other) / 20.0))
@@ -68,14 +69,14 @@ def add_babble(samples: Samples, others: Sequence[Samples], snr_db: float = 10.0
 
 
 def mix(samples: Samples, noise: Samples, snr_db: float) -> Samples:
-    """The sum; the ratio is that of the active speech level to the noise's level."""
+    """Mix two sounds; the ratio is that of the active speech level to the noise's level."""
     gain = 10.0 ** ((active_level_db(samples) - snr_db - level_db(noise)) / 20.0)
     return _within_full_scale(samples + np.float32(gain) * noise)
 
 
 @functools.cache
 def small_room_response(absorption: float = 0.25, seconds: float = 0.4) -> Samples:
-    """Response of a 4.0 x 3.0 x 2.5 m room from a talker to a microphone 1.5 m away, the direct path first and 1.
+    """Compute the response of a 4.0 x 3.0 x 2.5 m room from a talker to a microphone 1.5 m away, the direct path first and 1.
 
     Image-source method (Allen & Berkley 1979) with walls that absorb a quarter of the energy: Sabine's
     reverberation time is 0.33 s. The direct path is at sample 0, so the lips' timing does not move.
@@ -86,7 +87,7 @@ def small_room_response(absorption: float = 0.25, seconds: float = 0.4) -> Sampl
 
 
 def add_room(samples: Samples, response: Samples | None = None) -> Samples:
-    """The sound in the small room, as long as before and at its old level."""
+    """Put the sound in the small room, at its old length and level."""
     response = small_room_response() if response is None else response
     size = 1 << int(np.ceil(np.log2(len(samples) + len(response))))
     wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)[: len(samples)].astype(np.float32)
@@ -95,7 +96,7 @@ def add_room(samples: Samples, response: Samples | None = None) -> Samples:
 
 
 def telephone(samples: Samples) -> Samples:
-    """The sound as an old telephone carries it: 300 to 3400 Hz, 8 kHz, 8-bit mu-law (G.711's curve), no delay."""
+    """Pass the sound through an old telephone: 300 to 3400 Hz, 8 kHz, 8-bit mu-law (G.711's curve), no delay."""
     count = len(samples)
     padded = count + count % 2
     spectrum = np.fft.rfft(samples, padded)
@@ -120,7 +121,7 @@ def _within_full_scale(samples: NDArray[np.floating]) -> Samples:
 
 
 def hum(seconds: float, hertz: float, level: float = -35.0, seed: int = 3) -> Samples:
-    """Mains hum: the tone and eight overtones falling by 5 dB each, over a faint hiss."""
+    """Make mains hum: the tone and eight overtones falling by 5 dB each, over a faint hiss."""
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     random = np.random.default_rng(seed)
     sound = sum(10 ** (-0.25 * k) * np.sin(2 * np.pi * hertz * (k + 1) * time + random.uniform(0, 6.28)) for k in range(9))
@@ -129,7 +130,7 @@ def hum(seconds: float, hertz: float, level: float = -35.0, seed: int = 3) -> Sa
 
 
 def breath(seconds: float, level: float = -38.0, seed: int = 5) -> Samples:
-    """Breathing: noise between 400 Hz and 5 kHz that swells for a second in every four."""
+    """Make breathing: noise between 400 Hz and 5 kHz that swells for a second in every four."""
     count = round(seconds * SAMPLE_RATE)
     spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(count))
     hertz = np.fft.rfftfreq(count, 1.0 / SAMPLE_RATE)
@@ -139,7 +140,7 @@ def breath(seconds: float, level: float = -38.0, seed: int = 5) -> Samples:
 
 
 def music(seconds: float, level: float = -20.0, seed: int = 11) -> Samples:
-    """Music without a voice: plucked chords, a bass and a noise drum at 108 beats a minute."""
+    """Make music without a voice: plucked chords, a bass and a noise drum at 108 beats a minute."""
     random = np.random.default_rng(seed)
     count = round(seconds * SAMPLE_RATE)
     sound = np.zeros(count)
@@ -168,7 +169,7 @@ def _at_level(sound: NDArray[np.floating], level: float) -> Samples:
 
 
 def join_pieces(pieces: list[Samples], seconds: float, fade_seconds: float = 0.05) -> list[Samples]:
-    """Short recordings joined with cross-fades to sounds of about ``seconds``, each begun with a new piece."""
+    """Join short recordings with cross-fades to sounds of about ``seconds``, each begun with a new piece."""
     fade = round(fade_seconds * SAMPLE_RATE)
     ramp = np.sqrt(np.linspace(0.0, 1.0, fade)).astype(np.float32)
     joined: list[Samples] = []
@@ -190,7 +191,7 @@ def join_pieces(pieces: list[Samples], seconds: float, fade_seconds: float = 0.0
 
 
 def still_sounds(room_noise: list[Samples], seconds: float = 10.0) -> dict[str, list[Samples]]:
-    """Sounds during which a mouth rests, by kind. ``room_noise`` are recordings without speech; the rest is made here."""
+    """Make sounds during which a mouth rests, by kind. ``room_noise`` are recordings without speech; the rest is synthetic."""
     sounds = {kind: list(made) for kind, made in _made_sounds(seconds).items()}
     if room_noise:
         sounds["room noise"] = join_pieces(room_noise, seconds)

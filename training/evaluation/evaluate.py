@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Score a speech model on people it never heard: ``python -m voxrig.training.evaluation.evaluate --data DIR``.
+"""Score a speech model on people that it never heard: ``python -m voxrig.training.evaluation.evaluate --data DIR``.
 
-Anything that turns 16 kHz samples into ``ChannelCurves`` is scored by the same lines: a network in training
-(``score(predict, load_development(data))``), a package, a baseline, another program (``tools/reports/peers.py``). What is
-measured is defined in ``measures``; what the sound is mixed with in ``conditions``.
+Anything that turns 16 kHz samples into ``ChannelCurves`` is scored by the same code: a network in training
+(``score(predict, load_development(data))``), a package, a baseline, another program (``tools/reports/peers.py``). The
+measures are defined in ``measures``, the sounds mixed in are in ``conditions``.
 
-Figures carry a standard error: speakers are drawn again 400 times (clips, where there is one talker only). Speakers,
+Figures carry a standard error: speakers are resampled 400 times (clips, if there is only one talker). Speakers,
 not clips, because a model that fails on one voice fails on all of its clips.
 """
 
@@ -48,7 +48,7 @@ CHILD_AGE = 15
 
 @dataclass(frozen=True)
 class Subset:
-    """How much of the development data is scored. Which clips: those with the smallest hash of their name."""
+    """How much of the development data is scored: the clips with the smallest hash of their name."""
 
     per_speaker: Mapping[str, int]
     tracked: int
@@ -68,7 +68,7 @@ SUBSETS: Mapping[str, Subset] = {
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One development clip: ``waveform`` float32 [samples] at 16 kHz and what is known of it."""
+    """One development clip: ``waveform`` float32 [samples] at 16 kHz and its known properties."""
 
     name: str
     speaker: str
@@ -82,7 +82,7 @@ class Recording:
 
 @dataclass(frozen=True, eq=False)
 class CapturedTake:
-    """A take with recorded controls of a face: jaw control ``[time]`` at ``seconds``, and when its lips were pressed."""
+    """A take with recorded controls of a face: jaw control ``[time]`` at ``seconds``, and the times of pressed lips."""
 
     name: str
     waveform: Samples
@@ -93,7 +93,7 @@ class CapturedTake:
 
 @dataclass(frozen=True, eq=False)
 class Development:
-    """Everything that scores are made from, held in memory."""
+    """All data behind the scores, held in memory."""
 
     labelled: tuple[Recording, ...]
     tracked: tuple[Recording, ...]
@@ -102,10 +102,10 @@ class Development:
     room_noise: tuple[Samples, ...]
     subset: str
     labels: str
-    """Where the phone times come from, for the reader of the table."""
+    """Source of the phone times, for the reader of the table."""
 
     def choose(self, subset: str) -> Development:
-        """The smaller ``subset`` of these clips."""
+        """Choose the smaller ``subset`` of these clips."""
         if subset == self.subset:
             return self
         limits = SUBSETS[subset]
@@ -147,10 +147,10 @@ def _groups_of(row: Mapping[str, str]) -> tuple[str, ...]:
 def load_development(data: Path | str, cache: Path | str | None = None, subset: str = "standard") -> Development:
     """Read the development clips of the data folder (its README's split).
 
-    Phone times come from ``cache`` (``align_development`` and the preparation of training put them there), else from
-    the lists beside the data, moved by the aligner's 7.5 ms; clips without either are left out and counted. Clips are
-    chosen before their times are looked up, so better times never change which clips are scored.
-    Raises FileNotFoundError when ``data`` has no speech/index.tsv.
+    Phone times come from ``cache`` (``align_development`` and the preparation of training put them there), else from the
+    lists beside the data, moved by the aligner's 7.5 ms; clips without either are left out and counted. Clips are chosen
+    before their times are looked up, so better times never change which clips are scored. Raises FileNotFoundError if
+    ``data`` has no speech/index.tsv.
     """
     root = Path(data)
     limits = SUBSETS[subset]
@@ -187,7 +187,7 @@ def load_development(data: Path | str, cache: Path | str | None = None, subset: 
 
 
 def _read_alignments(cache: Path | str | None) -> dict[tuple[str, str], list[TimedPhone]]:
-    """Phones aligned so far by (corpus, name); an empty list for a clip whose text does not fit its sound."""
+    """Read phones aligned so far by (corpus, name); an empty list for a clip whose text does not fit its sound."""
     found: dict[tuple[str, str], list[TimedPhone]] = {}
     if cache is None:
         return found
@@ -199,9 +199,9 @@ def _read_alignments(cache: Path | str | None) -> dict[tuple[str, str], list[Tim
 
 
 def align_development(data: Path, cache: Path, subset: str) -> int:
-    """Align the clips of a subset that have text but no aligned times in ``cache`` yet; returns how many were.
+    """Align the clips of a subset that have text but no aligned times in ``cache`` yet; returns their number.
 
-    Kept in ``alignments/development/`` of the cache, so that scores need no other preparation than this. Needs
+    They are stored in ``alignments/development/`` of the cache, so that scores need no other preparation. Needs
     pocketsphinx and flite; about 20 times faster than the sound lasts.
     """
     index = read_index(data / "speech")
@@ -232,17 +232,17 @@ def align_development(data: Path, cache: Path, subset: str) -> int:
 
 
 def _language_rows(rows: Sequence[dict[str, str]], dataset: str, limit: int) -> list[dict[str, str]]:
-    """The development rows of another language that a subset takes."""
+    """Select the development rows of another language for a subset."""
     members = [row for row in rows if split_of(row, frozenset()) == "development"]
     return sorted(members, key=lambda row: _hash(f"{dataset}/{row['utt']}"))[:limit]
 
 
 def _development_rows(rows: Sequence[dict[str, str]], dataset: str, limit: int) -> list[dict[str, str]]:
-    """The rows with text of the development split that a subset takes: the smallest hashes of every speaker."""
+    """Select the rows with text of the development split for a subset: the smallest hashes of every speaker."""
     talkers = librispeech_development_talkers(list(rows)) if dataset == "librispeech_subset" else frozenset[str]()
     by_speaker: dict[str, list[dict[str, str]]] = {}
     for row in rows:
-        # Nobody knows how digits were read, so such texts cannot be aligned reliably.
+        # Texts with digits, whose reading is unknown, cannot be aligned reliably.
         if row["text"] and not re.search("[0-9]", row["text"]) and split_of(row, talkers) == "development":
             by_speaker.setdefault(row["speaker"], []).append(row)
     return [
@@ -287,8 +287,11 @@ def _read_tracked(folder: Path, aligned: Mapping[tuple[str, str], list[TimedPhon
 
 
 def _read_take(path: Path) -> CapturedTake:
-    """A take of the production rig: 30 frames a second; its lips are pressed while both 'mouth_suck' sliders of one
-    side stand above 0.05, the only sliders of that rig that the performer's p, b and m move."""
+    """Read a take of the production rig, at 30 frames a second.
+
+    Its lips are pressed while both 'mouth_suck' sliders of one side are above 0.05, the only sliders of that rig that the
+    performer's p, b and m move.
+    """
     import soundfile
 
     waveform, _ = soundfile.read(str(path.with_suffix(".flac")), dtype="float32")
@@ -305,7 +308,7 @@ def _read_take(path: Path) -> CapturedTake:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, its standard error (nan: not known) and how many sounds, clips or frames it rests on."""
+    """A figure, its standard error (nan if unknown) and the number of sounds, clips or frames behind it."""
 
     value: float
     error: float
@@ -320,32 +323,32 @@ class Scores:
     subset: str
     labels: str
     facts: Mapping[str, float] = field(default_factory=dict)
-    """Clips, speakers, minutes of speech, and how many times faster than real time it ran."""
+    """Clips, speakers, minutes of speech, and the speed as a multiple of real time."""
 
     def __getitem__(self, name: str) -> float:
-        """The value of one figure. Raises KeyError when it was not measured."""
+        """Return the value of one figure. Raises KeyError if it was not measured."""
         return self.estimates[name].value
 
     def get(self, name: str) -> float:
-        """The value of one figure, nan when it was not measured."""
+        """Return the value of one figure, nan if it was not measured."""
         return self.estimates[name].value if name in self.estimates else float("nan")
 
     def to_json(self) -> str:
-        """For a file that ``from_json`` reads."""
+        """Write the scores as text that ``from_json`` reads."""
         estimates = {name: [e.value, e.error, e.count] for name, e in self.estimates.items()}
         stored = {"subset": self.subset, "labels": self.labels, "facts": dict(self.facts), "estimates": estimates}
         return json.dumps(stored, indent=1)
 
     @staticmethod
     def from_json(text: str) -> Scores:
-        """The inverse of ``to_json``."""
+        """Read the text of ``to_json``."""
         stored = json.loads(text)
         estimates = {name: Estimate(*entry) for name, entry in stored["estimates"].items()}
         return Scores(estimates, stored["subset"], stored["labels"], stored["facts"])
 
 
 class _Collector:
-    """Tallies by figure and by cluster (the unit that is drawn again for the standard error)."""
+    """Tallies by figure and by cluster (the unit that is resampled for the standard error)."""
 
     def __init__(self) -> None:
         self._tallies: dict[str, dict[str, list[Tally]]] = {}
@@ -381,10 +384,10 @@ def score(
 ) -> Scores:
     """Run ``predict(waveform float32 [n] at 16 kHz) -> ChannelCurves`` over the development clips and measure.
 
-    ``subset`` (a key of SUBSETS) may be smaller than what was loaded; None takes all that was loaded.
-    With ``knows_phones`` the call is ``predict(waveform, phones)``, for upper bounds; clips without phones are then
-    left out. ``degraded`` False skips the noisy, reverberant and telephone copies. Deterministic. 'fast' is about 10
-    minutes of sound, 'standard' about 100, with the copies.
+    ``subset`` (a key of SUBSETS) may be smaller than the loaded data; None takes all of it. With ``knows_phones`` the call
+    is ``predict(waveform, phones)``, for upper bounds, and clips without phones are left out. ``degraded`` False skips the
+    noisy, reverberant and telephone copies. Deterministic. 'fast' is about 10 minutes of sound, 'standard' about 100, with
+    the copies.
     """
     chosen = development if subset is None else development.choose(subset)
     limits = SUBSETS[chosen.subset]
@@ -459,7 +462,7 @@ def score(
 
 
 class _Timer:
-    """Calls ``predict`` and adds up sound and time."""
+    """A wrapper that calls ``predict`` and adds up sound and time."""
 
     def __init__(self, predict: Callable[..., ChannelCurves], knows_phones: bool) -> None:
         self._predict = predict
@@ -488,16 +491,16 @@ def _add_losses(
 
 
 def expected_closures(text: str) -> int:
-    """Closures that a text's spelling promises: runs of p, b, m letters, without ph, pf counting as p.
+    """Count the closures that a text's spelling promises: runs of p, b, m letters, without ph, pf counting as p.
 
-    A run across a space counts once ('um Berlin'), as one closure is what is spoken.
+    A run across a space counts once ('um Berlin'), because one closure is spoken.
     """
     letters = re.sub(r"[^a-zäöüßéèëïáóúij]", "", text.lower().replace("ph", "f"))
     return len(re.findall(r"[pbm]+", letters))
 
 
 def speech_span(waveform: Samples) -> tuple[float, float]:
-    """First and last instant at which 20 ms pieces are within 35 dB of the loudest."""
+    """Find the first and last instant at which 20 ms pieces are within 35 dB of the loudest."""
     count = len(waveform) // 320
     if count == 0:
         return 0.0, len(waveform) / SAMPLE_RATE
@@ -507,10 +510,10 @@ def speech_span(waveform: Samples) -> tuple[float, float]:
 
 
 def _add_letter_proxy(collector: _Collector, language: str, clip: Recording, curves: ChannelCurves) -> None:
-    """Closure proxy without phones: seals made against closures that the spelling promises, clip by clip.
+    """Add a closure proxy without phones: seals made against closures that the spelling promises, clip by clip.
 
-    ``letters_recall`` is sum of min(seals, promised) over promised, ``letters_excess`` the seals beyond it. Seals
-    that a pause makes are among them; the same proxy on English says what it is worth.
+    ``letters_recall`` is sum of min(seals, promised) over promised, ``letters_excess`` the seals beyond it. Seals made by a
+    pause are included; the same proxy on English shows how reliable it is.
     """
     promised = expected_closures(clip.text)
     if promised == 0:
@@ -523,7 +526,7 @@ def _add_letter_proxy(collector: _Collector, language: str, clip: Recording, cur
 
 
 def _add_take(collector: _Collector, take: CapturedTake, curves: ChannelCurves) -> None:
-    """Mandarin: ours sealed for 40 ms around each closure that was captured; and r of the jaw with the captured one."""
+    """Score a Mandarin take: lips sealed for 40 ms around each captured closure, and r of the jaw with the captured one."""
     fine = measures.fine_grid(curves)
     seconds = fine.seconds()
     seal = measures.sealed(fine)
@@ -554,12 +557,12 @@ HARD_CONDITIONS = {
     "tempo 1.6": "0.08 / 0.04",
     "child": "0.04 / 0.02",
 }
-"""Conditions of ``wider``, and how much recall they may cost."""
+"""Conditions of ``wider``, and the recall that they may cost."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: what it shows, the floor and the aim of the project, how it is written."""
+    """One line of the table: its title, the floor and the aim of the project, and its format."""
 
     name: str
     title: str
@@ -642,7 +645,7 @@ def _cell(scores: Scores, name: str, style: str, factor: float) -> str:
 
 
 def format_table(columns: Mapping[str, Scores]) -> str:
-    """Markdown: a line per measure and a column per system, then the groups of speakers, then what it rests on."""
+    """Format Markdown: a line per measure and a column per system, then the groups of speakers, then the amount of data."""
     titles = list(columns)
     rows = [["measure", "floor / aim", *titles], ["---"] * (2 + len(titles))]
     for line in LINES:
@@ -683,7 +686,7 @@ def _markdown(rows: list[list[str]]) -> str:
 def find_missed(
     predict: Callable[..., ChannelCurves], development: Development, limit: int = 40, *, knows_phones: bool = False
 ) -> str:
-    """For an analysis of errors: per phone the recalls with their neighbours that fail most, per speaker the misses."""
+    """Find errors for analysis: per phone the recalls with the neighbours that fail most, per speaker the misses."""
     by_speaker: Counter[str] = Counter()
     all_speaker: Counter[str] = Counter()
     missed: Counter[str] = Counter()
@@ -715,7 +718,8 @@ def find_missed(
 
 
 def load_package_predict(folder: Path) -> tuple[Predict, float]:
-    """How a model package predicts (CPU, through the same way as in Blender), and the size of its graph in MB."""
+    """Return the prediction of a model package (on the CPU, by the same path as in Blender), and the size of its graph in
+    MB."""
     from ...inference.audio import Waveform
     from ...inference.generate import generate_curves
     from ...inference.package import load_package
@@ -732,7 +736,7 @@ def load_package_predict(folder: Path) -> tuple[Predict, float]:
 
 
 def score_hard(model: Path, predict: Predict, development: Development, data: Path) -> dict[str, Estimate]:
-    """The figures of ``wider`` for a model package, with the share of frames whose phone it hears right."""
+    """Score the figures of ``wider`` for a model package, with the share of frames whose phone it hears correctly."""
     collector = _Collector()
     wider.score_wider(predict, development, data, collector.add)
     for speaker, tally in wider.score_phones(model, development).items():
@@ -741,7 +745,7 @@ def score_hard(model: Path, predict: Predict, development: Development, data: Pa
 
 
 def score_baselines(development: Development, degraded: bool = True) -> dict[str, Scores]:
-    """The rows that stand beside every model: mean pose, loudness to jaw, and the articulation rules on true phones."""
+    """Score the baselines beside every model: mean pose, loudness to jaw, and the articulation rules on true phones."""
     from . import baselines
 
     examples = [baselines.articulate_true_phones(clip.waveform, clip.phones) for clip in development.labelled[:40]]
@@ -755,7 +759,7 @@ def score_baselines(development: Development, degraded: bool = True) -> dict[str
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m voxrig.training.evaluation.evaluate", description=__doc__.split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with speech/, grid_lips/ and rig_116/")
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"), help="phone times are kept here")

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is measured on a generated mouth: pure functions from curves (and what is known of the sound) to tallies.
+"""Measures of a generated mouth: pure functions from curves (and known properties of the sound) to tallies.
 
-A tally is a pair (numerator, denominator). Tallies of several clips are added before they are divided, so a
-long clip weighs as much as it holds sounds, and whole speakers can be drawn again for a standard error. Every
-function looks only at ``ChannelCurves``: a network in training, an exported package, a baseline and another
-program's poses are measured by the same lines.
+A tally is a pair (numerator, denominator). Tallies of several clips are added before they are divided, so a clip weighs as
+much as the sounds in it, and whole speakers can be resampled for a standard error. Every function looks only at
+``ChannelCurves``: a network in training, an exported package, a baseline and another program's poses are measured by the
+same code.
 
-Channels are interpolated linearly between their samples, as Blender would show them between two keys; seals are
+Channels are interpolated linearly between their samples, as Blender shows them between two keys; seals are
 timed on a grid of 5 ms, so that 25 and 100 frames a second are treated alike.
 
 =====================  ========================================================================================
@@ -46,7 +46,10 @@ LABIODENTALS = frozenset(("F", "V"))
 
 GRID_SECONDS = 0.005
 CONTACT_SECONDS = 0.04
-"""A run of n grid points counts as n times 5 ms. Lengths of phones get 0.1 ms of grace, as they are rounded to 10 ms."""
+"""A run of n grid points counts as n times 5 ms.
+
+Lengths of phones get 0.1 ms of tolerance, because they are rounded to 10 ms.
+"""
 BEFORE_SECONDS = 0.06
 AFTER_SECONDS = 0.04
 JITTER_HZ = 10.0
@@ -59,21 +62,21 @@ _LIP_CHANNELS = frozenset(lips.GAP_CENTIMETRES) | frozenset(lips.WIDTH_CENTIMETR
 
 
 class Tally(NamedTuple):
-    """A numerator and a denominator that can be added up over clips before dividing."""
+    """A numerator and a denominator that are added up over clips before dividing."""
 
     numerator: float
     denominator: float
 
 
 def motion_channels(names: Sequence[str]) -> list[int]:
-    """Columns that count as motion of the face: all but the visemes, which say the same thing a second time."""
+    """Select the columns that count as motion of the face: all except the visemes, which duplicate it."""
     return [index for index, name in enumerate(names) if not name.startswith("viseme")]
 
 
 def sample_curves(curves: ChannelCurves, seconds: FloatArray) -> ChannelCurves | None:
-    """Values at ``seconds`` (evenly spaced, increasing), linear between samples and held beyond the ends.
+    """Sample curves at ``seconds`` (evenly spaced, increasing), linear between samples and held beyond the ends.
 
-    None for curves without any sample.
+    Returns None for curves without any sample.
     """
     if curves.frame_count == 0 or len(seconds) < 2:
         return None
@@ -86,7 +89,7 @@ def sample_curves(curves: ChannelCurves, seconds: FloatArray) -> ChannelCurves |
 
 
 def fine_grid(curves: ChannelCurves) -> ChannelCurves:
-    """The channels that shape lips and jaw, every 5 ms."""
+    """Sample the channels that shape lips and jaw every 5 ms."""
     curves = curves.select([name for name in curves.names if name in _LIP_CHANNELS])
     count = max(2, round((curves.frame_count - 1) / curves.frame_rate / GRID_SECONDS) + 1)
     fine = sample_curves(curves, curves.start_seconds + np.arange(count) * GRID_SECONDS)
@@ -96,18 +99,18 @@ def fine_grid(curves: ChannelCurves) -> ChannelCurves:
 
 
 def sealed(curves: ChannelCurves) -> NDArray[np.bool_]:
-    """Where the lips are sealed, ``[time]``: the gap is below 15 % of its own 95th percentile over the clip."""
+    """Find where the lips are sealed, ``[time]``: the gap is below 15 % of its own 95th percentile over the clip."""
     gap = lips.lip_gap(curves.values, curves.names)
     return gap < lips.SEALED_SHARE * np.percentile(gap, 95)
 
 
 def lip_at_teeth(curves: ChannelCurves) -> NDArray[np.bool_]:
-    """Where the lower lip stands at the edge of the upper teeth or higher, ``[time]``."""
+    """Find where the lower lip is at the edge of the upper teeth or higher, ``[time]``."""
     return lips.labiodental_frames(curves.values, curves.names)
 
 
 def longest_run(flags: NDArray[np.bool_]) -> int:
-    """Length of the longest stretch of True."""
+    """Return the length of the longest stretch of True."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
     return int(np.max(edges[1::2] - edges[::2])) if len(edges) else 0
 
@@ -117,7 +120,7 @@ def _span(seconds: FloatArray, start: float, end: float) -> slice:
 
 
 def is_held(flags: NDArray[np.bool_], seconds: FloatArray, phone: TimedPhone, step: float = GRID_SECONDS) -> bool:
-    """Whether ``flags`` hold for 40 ms on end in the window of a contact: start - 60 ms to end + 40 ms."""
+    """Return whether ``flags`` hold for 40 ms in a row in the window of a contact: start - 60 ms to end + 40 ms."""
     window = flags[_span(seconds, phone.start - BEFORE_SECONDS, phone.end + AFTER_SECONDS)]
     return longest_run(window) * step >= CONTACT_SECONDS - 1e-9
 
@@ -128,11 +131,11 @@ def _middle(flags: NDArray[np.bool_], seconds: FloatArray, phone: TimedPhone) ->
 
 
 def measure_contacts(curves: ChannelCurves, phones: Sequence[TimedPhone]) -> dict[str, Tally]:
-    """Closures and lip-to-teeth contacts of one clip against its timed phones.
+    """Measure closures and lip-to-teeth contacts of one clip against its timed phones.
 
-    Keys: ``closure_recall``, ``closure_recall_frames`` (the same, counting the curve's own frames instead of
-    time between them: kinder to coarse curves), ``false_closure``, ``sealed_tongue``, ``labiodental_recall``,
-    ``false_labiodental``; and per phone ``closure_recall/P`` and so on for the phones of the recalls.
+    Keys: ``closure_recall``, ``closure_recall_frames`` (the same, counting the curve's own frames instead of time between them:
+    kinder to coarse curves), ``false_closure``, ``sealed_tongue``, ``labiodental_recall``, ``false_labiodental``; and per phone
+    ``closure_recall/P`` and so on for the phones of the recalls.
     """
     fine = fine_grid(curves)
     seconds = fine.seconds()
@@ -170,7 +173,7 @@ def measure_contacts(curves: ChannelCurves, phones: Sequence[TimedPhone]) -> dic
 
 
 def pearson(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Pearson's r of two series; 0 when one of them does not move."""
+    """Return Pearson's r of two series, or 0 if one of them does not move."""
     a = np.asarray(first, np.float64) - np.mean(first, dtype=np.float64)
     b = np.asarray(second, np.float64) - np.mean(second, dtype=np.float64)
     scale = float(np.sqrt(np.sum(a * a) * np.sum(b * b)))
@@ -197,10 +200,10 @@ def _jaw(curves: ChannelCurves) -> NDArray[np.float32]:
 
 
 def measure_tracked(curves: ChannelCurves, tracked: TrackedMouth) -> tuple[dict[str, Tally], FloatArray]:
-    """Likeness to a tracked mouth: tallies of one clip and r of the opening at ``LAGS_SECONDS`` ``[lag]``.
+    """Measure likeness to a tracked mouth: tallies of one clip and r of the opening at ``LAGS_SECONDS`` ``[lag]``.
 
-    Keys: ``opening_r``, ``width_r``, ``jaw_r`` at zero lag, ``mtm`` (seconds), ``mtm_matched`` (share of the tracked
-    extrema that found one of ours).
+    Keys: ``opening_r``, ``width_r``, ``jaw_r`` at zero lag, ``mtm`` (seconds), ``mtm_matched`` (share of the tracked extrema
+    that have a match).
     """
     fine = fine_grid(curves)
     seconds = fine.seconds()
@@ -222,8 +225,8 @@ def measure_tracked(curves: ChannelCurves, tracked: TrackedMouth) -> tuple[dict[
 
 
 class BestLag(NamedTuple):
-    """``of_mean``: delay of the best mean correlation over clips, above 0 where ours is late; ``median``: median of the
-    clips' own best delays; ``r``: mean of the clips' own best correlations. Seconds; nan delays when nothing moves."""
+    """``of_mean``: delay of the best mean correlation over clips, positive if the curve is late; ``median``: median of the
+    clips' own best delays; ``r``: mean of the clips' own best correlations. Seconds; nan delays if nothing moves."""
 
     of_mean: float
     median: float
@@ -231,9 +234,9 @@ class BestLag(NamedTuple):
 
 
 def best_lag(by_lag: FloatArray) -> BestLag:
-    """Delays of the best correlations ``[clip, lag]`` from ``measure_tracked``.
+    """Find the delays of the best correlations ``[clip, lag]`` of ``measure_tracked``.
 
-    A parabola through the best mean and its two neighbours gives the time between the lags.
+    A parabola through the best mean and its two neighbours interpolates between the lags.
     """
     mean = np.mean(by_lag, axis=0)
     if np.ptp(mean) < 1e-9:
@@ -257,10 +260,10 @@ class Extrema(NamedTuple):
 
 
 def find_extrema(seconds: FloatArray, values: FloatArray) -> Extrema:
-    """Turning points that stand out by a fifth of the clip's range (5th to 95th percentile) on both sides.
+    """Find turning points that stand out by a fifth of the clip's range (5th to 95th percentile) on both sides.
 
-    The zigzag rule: a turning point counts once the curve has come back from it by that much, so a ripple or the
-    tracker's noise makes none. A plateau's turning point is its middle. The clip's ends do not count.
+    The zigzag rule: a turning point counts once the curve has returned from it by that much, so ripple and tracker noise make
+    none. A plateau's turning point is its middle. The clip's ends do not count.
     """
     low, high = np.percentile(values, [5, 95])
     threshold = EXTREMUM_SHARE * (high - low)
@@ -300,10 +303,10 @@ def _plateau_middle(seconds: FloatArray, values: FloatArray, first: int) -> floa
 
 
 def match_extrema(found: Extrema, reference: Extrema) -> tuple[FloatArray, int]:
-    """Offsets found - reference in seconds of the matched turning points ``[matched]``, and the number not matched.
+    """Match turning points: offsets found - reference in seconds ``[matched]``, and the number not matched.
 
-    One to one, in order, only maxima with maxima and minima with minima, at most 0.2 s apart; among all such
-    matchings the one with the least sum of |offset| plus 0.2 s for every reference left without a partner.
+    One to one, in order, only maxima with maxima and minima with minima, at most 0.2 s apart; among all such matchings the one
+    with the least sum of |offset| plus 0.2 s for every reference without a partner.
     """
     rows, columns = len(reference.seconds), len(found.seconds)
     cost = np.zeros((rows + 1, columns + 1))
@@ -331,7 +334,7 @@ def match_extrema(found: Extrema, reference: Extrema) -> tuple[FloatArray, int]:
 
 
 def motion_energy(curves: ChannelCurves) -> float:
-    """Mean over time of the sum over channels of (speed per second) squared; visemes left out."""
+    """Compute the mean over time of the sum over channels of (speed per second) squared, without visemes."""
     if curves.frame_count < 2:
         return 0.0
     values = np.asarray(curves.values[:, motion_channels(curves.names)], np.float64)
@@ -340,20 +343,20 @@ def motion_energy(curves: ChannelCurves) -> float:
 
 
 def measure_jitter(curves: ChannelCurves) -> Tally:
-    """Energy of the channels' speed above 10 Hz, and in all, at the curve's own rate (Parseval over the clip)."""
+    """Measure the energy of the channels' speed above 10 Hz, and in total, at the curve's own rate (Parseval over the clip)."""
     if curves.frame_count < 3:
         return Tally(0.0, 0.0)
     values = np.asarray(curves.values[:, motion_channels(curves.names)], np.float64)
     power = np.abs(np.fft.rfft(np.diff(values, axis=0), axis=0)) ** 2
     hertz = np.fft.rfftfreq(len(values) - 1, 1.0 / curves.frame_rate)
-    # Every frequency but the first and an even length's last stands for two terms of the whole spectrum.
+    # Every frequency except the first and an even length's last stands for two terms of the whole spectrum.
     power[1 : len(power) - (1 if len(values) % 2 else 0)] *= 2
     scale = curves.frame_rate / len(values)
     return Tally(float(np.sum(power[hertz > JITTER_HZ])) * scale, float(np.sum(power)) * scale)
 
 
 def count_seals(curves: ChannelCurves, speech_start: float, speech_end: float) -> int:
-    """Separate seals of 40 ms or more that lie wholly between the first and the last sound of speech."""
+    """Count separate seals of 40 ms or more that are completely between the first and the last sound of speech."""
     fine = fine_grid(curves)
     seal = sealed(fine)
     seconds = fine.seconds()
@@ -364,14 +367,14 @@ def count_seals(curves: ChannelCurves, speech_start: float, speech_end: float) -
 
 
 def ratio(tallies: Sequence[Tally]) -> float:
-    """Sum of numerators over sum of denominators; nan when there is nothing to divide by."""
+    """Divide the sum of numerators by the sum of denominators; nan if there is nothing to divide by."""
     top = sum(tally.numerator for tally in tallies)
     bottom = sum(tally.denominator for tally in tallies)
     return top / bottom if bottom > 0 else float("nan")
 
 
 def bootstrap_error(tallies: Mapping[str, Sequence[Tally]], draws: int = 400, seed: int = 0) -> float:
-    """Standard error of ``ratio`` when whole groups (speakers, or clips of one talker) are drawn again.
+    """Estimate the standard error of ``ratio`` by resampling whole groups (speakers, or clips of one talker).
 
     ``tallies`` maps a group to its tallies. nan for fewer than two groups: one speaker says nothing about others.
     """

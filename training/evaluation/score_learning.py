@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How well a show is learned: ``python -m voxrig.training.evaluation.score_learning --data DIR`` prints the table.
+"""Score how well a show is learned: ``python -m voxrig.training.evaluation.score_learning --data DIR`` prints the table.
 
 Two shows: the captured takes of a production rig (116 sliders, Mandarin; takes 01 to 04 are learned, take 05 is tested) and
-a tracked talker's lips as a rig of five controls (clips l, p, s are learned, clips b tested). Nothing is ever chosen
-on what is tested: the regularisation comes from cross-validation over the learned shots, and the trained networks stop by
+a tracked talker's lips as a rig of five controls (clips l, p, s are learned, clips b tested). Nothing is ever chosen on the
+test data: the regularisation comes from cross-validation over the learned shots, and training of the networks stops by
 learned shots that each of them leaves out.
 
 A figure is Pearson's r at zero lag at the instants of the animation: over the take for the production rig, per clip and
-averaged for the talker. For the rig's jaw the lag with the best r stands beside it: the takes differ in how late their
-animation is against their sound; and as one tested take is few, r on the learned takes is shown too, each shown by what was
-learned from the others. Networks are trained (``training/shows``) on the production rig where PyTorch is
-installed, which takes minutes to an hour; what is trained already, in ``--runs``, is only scored. Beside them: the mean
-pose, which has no r; the same regression on loudness alone; and for the production rig the model itself through a
-mapping by name.
+averaged for the talker. For the rig's jaw the lag with the best r is added, because the takes differ in the delay of their
+animation; and because one tested take is few, r on the learned takes is shown too, each predicted from the others. Networks
+are trained (``training/shows``) on the production rig where PyTorch is installed, which takes minutes to an hour; networks
+already trained, in ``--runs``, are only scored. Beside them are the mean pose, which has no r; the same regression on
+loudness alone; and for the production rig the model itself through a mapping by name.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ JAW = "mouth_stretch_c"
 """The production rig's slider that opens the jaw."""
 
 MOVING = 0.02
-"""A slider moves in a take when its standard deviation is above this: 20 do in all takes, 15 in the tested one."""
+"""A slider moves in a take if its standard deviation is above this: 20 do in all takes, 15 in the tested one."""
 
 CURVE_MINUTES = (1.0, 2.0, 5.0, 9.0, math.inf)
 FLOORS = {JAW: "0.84, trained 0.86", "moving mouth controls": "0.52, trained 0.56", "opening": "0.76",
@@ -61,9 +60,9 @@ TRAINED: dict[str, dict[str, object]] = {
     "audio2rig-scratch": {"network": "audio2rig", "hearing": "scratch", "folds": 1},
     "pham": {"network": "pham", "hearing": "scratch", "folds": 1},
 }
-"""Entries of the run files of the networks that are compared; the rest is as the defaults of ``training/shows`` have it."""
+"""Entries of the run files of the networks that are compared; the rest are the defaults of ``training/shows``."""
 
-# What the production rig's moving sliders mean, by their names.
+# The meaning of the production rig's moving sliders, by their names.
 RIG_CHANNELS = {
     JAW: ("jawOpen",),
     "mouth_oo_c": ("mouthPucker",),
@@ -95,8 +94,11 @@ _REGION_WORDS = {
 
 @dataclass(frozen=True)
 class Material:
-    """A show to learn and the shots to test on; ``score`` turns predicted curves of all tested shots into figures, and
-    ``score_left_out`` r by control on learned shots that were left out."""
+    """A show to learn and the shots to test on.
+
+    ``score`` turns predicted curves of all tested shots into figures, and ``score_left_out`` is r by control on learned shots
+    that were left out.
+    """
 
     show: Show
     tested: tuple[Shot, ...]
@@ -105,14 +107,14 @@ class Material:
 
 
 def rig_region(slider: str) -> str:
-    """The face part of a slider of the production rig."""
+    """Return the face part of a slider of the production rig."""
     if slider == JAW:
         return "jaw"
     return next((region for word, region in _REGION_WORDS.items() if slider.startswith(word)), "lips")
 
 
 def read_rig(folder: Path) -> Material:
-    """The production rig's takes."""
+    """Read the production rig's takes."""
     shots = [_read_take(path) for path in sorted(folder.glob("*.csv"))]
     test = shots.pop()
     moving = _moving_mouth_sliders(shots, test)
@@ -160,10 +162,10 @@ def _read_take(path: Path) -> Shot:
 
 
 def read_lips(folder: Path) -> Material:
-    """The tracked talker's clips."""
+    """Read the tracked talker's clips."""
     columns = {"opening": "inner_gap", "width": "mouth_width", "jaw": "subnasal_chin", "height": "outer_height",
                "upper lip": "subnasal_upperlip"}  # fmt: skip
-    # Each with a regularisation of its own.
+    # Each with its own regularisation.
     regions = {"opening": "lips", "width": "cheeks", "jaw": "jaw", "height": "head", "upper lip": "nose"}
     learned: list[Shot] = []
     tested: list[Shot] = []
@@ -188,7 +190,8 @@ def read_lips(folder: Path) -> Material:
 
 
 def _at(curves: ChannelCurves, name: str, shot: Shot, lag: float = 0.0) -> NDArray[np.float32]:
-    """One channel at ``lag`` seconds after the instants of a shot's animation; the curves count from the start of the sound."""
+    """Sample one channel at ``lag`` seconds after the instants of a shot's animation; the curves count from the start of the
+    sound."""
     instants = np.arange(len(shot.values)) / shot.frame_rate - shot.sound_start_seconds + lag
     sampled = sample_curves(curves.select([name]), instants)
     if sampled is None:
@@ -197,7 +200,7 @@ def _at(curves: ChannelCurves, name: str, shot: Shot, lag: float = 0.0) -> NDArr
 
 
 def _turning_point_offset(curves: ChannelCurves, name: str, shot: Shot) -> float:
-    """Mean absolute offset of matched turning points, in milliseconds."""
+    """Return the mean absolute offset of matched turning points, in milliseconds."""
     seconds = np.arange(len(shot.values)) / shot.frame_rate
     shown = shot.values[:, shot.control_names.index(name)].astype(np.float64)
     found = find_extrema(seconds, _at(curves, name, shot).astype(np.float64))
@@ -206,7 +209,7 @@ def _turning_point_offset(curves: ChannelCurves, name: str, shot: Shot) -> float
 
 
 def hear_loudness(shot: Shot, heard: Heard, frame_rate: float) -> Heard:
-    """The same rows with nothing but the loudness heard."""
+    """Replace a shot's hearing with its loudness alone, on the same rows."""
     margin = (len(heard.heard) - math.ceil(shot.waveform.duration_seconds * frame_rate - 1e-6)) // 2
     loudness = loudness_db(shot.waveform.samples, frame_rate, 0.04).astype(np.float32)
     rows = np.full((len(heard.heard), 1), loudness.min(), np.float32)
@@ -215,7 +218,7 @@ def hear_loudness(shot: Shot, heard: Heard, frame_rate: float) -> Heard:
 
 
 def first_minutes(shots: Iterable[Heard], minutes: float, frame_rate: float) -> list[Heard]:
-    """The shots' first ``minutes`` of usable rows, in order."""
+    """Take the shots' first ``minutes`` of usable rows, in order."""
     left = math.inf if math.isinf(minutes) else round(minutes * 60.0 * frame_rate)
     kept: list[Heard] = []
     for shot in shots:
@@ -227,7 +230,7 @@ def first_minutes(shots: Iterable[Heard], minutes: float, frame_rate: float) -> 
 
 
 def predict_curves(fit: Fit, heard: Sequence[Heard], shots: Sequence[Shot], frame_rate: float) -> list[ChannelCurves]:
-    """What a fit shows for heard shots, counted from the start of their sounds."""
+    """Predict curves for heard shots, counted from the start of their sounds."""
     names = tuple(control.name for control in fit.controls)
     curves: list[ChannelCurves] = []
     for shot, item in zip(shots, heard):
@@ -239,8 +242,10 @@ def predict_curves(fit: Fit, heard: Sequence[Heard], shots: Sequence[Shot], fram
 def train_networks(
     material: Material, trunk: ModelPackage, runs: Path, names: Sequence[str]
 ) -> dict[str, tuple[ModelPackage, dict[str, float]]]:
-    """Train the networks of ``TRAINED`` on a show, or open them where their run in ``runs`` is complete: packages and r by
-    control on shots left out. Raises VoxrigError."""
+    """Train the networks of ``TRAINED`` on a show, or open them if their run in ``runs`` is complete.
+
+    Returns packages and r by control on shots left out. Raises VoxrigError.
+    """
     from ..shows.config import RunConfig
     from ..shows.data import hearing_digest
     from ..shows.train import run_training
@@ -269,7 +274,7 @@ def train_networks(
 def learn(
     session: Session, title: str, material: Material, save: Path | None, runs: Path, networks: Sequence[str]
 ) -> dict[str, object]:
-    """Learn, test and print one show; returns what was printed."""
+    """Learn, test and print one show; returns the printed figures."""
     show, tested, rate = material.show, material.tested, session.package.frame_rate
     print(f"\n## {title}\n")
     print(f"{show.minutes:.1f} minutes in {len(show.shots)} shots are learned, {len(show.controls)} controls move "
@@ -324,7 +329,7 @@ def _run_package(package: ModelPackage, shots: Sequence[Shot]) -> list[ChannelCu
 
 
 def _by_names(session: Session, shot: Shot) -> ChannelCurves:
-    """The model's own channels under the names of the rig's sliders."""
+    """Run the model and name its channels like the rig's sliders."""
     curves = generate_curves(session, shot.waveform)
     sliders = {slider: [name for name in names if name in curves.names] for slider, names in RIG_CHANNELS.items()}
     sliders = {slider: names for slider, names in sliders.items() if names}
@@ -333,7 +338,7 @@ def _by_names(session: Session, shot: Shot) -> ChannelCurves:
 
 
 def print_table(figures: dict[str, dict[str, float]]) -> None:
-    """Markdown: a line per figure and a column per way of making it."""
+    """Print Markdown: a line per figure and a column per method."""
     print("| r | floor | " + " | ".join(figures) + " |")
     print("|---" * (len(figures) + 2) + "|")
     for name in dict.fromkeys(name for column in figures.values() for name in column):
@@ -348,7 +353,7 @@ LIPS_TITLE = "Tracked talker's lips"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with rig_116/ and grid_lips/")
     parser.add_argument("--model", type=Path, help="model package to build on (default: the bundled one)")

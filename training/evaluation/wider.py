@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scores beyond clean speech, by recognition and by size: hard listening, song, effort, how far a mouth moves, Mandarin.
+"""Score beyond clean speech, by recognition and by size: hard listening, song, effort, how far a mouth moves, Mandarin.
 
-``score_wider`` adds to ``evaluate`` the figures that need more than one sound or more than the channels. Conditions are
-made from fixed seeds; babble is six other development speakers; children, whispers and song are the development speakers' own
-sentences through WORLD (``corpora/voices.py``).
+``score_wider`` adds the figures to ``evaluate`` that need more than one sound or more than the channels. Conditions are
+made from fixed seeds; babble is six other development speakers; children, whispers and song are the development speakers'
+own sentences through WORLD (``corpora/voices.py``).
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ Predict = Callable[[Samples], ChannelCurves]
 Add = Callable[[str, str, Tally], None]
 
 TRACKED_CENTIMETRES = 8.5
-"""Between the outer eye corners of the tracked talker: his own unit of length."""
+"""Distance between the outer eye corners of the tracked talker: his unit of length."""
 BLENDVOCA_SPREAD = {"jawOpen": 0.097, "mouthFunnel": 0.030, "mouthPucker": 0.096, "mouthSmileLeft": 0.030}
 """Standard deviations of real speech's channels over BlendVOCA."""
 RESTS_CENTIMETRES = 0.1
 """A sung vowel whose lips stay closer than this is not sung by the face."""
 HELD_OUT_TAKE = "1114_2_05"
 SHARE = 0.5
-"""Share of the labelled clips that are heard under hard conditions."""
+"""Share of the labelled clips that are scored under hard conditions."""
 
 
 def hard_conditions(clip: Recording, everybody: Sequence[Recording]) -> dict[str, Spoken]:
-    """The clip as it is hard to hear, with its phones where they then are."""
+    """Make versions of a clip that are hard to hear, with its phones at their times in each."""
     here = Spoken(clip.waveform, clip.phones)
     start = int(name_fraction(clip.name) * len(everybody))
     turned = [*everybody[start:], *everybody[:start]]
@@ -115,7 +115,7 @@ def _p90(curves: ChannelCurves, phones: Sequence[TimedPhone]) -> float:
 
 
 def _add_song(predict: Predict, clip: Recording, add: Add) -> None:
-    """Vowels of the sentence, sung over music, during whose middle the lips stay together."""
+    """Add the vowels of the sentence, sung over music, during whose middle the lips stay together."""
     song = as_song(Spoken(clip.waveform, clip.phones), _random(clip))
     fine = measures.fine_grid(predict(conditions.add_music(song.samples, 5.0)))
     seconds, gap = fine.seconds(), lips.lip_gap(fine.values, fine.names)
@@ -127,7 +127,7 @@ def _add_song(predict: Predict, clip: Recording, add: Add) -> None:
 
 
 def _add_size(predict: Predict, clips: Sequence[Recording], add: Add) -> None:
-    """How far our lips part and spread against the tracked talker's."""
+    """Add how far the lips part and spread compared with the tracked talker's."""
     gaps: list[NDArray[np.float64]] = []
     tracked_gaps: list[NDArray[np.float64]] = []
     widths = tracked_widths = 0.0
@@ -146,7 +146,7 @@ def _add_size(predict: Predict, clips: Sequence[Recording], add: Add) -> None:
 
 
 def _add_shouts(predict: Predict, folder: Path, add: Add) -> None:
-    """Jaw p90 of EmoDB's development speakers, angry against neutral, by speaker and sentence."""
+    """Add the jaw's p90 of EmoDB's development speakers, angry against neutral, by speaker and sentence."""
     import soundfile
 
     if not (folder / "index.tsv").is_file():
@@ -168,7 +168,7 @@ def _add_shouts(predict: Predict, folder: Path, add: Add) -> None:
 
 
 def _add_mandarin(predict: Predict, take: CapturedTake, add: Add) -> None:
-    """r of the jaw of the take that calibrates nothing, and of the loudness of its sound."""
+    """Add r of the jaw of the take that calibrates nothing, and of the loudness of its sound."""
     for name, system in (("captured_jaw_r/zh 05", predict), ("captured_jaw_r/zh 05, loudness", baselines.loudness_to_jaw)):
         curves = system(take.waveform)
         jaw = np.interp(take.seconds, curves.seconds(), curves.channel("jawOpen"))
@@ -176,7 +176,7 @@ def _add_mandarin(predict: Predict, take: CapturedTake, add: Add) -> None:
 
 
 def score_phones(folder: Path, development: Development) -> dict[str, Tally]:
-    """Share of the frames inside speech whose likeliest phone is the true one, by speaker, of a model package."""
+    """Score the share of frames inside speech whose likeliest phone is the true one, by speaker, of a model package."""
     from ...inference.audio import Waveform
     from ...inference.generate import generate_all
     from ...inference.package import load_package

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Learns a show from its animated shots with PyTorch: ``voxrig-train run.toml``. See README.md in this folder."""
+"""Learn a show from its animated shots with PyTorch: ``voxrig-train run.toml``. See README.md in this folder."""

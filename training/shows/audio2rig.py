@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Audio2Rig (Arcelin & Chaverou, ACM SIGGRAPH DigiPro 2024): a network per face part that learns the rig, the sound and
-where keys go.
+"""Audio2Rig (Arcelin & Chaverou, ACM SIGGRAPH DigiPro 2024): a network per face part that learns rig, sound and key placement.
 
-Per region a conditional variational autoencoder learns the poses that the show knows (controls of one frame <-> latent, under
-the frame's emotion), an audio network takes a window of sound around the frame to the latent (convolutions, then recurrent
-layers that read towards the frame from both ends), and a key network says how likely an animator would set a key there.
+Per region a conditional variational autoencoder learns the poses of the show (controls of one frame <-> latent, under the
+frame's emotion), an audio network maps a window of sound around the frame to the latent (convolutions, then recurrent layers
+that read towards the frame from both ends), and a key network predicts how likely an animator would set a key there.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ class PoseAutoencoder(nn.Module):
         self.straight = nn.Linear(latent + emotions, controls)
 
     def encode(self, shown: Tensor, emotion: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and logarithm of the variance of the latent."""
+        """Encode controls as mean and logarithm of the variance of the latent."""
         mean, variance = self.encoder(torch.cat([shown, emotion], dim=-1)).chunk(2, dim=-1)
         return mean, variance.clamp(-8.0, 4.0)
 
     def decode(self, latent: Tensor, emotion: Tensor) -> Tensor:
-        """Controls of a latent."""
+        """Decode controls from a latent."""
         given = torch.cat([latent, emotion], dim=-1)
         return self.straight(given) + self.bend(given)
 
@@ -108,7 +107,7 @@ class Audio2Rig(ShowNetwork):
         self.has_keys = config.keys
 
     def _latents(self, heard: Tensor, emotion: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Of each part what its hearing says and its latent."""
+        """Compute the audio network's output and the latent of each part."""
         latents: list[tuple[Tensor, Tensor]] = []
         for part in self.parts:
             hidden = part.audio(heard, self.reach)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one file of a run: what is learned, from what and how. Every entry has a default but ``dataset``."""
+"""The one file of a run: the data, the method and its settings. Every entry except ``dataset`` has a default."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ def _entry(about: str, default: Any = MISSING) -> Any:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """All entries of a run's file, with their defaults; paths are relative to the file. Raises ShowError for what cannot be."""
+    """All entries of a run's file, with their defaults; paths are relative to the file.
+
+    Raises ShowError for impossible values.
+    """
 
     dataset: str = _entry("folder that the shots were collected into")
     network: str = _entry("'audio2rig', 'tian' (attention BiLSTM) or 'pham' (causal CNN-RNN)", "audio2rig")
@@ -82,18 +85,18 @@ class RunConfig:
                 raise ShowError(f"{name} is {getattr(self, name):g} in the run's file; give one from {low:g} to {high:g}")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, lists for tuples."""
+        """Convert to plain values, with lists for tuples."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 def read_config(path: Path) -> RunConfig:
-    """Read a run's file; paths come out absolute. Raises ShowError that names what is wrong."""
+    """Read a run's file and make its paths absolute. Raises ShowError naming the problem."""
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ShowError(f"{path} cannot be read ({error.strerror}); voxrig-train --new {path} writes one to fill in") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ShowError(f"{path} is no TOML file ({error}); correct it") from None
+        raise ShowError(f"{path} is not a TOML file ({error}); correct it") from None
     known = {entry.name: entry for entry in fields(RunConfig)}
     values: dict[str, Any] = {}
     for name, value in entries.items():
@@ -109,7 +112,7 @@ def read_config(path: Path) -> RunConfig:
 
 
 def _checked(path: Path, entry: Field[Any], value: object) -> object:
-    """The value in the kind of the entry's default. Raises ShowError."""
+    """Convert a value to the type of the entry's default. Raises ShowError."""
     example = "" if entry.default is MISSING else entry.default
     if isinstance(example, tuple):
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
@@ -131,7 +134,7 @@ def _checked(path: Path, entry: Field[Any], value: object) -> object:
 
 
 def format_config(config: RunConfig) -> str:
-    """The run's file with every entry and what it means."""
+    """Format the run's file with every entry and its meaning."""
     lines = ["# A run of voxrig-train. Paths are relative to this file."]
     for entry in fields(RunConfig):
         value = getattr(config, entry.name)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shots as the networks learn them: what is heard and what is shown on the same 50 rows a second, in several copies.
+"""Prepare shots for the networks: sound and animation on the same 50 rows a second, in several copies.
 
-Copies of a shot differ as other takes of it would: a little faster and higher or slower and lower, another tone, level and
-noise. Hearing is the slow part, so each copy is heard once and kept in a cache that knows the sound and the model by their
-digests.
+Copies of a shot differ like other takes of it: a little faster and higher or slower and lower, another tone, level and
+noise. Hearing is the slow part, so each copy is heard once and cached by the digests of sound and model.
 """
 
 from __future__ import annotations
@@ -42,9 +41,12 @@ _CACHE_VERSION = 1
 
 @dataclass(frozen=True)
 class Clip:
-    """One copy of a shot on rows: ``heard`` float16 ``[row, width]``, ``shown`` ``[row, control]``, ``emotion``
-    ``[row, emotion]``, ``keys`` ``[row, region]`` in 0..1 (the share of the region's controls that have a key there) and
-    ``first`` and ``last``, between which there is animation with sound."""
+    """One copy of a shot on rows.
+
+    ``heard`` is float16 ``[row, width]``, ``shown`` ``[row, control]``, ``emotion`` ``[row, emotion]``, ``keys`` ``[row,
+    region]`` in 0..1 (the share of the region's controls that have a key there), and there is animation with sound between
+    ``first`` and ``last``.
+    """
 
     heard: NDArray[np.float16]
     shown: Array
@@ -56,8 +58,10 @@ class Clip:
 
 @dataclass(frozen=True)
 class Batch:
-    """Stretches of clips with ``reach`` more rows heard on both sides: heard and emotion ``[batch, row + 2 reach, ...]``,
-    shown (standardised) and keys ``[batch, row, ...]``."""
+    """Stretches of clips with ``reach`` more rows heard on both sides.
+
+    ``heard`` and ``emotion`` are ``[batch, row + 2 reach, ...]``, ``shown`` (standardised) and ``keys`` ``[batch, row, ...]``.
+    """
 
     heard: Tensor
     emotion: Tensor
@@ -67,7 +71,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Material:
-    """All clips, ``copies[copy][shot]`` (copy 0 is the shot as it is), and what they are of."""
+    """All clips, ``copies[copy][shot]`` (copy 0 is the original shot), and their common properties."""
 
     names: tuple[str, ...]
     copies: tuple[tuple[Clip, ...], ...]
@@ -81,17 +85,17 @@ class Material:
 
     @property
     def minutes(self) -> float:
-        """Animation with sound, without the copies."""
+        """Minutes of animation with sound, without the copies."""
         return sum(clip.last - clip.first for clip in self.copies[0]) / FRAME_RATE / 60.0
 
 
 def regions_of(controls: Sequence[Channel]) -> tuple[str, ...]:
-    """The face parts of ``controls``, in order."""
+    """Return the face parts of ``controls``, in order."""
     return tuple(dict.fromkeys(control.region for control in controls))
 
 
 def choose_controls(show: Show, regions: Sequence[str]) -> tuple[Channel, ...]:
-    """The moving controls of some face parts, of all where none is named. Raises ShowError where nothing moves."""
+    """Choose the moving controls of some face parts, or of all if none is named. Raises ShowError if nothing moves."""
     chosen = tuple(control for control in show.controls if not regions or control.region in regions)
     if not chosen:
         found = ", ".join(regions_of(show.controls))
@@ -100,7 +104,7 @@ def choose_controls(show: Show, regions: Sequence[str]) -> tuple[Channel, ...]:
 
 
 def dataset_digest(show: Show) -> str:
-    """Tells whether a run goes on with the same shots."""
+    """Return a digest that identifies the shots of a run."""
     digest = hashlib.sha256()
     for shot in show.shots:
         digest.update(_shot_digest(shot).encode())
@@ -113,14 +117,14 @@ def _shot_digest(shot: Shot) -> str:
 
 
 def hearing_digest(trunk: ModelPackage) -> str:
-    """Tells what a speech model hears: the part of its graph that features and phones come from, not what follows on them."""
+    """Return a digest of a speech model's hearing: the part of its graph that computes features and phones."""
     widths = {"features": trunk.feature_width, **({"phones": len(trunk.phones)} if trunk.phones else {})}
     outputs = {name: [1, "frames", width] for name, width in widths.items()}
     return hashlib.sha256(replace_head(trunk.graph_path.read_bytes(), list(widths), Head(), {}, outputs)).hexdigest()
 
 
 class Ear:
-    """Turns sounds into rows with one of the two ways of hearing; ``digest`` tells them apart."""
+    """A converter of sounds to rows with one of the two kinds of hearing, identified by ``digest``."""
 
     def __init__(self, spectra: nn.Module | None, session: Session | None) -> None:
         if (spectra is None) == (session is None):
@@ -134,18 +138,18 @@ class Ear:
 
     @property
     def trunk(self) -> ModelPackage | None:
-        """The speech model, where one hears."""
+        """The speech model, if one is used."""
         return None if self.session is None else self.session.package
 
     @property
     def width(self) -> int:
-        """Columns that are heard."""
+        """Number of columns heard."""
         if self.trunk is not None:
             return self.trunk.feature_width + len(self.trunk.phones)
         return int(self.spectra.width)  # type: ignore[union-attr, arg-type]
 
     def hear(self, waveform: Waveform) -> Array:
-        """``[row, width]``. Raises ModelError."""
+        """Convert a sound to ``[row, width]``. Raises ModelError."""
         if self.session is not None:
             outputs = ("features", "phones") if self.session.package.phones else ("features",)
             made = generate_outputs(self.session, waveform, outputs=outputs)
@@ -166,10 +170,10 @@ def prepare(
     cache: Path,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Material:
-    """Hear every shot as it is and in ``copies`` changed copies, from the cache where it knows them.
+    """Hear every shot unchanged and in ``copies`` changed copies, from the cache if they are in it.
 
-    ``on_progress`` is called with copies of shots done and to do. Raises ShowError when the cache cannot be written, and
-    ModelError.
+    ``on_progress`` is called with the numbers of copies done and to do. Raises ShowError if the cache cannot be written,
+    and ModelError.
     """
     made: list[tuple[Clip, ...]] = []
     for copy in range(copies + 1):
@@ -185,7 +189,7 @@ def prepare(
 
 
 def change_shot(shot: Shot, random: np.random.Generator) -> Shot:
-    """The shot as another take might have been: 10 % faster and higher or slower and lower, another tone, level and noise."""
+    """Change a shot like another take: 10 % faster and higher or slower and lower, another tone, level and noise."""
     ratio = float(random.uniform(0.9, 1.1))
     sound = change_speed(shot.waveform.samples, ratio)
     size = fft_size(len(sound) + 512)
@@ -207,7 +211,7 @@ def _prepare_clip(shot: Shot, controls: tuple[Channel, ...], emotions: tuple[str
     if heard is None:
         heard = ear.hear(padded_sound(shot, SAMPLE_RATE, FRAME_RATE)).astype(np.float16)
         if not np.isfinite(heard).all():
-            raise ShowError(f"What is heard of shot '{shot.name}' are not numbers; choose another trunk")
+            raise ShowError(f"The model's output for shot '{shot.name}' is not numeric; choose another trunk")
         try:
             cache.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(".partial")
@@ -230,7 +234,7 @@ def _read_heard(path: Path) -> NDArray[np.float16] | None:
 
 
 def key_rows(shown: Array, controls: Sequence[Channel]) -> Array:
-    """Where keys of the show lie, ``[row, region]``: the share of each region's moving controls that have one there."""
+    """Locate the keys of the show, ``[row, region]``: the share of each region's moving controls that have one there."""
     still = np.ptp(shown, axis=0) <= 0
     ranges = np.maximum(np.ptp(shown, axis=0), 1e-9)
     curves = reduce_to_keys(np.arange(len(shown)), shown, KEY_TOLERANCE * ranges)
@@ -244,16 +248,16 @@ def key_rows(shown: Array, controls: Sequence[Channel]) -> Array:
 
 @dataclass(frozen=True)
 class Split:
-    """Which rows are learned and which are held out: ``(shot, first row, last row)`` each, rows of copy 0."""
+    """The learned and the held-out rows: ``(shot, first row, last row)`` each, rows of copy 0."""
 
     learned: tuple[tuple[int, int, int], ...]
     held_out: tuple[tuple[int, int, int], ...]
 
 
 def make_splits(material: Material, held_out: Sequence[str], folds: int, apart_rows: int) -> list[Split]:
-    """One split per network: by shots, or by time where there is one shot only, with ``apart_rows`` between the parts.
+    """Make one split per network: by shots, or by time if there is only one shot, with ``apart_rows`` between the parts.
 
-    Raises ShowError for a shot that does not exist, when all are held out, and for a single shot too short to divide.
+    Raises ShowError for a shot that does not exist, if all are held out, and for a single shot too short to divide.
     """
     clips = material.copies[0]
     whole = [(number, clip.first, clip.last) for number, clip in enumerate(clips)]
@@ -289,7 +293,8 @@ def make_splits(material: Material, held_out: Sequence[str], folds: int, apart_r
 
 @dataclass(frozen=True)
 class Scaling:
-    """What makes columns comparable: heard and shown minus ``*_mean`` over ``*_deviation``, over the learned rows."""
+    """The scaling that makes columns comparable: heard and shown minus ``*_mean`` over ``*_deviation``, over the learned
+    rows."""
 
     heard_mean: Array
     heard_deviation: Array
@@ -298,13 +303,13 @@ class Scaling:
 
 
 def measure_scaling(material: Material, split: Split) -> Scaling:
-    """From the learned rows of copy 0; a control that is constant in them has the deviation of a thousandth of its range."""
+    """Measure the scaling over the learned rows of copy 0; a constant control gets a thousandth of its range as deviation."""
     heard = np.concatenate([material.copies[0][number].heard[first:last] for number, first, last in split.learned])
     shown = np.concatenate([material.copies[0][number].shown[first:last] for number, first, last in split.learned])
     least = 1e-3 * np.array([control.maximum - control.minimum for control in material.controls], np.float32)
     return Scaling(
         heard.mean(axis=0, dtype=np.float64).astype(np.float32),
-        # What hardly ever changes (a phone that the show never says) must not be blown up.
+        # What hardly ever changes (a phone that never occurs in the show) must not be blown up.
         heard.std(axis=0, dtype=np.float64).astype(np.float32) + np.float32(0.01),
         shown.mean(axis=0, dtype=np.float64).astype(np.float32),
         np.maximum(shown.std(axis=0, dtype=np.float64).astype(np.float32), least),
@@ -314,7 +319,7 @@ def measure_scaling(material: Material, split: Split) -> Scaling:
 def draw_batches(
     material: Material, split: Split, scaling: Scaling, reach: int, rows: int, size: int, random: np.random.Generator
 ) -> Iterator[Batch]:
-    """One round: as many stretches of ``rows`` as the learned rows hold, of random copies, at random places."""
+    """Draw one round: as many stretches of ``rows`` as the learned rows hold, of random copies, at random places."""
     lengths = np.array([last - first for _, first, last in split.learned], np.float64)
     count = max(1, round(lengths.sum() / rows / size))
     for _ in range(count):
@@ -337,9 +342,9 @@ def draw_batches(
 
 
 def cut(clip: Clip, first: int, last: int, reach: int) -> tuple[Array, Array, Array, Array]:
-    """Rows ``first`` to ``last`` of a clip: heard and emotion with ``reach`` more on both sides, shown, keys.
+    """Cut rows ``first`` to ``last`` from a clip: heard and emotion with ``reach`` more on both sides, shown, keys.
 
-    Beyond the clip's ends, which are silence, the last row goes on.
+    Beyond the clip's ends, which are silence, the last row repeats.
     """
     wide = np.clip(np.arange(first - reach, last + reach), 0, len(clip.heard) - 1)
     near = np.clip(np.arange(first, last), 0, len(clip.heard) - 1)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the networks hear of a sound, 50 rows a second: a speech model's features, or spectra alone.
+"""The hearing of the networks, 50 rows a second: a speech model's features, or spectra alone.
 
-Each kind is a module from the waveform ``[batch, samples]`` (a multiple of 320) to ``[batch, row, width]``. It is what
-fills the cache before training and what the exported graph begins with, so both hear the same.
+Each kind is a module from the waveform ``[batch, samples]`` (a multiple of 320) to ``[batch, row, width]``. It fills the
+cache before training and begins the exported graph, so that both hear the same.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run ends in: its networks, averaged, as one module from sound to controls, and as a model package."""
+"""The result of a run: its averaged networks as one module from sound to controls, and as a model package."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ from .windows import ShowNetwork
 
 class Member(nn.Module):
     """One trained network with its scaling: ``heard`` ``[1, row, width]`` -> controls, keys (0..1) and hidden, all on the same
-    rows; the first and last ``reach`` rows hear silence that may not be there."""
+    rows.
+
+    The first and last ``reach`` rows hear silence that may not exist.
+    """
 
     def __init__(self, network: ShowNetwork, scaling: Scaling) -> None:
         super().__init__()
@@ -39,7 +42,7 @@ class Member(nn.Module):
         for name, value in vars(scaling).items():
             self.register_buffer(name, torch.from_numpy(value))
         self.register_buffer("key_threshold", torch.zeros(len(network.task.regions)))
-        """Logits from which as many keys are proposed as the show has, set after training."""
+        """Logits from which as many keys are proposed as in the show, set after training."""
 
     def forward(self, heard: Tensor, emotion: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
         reach = self.network.reach
@@ -70,8 +73,11 @@ class FitHead(nn.Module):
 
 
 class LearnedShow(nn.Module):
-    """The mean of the members, of which a ``share`` is that of a ``fit``, within the controls' limits: channels, keys (where
-    they were learned) and hidden. ``reach`` is how many rows it hears before and after a frame."""
+    """The mean of the members, with a ``share`` for a ``fit``, within the controls' limits: channels, keys (if learned) and
+    hidden.
+
+    ``reach`` is the number of rows that it hears before and after a frame.
+    """
 
     def __init__(
         self, members: Sequence[Member], controls: Sequence[Channel], fit: Fit | None = None, share: float = 0.0
@@ -98,7 +104,7 @@ class LearnedShow(nn.Module):
 
 
 class _OnTrunk(nn.Module):
-    """The head behind a speech model, with the inputs and outputs that the graph needs."""
+    """The head behind a speech model, with the inputs and outputs of the graph."""
 
     def __init__(self, learned: LearnedShow, has_phones: bool, has_emotion: bool) -> None:
         super().__init__()
@@ -126,7 +132,7 @@ class _FromScratch(nn.Module):
 
 @dataclass(frozen=True)
 class Record:
-    """What ``model.json`` tells of the show and of the run."""
+    """The entries of ``model.json`` on the show and the run."""
 
     rig: str
     minutes: float
@@ -140,7 +146,7 @@ def export(
     folder: Path, learned: LearnedShow, controls: tuple[Channel, ...], regions: tuple[str, ...], ear: Ear, config: RunConfig,
     record: Record,
 ) -> ModelPackage:  # fmt: skip
-    """Write the model package and load it. The same networks give the same bytes. Raises ModelError."""
+    """Write the model package and load it. The same networks yield the same bytes. Raises ModelError."""
     learned = learned.eval()
     trunk = ear.trunk
     reach = learned.reach / FRAME_RATE
@@ -191,7 +197,7 @@ def export(
 
 
 def _trace(module: nn.Module, inputs: list[str], outputs: list[str], widths: dict[str, int]) -> onnx.ModelProto:
-    """The module's ONNX graph, by the exporter whose output is small and the same every time."""
+    """Trace the module's ONNX graph with the exporter whose output is small and reproducible."""
     frames = 20
     example = tuple(
         torch.zeros(1, frames * HOP) if name == "waveform" else torch.zeros(1, frames, widths[name]) for name in inputs

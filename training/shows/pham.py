@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pham, Wang & Pavlovic, End-to-end Learning for 3D Facial Animation from Raw Waveforms of Speech (arXiv 1710.00920), as in
+"""Pham, Wang & Pavlovic, End-to-end Learning for 3D Facial Animation from Raw Waveforms of Speech (arXiv 1710.00920), following
 its authors' code: causal convolutions over frequency, then over time, then a recurrent layer over the past.
 
 100 ms of spectra that end at the frame are one step of the recurrent layer, which reads the past up to the frame; nothing
-after it is heard (with the features of a speech model in place of spectra, only what the model itself hears ahead).
-Controls are squashed into their limits, rotations of the head are free.
+after it is heard (except for the lookahead of a speech model, if its features replace the spectra). Controls are squashed
+into their limits, rotations of the head are free.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from .hearing import SPECTRUM_BANDS
 from .windows import STRIDE, Front, Prediction, ShowNetwork, Task, take_windows
 
 WIDTHS = (32, 64, 128, 256, 512)
-"""Of the convolutions over frequency for a recurrent layer of 256, as published; narrower layers have narrower ones."""
+"""Widths of the convolutions over frequency for a recurrent layer of 256, as published; narrower layers have narrower ones."""
 
 _PAST_ROWS = 4
 _MEAN_WEIGHT = 0.1
 
 
 class SpectrumNetwork(nn.Module):
-    """:class:`SpectrumRows` -> ``[batch, hidden, row]``: five convolutions over frequency, three over time, each by half,
-    which makes one row of a row's eight spectra, and one over this row and the four before it."""
+    """:class:`SpectrumRows` -> ``[batch, hidden, row]``.
+
+    Five convolutions over frequency, three over time, each halving, which reduces a row's eight spectra to one, and one over
+    this row and the four before it.
+    """
 
     def __init__(self, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -51,7 +54,10 @@ class SpectrumNetwork(nn.Module):
 
 
 class CausalCnnRnn(ShowNetwork):
-    """The loss is the square error of each control over its deviation, and a little for controls that are on at all."""
+    """Causal CNN and RNN.
+
+    The loss is the squared error of each control over its deviation, plus a little for controls that are on at all.
+    """
 
     def __init__(self, config: RunConfig, task: Task) -> None:
         super().__init__(config, task)
@@ -75,7 +81,7 @@ class CausalCnnRnn(ShowNetwork):
 
     @property
     def reach(self) -> int:
-        """Rows before and after a frame; those after are not read but by a speech model's front."""
+        """Number of rows before and after a frame; those after are only read by a speech model's front."""
         return self.half * STRIDE + _PAST_ROWS
 
     def forward(self, heard: Tensor, emotion: Tensor) -> Prediction:

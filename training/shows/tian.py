@@ -19,8 +19,10 @@ COEFFICIENTS = 13
 
 
 class CepstralRows(nn.Module):
-    """:class:`MelRows` -> mel-frequency cepstral coefficients: the discrete cosine transform of each column's levels, as they
-    are and without their mean over time; 4 x 13 wide."""
+    """:class:`MelRows` -> mel-frequency cepstral coefficients.
+
+    The discrete cosine transform of each column's levels, with and without their mean over time; 4 x 13 wide.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +36,7 @@ class CepstralRows(nn.Module):
 
 
 class AttentionBiLstm(ShowNetwork):
-    """The attention weighs the steps of the window by what the BiLSTM says of them."""
+    """Attention weighs the steps of the window by the output of the BiLSTM."""
 
     def __init__(self, config: RunConfig, task: Task) -> None:
         super().__init__(config, task)

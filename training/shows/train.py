@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``voxrig-train RUN.toml``: learn a show and write a model package.
 
-The folder of the run (beside the file, under its name) keeps all that is needed to repeat it: ``config.toml``, ``run.json``
+The folder of the run (beside the file, under its name) keeps everything needed to repeat it: ``config.toml``, ``run.json``
 (versions, seed, digests of the shots and of the trunk), ``log.jsonl`` with a line per round, ``checkpoint.pt`` and, at the
-end, ``package/`` and ``scores.json``. Interrupted at any moment, the same command goes on after the last whole round; as
-all that is random follows from the seed and the round, it ends as if it had never been interrupted.
+end, ``package/`` and ``scores.json``. After an interruption at any moment, the same command resumes after the last complete
+round; because all randomness follows from the seed and the round, the result is the same as without the interruption.
 """
 
 from __future__ import annotations
@@ -63,16 +63,16 @@ from .windows import ShowNetwork, Task
 NETWORKS: dict[str, type[ShowNetwork]] = {"audio2rig": Audio2Rig, "tian": AttentionBiLstm, "pham": CausalCnnRnn}
 
 MOVES = 0.01
-"""A control counts in the score of held-out rows when its standard deviation there is above this share of its range."""
+"""A control counts in the score of held-out rows if its standard deviation there is above this share of its range."""
 
 _AVERAGE_ROUNDS = 0.5
-"""Weights are averaged over about so many rounds: what is scored and kept is the average."""
+"""Weights are averaged over about this many rounds; the average is scored and kept."""
 
 FIT_SHARES = (0.0, 0.25, 0.5, 0.75)
-"""Shares of Fit in the model that are tried on the held-out rows."""
+"""Shares of Fit in the model to try on the held-out rows."""
 
 _SCORED_ROWS = 500
-"""Held-out rows that are worked out at once."""
+"""Held-out rows computed at once."""
 
 _NOT_COMPARED = ("threads", "device")
 
@@ -81,9 +81,9 @@ Print = Callable[[str], None]
 
 @dataclass
 class Progress:
-    """Where a run is: the fold that is learned now, and the best of those that are done.
+    """The state of a run: the current fold, and the best of those that are done.
 
-    ``best`` and each of ``done`` hold 'weights', 'score' (mean r), 'epoch' and 'r' (by control, nan where it does not move).
+    ``best`` and each of ``done`` hold 'weights', 'score' (mean r), 'epoch' and 'r' (by control, nan if it does not move).
     """
 
     fold: int = 0
@@ -98,9 +98,9 @@ class Progress:
 
 
 def run_training(config: RunConfig, folder: Path, say: Print = print) -> ModelPackage:
-    """Train as ``config`` says in the run's ``folder``, going on from its checkpoint, and export.
+    """Train as ``config`` says in the run's ``folder``, resuming from its checkpoint, and export.
 
-    Raises VoxrigError for what the user can put right; then everything up to the last whole round is kept.
+    Raises VoxrigError for problems that the user can fix; everything up to the last complete round is kept.
     """
     try:
         return _run(config, folder, say)
@@ -144,7 +144,7 @@ def _run(config: RunConfig, folder: Path, say: Print) -> ModelPackage:
             say(f"hearing {done} of {count} ({len(show.shots)} shots, {config.copies} further copies)")
 
     material = prepare(show, controls, ear, config.copies, config.seed, folder.parent / "heard", hearing)
-    # What is heard at a border of two parts of one shot is heard from both sides.
+    # The border of two parts of one shot is heard from both sides.
     reach = math.ceil((config.reach_seconds + 0.1) * FRAME_RATE)
     splits = make_splits(material, config.held_out, config.folds, reach)
     if len(show.shots) == 1:
@@ -158,14 +158,14 @@ def _run(config: RunConfig, folder: Path, say: Print) -> ModelPackage:
 
 
 def choose_device(config: RunConfig) -> torch.device:
-    """Where to train. Raises ShowError when CUDA is asked for and not to be had."""
+    """Choose the device to train on. Raises ShowError if CUDA is requested but unavailable."""
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ShowError("PyTorch finds no CUDA device; set device to 'auto' or 'cpu' in the run's file")
     return torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def make_ear(config: RunConfig) -> Ear:
-    """The way of hearing of a run. Raises ModelError and ShowError."""
+    """Make the hearing of a run. Raises ModelError and ShowError."""
     if config.hearing == "scratch":
         return Ear((SpectrumRows() if config.network == "pham" else MelRows()).eval(), None)
     place = Path(config.trunk) if config.trunk else next((path for path in bundled_packages() if path.name == "speech"), None)
@@ -188,7 +188,7 @@ def _open_run(config: RunConfig, folder: Path, show: Show, ear: Ear) -> None:
             name for name, value in identity["config"].items() if value != before.get(name) and name not in _NOT_COMPARED
         ]
         if changed:
-            raise ShowError(f"{folder} was begun with another {changed[0]} ({before.get(changed[0])!r}); put it back to go on, "
+            raise ShowError(f"{folder} was begun with another {changed[0]} ({before.get(changed[0])!r}); put it back to resume, "
                             "or choose another run folder")  # fmt: skip
         for name, about in (("dataset", "the shots in the dataset"), ("hearing", "the trunk")):
             if begun.get(name) != identity[name]:
@@ -209,7 +209,7 @@ def _open_run(config: RunConfig, folder: Path, show: Show, ear: Ear) -> None:
 
 
 def read_commit() -> str:
-    """Voxrig's commit, or 'unknown' outside a checkout."""
+    """Return Voxrig's commit, or 'unknown' outside a checkout."""
     found = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
     )
@@ -222,7 +222,7 @@ def _read_checkpoint(folder: Path) -> Progress:
         return Progress()
     try:
         return Progress(**torch.load(path, map_location="cpu", weights_only=False))
-    except Exception as error:  # torch.load and pickle raise whatever they meet in a damaged file
+    except Exception as error:  # torch.load and pickle raise all kinds of errors for a damaged file
         raise ShowError(f"{path} is damaged ({type(error).__name__}); delete it to begin the run again") from None
 
 
@@ -230,7 +230,7 @@ def train_fold(
     config: RunConfig, folder: Path, material: Material, split: Split, ear: Ear, device: torch.device, progress: Progress,
     say: Print,
 ) -> None:  # fmt: skip
-    """Train one network until it stops, from ``progress`` on, which is brought forward and saved after each round."""
+    """Train one network until it stops, from ``progress`` on, which is updated and saved after each round."""
     scaling = measure_scaling(material, split)
     torch.manual_seed(config.seed * 1000 + progress.fold)
     network = build_network(config, ear, material, scaling).to(device)
@@ -239,7 +239,7 @@ def train_fold(
         network.load_state_dict(progress.network)
         assert progress.optimiser is not None
         optimiser.load_state_dict(progress.optimiser)
-        say(f"goes on with part {progress.fold + 1} after round {progress.epoch}")
+        say(f"resumes with part {progress.fold + 1} after round {progress.epoch}")
     else:
         progress.average = {name: value.clone() for name, value in network.state_dict().items()}
     rows = round(config.stretch_seconds * FRAME_RATE)
@@ -283,7 +283,7 @@ def train_fold(
 
 
 def build_network(config: RunConfig, ear: Ear, material: Material, scaling: Scaling) -> ShowNetwork:
-    """A network with new weights."""
+    """Build a network with new weights."""
     task = Task.of(ear.width, len(material.emotions), material.controls, ear.trunk is None, scaling)
     return NETWORKS[config.network](config, task)
 
@@ -296,7 +296,7 @@ def _train_round(
     network: ShowNetwork, optimiser: torch.optim.Optimizer, batches: list[Batch], config: RunConfig, progress: Progress,
     device: torch.device,
 ) -> dict[str, float]:  # fmt: skip
-    """One round; returns the mean of each term of the loss. Raises ShowError where the loss is no number."""
+    """Train one round; returns the mean of each term of the loss. Raises ShowError if the loss is not a number."""
     sums: dict[str, float] = {}
     assert progress.average is not None
     for number, batch in enumerate(batches):
@@ -324,7 +324,7 @@ def _train_round(
 
 
 def score_held_out(member: Member, material: Material, split: Split, device: torch.device) -> NDArray[np.float64]:
-    """r of every control over the held-out rows, ``[control]``: the mean over their parts; nan where it moves in none."""
+    """Score r of every control over the held-out rows, ``[control]``: the mean over their parts; nan if it moves in none."""
     found: list[list[float]] = []
     for number, first, last in split.held_out:
         clip = material.copies[0][number]
@@ -334,7 +334,7 @@ def score_held_out(member: Member, material: Material, split: Split, device: tor
 
 
 def correlate(made: NDArray[np.float32], shown: NDArray[np.float32], material: Material) -> list[float]:
-    """r of every control over rows ``[row, control]``; nan where it does not move."""
+    """Compute r of every control over rows ``[row, control]``; nan if it does not move."""
     return [
         pearson(made[:, column], shown[:, column])
         if shown[:, column].std() > MOVES * (control.maximum - control.minimum) else math.nan
@@ -345,7 +345,7 @@ def correlate(made: NDArray[np.float32], shown: NDArray[np.float32], material: M
 def predict_rows(
     member: Member, clip: Clip, first: int, last: int, device: torch.device
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What a network shows in rows of a clip, ``[row, control]``, and its logits of keys, ``[row, region or none]``."""
+    """Predict rows of a clip, ``[row, control]``, and the logits of keys, ``[row, region or none]``."""
     shown: list[NDArray[np.float32]] = []
     keys: list[NDArray[np.float32]] = []
     reach = member.network.reach
@@ -361,7 +361,7 @@ def predict_rows(
 
 
 def calibrate_keys(member: Member, material: Material, split: Split) -> None:
-    """Set the member's thresholds so that it proposes as many keys in the held-out rows as there are."""
+    """Set the member's thresholds so that it proposes as many keys in the held-out rows as they contain."""
     wanted = np.zeros(len(material.regions), np.int64)
     heights: list[list[float]] = [[] for _ in material.regions]
     for number, first, last in split.held_out:
@@ -379,10 +379,10 @@ def calibrate_keys(member: Member, material: Material, split: Split) -> None:
 def mix_with_fit(
     members: list[Member], material: Material, splits: list[Split]
 ) -> tuple[Fit | None, float, NDArray[np.float64]]:
-    """Fit on all that is learned, its share in the model, and r of every control on held-out rows with that share.
+    """Fit all learned rows; returns Fit, its share in the model, and r of every control on held-out rows with that share.
 
-    The share is the best on held-out rows, made by a network and a Fit that never saw them. None and 0 where there are too
-    few rows for Fit or the networks are best alone.
+    The share is the best on held-out rows, predicted by a network and a Fit that never saw them. None and 0 if there are too
+    few rows for Fit or the networks alone are best.
     """
     found: dict[float, list[list[float]]] = {share: [] for share in FIT_SHARES}
     try:
@@ -403,7 +403,7 @@ def mix_with_fit(
 
 
 def fit_rows(material: Material, parts: Iterable[tuple[int, int, int]]) -> Fit:
-    """Fit on these parts of the shots, in whatever order. Raises ShowError where they are too few."""
+    """Fit these parts of the shots, in any order. Raises ShowError if they are too few."""
     usable = {number: np.zeros(len(clip.heard), np.bool_) for number, clip in enumerate(material.copies[0])}
     for number, first, last in parts:
         usable[number][first:last] = True
@@ -416,13 +416,13 @@ def fit_rows(material: Material, parts: Iterable[tuple[int, int, int]]) -> Fit:
 
 
 def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the first axis of what is not nan; nan where all are."""
+    """Average over the first axis without nan; nan where all are."""
     known = np.isfinite(values)
     return np.where(known.any(axis=0), np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1), math.nan)
 
 
 def mean_r(r: NDArray[np.float64]) -> float:
-    """Mean over the controls that move; 0 where none does."""
+    """Average over the controls that move; 0 if none does."""
     known = r[np.isfinite(r)]
     return float(known.mean()) if known.size else 0.0
 
@@ -437,7 +437,7 @@ def finish(
     progress: Progress,
     say: Print,
 ) -> ModelPackage:
-    """Average the networks, export them, measure how long one pass over the shots takes, and write ``scores.json``."""
+    """Average the networks, export them, measure the time of one pass over the shots, and write ``scores.json``."""
     members: list[Member] = []
     for split, done in zip(splits, progress.done):
         scaling = measure_scaling(material, split)
@@ -477,7 +477,7 @@ def finish(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="voxrig-train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -499,7 +499,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"voxrig-train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("voxrig-train: stopped; the same command goes on after the last whole round", file=sys.stderr)
+        print("voxrig-train: stopped; run the same command to resume after the last complete round", file=sys.stderr)
         return 130
     return 0
 

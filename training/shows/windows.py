@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the three networks share: each frame is worked out from its own window of rows, so a model's memory is finite.
+"""The common base of the three networks: each frame has its own window of rows, so a model's memory is finite.
 
-A recurrent layer that ran through a whole sound would remember for ever, and what it says would depend on where the sound
-is cut. Here it runs through the window of one frame and starts afresh at the next.
+A recurrent layer over a whole sound would remember forever, and its output would depend on where the sound is cut. Here it runs
+through the window of one frame and restarts at the next.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ from .config import RunConfig
 from .data import Batch, Scaling, regions_of
 
 FRONT_ROWS = 2
-"""Rows that the convolution of :class:`Front` looks to each side."""
+"""Rows that the convolution of :class:`Front` sees on each side."""
 
 STRIDE = 2
-"""Every second row of a window is read: neighbouring rows say nearly the same, and it takes half the time."""
+"""Every second row of a window is read: neighbouring rows are almost equal, and it halves the time."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a network has to do: ``width`` columns heard (by spectra, if ``from_spectra``) and ``emotions`` into standardised
-    ``controls``, whose limits in that scale are ``low`` and ``high`` and whose deviation is a ``share`` of their range."""
+    """The task of a network.
+
+    ``width`` columns heard (spectra, if ``from_spectra``) and ``emotions`` become standardised ``controls``, whose limits in
+    that scale are ``low`` and ``high`` and whose deviation is a ``share`` of their range.
+    """
 
     width: int
     emotions: int
@@ -42,7 +45,7 @@ class Task:
 
     @classmethod
     def of(cls, width: int, emotions: int, controls: tuple[Channel, ...], from_spectra: bool, scaling: Scaling) -> Task:
-        """With the limits as the learned rows scale them."""
+        """Make a task with the limits in the scale of the learned rows."""
         mean, deviation = torch.from_numpy(scaling.shown_mean), torch.from_numpy(scaling.shown_deviation)
         minimum = torch.tensor([control.minimum for control in controls])
         maximum = torch.tensor([control.maximum for control in controls])
@@ -58,8 +61,11 @@ class Task:
 
 
 class Prediction(NamedTuple):
-    """``shown`` standardised ``[batch, row, control]``, ``keys`` as logits ``[batch, row, region]`` or None, and what the
-    last layer but one says, ``hidden`` ``[batch, row, width]``."""
+    """The output of a network.
+
+    ``shown`` is standardised ``[batch, row, control]``, ``keys`` are logits ``[batch, row, region]`` or None, and ``hidden`` is
+    the last layer but one, ``[batch, row, width]``.
+    """
 
     shown: Tensor
     keys: Tensor | None
@@ -67,8 +73,11 @@ class Prediction(NamedTuple):
 
 
 class ShowNetwork(nn.Module):
-    """A network of a show. ``reach`` is how many rows it hears before and after a frame; heard and emotion have so many more
-    rows on both sides than what comes out."""
+    """A network of a show.
+
+    ``reach`` is the number of rows that it hears before and after a frame; heard and emotion have that many more rows on both
+    sides than the output.
+    """
 
     hidden_width: int
     has_keys = False
@@ -81,25 +90,28 @@ class ShowNetwork(nn.Module):
 
     @property
     def reach(self) -> int:
-        """Rows before and after a frame."""
+        """Number of rows before and after a frame."""
         return self.half * STRIDE + FRONT_ROWS
 
     def forward(self, heard: Tensor, emotion: Tensor) -> Prediction:
-        """Standardised ``heard`` ``[batch, row + 2 reach, width]``, ``emotion`` ``[batch, row + 2 reach, emotion]``."""
+        """Predict from standardised ``heard`` ``[batch, row + 2 reach, width]`` and ``emotion`` ``[batch, row + 2 reach,
+        emotion]``."""
         raise NotImplementedError
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """What is minimised, as terms to be added up."""
+        """Compute the loss as terms to be added up."""
         raise NotImplementedError
 
     def middle(self, rows: Tensor) -> Tensor:
-        """``rows`` without the reach on both sides."""
+        """Remove the reach on both sides of ``rows``."""
         return rows[:, self.reach : rows.shape[1] - self.reach]
 
 
 class Front(nn.Module):
-    """The convolutions before a recurrent layer: ``[batch, row, width]`` -> ``[batch, hidden, row]``; the outermost
-    ``FRONT_ROWS`` rows on both sides are not right and not to be used."""
+    """The convolutions before a recurrent layer: ``[batch, row, width]`` -> ``[batch, hidden, row]``.
+
+    The outermost ``FRONT_ROWS`` rows on both sides are wrong and must not be used.
+    """
 
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -113,19 +125,20 @@ class Front(nn.Module):
 
 
 def take_windows(rows: Tensor, reach: int, offsets: Sequence[int]) -> Tensor:
-    """The rows at ``offsets`` from every frame: ``[batch, hidden, row + 2 reach]`` -> ``[batch * row, offset, hidden]``."""
+    """Take the rows at ``offsets`` from every frame: ``[batch, hidden, row + 2 reach]`` -> ``[batch * row, offset,
+    hidden]``."""
     count = rows.shape[2] - 2 * reach
-    # Not unfold: the length of the sound is free in the exported graph.
+    # Not unfold: the length of the sound is variable in the exported graph.
     windows = torch.stack([rows[:, :, reach + offset : reach + offset + count] for offset in offsets], dim=3)
     return windows.permute(0, 2, 3, 1).reshape(-1, len(offsets), rows.shape[1])
 
 
 def motion_loss(error: Tensor) -> Tensor:
-    """Mean square of the error in speed, ``[batch, row, control]``."""
+    """Compute the mean square of the error in speed, ``[batch, row, control]``."""
     return (error[:, 1:] - error[:, :-1]).square().mean()
 
 
 def key_loss(logits: Tensor, keys: Tensor) -> Tensor:
-    """Cross-entropy against the share of controls with a key; as keys are few, their rows count more."""
+    """Compute the cross-entropy against the share of controls with a key; because keys are rare, their rows count more."""
     weight = 1.0 + 3.0 * keys
     return (functional.binary_cross_entropy_with_logits(logits, keys, reduction="none") * weight).mean()

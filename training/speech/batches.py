@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Endless training batches: four seconds of augmented sound each, with targets on the network's frames."""
+"""Make endless training batches: four seconds of augmented sound each, with targets on the network's frames."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ SECONDS = 4.0
 _ROWS = round(SECONDS * FRAME_RATE)
 _SHORTEST = 10
 DOUBTFUL_ALIGNMENT = -32.0
-"""Mean aligner score per frame below which the text and the sound hardly agree."""
+"""Mean aligner score per frame below which text and sound hardly agree."""
 SPEED_RANGE = (0.85, 1.18)
 WARP_RANGE = (0.86, 1.16)
-"""Speed and vocal tract: the ranges that keep synthesised and real voices human (formants .86 to 1.2)."""
+"""Speed and vocal tract: ranges in which synthetic and real voices stay human (formants .86 to 1.2)."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """``waveform [batch, samples]``, ``phones [batch, frame]``, ``contacts [batch, frame, 2]``, ``channels [batch,
-    frame, learned]`` (see :func:`learned_channels`), ``filters [batch, bins, bands]``: each voice's warped mel filters."""
+    """``waveform [batch, samples]``, ``phones [batch, frame]``, ``contacts [batch, frame, 2]``, ``channels [batch, frame,
+    learned]`` (see :func:`learned_channels`), ``filters [batch, bins, bands]``: the warped mel filters of each voice."""
 
     waveform: Tensor
     phones: Tensor
@@ -41,12 +41,12 @@ class Batch:
 
 
 def learned_channels() -> list[int]:
-    """Columns of the face channels that speech moves by itself; the rest only moves with emotion."""
+    """List the columns of the face channels that speech moves by itself; the rest only moves with emotion."""
     return [column for column, channel in enumerate(face_channels()) if channel.group != "expression"]
 
 
 class TrainingSet(torch.utils.data.IterableDataset):
-    """Draws clips at random (by seed), fills four seconds with them, augments sound and targets alike."""
+    """A set that draws clips at random (by seed), fills four seconds with them, and augments sound and targets alike."""
 
     def __init__(self, cache: Path, seed: int, batch_size: int, mel_bands: int, weights: dict[str, float]) -> None:
         super().__init__()
@@ -111,14 +111,14 @@ class TrainingSet(torch.utils.data.IterableDataset):
             instants = np.arange(count * HOP) * speed
             sound[row * HOP : (row + count) * HOP] = np.interp(instants, np.arange(len(source)), source, right=0.0)
             row += count
-            # A stretch of silence with the face at rest now and then, as between lines.
+            # Now and then a stretch of silence with the face at rest, as between lines.
             if random.random() < 0.3:
                 row += int(random.integers(5, 40))
         return augment(sound, random, self.noise), phones, contacts, channels
 
 
 def loader(training_set: TrainingSet, workers: int) -> Iterator[Batch]:
-    """Batches made in ``workers`` background processes (0: here)."""
+    """Load batches made in ``workers`` background processes (0: here)."""
     return iter(
         torch.utils.data.DataLoader(training_set, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
     )

@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fits the timing, dominance and poses of ``animation/face/articulation.json`` to the tracked lips of a real talker.
+"""Fit the timing, dominance and poses of ``animation/face/articulation.json`` to the tracked lips of a real talker.
 
 The talker is GRID's first (CC BY 4.0): 3 s sentences, lips tracked 25 times a second. Only clips whose name begins
 with l, p or s are fitted; those with b stay unseen and are scored at the end (``--held-out``).
 
 With the weights of :func:`..animation.face.articulation._blend` fixed, every track is linear in the poses, so poses come
-from ridge regression towards the poses that are there (bounded, so that a jaw never closes below shut), inside a
-coordinate search over reaches, holds, leads and dominance. A candidate is kept when it raises the mean correlation on
-clips of an initial letter that its poses were not fitted on. Sizes are the talker's, times ``AMPLITUDE``, with the
-distance between the outer eye corners taken as 9 cm and the chin moving 2.65 cm for a whole 'jawOpen' (both measured on
-the scanned head that the lip formulas are from).
+from ridge regression towards the present poses (bounded, so that a jaw never closes too far), inside a coordinate search
+over reaches, holds, leads and dominance. A candidate is kept if it raises the mean correlation on clips of an initial
+letter that its poses were not fitted on. Sizes are the talker's, times ``AMPLITUDE``, with the distance between the outer
+eye corners taken as 9 cm and the chin moving 2.65 cm for a whole 'jawOpen' (both measured on the scanned head behind the
+lip formulas).
 
-The file was then corrected by hand where one British talker should not speak for all: his fronted UW and the rare SH
-ZH CH JH UH UX OE and W keep more rounding, W narrows the lips whatever its neighbours are, and the sibilants' jaw cap was
-raised from 0.06 to his 0.10. The poses that are there are the ridge's prior, so a second run goes on from the first
-one's result.
+The file was then corrected by hand where one British talker should not speak for all: his fronted UW and the rare SH ZH CH
+JH UH UX OE and W keep more rounding, W narrows the lips whatever its neighbours are, and the sibilants' jaw cap was raised
+from 0.06 to his 0.10. The present poses are the ridge's prior, so a second run starts from the first one's result.
 
 Run: python -m voxrig.training.speech.calibrate_articulation --data ../shared/data --cache .cache/training --write
 """
@@ -53,7 +52,7 @@ HELD_OUT_INITIALS = "b"
 
 Floats = NDArray[np.float64]
 
-# Phones that move together in the search: too few clips to tell them apart.
+# Phones that move together in the search: there are too few clips to separate them.
 FAMILIES = (
     ("SIL",),
     ("P", "B", "M"),
@@ -75,13 +74,13 @@ FAMILIES = (
 TIMING_LIMITS = {
     "jaw": {"before": (0.12, 0.45), "after": (0.09, 0.3), "lead": (0.0, 0.05)},
     "aperture": {"before": (0.1, 0.25), "after": (0.09, 0.25), "lead": (0.0, 0.05)},
-    # Protrusion starts 150 ms early (JALI), whatever this talker's width says.
+    # Protrusion starts 150 ms early (JALI), regardless of this talker's width.
     "rounding": {"before": (0.15, 0.3), "after": (0.12, 0.4), "lead": (0.0, 0.05)},
     "spreading": {"before": (0.1, 0.3), "after": (0.1, 0.4), "lead": (0.0, 0.05)},
 }
 DOMINANCE_LIMITS = (0.15, 6.0)
 TONGUE_ONLY = ("TH", "DH", "T", "D", "N", "L", "K", "G", "NG", "HH")
-"""They leave the lips' shape alone (JALI): their dominance over rounding and spreading is no matter of fitting."""
+"""They leave the lips' shape alone (JALI): their dominance over rounding and spreading is not fitted."""
 JAW_BOUNDS = (0.01, 0.42)
 APERTURE_BOUNDS = (0.06, 0.95)
 LABIODENTAL_APERTURE = (0.02, 0.12)
@@ -101,7 +100,7 @@ class TrackedClip:
 
 
 def load_clips(data: Path, cache: Path, initials: str) -> list[TrackedClip]:
-    """The talker's clips whose name begins with one of ``initials``. FileNotFoundError when they are not prepared."""
+    """Load the talker's clips whose name begins with one of ``initials``. Raises FileNotFoundError if they are not prepared."""
     clips: list[TrackedClip] = []
     for clip in load_corpus(cache, "evaluation", corpora=("grid_lips",)):
         if clip.id[0] not in initials or not len(clip.phone):
@@ -122,7 +121,7 @@ def load_clips(data: Path, cache: Path, initials: str) -> list[TrackedClip]:
 
 
 class Talker:
-    """All clips on one time axis, silence between them, as arrays to fit on."""
+    """All clips on one time axis, with silence between them, as arrays to fit."""
 
     def __init__(self, clips: Sequence[TrackedClip]) -> None:
         self.phones: list[TimedPhone] = []
@@ -145,20 +144,20 @@ class Talker:
         self.jaw = np.concatenate([clip.mouth.jaw for clip in clips])
 
     def centre(self, values: Floats) -> Floats:
-        """``values`` [row, ...] less their clip's mean: distances have no zero that is the same in every clip."""
+        """Centre ``values`` [row, ...] on their clip's mean: distances have no zero that is the same in every clip."""
         if values.ndim == 1:
             return values - (np.bincount(self.clip, values) / self.counts)[self.clip]
         return np.stack([self.centre(values[:, column]) for column in range(values.shape[1])], axis=1)
 
     def mean_correlation(self, first: Floats, second: Floats) -> float:
-        """Pearson's r per clip, averaged."""
+        """Average Pearson's r per clip."""
         first, second = self.centre(first), self.centre(second)
         products = np.bincount(self.clip, first * second)
         energy = np.bincount(self.clip, first * first) * np.bincount(self.clip, second * second)
         return float(np.mean(products / np.sqrt(np.maximum(energy, 1e-12))))
 
     def shares(self, rules: ArticulationRules, group: str) -> Floats:
-        """How much of each phone's pose is in the blend, ``[row, phone]``: the tracks are this times the poses."""
+        """Compute the share of each phone's pose in the blend, ``[row, phone]``: the tracks are this times the poses."""
         timeline = articulation._read_timeline(self.phones, rules)
         segments = articulation._lay_segments(timeline, np.ones(len(timeline.names)), rules)
         reach = rules.settings["groups"][group]
@@ -174,7 +173,7 @@ class Talker:
         return table / np.maximum(table.sum(axis=1, keepdims=True), 1e-9)
 
     def cross_correlation(self, design: Floats, target: Floats) -> float:
-        """Mean r of ridge regression on clips whose initial letter was left out of the fit."""
+        """Return the mean r of ridge regression on clips whose initial letter was left out of the fit."""
         design, target = self.centre(design), self.centre(target)
         predicted = np.zeros(len(target))
         for initial in np.unique(self.initial):
@@ -186,7 +185,7 @@ class Talker:
 
 
 def solve_bounded(design: Floats, target: Floats, prior: Floats, low: Floats, high: Floats, ridge: float) -> Floats:
-    """Least squares pulled towards ``prior`` by ``ridge`` and held within bounds, ``[column]``."""
+    """Solve least squares pulled towards ``prior`` by ``ridge`` and held within bounds, ``[column]``."""
     from scipy.optimize import lsq_linear
 
     size = design.shape[1]
@@ -196,7 +195,7 @@ def solve_bounded(design: Floats, target: Floats, prior: Floats, low: Floats, hi
 
 
 def _design(talker: Talker, settings: dict[str, Any], group: str) -> tuple[Floats, Floats]:
-    """What is fitted for ``group``: (design [row, column], target [row])."""
+    """Set up the fit of ``group``: (design [row, column], target [row])."""
     rules = build_rules(settings)
     if group == "jaw":
         return talker.shares(rules, "jaw"), talker.jaw / CHIN_CENTIMETRES
@@ -286,7 +285,7 @@ def fit_poses(talker: Talker, settings: dict[str, Any], group: str) -> None:
             if phones[phone]["kind"] not in ("silence", "pause"):
                 phones[phone]["pose"][name] = round(float(value), 3)
         return
-    # Width: each phone keeps its mixture of channels; how far it goes is fitted, in centimetres of width.
+    # Width: each phone keeps its mixture of channels; its size is fitted, in centimetres of width.
     effect = np.zeros(2 * number)
     for index, phone in enumerate(rules.phones):
         pose = phones[phone]["pose"]
@@ -327,7 +326,7 @@ def widen_range(settings: dict[str, Any]) -> None:
 
 
 def animate(clip: TrackedClip, rules: ArticulationRules) -> ChannelCurves:
-    """The rules' face for one clip, driven by its true phones and loudness."""
+    """Animate one clip with the rules, driven by its true phones and loudness."""
     return articulation.articulate(clip.phones, FRAME_RATE, clip.seconds, clip.loudness, rules=rules)
 
 
@@ -352,12 +351,12 @@ def search_emphasis(clips: Sequence[TrackedClip], settings: dict[str, Any]) -> N
         emphasis["loudness"] = loudness
         results[loudness] = score()
     print("loudness", {key: round(value, 4) for key, value in results.items()})
-    # Loudness moves what is seen even where this one talker's figures hardly notice: it is kept at 0.1 or more (JALI).
+    # Loudness visibly moves the mouth even if this talker's figures hardly show it: it is kept at 0.1 or more (JALI).
     emphasis["loudness"] = max(max(results, key=lambda key: results[key]), 0.1)
 
 
 def report(clips: Sequence[TrackedClip], settings: dict[str, Any]) -> dict[str, float]:
-    """Scores of the rules on ``clips``: correlations, lag, MTM, and the contacts."""
+    """Score the rules on ``clips``: correlations, lag, MTM, and the contacts."""
     rules = build_rules(settings)
     sums: dict[str, list[float]] = {}
     lags: list[Floats] = []
@@ -383,7 +382,7 @@ def report(clips: Sequence[TrackedClip], settings: dict[str, Any]) -> dict[str, 
 
 
 def measure_b_timing(clips: Sequence[TrackedClip], settings: dict[str, Any] | None) -> str:
-    """The lips around the end of /b/ before a vowel: the gap every 10 or 40 ms as a share of its largest, averaged.
+    """Tabulate the gap around the end of /b/ before a vowel, every 10 or 40 ms as a share of its largest, averaged.
 
     ``settings`` None takes the tracked lips, else the rules' face.
     """
@@ -406,7 +405,7 @@ def measure_b_timing(clips: Sequence[TrackedClip], settings: dict[str, Any] | No
 
 
 def format_settings(settings: dict[str, Any], depth: int = 0) -> str:
-    """``articulation.json``'s layout: one line for each phone, group and rule, so that changes can be read."""
+    """Format ``articulation.json`` with one line for each phone, group and rule, so that changes are readable."""
     nested = depth < 2 and any(isinstance(value, dict) for value in settings.values())
     if not nested:
         return json.dumps(settings, ensure_ascii=False)
@@ -420,7 +419,7 @@ def format_settings(settings: dict[str, Any], depth: int = 0) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m voxrig.training.speech.calibrate_articulation", description=__doc__.split("\n")[0]
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where contact evidence is believed: ``python -m voxrig.training.speech.choose_contacts --data DIR --run DIR``.
+"""Choose the thresholds of contact evidence: ``python -m voxrig.training.speech.choose_contacts --data DIR --run DIR``.
 
 Runs the network once over labelled development clips and then tries thresholds of the contact rules: closures found
 against vowels and tongue sounds sealed by mistake, and jitter. Prints the trade-off; the choice goes into ``export.py``.
@@ -27,7 +27,7 @@ SEALS = ((2.0, 3.0), (0.3, 0.6), (0.2, 0.55), (0.12, 0.5), (0.08, 0.45), (0.05, 
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))

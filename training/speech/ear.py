@@ -35,18 +35,18 @@ NEAR = 200
 SOFT = 100
 """Spectrum columns to both sides over which that level is averaged."""
 LEVEL_REACH = math.ceil((NEAR + SOFT + 6) / 2)
-"""Frames to both sides of which the spectrum's level and Whisper's convolutions know."""
+"""Frames to both sides that affect the spectrum's level and Whisper's convolutions."""
 HEAD_REACH = 52
-"""Frames to both sides of which heads and rules know, at most (the export checks it)."""
+"""Frames to both sides that affect heads and rules, at most (the export checks it)."""
 BEFORE = LEVEL_REACH + SHARED + HEAD_REACH
 AFTER = LEVEL_REACH + SPAN - SHARED - HEAD_REACH
-"""Frames of sound that have to lie before and after those that are wanted, of which the first begins a grid step."""
+"""Frames of sound required before and after the wanted ones; the first of them begins a grid step."""
 _QUIETEST = -2.0
 """log10 of the mel power under which a level is not raised further: white noise at about -40 dB of full scale."""
 
 
 def slaney_filters() -> NDArray[np.float32]:
-    """Whisper's mel filters ``[spectrum bins, bands]``: Slaney's scale and area norm, 0 to 8 kHz."""
+    """Return Whisper's mel filters ``[spectrum bins, bands]``: Slaney's scale and area norm, 0 to 8 kHz."""
 
     def mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(hertz < 1000, hertz * 3 / 200, 15 + np.log(np.maximum(hertz, 1e-9) / 1000) / (np.log(6.4) / 27))
@@ -124,7 +124,7 @@ class Ear(nn.Module):
         self.register_buffer("rise", rise[None, :, None], persistent=False)
 
     def load_whisper(self, arrays: Mapping[str, NDArray[np.float32]]) -> None:
-        """Take Whisper's weights, as ``whisper.read_encoder`` reads them."""
+        """Load Whisper's weights, as read by ``whisper.read_encoder``."""
 
         def take(module: nn.Module, name: str, weight: str = "weight", bias: str = "bias") -> None:
             module.weight.data = torch.tensor(arrays[f"{name}/{weight}"])  # type: ignore[assignment]
@@ -144,7 +144,7 @@ class Ear(nn.Module):
         take(self.norm, "layer_norm", "gamma", "beta")
 
     def hear(self, waveform: Tensor) -> Tensor:
-        """``[1, samples]`` -> what the last layer but one says, ``[window, SPAN, width]``."""
+        """Compute the output of the last layer but one from ``[1, samples]``, ``[window, SPAN, width]``."""
         value = functional.gelu(self.first(self.features(waveform)))
         value = functional.gelu(self.second(value))[0].transpose(0, 1)
         frames = value.shape[0]
@@ -156,7 +156,7 @@ class Ear(nn.Module):
         return windows
 
     def finish(self, windows: Tensor) -> Tensor:
-        """The last layer's frames beside those of the one before, windows faded into one, ``[1, 2 * width, frames]``."""
+        """Stack the last layer's frames with those of the one before, windows faded into one, ``[1, 2 * width, frames]``."""
         last = self.norm(self.layers[-1](windows))
         both = torch.cat([functional.layer_norm(windows, (WIDTH,)), last], dim=2)
         tail = torch.cat([both[:1, :SHARED], both[:-1, GRID:]])
@@ -171,7 +171,7 @@ class EarNetwork(nn.Module):
         super().__init__()
         self.width, self.dilations = width, dilations
         self.ear = Ear()
-        # Whisper's numbers differ in size by a hundred times from one to another.
+        # Whisper's numbers differ in size by a factor of a hundred.
         self.stem = nn.Sequential(nn.BatchNorm2d(2 * WIDTH), nn.Conv2d(2 * WIDTH, width, 1))
         self.trunk = nn.Sequential(*[DilatedBlock(width, dilation, 0.05) for dilation in dilations])
         self.last = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, width, 1), nn.ReLU())
@@ -182,14 +182,14 @@ class EarNetwork(nn.Module):
 
     @property
     def context_seconds(self) -> float:
-        """How far to each side of a frame the heads know, beyond the ear."""
+        """How far to each side of a frame the heads see, beyond the ear."""
         return (sum(self.dilations) + 1) / FRAME_RATE
 
     def forward(self, waveform: Tensor) -> tuple[Prediction, Tensor]:
         return self.decide(self.ear.finish(self.ear.hear(waveform)), waveform.shape[1] // HOP)
 
     def decide(self, heard: Tensor, frames: int | None = None) -> tuple[Prediction, Tensor]:
-        """Heads on ``heard`` ``[1, 2 * WIDTH, frames]``; with ``frames``, placed where the sound's frames are."""
+        """Apply the heads to ``heard`` ``[1, 2 * WIDTH, frames]``; with ``frames``, at the sound's frames."""
         if frames is not None:
             heard = functional.pad(heard, (LEVEL_REACH, BEFORE + AFTER))[:, :, :frames]
         value = heard.unsqueeze(2)

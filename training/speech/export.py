@@ -2,8 +2,8 @@
 """Write a model package from a training run: ``python -m voxrig.training.speech.export --run DIR --output models/speech``.
 
 The graph is the averaged network with the contact, rest and expression rules in one; ``model.json`` describes it and
-keeps its training record. Exporting the same checkpoint twice gives the same bytes. ``--weights FILE`` also writes the
-averaged weights in half precision, from which ``train --from-weights`` goes on.
+keeps its training record. Exporting the same checkpoint twice yields the same bytes. ``--weights FILE`` also writes the
+averaged weights in half precision, from which ``train --from-weights`` continues.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, NetworkSize, Re
 
 CONTACT_THRESHOLD = (0.09, 0.06)
 CONTACT_CERTAIN = (0.46, 0.3)
-"""Lips sealed, lower lip on teeth: where evidence begins to count and where it is believed in full."""
+"""Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
 
 VERSION = "1.0.0"
 OPSET = 17
 
 
 class SpeechModel(nn.Module):
-    """What is shipped: ``waveform [1, samples]``, ``emotion [1, frame, emotion]`` -> channels, features, phones."""
+    """The shipped model: ``waveform [1, samples]``, ``emotion [1, frame, emotion]`` -> channels, features, phones."""
 
     def __init__(self, network: SpeechNetwork) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class SpeechModel(nn.Module):
 
 
 def load_network(checkpoint: Path) -> tuple[SpeechNetwork, dict[str, Any]]:
-    """The averaged network of a checkpoint, ready to run, and the checkpoint's other contents."""
+    """Load the averaged network of a checkpoint, ready to run, and the checkpoint's other contents."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     size = NetworkSize(**{key: tuple(value) if isinstance(value, list) else value for key, value in state["size"].items()})
     network = SpeechNetwork(size)
@@ -73,7 +73,7 @@ def load_network(checkpoint: Path) -> tuple[SpeechNetwork, dict[str, Any]]:
 
 
 def write_graph(model: SpeechModel, path: Path) -> None:
-    """The ONNX graph. The TorchScript exporter is used because its output is small and deterministic."""
+    """Write the ONNX graph, with the TorchScript exporter because its output is small and deterministic."""
     frames = 50
     example = (torch.zeros(1, frames * HOP), torch.zeros(1, frames, len(load_expressions().emotions)))
     axes = {"waveform": {1: "samples"}} | {name: {1: "frames"} for name in ("emotion", "channels", "features", "phones")}
@@ -125,7 +125,7 @@ def export(checkpoint: Path, folder: Path, scores: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/speech"))
     parser.add_argument("--output", type=Path, default=Path("models/speech"))

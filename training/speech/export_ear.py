@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write Speech 2 from a training run: ``python -m voxrig.training.speech.export_ear --run DIR --output models/speech``.
 
-The graph is Whisper's encoder with the trained heads and the rules for contacts, rest and expression in one; its
-weights are kept in half precision and unpacked when it is opened. ``--weights FILE`` also writes what was trained in half
+The graph is Whisper's encoder with the trained heads and the rules for contacts, rest and expression in one; its weights
+are kept in half precision and unpacked when it is opened. ``--weights FILE`` also writes the trained weights in half
 precision; the rest of the encoder is Whisper's own (``whisper.py``).
 """
 
@@ -34,9 +34,9 @@ from .train_ear import new_network
 
 CONTACT_THRESHOLD = (0.09, 0.06)
 CONTACT_CERTAIN = (0.46, 0.3)
-"""Lips sealed, lower lip on teeth: where evidence begins to count and where it is believed in full."""
+"""Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
 AMPLITUDE = {"opening": 1.0, "width": 1.0}
-"""What a regression takes from the size of movements, given back: chosen on the tracked talker's training clips."""
+"""Factors that restore the size of movements, which regression shrinks: chosen on the tracked talker's training clips."""
 EFFORT_REACH = 50
 """Frames to both sides over which effort is averaged, where somebody speaks."""
 VERSION = "2.0.0"
@@ -47,13 +47,13 @@ OTHER_CORPORA: list[dict[str, Any]] = [
     {"name": "rig_116", "licence": "MIT", "hours": 0.12, "source": "FACEGOOD Audio2Face, takes 01 to 04, the jaw"},
     {"name": "emodb", "licence": "CC0-1.0", "hours": 0.26, "source": "EmoDB, eight speakers, effort by emotion"},
 ]
-"""What is learned from beside the corpora of the cache."""
+"""Sources of learning beside the corpora of the cache."""
 _HALF_FROM = 1024
 """Arrays of this many numbers or more are kept in half precision."""
 
 
 class EarModel(nn.Module):
-    """What is shipped: ``waveform [1, samples]``, ``emotion [1, frame, emotion]`` -> channels, features, phones, effort."""
+    """The shipped model: ``waveform [1, samples]``, ``emotion [1, frame, emotion]`` -> channels, features, phones, effort."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class EarModel(nn.Module):
         return channels, prediction.features, phones, self.smooth(effort, 1.0 - phones[..., :1])
 
     def smooth(self, effort: Tensor, speech: Tensor) -> Tensor:
-        """Effort where somebody speaks, averaged over a second to each side; 1 where nobody does."""
+        """Average effort over a second to each side where somebody speaks; 1 where nobody does."""
 
         def mean(value: Tensor) -> Tensor:
             size = 2 * EFFORT_REACH + 1
@@ -108,7 +108,7 @@ class EarModel(nn.Module):
 
 
 def load_ear(checkpoint: Path, cache: Path) -> tuple[EarNetwork, dict[str, Any]]:
-    """The averaged network of a checkpoint or of its released weights, ready to run, and the file's other contents."""
+    """Load the averaged network of a checkpoint or of its released weights, ready to run, and the file's other contents."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     network = new_network(cache, state["width"])
     weights = {name: value.float() if value.is_floating_point() else value for name, value in state["average"].items()}
@@ -119,7 +119,8 @@ def load_ear(checkpoint: Path, cache: Path) -> tuple[EarNetwork, dict[str, Any]]
 
 
 def write_graph(model: EarModel, path: Path) -> None:
-    """Write the ONNX graph, its large arrays in half precision. TorchScript's exporter: small and deterministic."""
+    """Write the ONNX graph, its large arrays in half precision, with the small and deterministic output of TorchScript's
+    exporter."""
     import onnx
 
     frames = 50
@@ -158,7 +159,7 @@ def halve_weights(model: Any) -> None:
 def describe(
     network: EarNetwork, state: dict[str, Any], graph: Path, corpora: list[dict[str, Any]], scores: dict[str, Any]
 ) -> dict[str, Any]:
-    """All of model.json."""
+    """Describe the model: all of model.json."""
     folder = Path(__file__).parent
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=folder)
     return {
@@ -202,7 +203,7 @@ def export(checkpoint: Path, folder: Path, cache: Path, scores: dict[str, Any]) 
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
     parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/ear"))

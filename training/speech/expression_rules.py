@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``animation/face/expression.py`` as tensor operations, for the shipped graph. That module's docstring has the formula."""
+"""``animation/face/expression.py`` as tensor operations for the shipped graph. The formula is in that module's docstring."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ExpressionRules(nn.Module):
         self.reach = round(rules.window_seconds / 2 * FRAME_RATE)
 
     def energy(self, waveform: Tensor) -> Tensor:
-        """How loud the voice is, 0..1, ``[1, frame, 1]``: ``expression.voice_energy``."""
+        """Compute the loudness of the voice, 0..1, ``[1, frame, 1]``: ``expression.voice_energy``."""
         power = functional.avg_pool1d(waveform.square()[:, None, :], HOP)
         mean = functional.avg_pool1d(functional.pad(power, (self.reach, self.reach - 1)), 2 * self.reach, stride=1)
         level = 10.0 / np.log(10.0) * torch.log(mean.clamp(min=1e-10))

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the ear's heads learn from: half minutes of hard listening, heard once by Whisper and kept on disk.
+"""Make lessons for the ear's heads: half minutes of hard listening, heard once by Whisper and kept on disk.
 
-``python -m voxrig.training.speech.lessons --data DIR --cache DIR --count N``: each lesson is made by its number alone, so
-several processes may make them (``--part 0/2``) and a cut-off run goes on. A lesson is filled with scenes, each a stretch
-of one clip as another voice may say it (``voices.py``), in a room, under noise or music, over a bad line
-(``augmentation.py``).
-Kept are the ear's frames before its last layer, and what is true of them: phones and loudness of the clean voice, how
-hard it works (effort), and for faces that were captured the mouth itself. Rules may change without new lessons.
+``python -m voxrig.training.speech.lessons --data DIR --cache DIR --count N``: each lesson depends only on its number, so
+that several processes can share them (``--part 0/2``) and an interrupted run can resume. A lesson is filled with scenes,
+each a stretch of one clip as another voice may say it (``voices.py``), in a room, under noise or music, over a bad line
+(``augmentation.py``). A lesson stores the ear's frames before its last layer and their labels: phones and loudness of the
+clean voice, its vocal effort, and for captured faces the mouth itself. Rules may change without new lessons.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ from .network import FRAME_RATE, HOP
 from .whisper import fetch_whisper, read_encoder
 
 ROWS = 1646
-"""Frames of a lesson: what just fills six of the ear's windows."""
+"""Frames of a lesson, which just fill six of the ear's windows."""
 SCENE_SECONDS = (3.0, 9.0)
 
 CORPUS_WEIGHTS = {
     "noise_synthetic": 0.5, "noise_speech_commands": 5.0, "synthetic_flite": 0.6, "synthetic_festival": 0.6,
     "synthetic_espeak": 0.4, "synthetic_languages": 0.5, "speech_commands_test": 0.3, "grid_lips": 4.0,
 }  # fmt: skip
-"""How often a corpus is drawn for its hours, where that is not once."""
+"""How often a corpus is drawn for its hours, if not once."""
 EFFORT = {"whisper": 0.6, "calm": 1.0, "shout": 1.5}
 EMOTION_EFFORT = {"neutral": 1.0, "boredom": 0.9, "sadness": 0.85, "happiness": 1.2, "anger": 1.35, "fear": 1.1}
 """Effort by the label of acted speech: mean arousal, on the scale above."""
@@ -47,7 +46,7 @@ _CHIN = slice(0, 3)
 
 @dataclass(frozen=True)
 class Scene:
-    """A stretch of a lesson: its sound, how it comes into the world, and what is known of it."""
+    """A stretch of a lesson: its sound, its degradation, and its labels."""
 
     spoken: Spoken
     effort: float = 1.0
@@ -59,7 +58,7 @@ class Scene:
 
 
 class Lessons:
-    """Makes the lesson of a number from clips of the training split."""
+    """A maker of lessons by number, from clips of the training split."""
 
     def __init__(self, data: Path, cache: Path) -> None:
         self.bank = NoiseBank.load(cache)
@@ -75,7 +74,7 @@ class Lessons:
         self.tracked = {path.stem: read_tracked(path) for path in (data / "grid_lips" / "lips").glob("[lps]*.csv")}
 
     def make(self, number: int) -> tuple[Samples, dict[str, NDArray]]:
-        """The sound of a lesson, ``ROWS`` frames long, and what is true of it."""
+        """Make the sound of a lesson, ``ROWS`` frames long, and its labels."""
         random = np.random.default_rng((2024, number))
         sound = random.standard_normal(ROWS * HOP).astype(np.float32) * np.float32(10 ** random.uniform(-5.0, -3.5))
         loudness = np.full(ROWS, -80.0, np.float32)
@@ -116,7 +115,7 @@ class Lessons:
         return sound, truth
 
     def scene(self, random: np.random.Generator) -> Scene:
-        """Somebody saying something, somehow."""
+        """Draw somebody saying something, somehow."""
         kind = float(random.random())
         if kind < 0.06:
             return self.acted[int(random.integers(len(self.acted)))]
@@ -147,7 +146,7 @@ class Lessons:
         return Scene(as_song(spoken, random), 1.15, music=0.75)
 
     def degrade(self, scene: Scene, random: np.random.Generator) -> Samples:
-        """The scene as a microphone gets it."""
+        """Degrade the scene as a microphone records it."""
         sound = scene.spoken.samples
         if random.random() < scene.music:
             power = active_power(sound)
@@ -157,7 +156,7 @@ class Lessons:
 
 
 def cut_clip(clip: Clip, random: np.random.Generator) -> Spoken:
-    """All of a clip, or some seconds of it."""
+    """Cut all of a clip, or some seconds of it."""
     seconds = float(random.uniform(*SCENE_SECONDS))
     if clip.seconds <= seconds + 1.0:
         return Spoken(clip.samples(), clip.phones)
@@ -171,7 +170,7 @@ def cut_clip(clip: Clip, random: np.random.Generator) -> Spoken:
 
 
 def read_acted(folder: Path) -> list[Scene]:
-    """Acted emotions of EmoDB's training speakers: their effort is known, their phones are not."""
+    """Read acted emotions of EmoDB's training speakers, whose effort is known but whose phones are not."""
     import soundfile
 
     scenes: list[Scene] = []
@@ -189,7 +188,7 @@ def read_acted(folder: Path) -> list[Scene]:
 
 
 def read_take(path: Path) -> tuple[Samples, NDArray[np.float32]]:
-    """A take of the production rig: its sound, and its jaw as the chin of a mouth ``[row, 3]`` (the rest unknown)."""
+    """Read a take of the production rig: its sound, and its jaw as the chin of a mouth ``[row, 3]`` (the rest unknown)."""
     import soundfile
 
     sound, _ = soundfile.read(str(path.with_suffix(".flac")), dtype="float32")
@@ -204,7 +203,7 @@ def read_take(path: Path) -> tuple[Samples, NDArray[np.float32]]:
 
 
 def cut_take(sound: Samples, mouth: NDArray[np.float32], random: np.random.Generator) -> Scene:
-    """Some seconds of a take."""
+    """Cut some seconds of a take."""
     rows = int(random.uniform(5.0, 10.0) * FRAME_RATE)
     first = int(random.integers(0, len(mouth) - rows))
     piece = sound[first * HOP : (first + rows) * HOP]
@@ -212,7 +211,7 @@ def cut_take(sound: Samples, mouth: NDArray[np.float32], random: np.random.Gener
 
 
 def read_tracked(path: Path) -> NDArray[np.float32]:
-    """Inner gap, width and chin of a tracked clip at the network's frames ``[row, 3]``."""
+    """Read inner gap, width and chin of a tracked clip at the network's frames ``[row, 3]``."""
     with open(path, encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     seconds = (np.arange(len(rows)) + 0.5) / 25.0
@@ -222,7 +221,7 @@ def read_tracked(path: Path) -> NDArray[np.float32]:
 
 
 def make_lessons(data: Path, cache: Path, first: int, count: int, part: tuple[int, int]) -> None:
-    """Make the lessons ``first .. first + count`` that are missing, of every ``part[1]`` the one that is ``part[0]``."""
+    """Make the missing lessons among ``first .. first + count``, only number ``part[0]`` of every ``part[1]``."""
     folder = cache / "lessons"
     folder.mkdir(parents=True, exist_ok=True)
     lessons = Lessons(data, cache)
@@ -247,7 +246,7 @@ def make_lessons(data: Path, cache: Path, first: int, count: int, part: tuple[in
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The speech network: raw waveform in, phones and face channels out, a finite context around every frame.
 
-Everything that the shipped graph does is a module here, so that what is trained is what runs: log-mel features
+Everything in the shipped graph is a module here, so that the trained network is the one that runs: log-mel features
 computed from the waveform, a two-sided dilated convolution trunk, heads for phones, contacts and channels, and the
 expression rules of ``animation/face/expression.py`` as tensor operations.
 """
@@ -31,7 +31,7 @@ _FLOOR = 1e-7
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """What has to be known to build the network again from its weights."""
+    """Everything needed to rebuild the network from its weights."""
 
     phones: int
     channels: int
@@ -42,12 +42,12 @@ class NetworkSize:
     dropout: float = 0.05
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values for a checkpoint."""
+        """Convert to plain values for a checkpoint."""
         return asdict(self)
 
 
 def mel_filters(bands: int, warp: float = 1.0, low_hz: float = 40.0, high_hz: float = 7900.0) -> np.ndarray:
-    """Triangular mel filters ``[spectrum bins, bands]`` (O'Shaughnessy's mel: 2595 log10(1 + f/700)).
+    """Make triangular mel filters ``[spectrum bins, bands]`` (O'Shaughnessy's mel: 2595 log10(1 + f/700)).
 
     ``warp`` multiplies the frequencies of the filters: a vocal tract of another length (VTLP, Jaitly & Hinton 2013).
     """
@@ -65,7 +65,7 @@ def mel_filters(bands: int, warp: float = 1.0, low_hz: float = 40.0, high_hz: fl
 
 
 class SpeechFeatures(nn.Module):
-    """Log-mel energies at 100 Hz, once as they are and once without their local mean (level and channel removed).
+    """Log-mel energies at 100 Hz, once unchanged and once without their local mean (level and channel removed).
 
     ``[batch, samples]`` -> ``[batch, 2 * bands, samples / 160]``. In the graph the spectrum is a convolution with a
     windowed Fourier basis, which every runtime has; in training it is the same spectrum by FFT, five times faster.
@@ -82,7 +82,10 @@ class SpeechFeatures(nn.Module):
         self.reach = round(local_mean_seconds * SAMPLE_RATE / _SPECTRUM_HOP)
 
     def forward(self, waveform: Tensor, filters: Tensor | None = None) -> Tensor:
-        """``filters`` ``[batch, bins, bands]`` replace the mel filters during training (vocal tract warps)."""
+        """Compute features.
+
+        ``filters`` ``[batch, bins, bands]`` replace the mel filters during training (vocal tract warps).
+        """
         padded = functional.pad(waveform, (_WINDOW // 2, _WINDOW // 2 - _SPECTRUM_HOP))
         if self.training:
             frames = padded.unfold(1, _WINDOW, _SPECTRUM_HOP) * self.window
@@ -100,7 +103,7 @@ class SpeechFeatures(nn.Module):
 
 
 class DilatedBlock(nn.Module):
-    """A residual block that looks ``dilation`` frames to both sides. 2-d convolutions of height 1: faster on CPUs."""
+    """A residual block that sees ``dilation`` frames to both sides. 2-d convolutions of height 1 are faster on CPUs."""
 
     def __init__(self, width: int, dilation: int, dropout: float) -> None:
         super().__init__()
@@ -115,7 +118,7 @@ class DilatedBlock(nn.Module):
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says about every frame; all ``[batch, frame, ...]``."""
+    """The network's output for every frame; all ``[batch, frame, ...]``."""
 
     features: Tensor
     phone_logits: Tensor
@@ -162,24 +165,24 @@ class SpeechNetwork(nn.Module):
 
 
 class ContactRules(nn.Module):
-    """Makes likely contacts real: seals the lips for p, b, m and lifts the lower lip to the teeth for f, v.
+    """Rules that complete likely contacts: they seal the lips for p, b, m and lift the lower lip to the teeth for f, v.
 
-    A network that regresses channels averages over what it is unsure of: lips stay ajar in a doubtful m, and all but
-    close in a mumbled vowel. Phone evidence at a low threshold closes them (VisemeNet snaps its labials likewise, Zhou et
-    al. 2018), and parts them. The evidence of a seal is the contact probability less ``VOWEL_DOUBT`` times that of a
-    vowel, mapped from ``threshold``..``certain`` to 0..1, so that a seal ends where its vowel begins; where a vowel or a
-    tongue sound is likely and no seal is, the lips are at least ``APART_CENTIMETRES`` apart. All moves go along
-    'mouthClose' by just what the formulas of ``animation/face/lips.py`` ask for, but a lip on the teeth stays there and the
-    upper lip parts; channels that would part a seal give way. Moves are smoothed over some frames, for evidence flickers
-    and lips do not. ``[batch, frame, learned]`` in and out.
+    A network that regresses channels averages over its uncertainty: lips stay ajar in a doubtful m, and almost close in a
+    mumbled vowel. Phone evidence at a low threshold closes them (VisemeNet snaps its labials likewise, Zhou et al. 2018),
+    and parts them. The evidence of a seal is the contact probability less ``VOWEL_DOUBT`` times that of a vowel, mapped
+    from ``threshold``..``certain`` to 0..1, so that a seal ends where its vowel begins; where a vowel or a tongue sound is
+    likely and a seal is not, the lips are at least ``APART_CENTIMETRES`` apart. All moves go along 'mouthClose' by just the
+    amount that the formulas of ``animation/face/lips.py`` require, but a lip on the teeth stays there and the upper lip
+    parts; channels that would part a seal yield. Moves are smoothed over some frames, because evidence flickers and lips do
+    not. ``[batch, frame, learned]`` in and out.
     """
 
     VOWEL_DOUBT = 0.6
     APART_CENTIMETRES = 0.22
     APART_LIKELY = (0.4, 0.7)
-    """Probability of a vowel or tongue sound from which the lips begin to part, and at which they are apart."""
+    """Probability of a vowel or tongue sound from which the lips start to part, and at which they are apart."""
     TEETH, PARTING, SEALING = 3, 5, 3
-    """Frames: the most likely one of the first counts for teeth, the others are the lengths of Hann windows."""
+    """Frames: the most likely one of the first counts for teeth; the others are the lengths of Hann windows."""
 
     def __init__(self, names: list[str], threshold: tuple[float, float], certain: tuple[float, float]) -> None:
         super().__init__()
@@ -221,15 +224,15 @@ class ContactRules(nn.Module):
         return (self.TEETH // 2 + self.PARTING // 2 + self.SEALING // 2) / FRAME_RATE
 
     def forward(self, channels: Tensor, contact_logits: Tensor, phones: Tensor) -> Tensor:
-        """``phones`` are probabilities ``[batch, frame, phone]``."""
+        """Apply the rules; ``phones`` are probabilities ``[batch, frame, phone]``."""
 
         def smooth(value: Tensor, window: Tensor) -> Tensor:
             return functional.conv1d(value.transpose(1, 2), window, padding=window.shape[-1] // 2).transpose(1, 2)
 
         likely = torch.sigmoid(contact_logits)
         seal_likely = likely[..., :1] - self.VOWEL_DOUBT * (phones @ self.vowels)
-        # Teeth meet the lip for a moment only. A seal that was spread so would reach into its vowels (measured: twice
-        # the false closures at the same recall).
+        # Teeth meet the lip only for a moment. A seal spread like that would reach into its vowels (measured: twice the false
+        # closures at the same recall).
         teeth_likely = likely[..., 1:].transpose(1, 2)
         teeth_likely = functional.max_pool1d(teeth_likely, self.TEETH, stride=1, padding=self.TEETH // 2).transpose(1, 2)
         sure = ((torch.cat([seal_likely, teeth_likely], dim=2) - self.threshold) / self.span).clamp(0.0, 1.0)
@@ -249,16 +252,17 @@ class ContactRules(nn.Module):
 
 
 class RestRules(nn.Module):
-    """The face rests where nobody speaks: noise and music move a regression a little, and a still face must not twitch.
+    """Rules that rest the face where nobody speaks: noise and music move a regression slightly, and a still face must not
+    twitch.
 
-    Channels go to ``rest`` where speech (all phones but silence) is never likely for 0.1 s on end within 0.4 s to either
-    side; the lips' way into a pause and out of it is left as it is. ``[batch, frame, learned]`` in and out.
+    Channels go to ``rest`` where speech (all phones but silence) is never likely for 0.1 s in a row within 0.4 s to either
+    side; the lips' way into and out of a pause is unchanged. ``[batch, frame, learned]`` in and out.
     """
 
     SPEAKS = (0.55, 0.8)
     """Mean probability of speech below which the face rests, and from which it moves."""
     SUSTAINED, NEAR, SOFT = 5, 41, 9
-    """Frames: speech is averaged over the first, the most of the second counts, the third rounds the edges."""
+    """Frames: speech is averaged over the first, the maximum of the second counts, the third rounds the edges."""
 
     def __init__(self, rest: list[float]) -> None:
         super().__init__()
@@ -270,7 +274,7 @@ class RestRules(nn.Module):
         return (self.SUSTAINED // 2 + self.NEAR // 2 + self.SOFT // 2) / FRAME_RATE
 
     def forward(self, channels: Tensor, phones: Tensor) -> Tensor:
-        """``phones`` are probabilities ``[batch, frame, phone]``, silence first."""
+        """Apply the rules; ``phones`` are probabilities ``[batch, frame, phone]``, silence first."""
 
         def mean(value: Tensor, frames: int) -> Tensor:
             return functional.avg_pool1d(value, frames, stride=1, padding=frames // 2, count_include_pad=False)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the network learns: phones, lip contacts and face channels per frame, computed once and kept on disk.
+"""Training targets of the network: phones, lip contacts and face channels per frame, computed once and kept on disk.
 
-The face is not recorded: it follows from the phones and their times by ``animation/face/articulation.py``, from the clip's
-loudness, and from nothing else. Targets are stored under a name that changes with the rules and the phone times, so
-an edited rule makes new targets and never meets old ones.
+The face is not recorded: it follows only from the phones and their times, by ``animation/face/articulation.py``, and from
+the clip's loudness. Targets are stored under a name that changes with the rules and the phone times, so an edited rule
+makes new targets and never uses old ones.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .network import FRAME_RATE, HOP
 
 SEALED_GAP_CENTIMETRES = 0.02
 LOUDNESS_SECONDS = 0.05
-"""The window with which the rules were calibrated."""
+"""Window for which the rules were calibrated."""
 _PARTS = ("phones", "contacts", "channels")
 _LABIODENTALS = (PHONE_INDEX["F"], PHONE_INDEX["V"])
 
@@ -41,7 +41,7 @@ class ClipTargets:
 
 
 def clip_targets(clip: Clip) -> ClipTargets:
-    """Targets of one clip that has phones."""
+    """Compute the targets of one clip with phones."""
     samples = clip.samples()
     rows = max(1, len(samples) // HOP)
     phones = clip.phones
@@ -53,13 +53,13 @@ def clip_targets(clip: Clip) -> ClipTargets:
     index = np.array([PHONE_INDEX[phone.phone] for phone in phones], dtype=np.int16)[at]
     gap = lips.lip_gap(values, face_channel_names())
     labiodental = np.isin(index, _LABIODENTALS) & (lips.lower_lip_height(values, face_channel_names()) >= -0.15)
-    # A closed mouth in a pause is rest, not a contact that speech makes.
+    # A closed mouth in a pause is at rest, not a contact made by speech.
     sealed = (gap < SEALED_GAP_CENTIMETRES) & (index != 0) & ~labiodental
     return ClipTargets(index, np.stack([sealed, labiodental], axis=1).astype(np.uint8), values.astype(np.float16))
 
 
 def _digest(clips: list[Clip]) -> str:
-    """Names a set of targets by all that they follow from: the rules, their parameters and the phones' times."""
+    """Name a set of targets by a digest of the rules, their parameters and the phones' times."""
     folder = Path(articulation.__file__).parent
     digest = hashlib.sha256(",".join(PHONES).encode())
     for name in ("articulation.py", "articulation.json", "channels.json", "lips.py"):

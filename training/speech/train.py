@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train the speech network: ``python -m voxrig.training.speech.train --cache DIR --run DIR [--minutes M | --steps N]``.
 
-Resumes by itself from ``RUN/checkpoint.pt``; uses CUDA when there is one. With ``--data`` the averaged weights are scored every
-so many steps on the evaluation's 'fast' development clips, as the model that they would be exported to. The learning rate
-follows a one-cycle over ``--steps``; the exported weights are an exponential average. Losses: phones (cross-entropy), lip
-contacts (binary cross-entropy), channels by position and by motion, the lip gap with weight exp(-gap) so that closed lips count
-most (NVIDIA's lip distance loss, arXiv 2508.16401), and stillness where nobody speaks.
+It resumes by itself from ``RUN/checkpoint.pt`` and uses CUDA if available. With ``--data`` the averaged weights are scored
+at regular steps on the evaluation's 'fast' development clips, in the form of the exported model. The learning rate follows
+a one-cycle over ``--steps``; the exported weights are an exponential average. Losses: phones (cross-entropy), lip contacts
+(binary cross-entropy), channels by position and by motion, the lip gap with weight exp(-gap) so that closed lips count most
+(NVIDIA's lip distance loss, arXiv 2508.16401), and stillness where nobody speaks.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ CORPUS_WEIGHTS = {
     "synthetic_espeak": 0.4,
     "synthetic_languages": 0.5,
 }
-"""How often a corpus is drawn for its hours, where that is not once: recordings before synthesis, however much of it."""
+"""How often a corpus is drawn for its hours, if not once: recordings before synthesis, however much of it there is."""
 
 SCORED = ("closure_recall", "false_closure", "sealed_tongue", "labiodental_recall", "opening_r", "width_r", "jaw_r")
 """Figures of the evaluation that are logged while training."""
 
 
 class Losses:
-    """The weighted sum of what the network gets wrong; all terms are means over batch and frames."""
+    """The weighted sum of the network's errors; all terms are means over batch and frames."""
 
     def __init__(self, device: torch.device) -> None:
         names = [face_channel_names()[column] for column in learned_channels()]
@@ -84,7 +84,7 @@ class Losses:
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
-    """Warm up over 3 % of the run, then a cosine down to a hundredth."""
+    """Warm up over 3 % of the run, then follow a cosine down to a hundredth."""
     warm = max(1, int(0.03 * steps))
     if step < warm:
         return peak * (step + 1) / warm
@@ -92,14 +92,14 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
 
 
 def save_checkpoint(path: Path, **state: object) -> None:
-    """Write beside the file and rename: a cut-off run never leaves half a checkpoint."""
+    """Write beside the file and rename, so that an interrupted run never leaves a partial checkpoint."""
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     os.replace(partial, path)
 
 
 def score_checkpoint(checkpoint: Path, development: Development) -> dict[str, float]:
-    """What the evaluation says of a checkpoint's averaged weights on clean sound, without what was not measured."""
+    """Score a checkpoint's averaged weights on clean sound, without figures that were not measured."""
     with tempfile.TemporaryDirectory() as folder:
         export(checkpoint, Path(folder), {})
         predict, _ = load_package_predict(Path(folder))
@@ -112,8 +112,8 @@ def train(cache: Path, run: Path, *, steps: int, batch_size: int, peak: float, s
           score_every: int = 1000) -> None:  # fmt: skip
     """Train until ``steps`` or ``minutes``; leaves ``checkpoint.pt`` and ``log.jsonl`` in ``run``.
 
-    A line of the log is the mean loss by term since the line before it, or, every ``score_every`` steps, what
-    :func:`score_checkpoint` says on ``development``.
+    A line of the log is the mean loss by term since the line before it, or, every ``score_every`` steps, the result of
+    :func:`score_checkpoint` on ``development``.
     """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
@@ -189,7 +189,7 @@ def train(cache: Path, run: Path, *, steps: int, batch_size: int, peak: float, s
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
     parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/speech"))

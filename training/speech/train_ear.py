@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train Speech 2: ``python -m voxrig.training.speech.train_ear --cache DIR --run DIR --minutes M``, after ``lessons``.
 
-The heads learn from lessons, which Whisper's encoder heard beforehand; with ``--tune`` its last layer learns with them.
-Goes on from ``RUN/checkpoint.pt`` until ``--steps`` steps or ``--minutes`` minutes (of all runs together) are done; the
-learning rate is a one-cycle over whichever comes first. What is exported is an exponential average of the weights. The
-recipe is the constants below.
+The heads learn from lessons that Whisper's encoder has already heard; with ``--tune`` its last layer learns with them. It
+resumes from ``RUN/checkpoint.pt`` and runs until ``--steps`` steps or ``--minutes`` minutes (of all runs together) are
+done; the learning rate is a one-cycle over whichever comes first. An exponential average of the weights is exported. The
+recipe is in the constants below.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PEAK, EAR_PEAK = 2e-3, 2e-4
 """Highest learning rate of the heads, and of Whisper's last layer."""
 LESSONS_A_STEP = 1
 KEEP = 0.995
-"""Of the averaged weights at each step."""
+"""Share of the averaged weights that is kept at each step."""
 
 LOSS_WEIGHTS = {
     "phones": 3.0,
@@ -53,19 +53,19 @@ LOSS_WEIGHTS = {
 """Phones: cross-entropy; contacts: binary cross-entropy; channels by position, by motion, and where nobody speaks; the lips in
 centimetres, closed ones most (weight exp(-4 gap)); captured mouths; the logarithm of effort."""
 TRACKED_CENTIMETRES = 8.5
-"""Between the outer eye corners: the unit of the tracked mouth."""
+"""Distance between the outer eye corners: the unit of the tracked mouth."""
 CHIN_CENTIMETRES = 2.65
-"""What the chin moves for a whole jawOpen."""
+"""Movement of the chin for a whole jawOpen."""
 TRACKED_KEEPS = 0.3
-"""Of the weight of the rules' channels where a captured mouth is known."""
+"""Share of the weight of the rules' channels that remains where a captured mouth is known."""
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson with the targets that the present rules make of it; rows are frames."""
+    """A lesson with the targets of the present rules; rows are frames."""
 
     windows: Tensor
-    """What the ear hears, before its last layer or (LessonStore with an ear) after it."""
+    """The ear's frames, before its last layer or (LessonStore with an ear) after it."""
     phones: Tensor
     contacts: Tensor
     channels: Tensor
@@ -75,7 +75,7 @@ class Lesson:
 
 
 def make_targets(truth: dict[str, NDArray]) -> dict[str, NDArray]:
-    """Phone index ``[row]``, contacts ``[row, 2]`` and learned channels ``[row, channel]`` of a lesson."""
+    """Compute the targets of a lesson: phone index ``[row]``, contacts ``[row, 2]`` and learned channels ``[row, channel]``."""
     names = face_channel_names()
     index = np.zeros(ROWS, np.int16)
     contacts = np.zeros((ROWS, 2), np.uint8)
@@ -106,9 +106,9 @@ def make_targets(truth: dict[str, NDArray]) -> dict[str, NDArray]:
 
 
 class LessonStore:
-    """The lessons of a cache; targets are kept under a name that changes with the rules.
+    """The lessons of a cache; targets are stored under a name that changes with the rules.
 
-    With ``ear``, whose last layer then is not learned, that layer is heard once as well and kept.
+    With ``ear``, whose last layer is then not learned, the output of that layer is stored as well.
     """
 
     def __init__(self, cache: Path, ear: Ear | None = None) -> None:
@@ -201,7 +201,8 @@ class Losses:
         }
 
     def tracked(self, channels: Tensor, mouth: Tensor, take_scale: float) -> Tensor:
-        """Squared errors of gap, width (both cm) and jaw (fifths) against captured mouths, each without its scene's mean."""
+        """Compute the squared errors of gap, width (both cm) and jaw (fifths) against captured mouths, without each scene's
+        mean."""
         total = torch.zeros(())
         made = torch.stack([(channels @ self.mouth[:, 0]), channels @ self.mouth[:, 1], channels[:, self.jaw] * 5.0], dim=1)
         face_known = torch.isfinite(mouth[:, 0])
@@ -227,20 +228,20 @@ def _runs(flags: Tensor) -> list[slice]:
 
 
 def new_network(cache: Path, width: int = 256) -> EarNetwork:
-    """A network with Whisper's encoder in it and heads that know nothing yet."""
+    """Make a network with Whisper's encoder and untrained heads."""
     network = EarNetwork(len(PHONES), len(learned_channels()), width)
     network.ear.load_whisper(read_encoder(fetch_whisper(cache)))
     return network
 
 
 def trained_names(network: EarNetwork, tune: bool) -> set[str]:
-    """What is learned here: the heads, with ``tune`` also the ear's last layer."""
+    """List the names of the learned weights: the heads, and with ``tune`` also the ear's last layer."""
     last = ("ear.layers.3.", "ear.norm.") if tune else ()
     return {name for name in network.state_dict() if not name.startswith("ear.") or name.startswith(last)}
 
 
 def train(cache: Path, run: Path, *, steps: int, minutes: float | None, seed: int, tune: bool = False) -> None:
-    """See the module."""
+    """Train the heads (see the module's docstring)."""
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     network = new_network(cache)
@@ -280,7 +281,7 @@ def train(cache: Path, run: Path, *, steps: int, minutes: float | None, seed: in
     network.train()
 
     def done() -> float:
-        """Share of the run: by steps, or by minutes where that is further."""
+        """Return the finished share of the run: by steps, or by minutes if that is larger."""
         return max(step / steps, 0.0 if minutes is None else (spent + time.monotonic() - started) / (60 * minutes))
 
     while done() < 1.0:
@@ -328,7 +329,7 @@ def train(cache: Path, run: Path, *, steps: int, minutes: float | None, seed: in
 
 
 def take_deviation(store: LessonStore) -> float:
-    """Standard deviation of the captured rig's jaw, over the first lessons that have some."""
+    """Compute the standard deviation of the captured rig's jaw over the first lessons that have some."""
     found: list[NDArray] = []
     for path in store.paths[:40]:
         with np.load(path) as file:
@@ -338,7 +339,7 @@ def take_deviation(store: LessonStore) -> float:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
     parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/ear"))

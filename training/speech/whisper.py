@@ -41,7 +41,7 @@ def fetch_whisper(cache: Path) -> Path:
 
 
 def read_encoder(weights: Path) -> dict[str, NDArray[np.float32]]:
-    """All arrays of the encoder by CTranslate2's names, without their prefix ``encoder/``, as float32."""
+    """Read all arrays of the encoder by CTranslate2's names, without their prefix ``encoder/``, as float32."""
     found: dict[str, NDArray[np.float32]] = {}
     with weights.open("rb") as file:
         _number(file, "I")  # the format's version
@@ -66,7 +66,7 @@ def _text(file: BinaryIO) -> str:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
     print(fetch_whisper(parser.parse_args().cache))
