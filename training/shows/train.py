@@ -188,7 +188,7 @@ def _open_run(config: RunConfig, folder: Path, show: Show, ear: Ear) -> None:
             name for name, value in identity["config"].items() if value != before.get(name) and name not in _NOT_COMPARED
         ]
         if changed:
-            raise ShowError(f"{folder} was begun with another {changed[0]} ({before.get(changed[0])!r}); put it back to resume, "
+            raise ShowError(f"{folder} was begun with another {changed[0]} ({before.get(changed[0])!r}); restore it to resume, "
                             "or choose another run folder")  # fmt: skip
         for name, about in (("dataset", "the shots in the dataset"), ("hearing", "the trunk")):
             if begun.get(name) != identity[name]:
