@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Speech events: one frozen value that life, script and feeling share, found once from a sound.
+
+Every judgement is relative to a few seconds around it, never to the whole line, so that a line that is edited at its end keeps
+the events of its beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..phones import TimedPhone
+from .phrases import Breath, Pause, Phrase, Turn, find_breaths, find_pauses, find_phrases, find_speech, find_turns
+from .prominence import ACCENTED, Syllable, find_syllables
+from .voice import FRAME_RATE, Floats, Voice, running_mean, track_voice
+
+# What a voice that neither whispers nor shouts has (make life, median over all voices), and how far it goes each way.
+_USUAL_BALANCE, _BALANCE_SPREAD = -10.0, 6.0
+_PITCH_SPREAD = 5.0  # semitones above the median of the neighbourhood
+_EFFORT_REACH = 18  # rows on each side: +-0.36 s
+_NEAR_REACH = 500  # rows on each side that a voice is compared with: +-10 s
+_SHOUT = 0.88
+_SHOUT_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Accent:
+    """A syllable that stands out: the instant of its vowel's middle, ``size`` 0..1 and the pitch's ``rise`` in semitones over
+    the neighbourhood (0 where nothing is voiced)."""
+
+    seconds: float
+    start: float
+    end: float
+    size: float
+    rise: float
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time in seconds."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechEvents:
+    """What is heard in a sound of ``duration`` seconds, each list in order of time.
+
+    ``effort`` ``[time]``, 0..1 at 50 rows a second, is how hard the voice works at any level of the recording: 0.5 is usual,
+    0 where nobody speaks.
+    """
+
+    duration: float
+    phones: tuple[TimedPhone, ...]
+    syllables: tuple[Syllable, ...]
+    accents: tuple[Accent, ...]
+    phrases: tuple[Phrase, ...]
+    pauses: tuple[Pause, ...]
+    turns: tuple[Turn, ...]
+    breaths: tuple[Breath, ...]
+    laughter: tuple[Span, ...]
+    shouts: tuple[Span, ...]
+    effort: Floats
+    voice: Voice
+
+    def effort_at(self, seconds: float) -> float:
+        """The effort at an instant."""
+        if not self.effort.size:
+            return 0.0
+        return float(np.interp(seconds * FRAME_RATE, np.arange(self.effort.size), self.effort))
+
+
+def find_events(
+    samples: NDArray[np.floating[Any]], sample_rate: int, phones: Sequence[TimedPhone] | None = None
+) -> SpeechEvents:
+    """The events of a mono sound ``samples`` ``[n]``; ``phones`` are a model's, with times from the first sample.
+
+    Without phones syllables are taken from the loudness. Raises ValueError as :func:`.voice.track_voice` does.
+    """
+    voice = track_voice(samples, sample_rate)
+    duration = len(samples) / sample_rate
+    known = tuple(phone for phone in phones or () if phone.start < duration)
+    speech = find_speech(voice, known or None)
+    pauses = find_pauses(speech, duration)
+    turns = find_turns(speech)
+    syllables = find_syllables(voice, speech, known or None)
+    effort = _measure_effort(voice, syllables)
+    return SpeechEvents(
+        duration=duration,
+        phones=known,
+        syllables=syllables,
+        accents=tuple(_find_accents(voice, syllables)),
+        phrases=find_phrases(speech, voice),
+        pauses=pauses,
+        turns=turns,
+        breaths=find_breaths(voice, pauses),
+        laughter=_find_laughter(syllables),
+        shouts=_find_shouts(effort),
+        effort=effort,
+        voice=voice,
+    )
+
+
+def _pitch_semitones(voice: Voice) -> Floats:
+    """Semitones over the mean of the neighbourhood, 0 where nothing is voiced."""
+    voiced = voice.voiced
+    semitones = 12.0 * np.log2(np.where(voiced, voice.pitch, 100.0) / 100.0)
+    return np.where(voiced, semitones - running_mean(semitones, voiced, _NEAR_REACH), 0.0)
+
+
+def _find_accents(voice: Voice, syllables: Sequence[Syllable]) -> list[Accent]:
+    pitch = _pitch_semitones(voice)
+    found: list[Accent] = []
+    for syllable in syllables:
+        if syllable.prominence < ACCENTED:
+            continue
+        rows = slice(int(syllable.nucleus_start * FRAME_RATE), int(syllable.nucleus_end * FRAME_RATE) + 1)
+        size = (syllable.prominence - ACCENTED) / (1.0 - ACCENTED)
+        rise = float(pitch[rows].max(initial=-99.0))
+        found.append(
+            Accent(syllable.middle, syllable.nucleus_start, syllable.nucleus_end, size, 0.0 if rise == -99.0 else rise)
+        )
+    return found
+
+
+def _measure_effort(voice: Voice, syllables: Sequence[Syllable]) -> Floats:
+    """Balance of the spectrum, pitch and how much the syllables hurry, averaged over a syllable or two, 0..1."""
+    voiced = voice.voiced
+    if not voiced.any():
+        return np.zeros(len(voice))
+    level = running_mean(voice.loudness, voiced, _NEAR_REACH)
+    weights = voiced * np.clip(1.0 + (voice.loudness - level) / 12.0, 0.05, 2.0)
+    balance = (voice.balance - _USUAL_BALANCE) / _BALANCE_SPREAD
+    pitch = _pitch_semitones(voice) / _PITCH_SPREAD
+    strain = running_mean(0.6 * balance + 0.8 * pitch, weights, _EFFORT_REACH)
+    rate = np.zeros(len(voice))
+    for first, second in zip(syllables, syllables[1:]):
+        apart = second.middle - first.middle
+        if apart < 0.6:
+            rate[int(first.middle * FRAME_RATE) : int(second.middle * FRAME_RATE)] = np.log2(0.2 / max(apart, 0.06))
+    strain += 0.25 * running_mean(rate, rate != 0, 40)
+    near = running_mean(voiced, np.ones(len(voice)), _EFFORT_REACH)
+    return np.clip(1.0 / (1.0 + np.exp(-1.4 * strain)) * np.clip(4.0 * near, 0.0, 1.0), 0.0, 1.0)
+
+
+def _find_shouts(effort: Floats) -> tuple[Span, ...]:
+    strong = np.concatenate([[False], effort > _SHOUT, [False]])
+    first, last = np.flatnonzero(strong[1:] & ~strong[:-1]), np.flatnonzero(~strong[1:] & strong[:-1])
+    long = last - first >= _SHOUT_SECONDS * FRAME_RATE
+    return tuple(
+        Span(begin / FRAME_RATE, end / FRAME_RATE) for begin, end in zip(first[long].tolist(), last[long].tolist(), strict=True)
+    )
+
+
+def _find_laughter(syllables: Sequence[Syllable]) -> tuple[Span, ...]:
+    """Four or more bursts in even steps of 0.13 to 0.3 s, each voiced for less than two thirds of its step and the pitch falling
+    from one to the next or level: "ha ha ha". Chuckles within words are not found."""
+    found: list[Span] = []
+    run: list[Syllable] = []
+
+    def close() -> None:
+        if len(run) >= 4:
+            steps = np.diff([syllable.middle for syllable in run])
+            even = float(np.std(steps)) < 0.18 * float(np.mean(steps))
+            alike = sum(first.onset == "HH" or first.onset == "" for first in run) >= 0.75 * len(run)
+            if even and alike and all(syllable.is_burst for syllable in run):
+                found.append(Span(run[0].start, run[-1].end))
+        run.clear()
+
+    for syllable in syllables:
+        if run and not 0.13 <= syllable.middle - run[-1].middle <= 0.3:
+            close()
+        if run and not syllable.is_burst:
+            close()
+        run.append(syllable)
+        if not syllable.is_burst:
+            run.clear()
+    close()
+    return tuple(found)
