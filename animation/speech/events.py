@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..phones import TimedPhone
+from ..face.phones import TimedPhone
 from .phrases import Breath, Pause, Phrase, Turn, find_breaths, find_pauses, find_phrases, find_speech, find_turns
 from .prominence import ACCENTED, Syllable, find_syllables
 from .voice import FRAME_RATE, Floats, Voice, running_mean, track_voice

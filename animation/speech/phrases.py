@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..phones import TimedPhone
+from ..face.phones import TimedPhone
 from .voice import FRAME_RATE, Floats, Voice, running_extreme
 
 SHORTEST_PAUSE = 0.18

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Syllables, and how much each stands out from its neighbours: longer, louder, higher, with a full vowel.
 
-The weights in ``prominence.json`` are a logistic regression on synthetic speech whose stress is known; ``training.prominence``
+The weights in ``prominence.json`` are a logistic regression on synthetic speech whose stress is known; ``training.speech.prominence``
 writes them and says on which voices.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..phones import SILENCE, VOWELS, TimedPhone
+from ..face.phones import SILENCE, VOWELS, TimedPhone
 from .voice import FRAME_RATE, Floats, Voice, running_mean
 
 ACCENTED = 0.5

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m voxrig.training.prominence --data FOLDER``: learn which syllables stand out, from voices whose stress is known.
+"""``python -m voxrig.training.speech.prominence --data FOLDER``: learn which syllables stand out, from voices whose stress is known.
 
-A logistic regression with a small ridge, by Newton's steps. It learns on festival's and espeak-ng's voices and is checked on
-flite's, which it never hears. Syllables are those that the bundled model hears, so that its mistakes are learned with.
+A logistic regression with a small ridge, by Newton's steps. It is checked on voices
+that it never hears, one of them of each engine. Syllables are those that the bundled model hears, so that its mistakes are learned with.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..animation.phones import PHONES, VOWELS
-from ..animation.speech import prominence
-from ..animation.speech.phrases import find_speech
-from ..animation.speech.voice import track_voice
-from ..inference.audio import Waveform
-from ..inference.generate import generate_all
-from ..inference.package import find_model, load_package
-from ..inference.session import Session, open_session
-from .known_stress import VOICES, Line, make_lines, read_sentences
+from ...animation.face.phones import PHONES, VOWELS
+from ...animation.speech import prominence
+from ...animation.speech.phrases import find_speech
+from ...animation.speech.voice import track_voice
+from ...inference.audio import Waveform
+from ...inference.generate import generate_all
+from ...inference.package import find_model, load_package
+from ...inference.session import Session, open_session
+from ..corpora.known_stress import VOICES, Line, make_lines, read_sentences
 
+HELD_OUT = ("flite rms", "flite awb", "festival ked", "espeak gmw/en+m3")
+"""Voices that are never learned from."""
 RIDGE = 3.0
 SECONDS_A_VOICE = 240.0
 
@@ -93,10 +95,10 @@ def main() -> None:
     sentences = read_sentences(arguments.data)
     session = open_session(load_package(find_model(None)))
     lines = {voice: list(make_lines(voice, arguments.seconds, sentences, 1)) for voice in VOICES}
-    heard = collect(session, [line for voice in VOICES if not voice.startswith("flite") for line in lines[voice]])
-    apart = collect(session, [line for voice in VOICES if voice.startswith("flite") for line in lines[voice]])
+    heard = collect(session, [line for voice in VOICES if voice not in HELD_OUT for line in lines[voice]])
+    apart = collect(session, [line for voice in VOICES if voice in HELD_OUT for line in lines[voice]])
     table: dict[str, object] = {
-        "about": "Log-odds of a stressed syllable. Written by training.prominence: learned on festival's and espeak-ng's voices.",
+        "about": "Log-odds of a stressed syllable. Written by training.speech.prominence: HELD_OUT voices are left out.",
     }
     for kind in ("sound", "phones"):
         features, nuclei, labels = heard[kind]
@@ -106,7 +108,7 @@ def main() -> None:
         weights = fit(features, labels)
         weights[-1] += choose_constant(features @ weights[:-1] + weights[-1], labels)
         score = f_score(tests @ weights[:-1] + weights[-1] > 0, truth)
-        print(f"{kind}: {len(labels)} syllables, {labels.mean():.2f} stressed; flite {len(truth)}, F {score:.3f}")
+        print(f"{kind}: {len(labels)} syllables, {labels.mean():.2f} stressed; held out {len(truth)}, F {score:.3f}")
         numbers = np.round(weights, 3).tolist()
         count = len(prominence.FEATURES)
         part: dict[str, object] = {"features": dict(zip(prominence.FEATURES, numbers[:count])), "constant": numbers[-1]}

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Brows: raises on some accents (never on all), on questions and turn starts, a frown on effort; other feelings, other accents.
+
+Raises begin about 60 ms before the accent (Flecha-Garcia) and go with a part of the rises in pitch only (Cave, Guaitella et al.
+1996); the outer brow follows the inner one by 0.89 (measured on captured takes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .events import Event
+from .noise import make_key
+from .stage import ROWS_PER_SECOND, Dice, Stage
+
+_LEAD = 0.06
+_APART = 0.9
+_QUESTION_SEMITONES = 3.5
+_FROWN_EFFORT, _FROWN_SECONDS = 0.72, 0.5
+_RAISE = ("browInnerUp", "browOuterUp")
+
+
+def plan_brows(stage: Stage) -> tuple[Event, ...]:
+    """'raise' and 'frown' events; tracks on brow, lid, cheek and nose controls with 'Left' and 'Right' where they have sides."""
+    amount = stage.settings.amount("brows")
+    if amount <= 0.0:
+        return ()
+    found = [*_plan_accents(stage), *_plan_questions(stage), *_plan_turns(stage), *_plan_frowns(stage)]
+    kept: list[Event] = []
+    for event in sorted(found, key=lambda event: (event.seconds, event.kind)):
+        # Two raises at once would pile up; the earlier one holds.
+        if kept and event.kind == "raise" and kept[-1].kind == "raise" and event.seconds < kept[-1].seconds + _APART:
+            continue
+        kept.append(event)
+    return tuple(kept)
+
+
+def _plan_accents(stage: Stage) -> list[Event]:
+    found: list[Event] = []
+    for accent in stage.speech.accents:
+        dice = stage.dice("brows", accent.seconds, "accent")
+        likely = (0.04 + 0.5 * accent.size**2 + 0.05 * min(max(accent.rise, 0.0), 4.0)) * stage.manner("brow", accent.seconds)
+        if not dice.happens(likely):
+            continue
+        strength = (0.45 + 0.55 * accent.size) * dice.uniform(0.7, 1.15) * (0.8 + 0.5 * stage.speech.effort_at(accent.seconds))
+        rise, hold, fall = dice.uniform(0.11, 0.19), dice.uniform(0.06, 0.3), dice.uniform(0.24, 0.45)
+        found.append(
+            _pulse(stage, "raise", accent.seconds - 0.06 - _LEAD, accent.seconds, strength, rise, hold, fall, dice)
+        )
+    return found
+
+
+def _plan_questions(stage: Stage) -> list[Event]:
+    found: list[Event] = []
+    for phrase in stage.speech.phrases:
+        dice = stage.dice("brows", phrase.end, "question")
+        if phrase.rise >= _QUESTION_SEMITONES and phrase.end - phrase.start > 0.5 and dice.happens(0.75):
+            start = max(phrase.end - dice.uniform(0.35, 0.6), phrase.start)
+            hold = phrase.end - start + dice.uniform(0.2, 0.6)
+            found.append(
+                _pulse(stage, "raise", start, phrase.end, dice.uniform(0.7, 1.0), 0.2, hold, dice.uniform(0.35, 0.6), dice)
+            )
+    return found
+
+
+def _plan_turns(stage: Stage) -> list[Event]:
+    found: list[Event] = []
+    for turn in stage.speech.turns:
+        dice = stage.dice("brows", turn.start, "turn")
+        if turn.start > 0.3 and dice.happens(0.4):
+            start = turn.start - dice.uniform(0.1, 0.3)
+            strength, hold, fall = dice.uniform(0.35, 0.7), dice.uniform(0.2, 0.6), dice.uniform(0.4, 0.7)
+            found.append(_pulse(stage, "raise", start, turn.start, strength, 0.2, hold, fall, dice))
+    return found
+
+
+def _plan_frowns(stage: Stage) -> list[Event]:
+    """Where the voice works hard for a while."""
+    found: list[Event] = []
+    effort = stage.speech.effort
+    begin = -1
+    for row in range(len(effort) + 1):
+        hard = row < len(effort) and effort[row] > _FROWN_EFFORT
+        if hard and begin < 0:
+            begin = row
+        elif not hard and begin >= 0:
+            start, length = begin / ROWS_PER_SECOND, (row - begin) / ROWS_PER_SECOND
+            if length >= _FROWN_SECONDS:
+                dice = stage.dice("brows", start, "frown")
+                size = min((float(effort[begin:row].max()) - _FROWN_EFFORT) * 1.2 + 0.12, 0.4) * dice.uniform(0.8, 1.2)
+                mix = {"browDown": size, "eyeSquint": 0.5 * size, "noseSneer": 0.25 * size}
+                found.append(_pulse(stage, "frown", start - 0.1, start, 1.0, 0.25, length, 0.4, dice, mix))
+            begin = -1
+    return found
+
+
+def _pulse(
+    stage: Stage,
+    kind: str,
+    start: float,
+    anchor: float,
+    strength: float,
+    rise: float,
+    hold: float,
+    fall: float,
+    dice: Dice,
+    mix: Mapping[str, float] | None = None,
+) -> Event:
+    amount = stage.settings.amount("brows")
+    mix = stage.accent_at(anchor) if mix is None else mix
+    tracks: dict[str, tuple[tuple[float, float], ...]] = {}
+    # A person lifts one brow higher than the other, and now and then the other one.
+    side = Dice(make_key(stage.settings.key("brows"), "side"), 0.0).normal(0.0, 0.14) + dice.normal(0.0, 0.1)
+    side *= stage.settings.amount("asymmetry")
+    later = start if start >= 0.0 else 0.0
+    for name, weight in mix.items():
+        height = weight * strength * amount * (1.0 if name in _RAISE else dice.uniform(0.8, 1.2))
+        sides = (("", 1.0),) if name == "browInnerUp" else (("Left", 1.0 + side), ("Right", 1.0 - side))
+        for suffix, share in sides:
+            top = min(max(height * share, 0.0), 1.0)
+            # Muscles that raise keep what they hold; it sags a little before it falls.
+            tracks[name + suffix] = ((0.0, 0.0), (rise, top), (rise + hold, 0.9 * top), (rise + hold + fall, 0.0))
+    return Event("brows", kind, later, anchor, strength * amount, tracks)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Chance that depends on a seed and an instant only: the same on every machine, and the same however long the line is.
+
+The hash is SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+_STEP = 0x9E3779B97F4A7C15
+_MASK = 0xFFFFFFFFFFFFFFFF
+TICKS_PER_SECOND = 1000
+"""Instants are told apart by the millisecond."""
+
+
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    z = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _mix_number(z: int) -> int:
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return z ^ (z >> 31)
+
+
+def make_key(seed: int, *names: str | int) -> int:
+    """A key for draws from a seed and the names of what is drawn."""
+    key = seed & _MASK
+    for name in names:
+        number = zlib.crc32(name.encode("utf-8")) if isinstance(name, str) else name
+        key = _mix_number((key + _STEP * (number + 1)) & _MASK)
+    return key
+
+
+def draw(key: int, index: ArrayLike) -> Floats:
+    """Uniform numbers in 0..1 (1 excluded), one for each whole number of ``index`` (any shape)."""
+    numbers = np.asarray(index, np.int64).astype(np.uint64)
+    mixed = _mix(np.atleast_1d(numbers) * np.uint64(_STEP) + np.uint64(key)).reshape(numbers.shape)
+    return cast("Floats", (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+
+
+def draw_normal(key: int, index: ArrayLike) -> Floats:
+    """Normal numbers of mean 0 and deviation 1 (Box-Muller), held within 2.5, one for each of ``index``."""
+    numbers = 2 * np.asarray(index, np.int64)
+    radius = np.sqrt(-2.0 * np.log(1.0 - draw(key, numbers)))
+    return np.clip(radius * np.cos(2.0 * np.pi * draw(key, numbers + 1)), -2.5, 2.5)
+
+
+class Dice:
+    """Draws for one instant: the n-th draw depends on the key, the instant and n."""
+
+    def __init__(self, key: int, seconds: float) -> None:
+        # 64 draws an instant are kept apart from those of the next millisecond.
+        self._key, self._index = key, round(seconds * TICKS_PER_SECOND) * 64
+
+    def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
+        """A number between ``low`` and ``high``."""
+        self._index += 1
+        # The same numbers as draw(), which is slow for one at a time.
+        mixed = _mix_number((self._index * _STEP + self._key) & _MASK)
+        return low + (high - low) * ((mixed >> 11) * 2.0**-53)
+
+    def normal(self, mean: float = 0.0, deviation: float = 1.0) -> float:
+        """A normal number, at most 2.5 deviations from the mean."""
+        radius = math.sqrt(-2.0 * math.log(1.0 - self.uniform()))
+        return mean + deviation * min(max(radius * math.cos(2.0 * math.pi * self.uniform()), -2.5), 2.5)
+
+    def happens(self, probability: float) -> bool:
+        """True with that probability."""
+        return self.uniform() < probability
+
+    def sign(self) -> float:
+        """-1 or 1."""
+        return 1.0 if self.uniform() < 0.5 else -1.0
+
+
+def ease(share: Floats) -> Floats:
+    """From 0 to 1 with flat ends, as Blender draws between two keys with flat handles."""
+    held = np.clip(share, 0.0, 1.0)
+    return held * held * (3.0 - 2.0 * held)
+
+
+def drift(key: int, seconds: ArrayLike, period: float) -> Floats:
+    """Slow noise of deviation about 0.8 at ``seconds`` (any shape): a normal number each ``period`` (moved about by up to a
+    quarter of it), and eased movement from one to the next."""
+    at = np.asarray(seconds, np.float64) / period
+    cell = np.floor(at).astype(np.int64)
+    offset = 0.5 * draw(key ^ 0x5BD1, np.stack([cell - 1, cell, cell + 1, cell + 2])) - 0.25
+    knots = np.stack([cell - 1, cell, cell + 1, cell + 2]) + offset
+    values = draw_normal(key, np.stack([cell - 1, cell, cell + 1, cell + 2]))
+    left = np.where(at < knots[1], 0, np.where(at < knots[2], 1, 2))
+    x0, x1 = (np.take_along_axis(knots, (left + side)[None], axis=0)[0] for side in (0, 1))
+    y0, y1 = (np.take_along_axis(values, (left + side)[None], axis=0)[0] for side in (0, 1))
+    return y0 + (y1 - y0) * ease((at - x0) / (x1 - x0))

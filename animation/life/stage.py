@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a living head goes by: the speech, whether one talks or listens, amounts and seeds, and the manner of a feeling."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..speech.events import SpeechEvents
+from .events import PARTS
+from .noise import Dice, make_key
+
+Floats = NDArray[np.float64]
+
+ROWS_PER_SECOND = 50
+_MANNER_RATE = 10
+_BLEND_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class LifeSettings:
+    """An artist's settings: one ``seed`` for the character's take, an amount 0..2 for each of PARTS and for 'asymmetry' (1 is a
+    calm person who talks), and how often a part was ``rolls`` again: each number is another choice for that part alone.
+
+    Raises ValueError for a part that does not exist and amounts that are negative or not finite.
+    """
+
+    seed: int = 0
+    amounts: Mapping[str, float] = field(default_factory=dict[str, float])
+    rolls: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def __post_init__(self) -> None:
+        for part in (*self.amounts, *self.rolls):
+            if part not in (*PARTS, "asymmetry"):
+                raise ValueError(f"life has no part '{part}' (it has: {', '.join(PARTS)}, asymmetry)")
+        for part, amount in self.amounts.items():
+            if not (math.isfinite(amount) and amount >= 0.0):
+                raise ValueError(f"the amount {amount} of '{part}' is not 0 or more")
+
+    def amount(self, part: str) -> float:
+        """How much of a part there is."""
+        return self.amounts.get(part, 1.0)
+
+    def key(self, part: str) -> int:
+        """What a part's chance goes by."""
+        return make_key(self.seed, part, self.rolls.get(part, 0))
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Something to look at, seen from between the eyes of a head at rest: ``yaw`` (positive to the head's own right) and ``pitch``
+    (positive down) in radians and ``distance`` in metres, each ``[n]`` at ``seconds`` ``[n]``; single numbers stay as they are."""
+
+    name: str
+    yaw: ArrayLike = 0.0
+    pitch: ArrayLike = 0.0
+    distance: ArrayLike = math.inf
+    seconds: ArrayLike = 0.0
+
+    def at(self, seconds: ArrayLike) -> tuple[Floats, Floats, Floats]:
+        """Yaw, pitch and distance at ``seconds`` (any shape)."""
+        known = np.atleast_1d(np.asarray(self.seconds, np.float64))
+        when = np.asarray(seconds, np.float64)
+        tracks = (np.broadcast_to(np.asarray(track, np.float64), known.shape) for track in (self.yaw, self.pitch))
+        yaw, pitch = (np.interp(when, known, track) for track in tracks)
+        # Distances are interpolated as their inverses, which far ones have too.
+        near = 1.0 / np.maximum(np.broadcast_to(np.asarray(self.distance, np.float64), known.shape), 0.05)
+        return yaw, pitch, 1.0 / np.maximum(np.interp(when, known, near), 1e-9)
+
+
+AHEAD = Target("ahead")
+"""Somebody straight in front, too far away for the eyes to turn inwards."""
+
+
+@functools.cache
+def load_manners() -> dict[str, Any]:
+    """``manners.json`` (read once, at first use)."""
+    return json.loads(Path(__file__).with_name("manners.json").read_text(encoding="utf-8"))
+
+
+def temperaments() -> dict[str, dict[str, float]]:
+    """The presets of amounts, by name."""
+    return load_manners()["temperaments"]
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """Everything that the parts go by, prepared once.
+
+    Rows are at ROWS_PER_SECOND from the start of the sound. ``talks`` and ``listens`` (bool ``[time]``) exclude each other;
+    where neither is true the head is idle. ``partner`` is what the other one says, on the same clock.
+    """
+
+    settings: LifeSettings
+    speech: SpeechEvents
+    partner: SpeechEvents | None
+    seconds: float
+    talks: NDArray[np.bool_]
+    listens: NDArray[np.bool_]
+    manners: Mapping[str, Floats]
+    accents: Mapping[str, Floats]
+
+    def dice(self, part: str, seconds: float, name: str = "") -> Dice:
+        """Chance of a part at an instant."""
+        return Dice(make_key(self.settings.key(part), name), seconds)
+
+    def row(self, seconds: float) -> int:
+        """The row of an instant, held within the stage."""
+        return min(max(int(seconds * ROWS_PER_SECOND + 1e-6), 0), max(self.talks.size - 1, 0))
+
+    def manner(self, name: str, seconds: float) -> float:
+        """One number of ``manners.json`` at an instant."""
+        track = self.manners[name]
+        return float(track[min(max(round(seconds * _MANNER_RATE), 0), track.size - 1)])
+
+    def manner_rows(self, name: str, seconds: ArrayLike) -> Floats:
+        """One number of ``manners.json`` at many instants."""
+        track = self.manners[name]
+        return np.interp(np.asarray(seconds, np.float64) * _MANNER_RATE, np.arange(track.size), track)
+
+    def accent_at(self, seconds: float) -> dict[str, float]:
+        """What strong syllables do to brows, lids, cheeks and nose at an instant: weights by control without its side."""
+        mix = {name: float(track[min(max(round(seconds * _MANNER_RATE), 0), track.size - 1)]) for name, track in self.accents.items()}
+        return {name: weight for name, weight in mix.items() if weight > 1e-3}
+
+
+def set_stage(
+    speech: SpeechEvents,
+    settings: LifeSettings,
+    *,
+    emotion: Mapping[str, float | ArrayLike] | None = None,
+    emotion_rate: float = 1.0,
+    partner: SpeechEvents | None = None,
+    seconds: float | None = None,
+) -> Stage:
+    """The stage of a line. ``emotion`` are weights 0..1 by name, one for the line or ``[time]`` at ``emotion_rate`` rows a second;
+    ``seconds`` is how long the head lives where that is longer than the sound. Raises KeyError for an unknown emotion."""
+    length = max(speech.duration, seconds or 0.0, partner.duration if partner else 0.0)
+    rows = max(1, math.ceil(length * ROWS_PER_SECOND))
+    talks, hears = np.zeros(rows, bool), np.zeros(rows, bool)
+    for turn in speech.turns:
+        talks[int(turn.start * ROWS_PER_SECOND) : int(turn.end * ROWS_PER_SECOND) + 1] = True
+    for turn in partner.turns if partner else ():
+        hears[int(turn.start * ROWS_PER_SECOND) : int(turn.end * ROWS_PER_SECOND) + 1] = True
+    manners, accents = _mix_manners(length, emotion or {}, emotion_rate)
+    return Stage(settings, speech, partner, length, talks, hears & ~talks, manners, accents)
+
+
+def _mix_manners(
+    seconds: float, emotion: Mapping[str, float | ArrayLike], emotion_rate: float
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    table = load_manners()
+    count = max(1, math.ceil(seconds * _MANNER_RATE) + 1)
+    at = np.arange(count) / _MANNER_RATE
+    weights: dict[str, Floats] = {}
+    for name, weight in emotion.items():
+        if name not in table["emotions"]:
+            raise KeyError(name)
+        track = np.atleast_1d(np.asarray(weight, np.float64))
+        weights[name] = np.clip(np.interp(at * emotion_rate, np.arange(track.size), track), 0.0, 1.0)
+    total = np.maximum(sum(weights.values(), np.zeros(count)), 1.0)
+    weights = {name: track / total for name, track in weights.items()}
+    default: dict[str, Any] = table["default"]
+    manners: dict[str, Floats] = {}
+    for name, usual in default.items():
+        if name == "accent":
+            continue
+        track = np.full(count, float(usual))
+        for feeling, weight in weights.items():
+            other = float(table["emotions"][feeling].get(name, usual))
+            track = track * (other / usual) ** weight if usual else track + weight * other
+        manners[name] = track
+    neutral = 1.0 - np.minimum(sum(weights.values(), np.zeros(count)), 1.0)
+    accents: dict[str, Floats] = {name: neutral * share for name, share in default["accent"].items()}
+    for feeling, weight in weights.items():
+        for name, share in table["emotions"][feeling].get("accent", default["accent"]).items():
+            accents[name] = accents.get(name, np.zeros(count)) + weight * share
+    return manners, accents
+
+
+def spans_near(seconds: float, spans: Sequence[Any], reach: float) -> bool:
+    """Whether an instant lies in one of ``spans`` (with start and end) or within ``reach`` seconds of one."""
+    return any(span.start - reach <= seconds <= span.end + reach for span in spans)
