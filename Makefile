@@ -113,6 +113,10 @@ pictures: .venv/.ready ## The manual's pictures, taken of every panel in a real 
 imports: .venv/.ready ## Which folder imports which; fails on circles
 	$(PY) -m voxrig.tools.reports.imports
 
+.PHONY: life
+life: .venv/.ready ## Blinks, gaze, brows, head and breath beside published bands, as a table; also with DATA=<folder> (needs flite, festival, espeak-ng)
+	$(PY) -m voxrig.tools.reports.life $(if $(DATA),--data "$(DATA)")
+
 .PHONY: rigs-faces
 rigs-faces: .venv/.ready ## One sound on a shape-key face and on a generated Rigify face: scene and picture in build/rigs
 	$(PY) -m voxrig.tools.demo.rig_faces

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Blinks: log-normal intervals that crowd at phrase ends, in pauses and at wide gaze shifts, and stay out of stressed vowels.
 
-Rates after Bentivoglio et al. 1997 and Doughty 2001; phrase ends after Nakano and Kitazawa 2010; gaze shifts after Evinger et al.
-1994; the shape, closing faster than opening and always shut, after VanderWerf et al. 2003 and Trutoiu et al. 2011.
+Rates after Bentivoglio et al. 1997 and Doughty 2001; phrase ends after Nakano and Kitazawa 2010; gaze shifts after Evinger et
+al. 1994; the shape, closing faster than opening and always shut, after VanderWerf et al. 2003 and Trutoiu et al. 2011.
 """
 
 from __future__ import annotations
@@ -12,24 +12,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .events import Event
+from .events import Event, Keys
 from .gaze import DEGREE, Shift
 from .noise import draw, make_key
-from .stage import ROWS_PER_SECOND, Dice, Floats, Stage
+from .stage import ROWS_PER_SECOND, Dice, Floats, Stage, run_clock, wait_until
 
 # Medians of seconds between blinks that come by themselves; those of gaze shifts come on top.
-_TALKING, _LISTENING, _IDLE, _SPREAD = 3.6, 4.6, 4.0, 0.62
-_SHORTEST, _DOUBLE = 0.42, 0.07
+_TALKING, _LISTENING, _IDLE, _SPREAD = 3.9, 6.0, 4.4, 0.62
+_SHORTEST, _DOUBLE = 0.42, 0.1
 _FIRST_BY, _LINE = 2.2, 2.5
 _LID_LEAD = 0.04
 # How much likelier a blink is, against within a phrase.
-_IN_PHRASE, _IN_ACCENT, _AT_END, _IN_PAUSE = 0.17, 0.05, 5.0, 2.6
+_IN_PHRASE, _IN_ACCENT, _AT_END, _IN_PAUSE = 0.02, 0.006, 6.0, 2.6
 _AFTER_PARTNER = 5.0
 
 
 def evoked_probability(size: float) -> float:
-    """How likely a gaze shift of ``size`` radians draws a blink: 0.5 from 8 degrees, 0.8 from 14, 0.97 from 30."""
-    return float(np.interp(size / DEGREE, (4.0, 8.0, 14.0, 30.0), (0.15, 0.5, 0.8, 0.97)))
+    """How likely a gaze shift of ``size`` radians draws a blink: hardly below 8 degrees, 0.5 from there, 0.8 from 14, 0.97
+    from 30."""
+    return float(np.interp(size / DEGREE, (4.0, 7.9, 8.0, 14.0, 30.0), (0.03, 0.06, 0.5, 0.8, 0.97)))
 
 
 def plan_blinks(stage: Stage, shifts: Sequence[Shift]) -> tuple[Event, ...]:
@@ -37,8 +38,8 @@ def plan_blinks(stage: Stage, shifts: Sequence[Shift]) -> tuple[Event, ...]:
     amount, key = stage.settings.amount("blinks"), stage.settings.key("blinks")
     if amount <= 0.0:
         return ()
-    rate = amount * _rate(stage)
-    clock = np.cumsum(rate) / ROWS_PER_SECOND
+    rate = _rate(stage, amount)
+    clock = run_clock(rate)
     evoked = [(shift.seconds - _LID_LEAD, shift) for shift in shifts if _is_evoked(stage, key, shift, amount)]
     times: list[float] = []
     last = -1.0
@@ -46,9 +47,11 @@ def plan_blinks(stage: Stage, shifts: Sequence[Shift]) -> tuple[Event, ...]:
     while True:
         dice = Dice(key, max(last, 0.0))
         wait = math.exp(_SPREAD * dice.normal()) * (dice.uniform(0.1, 1.0) if last < 0 else 1.0)
-        following = float(np.searchsorted(clock, clock[row] + wait)) / ROWS_PER_SECOND
+        following = wait_until(clock, row, wait) / ROWS_PER_SECOND
         if times and dice.happens(_DOUBLE):
-            following = last + dice.uniform(_SHORTEST, 0.56)
+            second = last + dice.uniform(_SHORTEST, 0.56)
+            # A second blink follows where there is still room for it, not within the next phrase.
+            following = second if rate[stage.row(second)] >= rate[stage.row(last)] * 0.3 else following
         following = max(following, last + _SHORTEST)
         if not times and stage.seconds >= _LINE and following > _FIRST_BY:
             following = _best_first(rate, key)
@@ -61,7 +64,7 @@ def plan_blinks(stage: Stage, shifts: Sequence[Shift]) -> tuple[Event, ...]:
     return tuple(_blink(stage, at) for at in times)
 
 
-def _rate(stage: Stage) -> Floats:
+def _rate(stage: Stage, amount: float) -> Floats:
     """Blinks a second, in medians of the interval, ``[time]``."""
     seconds = np.arange(stage.talks.size) / ROWS_PER_SECOND
     rate = np.full(seconds.size, 1.0 / _IDLE)
@@ -73,13 +76,13 @@ def _rate(stage: Stage) -> Floats:
         pull[stage.row(accent.start - 0.1) : stage.row(accent.end) + 1] = _IN_ACCENT
     for pause in stage.speech.pauses:
         if stage.talks[stage.row(0.5 * (pause.start + pause.end))]:
-            pull[stage.row(pause.start) : stage.row(pause.end)] = _IN_PAUSE
+            pull[stage.row(pause.start) : max(stage.row(pause.end - 0.12), stage.row(pause.start))] = _IN_PAUSE
     for phrase in stage.speech.phrases:
-        pull[stage.row(phrase.end - 0.1) : stage.row(phrase.end + 0.35) + 1] = _AT_END
+        pull[stage.row(phrase.end - 0.15) : stage.row(phrase.end + 0.3) + 1] = _AT_END
     for phrase in stage.partner.phrases if stage.partner else ():
         near = slice(stage.row(phrase.end + 0.25), stage.row(phrase.end + 0.5) + 1)
         pull[near] = np.where(stage.listens[near], _AFTER_PARTNER, pull[near])
-    return rate * pull * stage.manner_rows("blinkRate", seconds)
+    return amount * rate * pull * stage.manner_rows("blinkRate", seconds)
 
 
 def _is_evoked(stage: Stage, key: int, shift: Shift, amount: float) -> bool:
@@ -101,7 +104,7 @@ def _blink(stage: Stage, seconds: float) -> Event:
     # Tired and sad lids come up more slowly.
     up = min(max(dice.normal(0.155, 0.028), 0.11), 0.26) * (1.0 + 2.0 * max(stage.manner("lid", seconds), 0.0))
     offset = dice.uniform(0.008, 0.02) * dice.sign() * min(stage.settings.amount("asymmetry"), 1.5)
-    tracks = {}
+    tracks: dict[str, Keys] = {}
     for side, late in (("blinkLeft", max(offset, 0.0)), ("blinkRight", max(-offset, 0.0))):
         tracks[side] = ((late, 0.0), (late + down, 1.0), (late + down + shut, 1.0), (late + down + shut + up, 0.0))
     return Event("blinks", "blink", seconds, seconds + down, 1.0, tracks)

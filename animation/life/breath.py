@@ -6,7 +6,7 @@ The lips part a little as air comes in, between phrases only and never while a p
 
 from __future__ import annotations
 
-from .events import Event
+from .events import Event, Keys
 from .stage import Stage
 
 _SHORTEST_PAUSE, _LONGEST_INHALE = 0.28, 0.9
@@ -60,7 +60,9 @@ def _inhale(stage: Stage, found: list[Event], after: float, start: float, length
     dice = stage.dice("breath", start, "inhale")
     last = start - 0.04
     first = max(after + 0.05, last - min(_LONGEST_INHALE, 0.35 + 0.06 * length) * dice.uniform(0.9, 1.1))
-    heard = next((breath for breath in stage.speech.breaths if after - 0.05 <= breath.start and breath.end <= start + 0.05), None)
+    heard = next(
+        (breath for breath in stage.speech.breaths if after - 0.05 <= breath.start and breath.end <= start + 0.05), None
+    )
     if heard is not None:
         first, last = max(heard.start - 0.03, after), min(heard.end + 0.03, start)
     need = min(0.3 + _LITRES_A_SECOND * length * 1.1, 1.0)
@@ -75,7 +77,7 @@ def _inhale(stage: Stage, found: list[Event], after: float, start: float, length
 def _move(stage: Stage, kind: str, start: float, end: float, level: float, goal: float, parted: float = 0.0) -> Event:
     amount = stage.settings.amount("breath")
     length = end - start
-    tracks: dict[str, tuple[tuple[float, float], ...]] = {"breath": ((0.0, level * amount), (length, goal * amount))}
+    tracks: dict[str, Keys] = {"breath": ((0.0, level * amount), (length, goal * amount))}
     if parted > 0.005:
         top = parted * min(amount, 1.5)
         tracks["jawOpen"] = ((0.0, 0.0), (0.45 * length, top), (length - 0.06, 0.0))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .events import Event
+from .events import Event, Keys
 from .noise import make_key
 from .stage import ROWS_PER_SECOND, Dice, Stage
 
@@ -21,7 +21,8 @@ _RAISE = ("browInnerUp", "browOuterUp")
 
 
 def plan_brows(stage: Stage) -> tuple[Event, ...]:
-    """'raise' and 'frown' events; tracks on brow, lid, cheek and nose controls with 'Left' and 'Right' where they have sides."""
+    """'raise' and 'frown' events; tracks on brow, lid, cheek and nose controls with 'Left' and 'Right' where they have
+    sides."""
     amount = stage.settings.amount("brows")
     if amount <= 0.0:
         return ()
@@ -39,14 +40,14 @@ def _plan_accents(stage: Stage) -> list[Event]:
     found: list[Event] = []
     for accent in stage.speech.accents:
         dice = stage.dice("brows", accent.seconds, "accent")
-        likely = (0.04 + 0.5 * accent.size**2 + 0.05 * min(max(accent.rise, 0.0), 4.0)) * stage.manner("brow", accent.seconds)
+        likely = (0.02 + 0.3 * accent.size**2 + 0.035 * min(max(accent.rise, 0.0), 4.0)) * stage.manner("brow", accent.seconds)
         if not dice.happens(likely):
             continue
-        strength = (0.45 + 0.55 * accent.size) * dice.uniform(0.7, 1.15) * (0.8 + 0.5 * stage.speech.effort_at(accent.seconds))
-        rise, hold, fall = dice.uniform(0.11, 0.19), dice.uniform(0.06, 0.3), dice.uniform(0.24, 0.45)
-        found.append(
-            _pulse(stage, "raise", accent.seconds - 0.06 - _LEAD, accent.seconds, strength, rise, hold, fall, dice)
-        )
+        strength = (0.3 + 0.7 * accent.size) * dice.uniform(0.45, 1.15) * (0.7 + 0.5 * stage.speech.effort_at(accent.seconds))
+        rise, fall = dice.uniform(0.1, 0.2), dice.uniform(0.22, 0.5)
+        # Most raises are flashes; some stay up for the rest of the thought.
+        hold = dice.uniform(0.06, 0.25) if dice.happens(0.7) else dice.uniform(0.4, 1.1)
+        found.append(_pulse(stage, "raise", accent.seconds - 0.06 - _LEAD, accent.seconds, strength, rise, hold, fall, dice))
     return found
 
 
@@ -108,7 +109,7 @@ def _pulse(
 ) -> Event:
     amount = stage.settings.amount("brows")
     mix = stage.accent_at(anchor) if mix is None else mix
-    tracks: dict[str, tuple[tuple[float, float], ...]] = {}
+    tracks: dict[str, Keys] = {}
     # A person lifts one brow higher than the other, and now and then the other one.
     side = Dice(make_key(stage.settings.key("brows"), "side"), 0.0).normal(0.0, 0.14) + dice.normal(0.0, 0.1)
     side *= stage.settings.amount("asymmetry")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The channels that life moves: ARKit's shapes of eyes, brows, cheeks, nose and mouth corners, head and eyes in radians, breath.
+"""The channels that life moves: ARKit's shapes of eyes, brows, cheeks, nose and mouth corners, head and eyes in radians,
+breath.
 
 Rotations have the signs of Live Link Face's eyes, measured on captured takes: yaw is positive to the head's own right, pitch
 positive down, roll positive towards the own right shoulder.

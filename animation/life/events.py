@@ -19,8 +19,8 @@ class Event:
 
     ``kind`` is what a marker of it is called ('blink', 'look', 'raise', 'nod', ...), ``seconds`` its start and ``anchor`` the
     instant that it belongs to (the accent of a nod, the end of a phrase), counted from the start of the sound. ``tracks`` are
-    keys by control; between them values ease from one to the next, outside they have no part. ``size`` is in the unit of the part:
-    weight, or radians for gaze and head. ``label`` is the target of a look.
+    keys by control; between them values ease from one to the next, outside they have no part. ``size`` is in the unit of the
+    part: weight, or radians for gaze and head. ``label`` is the target of a look.
     """
 
     part: str

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The small life of mouth corners, cheeks, nose and lower lids, with effort and feeling, and the little differences of two sides.
+"""The small life of mouth corners, cheeks, nose and lower lids, with effort and feeling, and the little differences of two
+sides.
 
 Cheeks follow a smile and lower lids the cheeks as in captured takes (slopes 0.25 and 1 of the range of motion of an actor).
 """
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .events import Event
+from .events import Event, Keys
 from .noise import drift, make_key
 from .stage import Floats, Stage
 
@@ -48,12 +49,14 @@ def plan_face(stage: Stage) -> tuple[Event, ...]:
             rise, hold, fall = 0.14, min(room, 1.2) - 0.42, 0.14
             side = dice.normal(0.0, 0.35 if name == "mouthDimple" else 0.15)
             keys = _both(name, size, side, rise, max(hold, 0.03), fall)
-            found.append(Event("face", "press" if name == "mouthPress" else "corner", pause.start + 0.06, pause.start, size, keys))
+            found.append(
+                Event("face", "press" if name == "mouthPress" else "corner", pause.start + 0.06, pause.start, size, keys)
+            )
     return tuple(found)
 
 
-def _both(name: str, size: float, side: float, rise: float, hold: float, fall: float) -> dict[str, tuple[tuple[float, float], ...]]:
-    tracks: dict[str, tuple[tuple[float, float], ...]] = {}
+def _both(name: str, size: float, side: float, rise: float, hold: float, fall: float) -> dict[str, Keys]:
+    tracks: dict[str, Keys] = {}
     for suffix, share in zip(SIDES, (1.0 + side, 1.0 - side), strict=True):
         top = max(size * share, 0.0)
         tracks[name + suffix] = ((0.0, 0.0), (rise, top), (rise + hold, 0.9 * top), (rise + hold + fall, 0.0))
@@ -61,7 +64,8 @@ def _both(name: str, size: float, side: float, rise: float, hold: float, fall: f
 
 
 def drift_face(stage: Stage, seconds: Floats) -> dict[str, Floats]:
-    """What never stands still: corners of the mouth, cheeks and lower lids at ``seconds`` ``[time]``, by control, to be added."""
+    """What never stands still: corners of the mouth, cheeks and lower lids at ``seconds`` ``[time]``, by control, to be
+    added."""
     amount, key = stage.settings.amount("face"), stage.settings.key("face")
     if amount <= 0.0:
         return {}
@@ -92,14 +96,20 @@ def side_gains(stage: Stage, names: Sequence[str], seconds: Floats) -> Floats:
 
     A person has a stronger side, and which one leads wanders slowly.
     """
-    amount, key = stage.settings.amount("asymmetry"), make_key(stage.settings.seed, "asymmetry", stage.settings.rolls.get("asymmetry", 0))
+    amount, key = (
+        stage.settings.amount("asymmetry"),
+        make_key(stage.settings.seed, "asymmetry", stage.settings.rolls.get("asymmetry", 0)),
+    )
     gains = np.ones((seconds.size, len(names)))
     if amount <= 0.0:
         return gains
     own = 0.05 * float(drift(make_key(key, "own"), np.zeros(1), 1e6)[0])
+    wanders: dict[str, Floats] = {}
     for column, name in enumerate(names):
         for suffix, sign in zip(SIDES, (1.0, -1.0), strict=True):
             if name.endswith(suffix):
-                wander = drift(make_key(key, name.removesuffix(suffix)), seconds, 4.3)
-                gains[:, column] = np.maximum(1.0 + sign * amount * (own + 0.045 * wander), 0.0)
+                both = name.removesuffix(suffix)
+                if both not in wanders:
+                    wanders[both] = drift(make_key(key, both), seconds, 4.3)
+                gains[:, column] = np.maximum(1.0 + sign * amount * (own + 0.045 * wanders[both]), 0.0)
     return gains

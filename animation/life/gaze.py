@@ -2,8 +2,9 @@
 """Where the eyes look: at a target, away from it while one thinks or begins to talk, and about on it in small steps.
 
 Sizes and directions of glances are those of Lee, Badler, Badler, "Eyes Alive" (SIGGRAPH 2002); a saccade takes 25 ms and 2.4 ms
-for each degree. Aversion goes with turn starts and thinking (Andrist et al. 2013). When eyes leave and come back (``plan_shifts``)
-depends on the seed of the take, where they go on that of gaze: blinks go with the former and stay when gaze is made anew.
+for each degree. Aversion goes with turn starts and thinking (Andrist et al. 2013). When eyes leave and come back
+(``plan_shifts``) depends on the seed of the take, where they go on that of gaze: blinks go with the former and stay when gaze
+is made anew.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ import numpy as np
 
 from .events import Event
 from .noise import make_key
-from .stage import ROWS_PER_SECOND, Dice, Floats, Stage
+from .stage import ROWS_PER_SECOND, Dice, Floats, Stage, run_clock, wait_until
 
 DEGREE = math.pi / 180.0
 _DIRECTIONS = (15.54, 6.46, 17.69, 7.44, 16.80, 7.89, 20.38, 7.80)  # from 0 degrees (own right) by 45 upwards
 _THINKING = (5.0, 9.0, 39.0, 9.0, 5.0, 9.0, 15.0, 9.0)
 _SIZE_SCALE, _LARGEST_SHARE, _SHARE_RANGE = 6.9, 15.7, 15.0
-_SMALLEST, _LARGEST = 4.5, 14.0
+_SMALLEST, _LARGEST = 4.5, 12.0
 # Median seconds on and off a target and the deviations of their logarithms.
-_TALKING, _LISTENING, _IDLE = (2.3, 0.95), (7.0, 0.45), (2.8, 1.0)
+_TALKING, _LISTENING, _IDLE = (1.3, 1.2), (7.0, 0.45), (2.8, 1.0)
 _CONTACT_SPREAD, _AWAY_SPREAD = 0.55, 0.45
 _TURN_AVERSION = 0.6
 _FIXATION_SECONDS, _FIXATION_SPREAD = 0.85, 0.5
@@ -53,7 +54,7 @@ def plan_shifts(stage: Stage) -> tuple[Shift, ...]:
     count = stage.talks.size
     leave, back = _rates(stage)
     # Time that runs faster where a shift is likelier; a drawn interval of it is waited for.
-    leaving, returning = (np.cumsum(rate) / ROWS_PER_SECOND for rate in (leave, back))
+    leaving, returning = run_clock(leave), run_clock(back)
     starts = _turn_aversions(stage, key)
     found: list[Shift] = []
     row, is_away, thinks, size = 0, False, False, 0.0
@@ -62,7 +63,7 @@ def plan_shifts(stage: Stage) -> tuple[Shift, ...]:
         clock = returning if is_away else leaving
         spread = _AWAY_SPREAD if is_away else _CONTACT_SPREAD
         wait = math.exp(spread * dice.normal()) * (dice.uniform(0.2, 1.0) if row == 0 else 1.0)
-        following = int(np.searchsorted(clock, clock[row] + wait))
+        following = wait_until(clock, row, wait)
         if not is_away:
             due = next((at for at in starts if at > row), count)
             thinks = due <= following or not stage.talks[min(following, count - 1)]
@@ -86,13 +87,16 @@ def _rates(stage: Stage) -> tuple[Floats, Floats]:
     for rows, (contact, away) in ((stage.talks, _TALKING), (stage.listens, _LISTENING)):
         leave[rows], back[rows] = 1.0 / contact, 1.0 / away
     away = stage.manner_rows("away", seconds)
-    leave, back = leave * np.sqrt(away), back / np.sqrt(away)
+    leave, back = np.multiply(leave, np.sqrt(away)), np.divide(back, np.sqrt(away))
     for phrase in stage.speech.phrases:
         # One looks at the other at the end of what one says, and away rather at the beginning.
-        near = slice(stage.row(phrase.end - 0.5), stage.row(phrase.end + 0.3) + 1)
+        inside = slice(stage.row(phrase.start + 0.3), stage.row(phrase.end - 0.5) + 1)
+        leave[inside] *= 0.22
+        back[inside] *= 0.5
+        near = slice(stage.row(phrase.end - 0.4), stage.row(phrase.end + 0.2) + 1)
         leave[near] *= 0.2
-        back[near] *= 4.0
-        leave[stage.row(phrase.start) : stage.row(phrase.start + 0.3) + 1] *= 1.6
+        back[near] *= 7.0
+        leave[stage.row(phrase.start - 0.3) : stage.row(phrase.start + 0.3) + 1] *= 2.5
     for phrase in stage.partner.phrases if stage.partner else ():
         near = slice(stage.row(phrase.end - 0.4), stage.row(phrase.end + 0.4) + 1)
         leave[near] *= 0.3

@@ -2,18 +2,18 @@
 """Head movement: slow drift, a wide move as a turn starts, settling as phrases end, nods and beats on strong accents, and the
 nods of who listens.
 
-What moves when is Hadar et al.'s (1983, 1984); loudness drives events, never the head frame by frame (measured correlation 0.1).
-Signs: yaw is positive to the head's own right, pitch positive down (a nod), roll positive towards the own right shoulder.
+What moves when is Hadar et al.'s (1983, 1984); loudness drives events, never the head frame by frame (measured correlation
+0.1). Signs: yaw is positive to the head's own right, pitch positive down (a nod), roll positive towards the own right shoulder.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .events import Event
+from .events import Event, Keys
 from .gaze import DEGREE
 from .noise import drift, make_key
-from .stage import Dice, Floats, Stage
+from .stage import Floats, Stage
 
 AXES = ("headYaw", "headPitch", "headRoll")
 _DRIFT_DEGREES = (1.75, 1.35, 0.95)
@@ -129,7 +129,7 @@ def _pulse(
     amount = stage.settings.amount("head") * DEGREE
     start = max(apex - before, 0.0)
     peak = max(apex, start + 0.08) - start
-    tracks: dict[str, tuple[tuple[float, float], ...]] = {}
+    tracks: dict[str, Keys] = {}
     for axis, size in zip(AXES, degrees, strict=True):
         if abs(size) < 0.05:
             continue
@@ -152,4 +152,3 @@ def _held(
         for axis, size in zip(AXES, degrees, strict=True)
     }
     return Event("head", kind, start, anchor, max(abs(size) for size in degrees) * amount, tracks)
-

@@ -52,8 +52,9 @@ def draw(key: int, index: ArrayLike) -> Floats:
 def draw_normal(key: int, index: ArrayLike) -> Floats:
     """Normal numbers of mean 0 and deviation 1 (Box-Muller), held within 2.5, one for each of ``index``."""
     numbers = 2 * np.asarray(index, np.int64)
-    radius = np.sqrt(-2.0 * np.log(1.0 - draw(key, numbers)))
-    return np.clip(radius * np.cos(2.0 * np.pi * draw(key, numbers + 1)), -2.5, 2.5)
+    radius: Floats = np.sqrt(-2.0 * np.log(1.0 - draw(key, numbers)))
+    angle: Floats = 2.0 * np.pi * draw(key, numbers + 1)
+    return np.minimum(np.maximum(radius * np.cos(angle), -2.5), 2.5)
 
 
 class Dice:
@@ -85,20 +86,18 @@ class Dice:
 
 
 def ease(share: Floats) -> Floats:
-    """From 0 to 1 with flat ends, as Blender draws between two keys with flat handles."""
-    held = np.clip(share, 0.0, 1.0)
-    return held * held * (3.0 - 2.0 * held)
+    """0..1 as 0..1 with flat ends, as Blender draws between two keys with flat handles."""
+    return share * share * (3.0 - 2.0 * share)
 
 
 def drift(key: int, seconds: ArrayLike, period: float) -> Floats:
     """Slow noise of deviation about 0.8 at ``seconds`` (any shape): a normal number each ``period`` (moved about by up to a
     quarter of it), and eased movement from one to the next."""
     at = np.asarray(seconds, np.float64) / period
-    cell = np.floor(at).astype(np.int64)
-    offset = 0.5 * draw(key ^ 0x5BD1, np.stack([cell - 1, cell, cell + 1, cell + 2])) - 0.25
-    knots = np.stack([cell - 1, cell, cell + 1, cell + 2]) + offset
-    values = draw_normal(key, np.stack([cell - 1, cell, cell + 1, cell + 2]))
-    left = np.where(at < knots[1], 0, np.where(at < knots[2], 1, 2))
-    x0, x1 = (np.take_along_axis(knots, (left + side)[None], axis=0)[0] for side in (0, 1))
-    y0, y1 = (np.take_along_axis(values, (left + side)[None], axis=0)[0] for side in (0, 1))
-    return y0 + (y1 - y0) * ease((at - x0) / (x1 - x0))
+    if not at.size:
+        return np.zeros(at.shape)
+    cells = np.arange(math.floor(float(at.min())) - 1, math.floor(float(at.max())) + 3)
+    knots = cells + 0.5 * draw(key ^ 0x5BD1, cells) - 0.25
+    values = draw_normal(key, cells)
+    left = np.searchsorted(knots, at, side="right") - 1
+    return values[left] + (values[left + 1] - values[left]) * ease((at - knots[left]) / (knots[left + 1] - knots[left]))

@@ -49,10 +49,10 @@ def plan_life(
     """Everything that a head does in a line.
 
     ``emotion`` are weights by name, one number or ``[time]`` at ``emotion_rate`` rows a second, ``partner`` is what another
-    character says on the same clock, ``targets`` are what there is to look at and ``looks`` (seconds, name) when to look at which;
-    ``seconds`` lets the head live longer than the sound. The same arguments return the same events, the seed or amount of a part
-    changes that part's events only, and a line that is edited at its end keeps the events of its beginning. Raises KeyError for
-    an emotion or a target that does not exist.
+    character says on the same clock, ``targets`` are what there is to look at and ``looks`` (seconds, name) when to look at
+    which; ``seconds`` lets the head live longer than the sound. The same arguments return the same events, the seed or amount
+    of a part changes that part's events only, and a line that is edited at its end keeps the events of its beginning. Raises
+    KeyError for an emotion or a target that does not exist.
     """
     known = tuple(targets) or (AHEAD,)
     for _, name in looks:

@@ -34,6 +34,8 @@ _EYES_ONLY, _HEAD_SHARE, _HEAD_LATE, _HEAD_SECONDS = 10.0 * DEGREE, 0.65, 0.1, 0
 _LID_FOLLOWS, _WIDE_FOLLOWS = 0.74, 0.5
 _HALF_APART, _VERGENCE_METRES = 0.032, 3.0
 _CLOSEST_KEY = 0.01
+# What two sides do a little differently; lids meet and eyes look at one thing.
+_SIDED = ("browOuterUp", "browDown", "cheekSquint", "eyeSquint", "noseSneer", "mouth")
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,10 @@ def render_life(life: Life, frame_rate: float, first_seconds: float = 0.0, frame
     head = _draw_head(life, board)
     eyes = _draw_eyes(life, board, head)
     _draw_lids(life, board, eyes)
-    gains = side_gains(life.stage, CHANNEL_NAMES, grid.seconds())
-    rotations = [index for index, channel in enumerate(CHANNELS) if channel.unit != "weight" or "eyeBlink" in channel.name or "eyeLook" in channel.name]
-    gains[:, rotations] = 1.0
+    columns = [index for index, name in enumerate(CHANNEL_NAMES) if name.startswith(_SIDED)]
+    board.values[:, columns] *= side_gains(life.stage, [CHANNEL_NAMES[index] for index in columns], grid.seconds())
     low, high = (np.array([getattr(channel, end) for channel in CHANNELS]) for end in ("minimum", "maximum"))
-    values = np.clip(board.values * gains, low, high)
+    values = np.clip(board.values, low, high)
     return RenderedLife(ChannelCurves(CHANNEL_NAMES, frame_rate, values.astype(np.float32), first_seconds), board.keys)
 
 
@@ -111,6 +112,20 @@ class _Board:
                 self.values[first:last, column] += low + (high - low) * share
         self.mark(name, frames)
 
+    def replace_eased(self, name: str, frames: Sequence[int], shares: Sequence[float], goal: float) -> None:
+        """Eased movement to ``goal`` by the ``shares`` at keys, and back, instead of what was drawn there."""
+        column = self.values[:, CHANNEL_NAMES.index(name)]
+        start, end = (float(column[min(max(frame, 0), column.size - 1)]) for frame in (frames[0], frames[-1]))
+        peak = max(range(len(shares)), key=shares.__getitem__)
+        values = [(start if index <= peak else end) for index in range(len(shares))]
+        values = [value + share * (goal - value) for value, share in zip(values, shares, strict=True)]
+        if start == end == goal:
+            return
+        for a, b, low, high in zip(frames, frames[1:], values, values[1:]):
+            first, last = max(a, 0), min(b + 1, column.size)
+            if first < last:
+                column[first:last] = low + (high - low) * ease((np.arange(first, last) - a) / (b - a))
+
 
 def _snap(grid: _Grid, event: Event, keys: Sequence[tuple[float, float]]) -> list[int]:
     """Frames of keys, each after the last."""
@@ -133,12 +148,9 @@ def _draw_added(life: Life, board: _Board) -> None:
             continue
         for name, keys in event.tracks.items():
             frames = _snap(grid, event, keys)
-            if frames[-1] < 0 or frames[0] >= grid.count:
-                if name != "breath":
-                    continue
             if name == "breath":
                 level += zip(frames, (value for _, value in keys), strict=True)
-            else:
+            elif frames[-1] >= 0 and frames[0] < grid.count:
                 board.add_eased(name, frames, [value for _, value in keys])
     if level:
         frames, values = _in_turn(level)
@@ -160,7 +172,7 @@ def _held(grid: _Grid, frames: Sequence[int], values: Sequence[float]) -> Floats
     if x.size == 1:
         return np.full(grid.count, y[0])
     left = np.clip(np.searchsorted(x, at, side="right") - 1, 0, x.size - 2)
-    return y[left] + (y[left + 1] - y[left]) * ease((at - x[left]) / (x[left + 1] - x[left]))
+    return y[left] + (y[left + 1] - y[left]) * ease(np.clip((at - x[left]) / (x[left + 1] - x[left]), 0.0, 1.0))
 
 
 def _draw_head(life: Life, board: _Board) -> Floats:
@@ -306,43 +318,36 @@ def _monotone(x: Floats, y: Floats, at: Floats) -> Floats:
 
 
 def _draw_lids(life: Life, board: _Board, eyes: Floats) -> None:
-    """Lids that follow the eyes, and blinks on top of them."""
+    """Lids that follow the eyes, and blinks in their place: from where the lid is to shut and to where it has to be then."""
     grid = board.grid
     lid = life.stage.manner_rows("lid", grid.seconds())
     for side, pitch in (("Left", eyes[:, 1]), ("Right", eyes[:, 3])):
-        rest = np.clip(_LID_FOLLOWS * np.maximum(pitch, 0.0) + np.maximum(lid, 0.0), 0.0, 0.8)
-        shut = np.zeros(grid.count)
-        name = f"eyeBlink{side}"
-        after = -(10**9)
+        down, wide = f"eyeBlink{side}", f"eyeWide{side}"
+        board.add(down, np.clip(_LID_FOLLOWS * np.maximum(pitch, 0.0) + np.maximum(lid, 0.0), 0.0, 0.8))
+        board.add(wide, _WIDE_FOLLOWS * np.maximum(-pitch, 0.0) + np.maximum(-lid, 0.0))
+        after = -1
         for event in of_part(life.events, "blinks"):
-            keys = event.tracks[f"blink{side}"]
-            if grid.rate <= _FINE_RATE:
-                keys = tuple((at - keys[0][0], value) for at, value in keys)
-            frames, values = _blink_keys(grid, event, keys)
+            frames, values = blink_frames(event, f"blink{side}", grid.rate, grid.first)
             if frames[0] < after:
                 continue
             after = frames[-1]
-            for a, b, low, high in zip(frames, frames[1:], values, values[1:]):
-                first, last = max(a, 0), min(b + 1, grid.count)
-                if first < last:
-                    share = ease((np.arange(first, last) - a) / (b - a))
-                    shut[first:last] = low + (high - low) * share
-            board.mark(name, frames)
-        board.add(name, rest + (1.0 - rest) * shut)
-        wide = _WIDE_FOLLOWS * np.maximum(-pitch, 0.0) + np.maximum(-lid, 0.0)
-        board.add(f"eyeWide{side}", wide * (1.0 - shut))
+            board.replace_eased(down, frames, values, 1.0)
+            board.replace_eased(wide, frames, values, 0.0)
+            board.mark(down, frames)
 
 
-def _blink_keys(grid: _Grid, event: Event, keys: Sequence[tuple[float, float]]) -> tuple[list[int], list[float]]:
-    """Frames and values of one lid's keys: open, shut, (shut, at fine rates) or (nearly open, at coarse ones), open."""
-    (start, _), (down, _), (held, _), (end, _) = keys
-    first = grid.frame(event.seconds + start)
+def blink_frames(event: Event, side: str, frame_rate: float, first_seconds: float = 0.0) -> tuple[list[int], list[float]]:
+    """Frames and values of the keys of one lid ('blinkLeft' or 'blinkRight') in a blink: open, shut, (shut, at fine rates) or
+    (nearly open, at coarse ones), open."""
+    grid = _Grid(frame_rate, first_seconds, 0)
+    (start, _), (down, _), (held, _), (end, _) = event.tracks[side]
+    first = grid.frame(event.seconds + (start if frame_rate > _FINE_RATE else 0.0))
     shut = first + grid.frames(down - start)
     opening = end - held
-    if grid.rate > _FINE_RATE:
+    if frame_rate > _FINE_RATE:
         until = shut + grid.frames(held - down)
         return [first, shut, until, until + grid.frames(opening)], [0.0, 1.0, 1.0, 0.0]
-    last = shut + max(grid.frames(opening + 0.5 * (held - down)), 1)
+    last = shut + grid.frames(opening + 0.5 * (held - down))
     tail = shut + round(_TAIL_SHARE * (last - shut))
     if last - shut >= 3 and shut < tail < last:
         return [first, shut, tail, last], [0.0, 1.0, _TAIL, 0.0]

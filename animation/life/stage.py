@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,9 @@ class LifeSettings:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """Something to look at, seen from between the eyes of a head at rest: ``yaw`` (positive to the head's own right) and ``pitch``
-    (positive down) in radians and ``distance`` in metres, each ``[n]`` at ``seconds`` ``[n]``; single numbers stay as they are."""
+    """Something to look at, seen from between the eyes of a head at rest: ``yaw`` (positive to the head's own right) and
+    ``pitch`` (positive down) in radians and ``distance`` in metres, each ``[n]`` at ``seconds`` ``[n]``; single numbers stay
+    as they are."""
 
     name: str
     yaw: ArrayLike = 0.0
@@ -128,7 +129,10 @@ class Stage:
 
     def accent_at(self, seconds: float) -> dict[str, float]:
         """What strong syllables do to brows, lids, cheeks and nose at an instant: weights by control without its side."""
-        mix = {name: float(track[min(max(round(seconds * _MANNER_RATE), 0), track.size - 1)]) for name, track in self.accents.items()}
+        mix = {
+            name: float(track[min(max(round(seconds * _MANNER_RATE), 0), track.size - 1)])
+            for name, track in self.accents.items()
+        }
         return {name: weight for name, weight in mix.items() if weight > 1e-3}
 
 
@@ -141,8 +145,9 @@ def set_stage(
     partner: SpeechEvents | None = None,
     seconds: float | None = None,
 ) -> Stage:
-    """The stage of a line. ``emotion`` are weights 0..1 by name, one for the line or ``[time]`` at ``emotion_rate`` rows a second;
-    ``seconds`` is how long the head lives where that is longer than the sound. Raises KeyError for an unknown emotion."""
+    """The stage of a line. ``emotion`` are weights 0..1 by name, one for the line or ``[time]`` at ``emotion_rate`` rows a
+    second; ``seconds`` is how long the head lives where that is longer than the sound. Raises KeyError for an unknown
+    emotion."""
     length = max(speech.duration, seconds or 0.0, partner.duration if partner else 0.0)
     rows = max(1, math.ceil(length * ROWS_PER_SECOND))
     talks, hears = np.zeros(rows, bool), np.zeros(rows, bool)
@@ -186,6 +191,11 @@ def _mix_manners(
     return manners, accents
 
 
-def spans_near(seconds: float, spans: Sequence[Any], reach: float) -> bool:
-    """Whether an instant lies in one of ``spans`` (with start and end) or within ``reach`` seconds of one."""
-    return any(span.start - reach <= seconds <= span.end + reach for span in spans)
+def run_clock(rate: Floats) -> Floats:
+    """Time that runs by ``rate`` ``[time]`` a second: an interval of it is short where things are likelier."""
+    return np.add.accumulate(rate, dtype=np.float64) / ROWS_PER_SECOND
+
+
+def wait_until(clock: Floats, row: int, wait: float) -> int:
+    """The row by which a clock has run on by ``wait`` since ``row``; one beyond the last where it never does."""
+    return int(np.searchsorted(clock, np.array([clock[row] + wait]))[0])

@@ -15,17 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..face.phones import TimedPhone
-from .phrases import Breath, Pause, Phrase, Turn, find_breaths, find_pauses, find_phrases, find_speech, find_turns
+from .phrases import Breath, Pause, Phrase, Turn, find_breaths, find_pauses, find_phrases, find_speech, find_turns, stretches
 from .prominence import ACCENTED, Syllable, find_syllables
 from .voice import FRAME_RATE, Floats, Voice, running_mean, track_voice
 
-# What a voice that neither whispers nor shouts has (make life, median over all voices), and how far it goes each way.
-_USUAL_BALANCE, _BALANCE_SPREAD = -10.0, 6.0
+# The balance of a usual voice and how far one goes each way (make life). Microphones differ by as much, so most of it is taken
+# against the neighbourhood.
+_USUAL_BALANCE, _BALANCE_SPREAD, _OWN_SHARE = -10.0, 6.0, 0.25
 _PITCH_SPREAD = 5.0  # semitones above the median of the neighbourhood
 _EFFORT_REACH = 18  # rows on each side: +-0.36 s
-_NEAR_REACH = 500  # rows on each side that a voice is compared with: +-10 s
-_SHOUT = 0.88
-_SHOUT_SECONDS = 0.25
+_NEAR_REACH = 250  # rows on each side that a voice is compared with: +-5 s
+# A shout is bright and high at once, for a while.
+_SHOUT_BALANCE, _SHOUT_HZ, _SHOUT_SECONDS = -5.0, 270.0, 0.24
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def find_events(
         turns=turns,
         breaths=find_breaths(voice, pauses),
         laughter=_find_laughter(syllables),
-        shouts=_find_shouts(effort),
+        shouts=_find_shouts(voice),
         effort=effort,
         voice=voice,
     )
@@ -134,9 +135,10 @@ def _measure_effort(voice: Voice, syllables: Sequence[Syllable]) -> Floats:
     voiced = voice.voiced
     if not voiced.any():
         return np.zeros(len(voice))
-    level = running_mean(voice.loudness, voiced, _NEAR_REACH)
-    weights = voiced * np.clip(1.0 + (voice.loudness - level) / 12.0, 0.05, 2.0)
-    balance = (voice.balance - _USUAL_BALANCE) / _BALANCE_SPREAD
+    weights = voiced.astype(np.float64)
+    usual = running_mean(voice.balance, weights, _NEAR_REACH)
+    usual += _OWN_SHARE * np.clip(_USUAL_BALANCE - usual, -_BALANCE_SPREAD, _BALANCE_SPREAD)
+    balance = (voice.balance - usual) / _BALANCE_SPREAD
     pitch = _pitch_semitones(voice) / _PITCH_SPREAD
     strain = running_mean(0.6 * balance + 0.8 * pitch, weights, _EFFORT_REACH)
     rate = np.zeros(len(voice))
@@ -149,18 +151,15 @@ def _measure_effort(voice: Voice, syllables: Sequence[Syllable]) -> Floats:
     return np.clip(1.0 / (1.0 + np.exp(-1.4 * strain)) * np.clip(4.0 * near, 0.0, 1.0), 0.0, 1.0)
 
 
-def _find_shouts(effort: Floats) -> tuple[Span, ...]:
-    strong = np.concatenate([[False], effort > _SHOUT, [False]])
-    first, last = np.flatnonzero(strong[1:] & ~strong[:-1]), np.flatnonzero(~strong[1:] & strong[:-1])
-    long = last - first >= _SHOUT_SECONDS * FRAME_RATE
-    return tuple(
-        Span(begin / FRAME_RATE, end / FRAME_RATE) for begin, end in zip(first[long].tolist(), last[long].tolist(), strict=True)
-    )
+def _find_shouts(voice: Voice) -> tuple[Span, ...]:
+    strong = running_mean((voice.balance > _SHOUT_BALANCE) & (voice.pitch > _SHOUT_HZ), voice.voiced, 5) * voice.voiced > 0.7
+    spans = [Span(first / FRAME_RATE, after / FRAME_RATE) for first, after in stretches(strong)]
+    return tuple(span for span in spans if span.end - span.start >= _SHOUT_SECONDS)
 
 
 def _find_laughter(syllables: Sequence[Syllable]) -> tuple[Span, ...]:
-    """Four or more bursts in even steps of 0.13 to 0.3 s, each voiced for less than two thirds of its step and the pitch falling
-    from one to the next or level: "ha ha ha". Chuckles within words are not found."""
+    """Four or more bursts in even steps of 0.13 to 0.3 s, each voiced for less than two thirds of its step and the pitch
+    falling from one to the next or level: "ha ha ha". Chuckles within words are not found."""
     found: list[Span] = []
     run: list[Syllable] = []
 

@@ -28,7 +28,8 @@ _END_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Speech between two pauses, in seconds; ``rise`` is how many semitones the pitch goes up at its end (a question's does)."""
+    """Speech between two pauses, in seconds; ``rise`` is how many semitones the pitch goes up at its end (a question's
+    does)."""
 
     start: float
     end: float
@@ -78,7 +79,9 @@ def find_speech(voice: Voice, phones: Sequence[TimedPhone] | None) -> list[tuple
     if phones is not None:
         said = np.zeros(len(voice), bool)
         for phone in phones:
-            said[round(phone.start * FRAME_RATE) : max(round(phone.end * FRAME_RATE), round(phone.start * FRAME_RATE) + 1)] = True
+            said[round(phone.start * FRAME_RATE) : max(round(phone.end * FRAME_RATE), round(phone.start * FRAME_RATE) + 1)] = (
+                True
+            )
         # A phone's closure is silent; the sound's edge is sharper than the model's.
         joined = [(a, b) for a, b in stretches(said)]
         joined = _join(joined, SHORTEST_PAUSE)

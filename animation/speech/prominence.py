@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Syllables, and how much each stands out from its neighbours: longer, louder, higher, with a full vowel.
 
-The weights in ``prominence.json`` are a logistic regression on synthetic speech whose stress is known; ``training.speech.prominence``
-writes them and says on which voices.
+The weights in ``prominence.json`` are a logistic regression on synthetic speech whose stress is known;
+``training.speech.prominence`` writes them and says on which voices.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _BURST_SHARE = 0.75
 class Syllable:
     """A vowel with the consonants nearest to it, in seconds; the vowel lies from ``nucleus_start`` to ``nucleus_end``.
 
-    ``vowel`` and ``onset`` (the phone before it) are '' where no phones are known, ``prominence`` is 0..1, ``is_burst`` says that
-    sound hardly carries on to the next syllable.
+    ``vowel`` and ``onset`` (the phone before it) are '' where no phones are known, ``prominence`` is 0..1, ``is_burst`` says
+    that sound hardly carries on to the next syllable.
     """
 
     start: float
@@ -94,9 +94,7 @@ def find_syllables(
     return tuple(found)
 
 
-def find_nuclei(
-    voice: Voice, speech: Sequence[tuple[float, float]], phones: Sequence[TimedPhone] | None
-) -> list[Nucleus]:
+def find_nuclei(voice: Voice, speech: Sequence[tuple[float, float]], phones: Sequence[TimedPhone] | None) -> list[Nucleus]:
     """The nuclei of syllables, from phones where they are known, else from the sound."""
     return _nuclei_of_sound(voice, speech) if phones is None else _nuclei_of_phones(phones)
 
@@ -113,6 +111,8 @@ def _nuclei_of_phones(phones: Sequence[TimedPhone]) -> list[Nucleus]:
 
 def _nuclei_of_sound(voice: Voice, speech: Sequence[tuple[float, float]]) -> list[Nucleus]:
     """Peaks of the sonority that stand out by some dB from the dips on both sides (Mermelstein 1975), where it is voiced."""
+    if not speech:
+        return []
     level = np.convolve(np.pad(voice.sonority, 1, mode="edge"), np.full(3, 1 / 3), mode="valid")
     found: list[Nucleus] = []
     for start, end in speech:

@@ -25,9 +25,9 @@ _PITCH_RATE = 4000
 _PITCH_WINDOW = 200  # 50 ms at 4 kHz: three periods at 60 Hz
 _CANDIDATES = 4
 # Boersma's costs; those of jumps are for his 10 ms steps and halved for our 20 ms.
-_OCTAVE_COST, _JUMP_COST, _VOICING_COST, _VOICING_LIMIT = 0.04, 0.25, 0.12, 0.45
+_OCTAVE_COST, _JUMP_COST, _VOICING_COST, _VOICING_LIMIT = 0.06, 0.25, 0.12, 0.45
 # Frames this far below the loudest in the neighbourhood are not voiced, whatever their autocorrelation.
-_QUIET_DB = 35.0
+_QUIET_DB, _SILENT_DB, _LOUDEST_REACH = 35.0, -75.0, 150
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,17 @@ def track_voice(samples: NDArray[np.floating[Any]], sample_rate: int) -> Voice:
     tracks = {name: np.zeros(count) for name in names}
     frequencies = np.zeros((count, _CANDIDATES))
     strengths = np.zeros((count, _CANDIDATES))
-    for first in range(0, count, _BLOCK_ROWS):
-        rows = np.arange(first, min(first + _BLOCK_ROWS, count))
+    blocks = [np.arange(first, min(first + _BLOCK_ROWS, count)) for first in range(0, count, _BLOCK_ROWS)]
+    for rows in blocks:
         for name, values in zip(names, _measure_spectrum(sound, sample_rate, rows), strict=True):
             tracks[name][rows] = values
-        frequencies[rows], strengths[rows] = _find_candidates(sound, sample_rate, rows)
-    pitch, voicing = _choose_path(frequencies, strengths, tracks["loudness"])
+    loudness = tracks["loudness"]
+    audible = loudness > np.maximum(running_extreme(loudness, _LOUDEST_REACH, np.maximum) - _QUIET_DB, _SILENT_DB)
+    for rows in blocks:
+        heard = rows[audible[rows]]
+        if heard.size:
+            frequencies[heard], strengths[heard] = _find_candidates(sound, sample_rate, heard)
+    pitch, voicing = _choose_path(frequencies, strengths)
     return Voice(pitch=pitch, voicing=voicing, **tracks)
 
 
@@ -92,37 +97,39 @@ def _measure_spectrum(sound: NDArray[np.float32], sample_rate: int, rows: NDArra
     width = 1 << round(np.log2(0.032 * sample_rate))
     centres = np.rint(rows * (sample_rate / FRAME_RATE)).astype(np.int64)
     window = np.hanning(width + 1)[:-1].astype(np.float32)
-    power = np.abs(np.fft.rfft(_cut_windows(sound, centres, width) * window, axis=1)) ** 2 / float(np.sum(window**2) * width / 2)
+    power = np.abs(np.fft.rfft(_cut_windows(sound, centres, width) * window, axis=1)) ** 2 / float(
+        np.sum(window**2) * width / 2
+    )
     hertz = np.fft.rfftfreq(width, 1 / sample_rate)
 
-    def band_db(low: float, high: float) -> Floats:
-        chosen = (hertz >= low) & (hertz < high)
-        return 10.0 * np.log10(np.sum(power[:, chosen], axis=1, dtype=np.float64) + 1e-10)
-
-    low, high = band_db(50, 1000), band_db(1000, 5000)
-    middle = power[:, (hertz >= 300) & (hertz < 5000)] + 1e-12
+    edges = ((50, sample_rate), (300, 3000), (50, 1000), (1000, 5000))
+    bands = np.stack([(hertz >= low) & (hertz < high) for low, high in edges], axis=1).astype(power.dtype)
+    everything, sonorant, low, high = (10.0 * np.log10(power @ bands + 1e-10)).T
+    middle = power[:, (hertz >= 300) & (hertz < 5000)][:, ::4] + 1e-12  # every fourth is enough to tell noise
     flatness = np.exp(np.mean(np.log(middle), axis=1)) / np.mean(middle, axis=1)
-    return band_db(50, sample_rate), band_db(300, 3000), high - low, flatness.astype(np.float64)
+    return everything, sonorant, high - low, flatness
 
 
 def _find_candidates(sound: NDArray[np.float32], sample_rate: int, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """Frequencies and strengths of the best pitches of some rows, both ``[row, candidate]``."""
     step = max(1, sample_rate // _PITCH_RATE)
     rate = sample_rate / step
-    # A mean of neighbours is a low-pass that is good enough for the lowest harmonics.
+    # Means of neighbours, twice, are a low-pass that is good enough for the lowest harmonics.
     low = max(int(rows[0] / FRAME_RATE * sample_rate) - sample_rate, 0) // step * step
     high = min(int(rows[-1] / FRAME_RATE * sample_rate) + sample_rate, sound.size)
     piece = sound[low : low + (high - low) // step * step].reshape(-1, step).mean(axis=1)
+    piece = 0.5 * (piece + np.concatenate([piece[:1], piece[:-1]]))
     centres = np.rint(rows * (rate / FRAME_RATE)).astype(np.int64) - low // step
     width = round(_PITCH_WINDOW * rate / _PITCH_RATE)
     window = np.hanning(width + 1)[:-1]
     windows = _cut_windows(piece, centres, width)
     windows = (windows - windows.mean(axis=1, keepdims=True)) * window.astype(np.float32)
-    size = 1 << int(np.ceil(np.log2(1.5 * width)))
-    correlation = np.fft.irfft(np.abs(np.fft.rfft(windows, size, axis=1)) ** 2, size, axis=1)
-    of_window = np.fft.irfft(np.abs(np.fft.rfft(window, size)) ** 2, size)
-    first, last = int(rate / HIGHEST_HZ), int(np.ceil(rate / LOWEST_HZ)) + 1
-    lags = np.arange(first - 1, last + 2)
+    size = width + -(-int(rate / LOWEST_HZ + 4) // 32) * 32
+    # Twice the rate, so that a parabola meets the peaks of high voices, which lie between samples.
+    correlation = np.fft.irfft(np.abs(np.fft.rfft(windows, size, axis=1)) ** 2, 2 * size, axis=1)
+    of_window = np.fft.irfft(np.abs(np.fft.rfft(window, size)) ** 2, 2 * size)
+    rate *= 2.0
+    lags = np.arange(int(rate / HIGHEST_HZ) - 1, int(np.ceil(rate / LOWEST_HZ)) + 3)
     shares = correlation[:, lags] / (correlation[:, :1] + 1e-9) * (of_window[0] / of_window[lags])
     left, middle, right = shares[:, :-2], shares[:, 1:-1], shares[:, 2:]
     peak = (middle > left) & (middle >= right) & (middle > 0.2)
@@ -136,14 +143,12 @@ def _find_candidates(sound: NDArray[np.float32], sample_rate: int, rows: NDArray
     return np.take_along_axis(hertz, best, axis=1), np.where(strengths > 0, strengths, 0.0)
 
 
-def _choose_path(frequencies: Floats, strengths: Floats, loudness: Floats) -> tuple[Floats, Floats]:
+def _choose_path(frequencies: Floats, strengths: Floats) -> tuple[Floats, Floats]:
     """Pitch and voicing along the cheapest path; state 0 is 'not voiced'."""
     count = len(frequencies)
     if count == 0:
         return np.zeros(0), np.zeros(0)
-    audible = loudness > np.maximum(running_extreme(loudness, 150, np.maximum) - _QUIET_DB, -75.0)
     gains = np.concatenate([np.full((count, 1), _VOICING_LIMIT), strengths], axis=1)
-    gains[~audible, 1:] = 0.0
     octaves = np.log2(np.maximum(frequencies, 1.0))
     jumps = _JUMP_COST * np.abs(octaves[1:, None, :] - octaves[:-1, :, None])
     costs = np.full((max(count - 1, 0), _CANDIDATES + 1, _CANDIDATES + 1), _VOICING_COST)
@@ -170,8 +175,11 @@ def _choose_path(frequencies: Floats, strengths: Floats, loudness: Floats) -> tu
 
 
 def running_extreme(values: Floats, reach: int, extreme: np.ufunc) -> Floats:
-    """The largest or smallest of ``values`` within ``reach`` rows of each, ``[time]``; ``extreme`` is np.maximum or np.minimum."""
+    """The largest or smallest of ``values`` within ``reach`` rows of each, ``[time]``; ``extreme`` is np.maximum or
+    np.minimum."""
     result = np.asarray(values, np.float64)
+    if not result.size:
+        return result
     # Doubling windows, as in van Herk's filter: a handful of passes for any reach.
     left, width = result, 1
     span = 2 * reach + 1

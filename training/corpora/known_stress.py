@@ -22,15 +22,19 @@ SAMPLE_RATE = 16_000
 FLITE = ("rms", "slt", "awb", "kal16")
 FESTIVAL = ("kal", "ked", "slt_hts")
 ESPEAK = ("en-us+klatt2", "en-us+f2", "gmw/en+m3", "en-us+adam", "gmw/en+klatt4", "en-us+f5")
-VOICES = (*(f"flite {name}" for name in FLITE), *(f"festival {name}" for name in FESTIVAL), *(f"espeak {name}" for name in ESPEAK))
+VOICES = (
+    *(f"flite {name}" for name in FLITE),
+    *(f"festival {name}" for name in FESTIVAL),
+    *(f"espeak {name}" for name in ESPEAK),
+)
 _PAUSE_MEDIAN, _PAUSE_SPREAD = 0.45, 0.6
 _FLOOR = 0.0018
 
 
 @dataclass(frozen=True)
 class Line:
-    """A sound at SAMPLE_RATE of one voice; ``stressed`` are (start, end) of stressed vowels, ``phrases`` of what is said without
-    a pause, in seconds."""
+    """A sound at SAMPLE_RATE of one voice; ``stressed`` are (start, end) of stressed vowels, ``phrases`` of what is said
+    without a pause, in seconds."""
 
     voice: str
     samples: NDArray[np.float32]

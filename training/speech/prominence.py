@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m voxrig.training.speech.prominence --data FOLDER``: learn which syllables stand out, from voices whose stress is known.
+"""``python -m voxrig.training.speech.prominence --data FOLDER``: learn which syllables stand out, from voices whose stress is
+known.
 
 A logistic regression with a small ridge, by Newton's steps. It is checked on voices
-that it never hears, one of them of each engine. Syllables are those that the bundled model hears, so that its mistakes are learned with.
+that it never hears, one of them of each engine. Syllables are those that the bundled model hears, so that its mistakes are
+learned with.
 """
 
 from __future__ import annotations
