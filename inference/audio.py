@@ -12,7 +12,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import AudioError
 from ..storage.reading import check_ordinary_file
+from .headers import SoundSource, open_corrected
 
 if TYPE_CHECKING:
     import soundfile
@@ -45,7 +46,13 @@ _LARGEST_PLAUSIBLE_PEAK = 64.0
 # soxr is fastest in small pieces, which stay in the processor's cache.
 _SOXR_SAMPLES = 1 << 16
 
-SoundSource = str | os.PathLike[str] | bytes
+# A last bit of this much that a header promises and the file lacks is worth a warning, more is an error.
+_SMALL_LOSS_SECONDS = 0.25
+_SMALL_LOSS_SHARE = 0.01
+
+# Channels that cancel: their mean has less than this share of the power that unrelated channels would leave it.
+_CANCELLED_SHARE = 0.1
+
 Decoder = Callable[[Any], tuple[NDArray[np.float32], int]]
 
 
@@ -53,11 +60,13 @@ Decoder = Callable[[Any], tuple[NDArray[np.float32], int]]
 class Waveform:
     """Mono sound: ``samples`` float32 ``[n]`` in -1..1, read-only, at ``sample_rate`` per second.
 
-    Raises ValueError if the samples are not one-dimensional or the rate is not positive.
+    ``warnings`` are sentences on what was wrong with the file and how it was read. Raises ValueError if the samples are not
+    one-dimensional or the rate is not positive.
     """
 
     samples: NDArray[np.float32]
     sample_rate: int
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         samples = np.asarray(self.samples, dtype=np.float32).view()
@@ -89,6 +98,9 @@ def read_sound(
     duration beyond the end is cut to what exists. ``fallback_decoder(path)`` returns ``(samples [n, channels], rate)`` for
     files that soundfile cannot open; if that fails too, its AudioError is passed on unless soundfile supports the format.
 
+    A file is as long as what decodes, whatever its header says. Channels in opposite phase, whose mean is all but silence,
+    are replaced by the loudest of them. Both are told in the ``warnings`` of the result.
+
     Raises AudioError for a sound that is missing, empty, damaged, truncated, contains NaN or has no samples in the range;
     ValueError for a negative start or duration.
     """
@@ -96,6 +108,47 @@ def read_sound(
         raise ValueError(f"start {start_seconds} s and duration {duration_seconds} s must not be negative")
     name = _name_of(path)
     _check_file(path, name)
+
+    def read(channel: int | None) -> _Mono:
+        return _read_mono(path, name, sample_rate, start_seconds, duration_seconds, fallback_decoder, channel)
+
+    made = read(None)
+    warnings = made.warnings
+    loudest = made.loudest_of_cancelled()
+    if loudest is not None:
+        made = read(loudest)
+        warnings = (*warnings, f"The channels of {name} cancel each other; only channel {loudest + 1} is used")
+    return Waveform(made.samples, sample_rate, warnings)
+
+
+@dataclass(frozen=True)
+class _Mono:
+    """A sound as read: the mean of its channels or one of them, with the mean power of that and of each channel."""
+
+    samples: NDArray[np.float32]
+    power: float
+    channel_powers: NDArray[np.float64]
+    warnings: tuple[str, ...]
+
+    def loudest_of_cancelled(self) -> int | None:
+        """Return the loudest channel if the channels all but cancel in their mean, else None."""
+        count = len(self.channel_powers)
+        # Unrelated channels leave their mean 1 / count of their own power.
+        if count < 2 or self.power >= _CANCELLED_SHARE * float(self.channel_powers.mean()) / count:
+            return None
+        return int(np.argmax(self.channel_powers))
+
+
+def _read_mono(
+    path: SoundSource,
+    name: str,
+    sample_rate: int,
+    start_seconds: float,
+    duration_seconds: float | None,
+    fallback_decoder: Decoder | None,
+    channel: int | None,
+) -> _Mono:
+    """Read ``channel``, or the mean of all channels."""
     sound = _open_with_soundfile(path)
     if sound is None:
         if fallback_decoder is None:
@@ -110,13 +163,15 @@ def read_sound(
             raise ValueError(f"the fallback decoder gave {samples.shape} at {rate} Hz, not [n, channels]")
         _check_rate(name, rate)
         first, count = _range_in_samples(name, len(samples), rate, start_seconds, duration_seconds)
-        return _collect(name, _array_blocks(samples[first : first + count]), rate, count, sample_rate, first)
+        return _collect(name, _array_blocks(samples[first : first + count]), rate, count, sample_rate, first, channel)
     with sound:
         rate = sound.samplerate
         _check_rate(name, rate)
-        _check_not_cut_short(path, name, sound)
+        warnings = _check_length(path, name, sound)
         first, count = _range_in_samples(name, sound.frames, rate, start_seconds, duration_seconds)
-        return _collect(name, _file_blocks(name, sound, first, count), rate, count, sample_rate, first)
+        blocks = _file_blocks(name, sound, first, count, warnings)
+        made = _collect(name, blocks, rate, count, sample_rate, first, channel)
+    return replace(made, warnings=tuple(warnings))
 
 
 class Resampler:
@@ -212,13 +267,22 @@ def _open_with_soundfile(path: SoundSource) -> soundfile.SoundFile | None:
         def seekable(self) -> bool:
             return False
 
-    source = io.BytesIO(path) if isinstance(path, bytes) else os.fspath(path)
+        def close(self) -> None:
+            super().close()
+            if corrected is not None:
+                corrected.close()
+
+    corrected = open_corrected(path)
+    plain = io.BytesIO(path) if isinstance(path, bytes) else os.fspath(path)
     try:
-        return ForwardFile(source)
+        return ForwardFile(plain if corrected is None else cast("Any", corrected))
     except soundfile.LibsndfileError:
-        return None
+        pass
     except TypeError:  # headerless .raw asks for its rate
-        return None
+        pass
+    if corrected is not None:
+        corrected.close()
+    return None
 
 
 def _suffix_of(name: str) -> str:
@@ -236,14 +300,21 @@ def _cut_short(name: str) -> AudioError:
     return AudioError(f"{name} is damaged or was cut short; copy or export the sound again")
 
 
-def _check_not_cut_short(path: SoundSource, name: str, sound: soundfile.SoundFile) -> None:
+def _check_length(path: SoundSource, name: str, sound: soundfile.SoundFile) -> list[str]:
+    """Return a warning if the header promises more than there is. Raises AudioError if Ogg lacks its end."""
     # libsndfile plays a truncated file to its end, and reports it only in its log and by missing pages.
     for declared, present in re.findall(r"^ *(?:data|SSND) : (\d+) \(should be (\d+)\)", sound.extra_info, re.MULTILINE):
         # A program that writes into a pipe cannot go back to fill in the size and leaves the largest one.
-        if int(present) < int(declared) < 0x7FFFF000:
-            raise _cut_short(name)
+        if 0 < int(present) < int(declared) < 0x7FFFF000:
+            seconds = sound.frames / sound.samplerate
+            return [_shorter(name, seconds, seconds * int(declared) / int(present))]
     if sound.format == "OGG" and not _ends_with_whole_ogg_page(path):
         raise _cut_short(name)
+    return []
+
+
+def _shorter(name: str, seconds: float, promised_seconds: float) -> str:
+    return f"{name} ends at {seconds:.2f} s although its header says {promised_seconds:.2f} s; copy it again if some is missing"
 
 
 def _ends_with_whole_ogg_page(path: SoundSource) -> bool:
@@ -282,30 +353,64 @@ def _array_blocks(samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]
         yield samples[first : first + step]
 
 
-def _file_blocks(name: str, sound: soundfile.SoundFile, first: int, count: int) -> Iterator[NDArray[np.float32]]:
-    """Yield the samples ``[n, channels]`` from ``first`` on. Raises AudioError if fewer than ``count`` arrive."""
+def _file_blocks(
+    name: str, sound: soundfile.SoundFile, first: int, count: int, warnings: list[str]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the samples ``[n, channels]`` from ``first`` on, and add to ``warnings`` if a few of ``count`` are missing.
+
+    Raises AudioError if many are.
+    """
     import soundfile
 
     step = max(1, _BLOCK_SAMPLES // sound.channels)
     remaining = count
-    try:
-        if sound.format == "MP3":
-            while first > 0:
-                first -= len(cast("NDArray[np.float32]", sound.read(min(step, first), dtype="float32")))
-        elif first:
-            sound.seek(first)
-        while remaining > 0:
-            block = cast("NDArray[np.float32]", sound.read(min(step, remaining), dtype="float32", always_2d=True))
-            if len(block) == 0:
+    if sound.format == "MP3":
+        while first > 0:
+            skipped = len(_read_block(sound, min(step, first)))
+            if skipped == 0:
                 raise _cut_short(name)
-            remaining -= len(block)
-            yield block
+            first -= skipped
+    elif first:
+        try:
+            sound.seek(first)
+        except soundfile.LibsndfileError:
+            raise _cut_short(name) from None
+    while remaining > 0:
+        block = _read_block(sound, min(step, remaining))
+        if len(block) == 0:
+            break
+        remaining -= len(block)
+        yield block
+    if remaining > 0:
+        rate = sound.samplerate
+        if remaining == count or remaining > max(_SMALL_LOSS_SECONDS * rate, _SMALL_LOSS_SHARE * count):
+            raise _cut_short(name)
+        warnings.append(_shorter(name, (sound.frames - remaining) / rate, sound.frames / rate))
+
+
+def _read_block(sound: soundfile.SoundFile, count: int) -> NDArray[np.float32]:
+    """Decode the next ``count`` samples ``[n, channels]``, fewer before the end or where the file is damaged."""
+    import soundfile
+
+    # soundfile drops what was decoded before an error; here it lies in the array already.
+    block = np.full((count, sound.channels), np.nan, np.float32)
+    try:
+        return cast("NDArray[np.float32]", sound.read(out=block))
     except soundfile.LibsndfileError:
-        raise _cut_short(name) from None
+        missing = np.isnan(block[:, 0])
+        return block[: int(np.argmax(missing))] if missing.any() else block
 
 
-def _collect(name: str, blocks: Iterator[NDArray[np.float32]], rate: int, count: int, sample_rate: int, first: int) -> Waveform:
-    """Average the channels and change the rate, block by block, into one array that grows in place."""
+def _collect(
+    name: str,
+    blocks: Iterator[NDArray[np.float32]],
+    rate: int,
+    count: int,
+    sample_rate: int,
+    first: int,
+    channel: int | None,
+) -> _Mono:
+    """Average the channels, or take one, and change the rate, block by block, into one array that grows in place."""
     resampler = Resampler(rate, sample_rate)
     expected = -(-count * sample_rate // rate)
     # A damaged header can promise anything, so the first guess is limited to about an hour at 16 kHz.
@@ -319,10 +424,13 @@ def _collect(name: str, blocks: Iterator[NDArray[np.float32]], rate: int, count:
         np.clip(part, -1.0, 1.0, out=collected[filled : filled + part.size])
         filled += part.size
 
-    position = first
+    position, power, channel_powers = first, 0.0, np.zeros(1)
     for block in blocks:
         with np.errstate(invalid="ignore"):
-            mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+            if channel is not None or block.shape[1] == 1:
+                mono = block[:, channel or 0]
+            else:
+                mono = block.mean(axis=1, dtype=np.float32)
             peak = np.abs(mono).max()
         if not np.isfinite(peak):
             bad = position + int(np.argmin(np.isfinite(mono)))
@@ -333,9 +441,12 @@ def _collect(name: str, blocks: Iterator[NDArray[np.float32]], rate: int, count:
             raise AudioError(
                 f"{name} is {peak:.0f} times too loud for a sound file, near {position / rate:.1f} s; export it again as wav"
             )
+        if channel is None and block.shape[1] > 1:
+            power += float(np.vdot(mono, mono))
+            channel_powers = channel_powers + np.square(block, dtype=np.float64).sum(axis=0)
         position += len(block)
         if position - first > LONGEST_SECONDS * rate:
             raise AudioError(f"{name} is longer than {LONGEST_SECONDS / 3600:.0f} hours, which do not fit; cut it into parts")
         add(resampler.push(np.ascontiguousarray(mono)))
     add(resampler.finish())
-    return Waveform(collected[:filled], sample_rate)
+    return _Mono(collected[:filled], power, channel_powers, ())

@@ -315,10 +315,10 @@ def test_a_wav_cut_in_its_header(tmp_path: Path):
     fails(path, "'tone.wav'", "damaged")
 
 
-@pytest.mark.parametrize("kept", [0.3, 0.55, 0.97])
+@pytest.mark.parametrize("kept", [0.3, 0.55])
 @pytest.mark.parametrize(
     ("suffix", "options"),
-    [(".wav", {}), (".aiff", {}), (".flac", {}), (".ogg", {}), (".ogg", {"format": "OGG", "subtype": "OPUS"}), (".mp3", {})],
+    [(".flac", {}), (".ogg", {}), (".ogg", {"format": "OGG", "subtype": "OPUS"}), (".mp3", {})],
 )
 def test_a_file_cut_short(tmp_path: Path, suffix: str, options: dict[str, str], kept: float):
     noise = np.random.default_rng(4).uniform(-0.5, 0.5, 3 * RATE)
@@ -327,6 +327,104 @@ def test_a_file_cut_short(tmp_path: Path, suffix: str, options: dict[str, str], 
     path.write_bytes(content[: int(len(content) * kept)])
     # Without its first pages an Opus file does not even open.
     fails(path, f"'cut{suffix}'", "is damaged or")
+
+
+@pytest.mark.parametrize(("suffix", "kept"), [(".wav", 0.55), (".wav", 0.97), (".aiff", 0.55), (".flac", 0.97), (".mp3", 0.97)])
+def test_what_is_there_is_read_with_a_warning(tmp_path: Path, suffix: str, kept: float):
+    """Blender plays a WAV or AIFF as far as it goes; of others a last bit may be missing."""
+    noise = np.random.default_rng(4).uniform(-0.5, 0.5, 3 * RATE)
+    path = write(tmp_path / f"cut{suffix}", noise, **({"subtype": "PCM_16"} if suffix != ".mp3" else {}))
+    whole = read_sound(path, RATE)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    cut = read_sound(path, RATE)
+    assert kept * 3.0 - 0.2 < cut.duration_seconds < kept * 3.0 + 0.06
+    assert np.array_equal(cut.samples[: cut.samples.size - 2000], whole.samples[: cut.samples.size - 2000])
+    (warning,) = cut.warnings
+    assert f"'cut{suffix}' ends at {cut.duration_seconds:.2f} s although its header says 3.00 s" in warning
+    assert whole.warnings == ()
+
+
+def write_mp3(path: Path, samples: np.ndarray, rate: int, mode: str) -> tuple[bytes, bytes]:
+    """An MP3 of a constant or variable bit rate as lame writes it, and without its first frame, which says how long it is."""
+    soundfile.write(path, samples, rate, bitrate_mode=mode, compression_level=0.5)
+    content = path.read_bytes()
+    second = content.index(content[:2], 4)
+    assert b"Xing" in content[:second] or b"Info" in content[:second]
+    return content, content[second:]
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("rate", [44_100, 22_050, 16_000])
+def test_an_mp3_without_a_count_of_its_frames_is_read_whole(tmp_path: Path, rate: int, mode: str):
+    """Text-to-speech services stream such files. libsndfile takes the length for the size by the first frame's bit rate."""
+    loud = np.random.default_rng(1).standard_normal(4 * rate) * 0.2
+    # Silence first: the variable bit rate begins low, or high, beside what follows.
+    samples = np.concatenate([np.zeros(rate), loud, np.zeros(5 * rate), sine(440.0, 3.0, rate)])
+    content, bare = write_mp3(tmp_path / "line.mp3", samples, rate, mode)
+    counted = read_sound(content, RATE)
+    assert counted.duration_seconds == pytest.approx(13.0, abs=1e-3)
+    for tags in (b"", b"ID3\x04\0\0\0\0\x10\0" + bytes(2048)):
+        found = read_sound(tags + bare, RATE)
+        # The encoder's own delay and the last frame's rest, which the missing frame would have told, come along.
+        delay = found.samples.size - counted.samples.size
+        assert 0 < delay < 3000 * RATE / rate
+        assert found.warnings == ()
+        window = slice(12 * RATE, 12 * RATE + 4000)
+        shifts = [
+            np.abs(found.samples[window.start + s : window.stop + s] - counted.samples[window]).max() for s in range(delay)
+        ]
+        assert min(shifts) < 0.05
+    assert read_sound(content[:1] + content[1:] + b"TAG" + bytes(125), RATE).samples.size == counted.samples.size
+
+
+def test_joined_mp3s_are_read_to_the_end(tmp_path: Path):
+    content, _ = write_mp3(tmp_path / "line.mp3", sine(440.0, 2.0, 44_100), 44_100, "CONSTANT")
+    assert read_sound(content + content, RATE).duration_seconds == pytest.approx(4.1, abs=0.1)
+
+
+def test_an_mp3_is_skipped_to_its_trim_without_a_count(tmp_path: Path):
+    swell = (sine(330.0, 4.0, 44_100) * np.linspace(0, 1, 4 * 44_100)).astype(np.float32)
+    _, bare = write_mp3(tmp_path / "line.mp3", swell, 44_100, "VARIABLE")
+    whole, part = read_sound(bare, 44_100), read_sound(bare, 44_100, start_seconds=1.25, duration_seconds=1.5)
+    assert np.array_equal(part.samples, whole.samples[55_125 : 55_125 + 66_150])
+
+
+@pytest.mark.parametrize("more", [b"", b"LIST\x04\0\0\0INFO"])
+def test_a_wav_that_says_it_holds_nothing(tmp_path: Path, more: bytes):
+    """A program that was killed, or wrote into a pipe, leaves a data size of 0; Blender plays what follows."""
+    path = write(tmp_path / "pipe.wav", sine(440.0, 1.0, RATE), subtype="PCM_16")
+    whole = read_sound(path, RATE)
+    content = bytearray(path.read_bytes())
+    data = content.index(b"data")
+    content[4:8] = content[data + 4 : data + 8] = bytes(4)
+    path.write_bytes(bytes(content))
+    assert np.array_equal(read_sound(path, RATE).samples, whole.samples)
+    assert np.array_equal(read_sound(bytes(content), RATE, start_seconds=0.5).samples, whole.samples[RATE // 2 :])
+    # With other chunks behind it, or nothing, it means what it says.
+    path.write_bytes(bytes(content[: data + 8]) + more)
+    fails(path, "holds no sound (0 samples)")
+
+
+@pytest.mark.parametrize("rate", [RATE, 44_100])
+def test_channels_in_opposite_phase_do_not_become_silence(tmp_path: Path, rate: int):
+    voice = sine(300.0, 2.0, rate)
+    path = write(tmp_path / "phase.wav", np.stack([-0.9 * voice, voice], axis=1), rate, subtype="FLOAT")
+    waveform = read_sound(path, RATE)
+    only = read_sound(write(tmp_path / "right.wav", voice, rate, subtype="FLOAT"), RATE)
+    assert np.array_equal(waveform.samples, only.samples)
+    assert waveform.warnings == ("The channels of 'phase.wav' cancel each other; only channel 2 is used",)
+
+
+def test_channels_that_differ_are_still_averaged(tmp_path: Path):
+    """Two unrelated sounds, a voice on one of six channels, and silence."""
+    noise = np.random.default_rng(5).uniform(-0.3, 0.3, (RATE, 2)).astype(np.float32)
+    one_of_six = np.zeros((RATE, 6), np.float32)
+    one_of_six[:, 2] = noise[:, 0]
+    for samples in (noise, one_of_six, np.zeros((RATE, 2), np.float32)):
+        waveform = read_sound(write(tmp_path / "sound.wav", samples, subtype="FLOAT"), RATE)
+        assert waveform.warnings == ()
+        assert np.abs(waveform.samples - samples.mean(axis=1)).max() < 1e-6
 
 
 def test_no_samples(tmp_path: Path):
