@@ -120,18 +120,18 @@ def curve_obstacle(owner: Any, target: Target, place: Place | None) -> str:
     if place is None:
         return ""
     if place.action.library is not None:
-        return f'The Action of "{owner.name}" is linked from another file; give it an Action of this file.'
-    control = f'"{rigs.control_name(target)}" of "{owner.name}"'
+        return f"The Action of '{owner.name}' is linked from another file; give it an Action of this file"
+    control = f"'{rigs.control_name(target)}' of '{owner.name}'"
     fcurves = compat.curves_at(place)
     fcurve = fcurves.find(target.data_path, index=target.array_index) if fcurves is not None else None
     if fcurve is None:
         return ""
     if fcurve.lock or (fcurve.group is not None and fcurve.group.lock):
-        return f"The F-Curve of {control} is locked; unlock it in the Graph Editor."
+        return f"The F-Curve of {control} is locked; unlock it in the Graph Editor"
     if (fcurve.mute and not ledger.is_muted(place, target)) or (fcurve.group is not None and fcurve.group.mute):
-        return f"The F-Curve of {control} is muted; unmute it in the Graph Editor."
+        return f"The F-Curve of {control} is muted; unmute it in the Graph Editor"
     if len(fcurve.sampled_points):
-        return f"The F-Curve of {control} is baked to samples; convert it to keys in the Graph Editor."
+        return f"The F-Curve of {control} is baked to samples; convert it to keys in the Graph Editor"
     return ""
 
 

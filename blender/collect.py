@@ -85,7 +85,7 @@ def list_controls(character: rigs.Character, mapped: Mapping[Target, str], *, ev
         targets[names[target]] = target
     if not channels:
         raise RigError(
-            f'No control of "{character.name}" names a part of the face; map the character or collect all of its controls.'
+            f"No control of '{character.name}' names a part of the face; map the character or collect all of its controls"
         )
     return ShotControls(tuple(channels), targets, len(found) - len(channels))
 
@@ -163,8 +163,8 @@ def _view_layer(scene: bpy.types.Scene, character: rigs.Character) -> Any:
         if top.name in layer.objects:
             return layer
     raise RigError(
-        f'"{top.name}" is in no view layer of scene "{scene.name}", so Blender does not animate it; '
-        "put it into a collection that is not excluded."
+        f"'{top.name}' is in no view layer of scene '{scene.name}', so Blender does not animate it; "
+        "put it into a collection that is not excluded"
     )
 
 
@@ -201,7 +201,7 @@ def read_emotions(
         except ValueError:
             weight = -1.0
         if not 0.0 <= weight <= 1.0:
-            raise ShowError(f"The marker '{marker.name}' on frame {marker.frame} gives no weight from 0 to 1; rename it")
+            raise ShowError(f"The marker '{marker.name}' on frame {marker.frame} has no weight from 0 to 1; rename it")
         moments.append((marker.frame, {} if name in _NO_EMOTION else {name: weight}))
     names = tuple(dict.fromkeys(name for frame, weights in moments if frame <= last_frame for name in weights))
     rows = np.zeros((last_frame - first_frame + 1, len(names)), np.float32)

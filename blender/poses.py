@@ -86,7 +86,7 @@ def read_action_pose(character: rigs.Character, action: bpy.types.Action, frame:
                     pose[target] = float(curve.evaluate(frame))
     if not pose:
         raise RigError(
-            f'The Action "{action.name}" moves no free control of "{character.name}"; choose an Action made for this character.'
+            f"The Action '{action.name}' moves no free control of '{character.name}'; choose an Action made for this character"
         )
     return pose
 
@@ -102,20 +102,20 @@ def links_from_pose(channel: str, neutral: Table[Target, float], pose: Table[Tar
     for target, value in pose.items():
         rest = neutral.get(target)
         if rest is None:
-            raise RigError(f"{describe_target(target)} has no neutral value; store the neutral pose again.")
+            raise RigError(f"{describe_target(target)} has no neutral value; store the neutral pose again")
         moved = value * signs.get((target.id_name, target.data_path), 1.0) - rest
         if abs(moved) <= _SAME:
             continue
         if target.data_path.endswith("rotation_axis_angle") and target.array_index > 0:
             raise RigError(
-                f'The bone "{rigs.control_name(target)}" rotates by axis and angle, which cannot be blended; '
-                "give it another rotation mode in the sidebar's Item tab."
+                f"The bone '{rigs.control_name(target)}' rotates by axis and angle, which cannot be blended; "
+                "give it another rotation mode in the sidebar's Item tab"
             )
         low, high = limits_of(target)
         links.append(Link(channel, target, gain=moved / full, rest=rest, minimum=low, maximum=high))
     if not links:
         raise RigError(
-            f"Nothing differs from the neutral pose; pose the character as '{channel}' looks at its most, then calibrate."
+            f"Nothing differs from the neutral pose; pose the character as '{channel}' looks at its most, then calibrate"
         )
     return links
 

@@ -85,7 +85,7 @@ def find_character(chosen: Any) -> Character:
     there is nothing to animate.
     """
     if chosen is None:
-        raise RigError("No character is chosen; choose its mesh or its armature.")
+        raise RigError("No character is chosen; choose its mesh or its armature")
     armature = _armature_of(chosen)
     top = armature or chosen
     while armature is None and top.parent is not None and top.parent.type == "MESH":
@@ -98,7 +98,7 @@ def find_character(chosen: Any) -> Character:
     objects += sorted((o for o in candidates if o.type in {"MESH", "ARMATURE"}), key=lambda o: o.name)
     if not objects:
         raise RigError(
-            f'"{chosen.name}" is no mesh or armature and has none below it; choose the mesh or armature of a character.'
+            f"'{chosen.name}' is not a mesh or armature and has none below it; choose the mesh or armature of a character"
         )
     return Character(top.name, tuple(objects))
 
@@ -203,15 +203,15 @@ def _why_not_posed(part: FoundLink, bone: Any) -> str:
     """Explain why a recognised bone cannot be posed as in its preset, apart from locks and drivers, or return ''."""
     if bone.rotation_mode == "AXIS_ANGLE" and part.turn is not None and not part.about:
         return (
-            f'The bone "{bone.name}" rotates by axis and angle, which cannot be blended; give it another rotation mode in the '
-            "Item tab and match again."
+            f"The bone '{bone.name}' rotates by axis and angle, which cannot be blended; give it another rotation mode in the "
+            "Item tab and match again"
         )
     item = bone.id_data
     for name in (part.about,) if part.about else part.unit or ():
         if name not in item.data.bones:
             return (
-                f'"{item.name}" has no bone "{name}", by which its face is measured; calibrate the channels that move '
-                f'"{bone.name}".'
+                f"'{item.name}' has no bone '{name}', by which its face is measured; calibrate the channels that move "
+                f"'{bone.name}'"
             )
     return ""
 
@@ -259,34 +259,34 @@ def resolve(target: Target) -> ResolvedTarget:
     owner = _find_owner(target)
     if owner is None:
         raise RigError(
-            f'"{target.id_name}" with the control "{control_name(target)}" is no longer in the file; map the character again.'
+            f"'{target.id_name}' with the control '{control_name(target)}' is no longer in the file; map the character again"
         )
     if owner.library is not None and target.id_type == "KEY":
         # Blender overrides a character's objects by itself, but not their meshes, which own the shape keys.
         raise RigError(
-            f'The shape keys of the mesh "{owner.user.name}" are linked from {owner.library.name}; make a library override '
-            "of the mesh data, too, in the Outliner."
+            f"The shape keys of the mesh '{owner.user.name}' are linked from {owner.library.name}; make a library override "
+            "of the mesh data, too, in the Outliner"
         )
     if owner.library is not None:
         raise RigError(
-            f'"{owner.name}" is linked from {owner.library.name}; make a library override of the character and map that.'
+            f"'{owner.name}' is linked from {owner.library.name}; make a library override of the character and map that"
         )
     override = owner.override_library
     if override is not None and override.is_system_override:
         raise RigError(
-            f'The library override of "{owner.name}" is not editable; choose Library Override > Make Editable for it.'
+            f"The library override of '{owner.name}' is not editable; choose Library Override > Make Editable for it"
         )
     try:
         value = owner.path_resolve(target.data_path)
     except ValueError:
-        raise RigError(f'"{owner.name}" no longer has the control "{control_name(target)}"; map the character again.') from None
+        raise RigError(f"'{owner.name}' no longer has the control '{control_name(target)}'; map the character again") from None
     if not isinstance(value, (int, float)):
         try:
             value = value[target.array_index]
         except (IndexError, KeyError, TypeError):
             value = None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise RigError(f'"{control_name(target)}" of "{owner.name}" is not a number that can be animated; map another control.')
+        raise RigError(f"'{control_name(target)}' of '{owner.name}' is not a number that can be animated; map another control")
     return ResolvedTarget(owner, float(value))
 
 
@@ -375,7 +375,7 @@ def _find_owner(target: Target) -> Any | None:
     """Find the data-block of a target: the local one, or else a linked one of that name or full name."""
     attribute = _COLLECTIONS.get(target.id_type)
     if attribute is None:
-        raise RigError(f'"{target.id_name}" is of the kind {target.id_type}, which Voxrig cannot animate; map another control.')
+        raise RigError(f"'{target.id_name}' is of the kind {target.id_type}, which Voxrig cannot animate; map another control")
     collection = getattr(bpy.data, attribute)
     local = collection.get((target.id_name, None))
     if local is not None:

@@ -47,17 +47,17 @@ def strip_span(strip: Any) -> SoundSpan:
     ``muted`` tells whether the strip or its channel is silent in the sequencer; the caller decides what to do about it.
     """
     if strip is None or strip.type != "SOUND":
-        raise AudioError("This is not a sound strip; choose a sound strip of the sequencer.")
+        raise AudioError("This is not a sound strip; choose a sound strip of the sequencer")
     sound = strip.sound
     if sound is None:
-        raise AudioError(f'The strip "{strip.name}" has lost its sound; choose a file for it in the sequencer.')
+        raise AudioError(f"The strip '{strip.name}' has lost its sound; choose a file for it in the sequencer")
     if len(getattr(strip, "retiming_keys", ())):
-        raise AudioError(f'The strip "{strip.name}" is retimed; remove its retiming keys or use the sound file itself.')
+        raise AudioError(f"The strip '{strip.name}' is retimed; remove its retiming keys or use the sound file itself")
     path = Path(bpy.path.abspath(sound.filepath, library=sound.library))
     packed = bytes(sound.packed_file.data) if sound.packed_file is not None else None
     if packed is None and not path.is_file():
         raise AudioError(
-            f'The file of the strip "{strip.name}" is missing ({path}); find it with File > External Data > Find Missing Files.'
+            f"The file of the strip '{strip.name}' is missing ({path}); find it with File > External Data > Find Missing Files"
         )
     owner = strip.id_data
     content_start, left, right, trim = compat.strip_timing(strip)
@@ -65,7 +65,7 @@ def strip_span(strip: Any) -> SoundSpan:
     # A strip that begins before its sound is silent until then.
     start_frame = left if offset >= 0 else scene.frame_of_seconds(owner, -offset, left)
     if start_frame >= right:
-        raise AudioError(f'The strip "{strip.name}" ends before its sound begins; make it longer in the sequencer.')
+        raise AudioError(f"The strip '{strip.name}' ends before its sound begins; make it longer in the sequencer")
     return SoundSpan(
         name=strip.name,
         path=path,
@@ -83,7 +83,7 @@ def decode_with_blender(source: str | os.PathLike[str] | bytes) -> tuple[NDArray
     Raises AudioError if Blender cannot read it or was built without its audio module.
     """
     if not isinstance(source, bytes):
-        return _decode_file(Path(source), f'"{Path(source).name}"')
+        return _decode_file(Path(source), f"'{Path(source).name}'")
     # Blender's decoder needs a file.
     handle, name = tempfile.mkstemp(prefix="voxrig-")
     try:
@@ -100,7 +100,7 @@ def _decode_file(path: Path, called: str) -> tuple[NDArray[np.float32], int]:
     except ImportError:
         raise AudioError(f"{called} cannot be read: this Blender has no audio decoder; save it as WAV or FLAC.") from None
     if not path.is_file():
-        raise AudioError(f"{called} is missing; choose another sound.")
+        raise AudioError(f"{called} is missing; choose another sound")
     # The published types of this module lack its constructors and do not know that its error is an exception.
     aud: Any = blender_audio
     sound = aud.Sound(str(path))

@@ -31,11 +31,11 @@ def parse_data_path(text: str) -> Target:
     text = text.strip()
     match = _BLOCK.match(text)
     if match is None:
-        raise RigError(f'"{_shorten(text)}" is no full data path; {_ADVICE}.')
+        raise RigError(f"'{_shorten(text)}' is not a full data path; {_ADVICE}")
     owner = _find_block(match)
     steps = _split_path(text[match.end() :])
     if not steps:
-        raise RigError(f'"{_shorten(text)}" is a whole data-block and no value; {_ADVICE}.')
+        raise RigError(f"'{_shorten(text)}' is a whole data-block, not a value; {_ADVICE}")
     owner, steps = _descend(owner, steps)
     index = 0
     if len(steps) > 1 and re.fullmatch(r"\[\d+\]", steps[-1]):
@@ -47,7 +47,7 @@ def parse_data_path(text: str) -> Target:
     rigs.resolve(target)
     _check_animatable(owner, steps)
     if index == 0 and not isinstance(_resolved(owner, steps), (int, float)) and not text.endswith("]"):
-        raise RigError(f'"{_shorten(text)}" has several components; paste the path of one of them, such as {text}[0].')
+        raise RigError(f"'{_shorten(text)}' has several components; paste the path of one of them, such as {text}[0]")
     return target
 
 
@@ -57,10 +57,10 @@ def _find_block(match: re.Match[str]) -> Any:
     library = match.group(4) if match.group(4) is not None else match.group(5)
     collection = getattr(bpy.data, kind, None)
     if not isinstance(collection, bpy.types.bpy_prop_collection):
-        raise RigError(f'Blender has no kind of data called "{kind}"; {_ADVICE}.')
+        raise RigError(f"Blender has no kind of data called '{kind}'; {_ADVICE}")
     block = collection.get((name, _unescape(library))) if library is not None else collection.get(name)
     if not isinstance(block, bpy.types.ID):
-        raise RigError(f'There is no "{name}" among the {kind.replace("_", " ")} of this file; {_ADVICE}.')
+        raise RigError(f"There is no '{name}' among the {kind.replace('_', ' ')} of this file; {_ADVICE}")
     return block
 
 
@@ -74,7 +74,7 @@ def _split_path(text: str) -> list[str]:
     while place < len(text):
         match = _STEP.match(text, place)
         if match is None:
-            raise RigError(f'"{_shorten(text[place:])}" in the data path makes no sense; {_ADVICE}.')
+            raise RigError(f"'{_shorten(text[place:])}' in the data path is not valid; {_ADVICE}")
         word, double, single, number = match.groups()
         if word is not None:
             steps.append(f".{word}")
@@ -110,7 +110,7 @@ def _check_animatable(owner: Any, steps: list[str]) -> None:
     holder = _resolved(owner, steps[:-1]) if len(steps) > 1 else owner
     prop: Any = holder.bl_rna.properties.get(steps[-1][1:]) if holder is not None else None
     if prop is not None and (prop.is_readonly or not prop.is_animatable):
-        raise RigError(f'"{prop.name}" of "{owner.name}" cannot be animated in Blender; map another control.')
+        raise RigError(f"'{prop.name}' of '{owner.name}' cannot be animated in Blender; map another control")
 
 
 def _join(steps: list[str]) -> str:
@@ -186,12 +186,12 @@ def explain_obstacle(owner: Any, target: Target) -> str:
     match = _TRANSFORM.search(target.data_path)
     if not is_driven and match is None:
         return ""
-    control = f'"{rigs.control_name(target)}" of "{owner.name}"'
+    control = f"'{rigs.control_name(target)}' of '{owner.name}'"
     if is_driven:
         source = find_driver_source(owner, target)
         if source is not None:
-            return f"{control} is controlled by a driver; map {describe_target(source)}, which drives it."
-        return f"{control} is controlled by a driver; map the property that drives it."
+            return f"{control} is controlled by a driver; map {describe_target(source)}, which drives it"
+        return f"{control} is controlled by a driver; map the property that drives it"
     if match is None:
         return ""
     try:
@@ -202,15 +202,15 @@ def explain_obstacle(owner: Any, target: Target) -> str:
     if not hasattr(holder, "rotation_mode"):
         return ""
     if _is_locked(holder, kind, index):
-        return f"The {_component(kind, index)} of {control} is locked; unlock it in the Item tab or map another control."
+        return f"The {_component(kind, index)} of {control} is locked; unlock it in the Item tab or map another control"
     mode = {"rotation_quaternion": "QUATERNION", "rotation_axis_angle": "AXIS_ANGLE"}.get(kind)
     if kind.startswith("rotation_"):
         fits = holder.rotation_mode == mode if mode else holder.rotation_mode not in ("QUATERNION", "AXIS_ANGLE")
         if not fits:
             shown = holder.rotation_mode.replace("_", " ").title() if len(holder.rotation_mode) > 3 else "Euler"
-            return f"{control} rotates in the mode {shown}, which ignores its {_component(kind, index)}; map that rotation."
+            return f"{control} rotates in the mode {shown}, which ignores its {_component(kind, index)}; map that rotation"
     if kind == "location" and isinstance(holder, bpy.types.PoseBone) and holder.bone.use_connect:
-        return f"{control} is connected to its parent and cannot move; map its rotation or another bone."
+        return f"{control} is connected to its parent and cannot move; map its rotation or another bone"
     return ""
 
 
@@ -232,11 +232,11 @@ def _component(kind: str, index: int) -> str:
 
 
 def describe_target(target: Target) -> str:
-    """Describe a target as an artist would: '"smile" of "Rig"', '"jaw" X location of "Rig"'."""
+    """Describe a target as an artist would: "'smile' of 'Rig'", "'jaw' X location of 'Rig'"."""
     match = _TRANSFORM.search(target.data_path)
-    name = f'"{rigs.control_name(target)}"' if match is None or '["' in target.data_path else "the"
+    name = f"'{rigs.control_name(target)}'" if match is None or '["' in target.data_path else "the"
     part = f" {_component(match.group(1), target.array_index)}" if match else ""
-    return f'{name}{part} of "{target.id_name}"'
+    return f"{name}{part} of '{target.id_name}'"
 
 
 def find_driver_source(owner: Any, target: Target) -> Target | None:

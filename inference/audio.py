@@ -245,7 +245,7 @@ def _check_file(path: SoundSource, name: str) -> None:
 
 def _check_rate(name: str, rate: float) -> None:
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise AudioError(f"{name} says that it has {rate:g} samples a second, which no sound has; export the sound again")
+        raise AudioError(f"{name} claims {rate:g} samples a second, which no sound has; export the sound again")
 
 
 def _open_with_soundfile(path: SoundSource) -> soundfile.SoundFile | None:
@@ -292,7 +292,7 @@ def _suffix_of(name: str) -> str:
 def _unreadable(name: str) -> AudioError:
     suffix = _suffix_of(name)
     if suffix in READABLE_SUFFIXES:
-        return AudioError(f"{name} is damaged or no {suffix[1:]} file at all; export the sound again")
+        return AudioError(f"{name} is damaged or not a {suffix[1:]} file; export the sound again")
     return AudioError(f"{name} is in a format that is only read inside Blender; convert it to wav, flac, ogg or mp3")
 
 
@@ -343,7 +343,7 @@ def _range_in_samples(
         )
     count = frames - first if duration_seconds is None else min(round(duration_seconds * rate), frames - first)
     if count == 0:
-        raise AudioError(f"No sound of {name} is left by the trim; make it longer")
+        raise AudioError(f"The trim leaves no sound of {name}; make it longer")
     return first, count
 
 

@@ -150,7 +150,7 @@ def generate_outputs(
         for name, result in results.items():
             part = made[name][before : before + last - first]
             if not np.isfinite(part).all():
-                raise ModelError(f"Model '{package.name}' gave values that are not numbers; install it again")
+                raise ModelError(f"Model '{package.name}' returned values that are not numbers; install it again")
             result[first:last] = part
     if on_progress is not None:
         on_progress(1.0)

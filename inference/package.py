@@ -368,7 +368,7 @@ def _parse_targets(fields: _Fields) -> dict[str, Target]:
     found: dict[str, Target] = {}
     for name in fields.mapping("targets"):
         if name not in names:
-            raise targets.wrong(name, "is no channel of the model")
+            raise targets.wrong(name, "is not a channel of the model")
         entry = targets.child(name)
         kind, block, path = entry.text("id_type"), entry.text("id_name"), entry.text("data_path")
         found[name] = Target(kind, block, path, entry.integer("array_index", 0))

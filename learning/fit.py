@@ -298,7 +298,7 @@ def write_fit(
         raise ModelError(f"Model '{trunk.name}' was changed since the fit on it began; fit it again")
     width = trunk.feature_width + len(trunk.phones)
     if width != len(fit.mean):
-        raise ModelError(f"Model '{trunk.name}' gives {width} values a frame, the fit needs {len(fit.mean)}; fit it again")
+        raise ModelError(f"Model '{trunk.name}' has {width} values a frame, but the fit needs {len(fit.mean)}; fit it again")
     graph = _assemble(fit, trunk, trunk_graph)
     return write_package(folder, graph, _describe(fit, trunk, folder, title, licence))
 

@@ -167,7 +167,7 @@ def replace_head(
     try:
         return _replace_head(graph, keep, head, inputs, outputs)
     except (_Damaged, UnicodeDecodeError):
-        raise ModelError("The model to build on is damaged: its graph is no ONNX file; install the model again") from None
+        raise ModelError("The model to build on is damaged: its graph is not an ONNX file; install the model again") from None
 
 
 def _replace_head(
@@ -206,7 +206,7 @@ def _replace_head(
     taken = produced | needed
     for name in inputs:
         if name in taken:
-            raise ModelError(f"What the model to build on hears depends on its input '{name}'; choose another model")
+            raise ModelError(f"The hearing of the model to build on depends on its input '{name}'; choose another model")
     if clashes := sorted(head.made & taken):
         raise ModelError(f"The model to build on already has a value '{clashes[0]}'; choose another model")
 

@@ -132,9 +132,9 @@ def measure_show(show: Show, left_out: tuple[str, ...] = ()) -> ShowQuality:
         listed = " and ".join(f"{rate:g}" for rate in rates)
         problems.append(f"The shots are at {listed} frames a second; each is learned at its own rate")
     if len(show.shots) == 1:
-        problems.append("There is one shot only, so how well it is learned is checked on pieces of it; collect more shots")
+        problems.append("There is only one shot, so learning is checked on parts of it; collect more shots")
     if show.minutes < _LITTLE_MINUTES:
-        problems.append(f"There are {60 * show.minutes:.0f} seconds only; from five minutes on the result gets good")
+        problems.append(f"There are only {60 * show.minutes:.0f} seconds; good results need at least five minutes")
     sounds: dict[str, str] = {}
     for shot in show.shots:
         other = sounds.setdefault(shot.sound_sha256, shot.name)

@@ -93,7 +93,7 @@ class Shot:
                 raise self._unfit(f"puts '{control.name}' in the unknown region '{control.region}'; choose one of "
                                   f"{', '.join(REGIONS)}")  # fmt: skip
         if not 1.0 <= self.frame_rate <= 1000.0:
-            raise self._unfit(f"is at {self.frame_rate} frames a second, which cannot be; collect it again")
+            raise self._unfit(f"is at {self.frame_rate} frames a second, which is impossible; collect it again")
         bad = ~np.isfinite(values).all(axis=0)
         if bad.any():
             control = names[int(np.argmax(bad))]
@@ -105,7 +105,7 @@ class Shot:
         if not (np.isfinite(emotion).all() and (emotion >= 0).all() and (emotion <= 1).all()):
             raise self._unfit("has emotion weights that are not between 0 and 1; correct them and collect it again")
         if not LOWEST_RATE <= self.waveform.sample_rate <= HIGHEST_RATE:
-            raise self._unfit(f"has sound at {self.waveform.sample_rate} Hz, which cannot be; collect it again")
+            raise self._unfit(f"has sound at {self.waveform.sample_rate} Hz, which is impossible; collect it again")
         sound = self.waveform.samples
         if sound.size == 0:
             raise self._unfit("has no sound; add the dialogue to its sequencer or leave the shot out")

@@ -60,7 +60,7 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> N
         shape, fortran_order, dtype = cast("Header", read_header(member))
         count = math.prod(shape)
         if dtype.hasobject or min(shape, default=0) < 0 or count * dtype.itemsize != info.file_size - member.tell():
-            raise DamagedArrays(f"the array '{name}' is not as large as its header says")
+            raise DamagedArrays(f"the array '{name}' is not as large as its header states")
         if not count or not dtype.itemsize:
             return np.zeros(shape, dtype)
         data = member.read()

@@ -109,7 +109,7 @@ def preset_from_json(text: str) -> EmotionPreset:
         raise VoxrigError(f"The emotion preset is damaged ({error}); save it again") from None
     data = cast("dict[str, object]", parsed) if isinstance(parsed, dict) else {}
     if data.get("format") != _FORMAT or data.get("version") != _VERSION:
-        raise VoxrigError(f"This is no emotion preset of version {_VERSION}; save the emotion again with this Voxrig")
+        raise VoxrigError(f"This is not an emotion preset of version {_VERSION}; save the emotion again with this Voxrig")
     name, weights = data.get("name"), data.get("weights")
     if not isinstance(name, str) or not name.strip() or not isinstance(weights, dict):
         raise VoxrigError("The emotion preset lacks its name or its weights; save it again")

@@ -58,7 +58,7 @@ def import_curves(path: str | Path, *, frame_rate: float | None = None, jaw_in_m
 def parse_curves(data: bytes, name: str, *, frame_rate: float | None = None, jaw_in_mouth_close: bool = True) -> ImportedCurves:
     """Read curves like :func:`import_curves` from the bytes of a file, called ``name`` in error messages."""
     if frame_rate is not None and not 1 <= frame_rate <= MOST_FRAMES_PER_SECOND:
-        raise InterchangeError(f"{frame_rate:g} frames a second is no usable rate; give one from 1 to 1000")
+        raise InterchangeError(f"{frame_rate:g} frames a second is not a usable rate; choose one from 1 to 1000")
     if data.startswith(b"PK"):
         return tables.read_own_npz(data, name)
     text = tables.decode_text(data, name)
@@ -87,7 +87,7 @@ def parse_curves(data: bytes, name: str, *, frame_rate: float | None = None, jaw
         if mediapipe.is_header(header):
             return mediapipe.read(text, name, frame_rate)
     raise InterchangeError(
-        f"{name} is no file of curves that Voxrig knows (Live Link Face, Audio2Face, Rhubarb, MediaPipe or its own); "
+        f"{name} is not a curve file that Voxrig knows (Live Link Face, Audio2Face, Rhubarb, MediaPipe or its own); "
         "choose another one"
     )
 
@@ -156,7 +156,7 @@ def _encode(
     if file_format == live_link_face.FORMAT:
         note: tuple[str, ...] = ()
         if live_link_face.written_rate(curves.frame_rate) is None:
-            note = (f"Live Link Face has no {curves.frame_rate:g} frames a second; the curves were resampled to 60",)
+            note = (f"Live Link Face does not support {curves.frame_rate:g} frames a second; the curves were resampled to 60",)
             curves = resample_to_frames(curves, 60.0, curves.start_seconds)
         data, notes = live_link_face.write(curves, start)
         return data, (*note, *notes)

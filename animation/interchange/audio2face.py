@@ -66,7 +66,7 @@ def read_csv(text: str, name: str, frame_rate: float | None = None, jaw_in_mouth
 def read_json(content: Any, name: str, frame_rate: float | None = None, jaw_in_mouth_close: bool = True) -> ImportedCurves:
     """Read parsed JSON. Raises InterchangeError naming a damaged frame."""
     if not isinstance(content, dict):
-        raise InterchangeError(f"{name} is no export of Audio2Face; choose another file")
+        raise InterchangeError(f"{name} is not an export of Audio2Face; choose another file")
     entries = cast("dict[str, Any]", content)
     warnings: list[str] = []
     names = entries.get("facsNames")
@@ -81,7 +81,7 @@ def read_json(content: Any, name: str, frame_rate: float | None = None, jaw_in_m
     values = _weights(cast("list[Any]", rows), len(channels), name)
     stated = entries.get("numFrames")
     if isinstance(stated, int) and stated != len(values):
-        warnings.append(f"{name}: it says it has {stated} frames, but there are {len(values)}")
+        warnings.append(f"{name}: it states {stated} frames, but there are {len(values)}")
     rate = frame_rate
     if rate is None:
         rate = _stated_rate(entries, name)
@@ -93,7 +93,7 @@ def _weights(rows: list[Any], count: int, name: str) -> NDArray[np.float32]:
     values = np.empty((len(rows), count), dtype=np.float32)
     for i, row in enumerate(rows):
         if not isinstance(row, list) or len(cast("list[Any]", row)) != count:
-            raise InterchangeError(f"{name}, frame {i} of 'weightMat': it has not {count} weights; export the file again")
+            raise InterchangeError(f"{name}, frame {i} of 'weightMat': it does not have {count} weights; export the file again")
         cells = cast("list[Any]", row)
         if not all(type(cell) in (int, float) and -LARGEST_VALUE <= cell <= LARGEST_VALUE for cell in cells):
             raise InterchangeError(f"{name}, frame {i} of 'weightMat': a weight is not a usable number; export the file again")
@@ -104,7 +104,7 @@ def _weights(rows: list[Any], count: int, name: str) -> NDArray[np.float32]:
 def _stated_rate(entries: dict[str, Any], name: str) -> float:
     stated = entries.get("exportFps", entries.get("fps"))
     if type(stated) not in (int, float) or not 1 <= cast("float", stated) <= MOST_FRAMES_PER_SECOND:
-        raise InterchangeError(f"{name} states no usable 'exportFps'; say its frame rate")
+        raise InterchangeError(f"{name} states no usable 'exportFps'; set its frame rate")
     return float(cast("float", stated))
 
 
@@ -169,7 +169,7 @@ def write_json(curves: ChannelCurves, jaw_in_mouth_close: bool = True) -> tuple[
 def _writable(curves: ChannelCurves, jaw_in_mouth_close: bool) -> tuple[ChannelCurves, tuple[str, ...]]:
     kept = [name for name in curves.names if not name.startswith("viseme_")]
     if not kept:
-        raise InterchangeError("these curves hold nothing but visemes, which Audio2Face does not know; write a Rhubarb file")
+        raise InterchangeError("these curves contain only visemes, which Audio2Face does not support; write a Rhubarb file")
     written = curves.select(kept)
-    notes = ("Audio2Face knows no visemes; they were left out",) if len(kept) < len(curves.names) else ()
+    notes = ("Audio2Face has no visemes; they were left out",) if len(kept) < len(curves.names) else ()
     return (from_arkit(written) if jaw_in_mouth_close else written), notes

@@ -126,13 +126,13 @@ def find_frame_rate(name: str, seconds: NDArray[np.float64], lines: Sequence[int
     steps = np.diff(seconds)
     steps = steps[steps > 0]
     if steps.size == 0:
-        raise InterchangeError(f"{name} has only one instant, which gives no frame rate; say which one it is")
+        raise InterchangeError(f"{name} has only one instant, which does not determine a frame rate; set one")
     step = float(np.median(steps))
     counts = np.maximum(np.rint(np.minimum(steps / step, 1e9)), 1.0)
     step = float(steps.sum() / counts.sum())
     rate = 1.0 / step
     if not 1.0 <= rate <= MOST_FRAMES_PER_SECOND:
-        raise damaged(name, lines[-1], f"the rows up to here lie {step:.3g} s apart, which is no frame rate")
+        raise damaged(name, lines[-1], f"the rows up to here lie {step:.3g} s apart, which is not a frame rate")
     nearest = min(STANDARD_RATES, key=lambda standard: abs(standard - rate))
     if abs(nearest - rate) <= rate * min(0.05, 1e-6 + quantum / float(steps.sum())):
         return nearest

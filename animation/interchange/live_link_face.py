@@ -116,7 +116,7 @@ def write(curves: ChannelCurves, start_timecode: str | None = None) -> tuple[byt
     """
     rate = written_rate(curves.frame_rate)
     if rate is None:
-        raise InterchangeError(f"Live Link Face knows no {curves.frame_rate:g} frames a second; convert to 30 or 60 first")
+        raise InterchangeError(f"Live Link Face does not support {curves.frame_rate:g} frames a second; convert to 30 or 60")
     try:
         first = 0.0 if start_timecode is None else count_frames(parse_label(start_timecode), rate)
     except ValueError as error:

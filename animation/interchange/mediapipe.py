@@ -72,7 +72,7 @@ def read(text: str, name: str, frame_rate: float | None = None) -> ImportedCurve
         start = float(seconds[0]) if abs(seconds[0]) < _LATEST_START_SECONDS else 0.0
         return import_table(table, columns, positions, rate, start, FORMAT)
     rate = frame_rate or DEFAULT_FRAME_RATE
-    warnings = [] if frame_rate else [f"{name} gives no times; {rate:g} frames a second are assumed"]
+    warnings = [] if frame_rate else [f"{name} has no times; {rate:g} frames a second are assumed"]
     number = next((plain.index(title) for title in _FRAMES if title in plain), None)
     frames = np.arange(len(table.rows), dtype=np.float64) if number is None else _all_numbers(table, number)
     return import_table(table, columns, frames, rate, 0.0, FORMAT, warnings)

@@ -135,7 +135,7 @@ def read_dat(text: str, name: str, frame_rate: float | None = None) -> ImportedC
     for frame, word, number in rows:
         shape = by_blair.get(word) if is_blair else word
         if shape is None or frame < 1:
-            raise damaged(name, number, f"'{word}' on frame {frame} is no mouth shape")
+            raise damaged(name, number, f"'{word}' on frame {frame} is not a mouth shape")
         cues.append(Cue((frame - 1) / rate, shape, number))
     imported = _import(cues, None, name, DAT_FORMAT)
     if frame_rate is not None:
@@ -195,7 +195,7 @@ def read_xml(text: str, name: str) -> ImportedCurves:
             begin, end, line = open_cue[0]
             shape = "".join(letters).strip()
             if shape not in shapes().letters:
-                raise damaged(name, line, f"'{shape[:20]}' is no mouth shape")
+                raise damaged(name, line, f"'{shape[:20]}' is not a mouth shape")
             cues.append(Cue(begin, shape, line))
             ends.append(end)
 

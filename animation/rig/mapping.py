@@ -99,7 +99,7 @@ def apply_mapping(mapping: Mapping, curves: ChannelCurves) -> TargetCurves:
     column = {name: i for i, name in enumerate(curves.names)}
     active = [link for link in mapping.links if link.enabled and link.channel in column]
     if not active:
-        raise RigError("The mapping drives nothing: no link that is on uses a channel of this model; map at least one channel.")
+        raise RigError("The mapping drives nothing: no link that is on uses a channel of this model; map at least one channel")
     targets = tuple(dict.fromkeys(link.target for link in active))
     place = {target: i for i, target in enumerate(targets)}
     rest = {link.target: link.rest for link in reversed(active)}
@@ -116,7 +116,7 @@ def apply_mapping(mapping: Mapping, curves: ChannelCurves) -> TargetCurves:
     crossed = low > high
     if crossed.any():
         target = targets[int(np.argmax(crossed))]
-        raise RigError(f'The limits of "{target.data_path}" exclude each other; set its minimum below its maximum.')
+        raise RigError(f"The limits of '{target.data_path}' exclude each other; set its minimum below its maximum")
     return TargetCurves(targets, curves.frame_rate, np.clip(values, low, high).astype(np.float32), curves.start_seconds)
 
 
@@ -147,18 +147,18 @@ def from_json(text: str) -> Mapping:
     try:
         parsed: object = parse_json(text)
     except ValueError as error:
-        raise RigError(f"The mapping file is damaged ({error}); save the mapping again.") from None
+        raise RigError(f"The mapping file is damaged ({error}); save the mapping again") from None
     data = cast(dict[str, object], parsed) if isinstance(parsed, dict) else {}
     if data.get("format") != _FORMAT:
-        raise RigError("This file is not a Voxrig mapping; choose a file saved by Save Mapping.")
+        raise RigError("This file is not a Voxrig mapping; choose a file saved by Save Mapping")
     if data.get("version") != SCHEMA_VERSION:
         raise RigError(
             f"The mapping file has version {data.get('version')!r:.40}, but this Voxrig reads version {SCHEMA_VERSION}; "
-            "update Voxrig or map again."
+            "update Voxrig or map again"
         )
     links = data.get("links")
     if not isinstance(links, list):
-        raise RigError("The mapping file has no list of links; save the mapping again.")
+        raise RigError("The mapping file has no list of links; save the mapping again")
     return Mapping(tuple(_read_link(link, f"link {i + 1}") for i, link in enumerate(cast(list[object], links))))
 
 
@@ -167,22 +167,22 @@ def _read_link(data: object, place: str) -> Link:
     values["target"] = Target(**_checked(values.get("target"), Target, f"the target of {place}"))
     link = Link(**values)
     if link.confidence not in CONFIDENCES:
-        raise RigError(f'The mapping file is damaged: "confidence" of {place} is {link.confidence!r}; save the mapping again.')
+        raise RigError(f"The mapping file is damaged: 'confidence' of {place} is {link.confidence!r}; save the mapping again")
     return link
 
 
 def _checked(parsed: object, kind: type[Link] | type[Target], place: str) -> dict[str, Any]:
     """Check the fields of one dataclass in JSON, each for its type."""
     if not isinstance(parsed, dict):
-        raise RigError(f"The mapping file is damaged: {place} is not an object; save the mapping again.")
+        raise RigError(f"The mapping file is damaged: {place} is not an object; save the mapping again")
     data = cast(dict[str, object], parsed)
     types = {field.name: str(field.type) for field in fields(kind)}
     unknown = sorted(set(data) - set(types))
     if unknown:
-        raise RigError(f'The mapping file is damaged: {place} has an unknown entry "{unknown[0]}"; save the mapping again.')
+        raise RigError(f"The mapping file is damaged: {place} has an unknown entry '{unknown[0]}'; save the mapping again")
     needed = {"channel", "target"} if kind is Link else {"id_type", "id_name", "data_path"}
     for name in sorted(needed - set(data)):
-        raise RigError(f'The mapping file is damaged: {place} lacks "{name}"; save the mapping again.')
+        raise RigError(f"The mapping file is damaged: {place} lacks '{name}'; save the mapping again")
     for name, value in data.items():
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LARGEST_NUMBER
         good = {
@@ -195,5 +195,5 @@ def _checked(parsed: object, kind: type[Link] | type[Target], place: str) -> dic
         }[types[name]]
         if not good:
             shown = repr(value) if len(repr(value)) <= 60 else f"{value!r:.60}..."
-            raise RigError(f'The mapping file is damaged: "{name}" of {place} is {shown}; save the mapping again.')
+            raise RigError(f"The mapping file is damaged: '{name}' of {place} is {shown}; save the mapping again")
     return dict(data)

@@ -86,13 +86,13 @@ def load_presets(paths: Iterable[Path]) -> tuple[Preset, ...]:
         try:
             parsed: object = parse_json(read_text(path))
         except (OSError, ValueError) as error:
-            raise RigError(f"The preset {path.name} cannot be read ({error}); restore it or remove it.") from None
+            raise RigError(f"The preset {path.name} cannot be read ({error}); restore it or remove it") from None
         data = _mapping(parsed, path.name)
         if data.get("format") != FORMAT or data.get("version") != SCHEMA_VERSION:
-            raise RigError(f"The preset {path.name} is not a Voxrig preset of version {SCHEMA_VERSION}; update or remove it.")
+            raise RigError(f"The preset {path.name} is not a Voxrig preset of version {SCHEMA_VERSION}; update or remove it")
         family = _text(data, "family", path.name)
         if family in documents:
-            raise RigError(f'The preset {path.name} repeats the family "{family}"; remove one of the two.')
+            raise RigError(f"The preset {path.name} repeats the family '{family}'; remove one of the two")
         documents[family] = data
     return tuple(_read(family, documents) for family in documents)
 
@@ -108,22 +108,22 @@ def _read(family: str, documents: Mapping[str, dict[str, object]]) -> Preset:
     place = f"of {family}"
     unknown = sorted(set(data) - _KNOWN)
     if unknown:
-        raise _wrong(place, f'"{unknown[0]}" is no entry of a preset')
+        raise _wrong(place, f"'{unknown[0]}' is not an entry of a preset")
     sources = _texts(data.get("sources"), "sources", place)
     if not sources:
-        raise _wrong(place, '"sources" is empty')
+        raise _wrong(place, "'sources' is empty")
     mouth = data.get("mouth", "face")
     if mouth not in MOUTHS:
-        raise _wrong(place, f'"mouth" is {mouth!r}')
+        raise _wrong(place, f"'mouth' is {mouth!r}")
     least = data.get("least", 0.0)
     if isinstance(least, bool) or not isinstance(least, (int, float)) or not 0.0 <= least <= 1.0:
-        raise _wrong(place, f'"least" is {least!r}')
+        raise _wrong(place, f"'least' is {least!r}")
     try:
         spellings = tuple(re.compile(text) for text in _texts(data.get("spellings", []), "spellings", place))
     except re.error as error:
-        raise _wrong(place, f"a spelling is no pattern ({error})") from None
+        raise _wrong(place, f"a spelling is not a valid pattern ({error})") from None
     if any("name" not in spelling.groupindex for spelling in spellings):
-        raise _wrong(place, 'a spelling lacks the group "name"')
+        raise _wrong(place, "a spelling lacks the group 'name'")
     unit = _unit(data.get("unit", []), place)
     links = _links(data, "links", documents, (family,))
     made_up = {name: controls for name, controls in _links(data, "made_up", documents, (family,)).items() if name not in links}
@@ -131,7 +131,7 @@ def _read(family: str, documents: Mapping[str, dict[str, object]]) -> Preset:
         raise _wrong(place, "it links nothing")
     both = [control for table in (links, made_up) for controls in table.values() for control in controls]
     if not unit and any(control.move is not None and control.unit is None for control in both):
-        raise _wrong(place, 'bones move but "unit" is missing')
+        raise _wrong(place, "bones move but 'unit' is missing")
     return Preset(
         family=family,
         title=_text(data, "title", place),
@@ -153,7 +153,7 @@ def _links(
     links: dict[str, tuple[PresetControl, ...]] = {}
     for other in _texts(data.get("like", []), "like", place):
         if other not in documents or other in above:
-            raise _wrong(place, f'it cannot be like "{other}"')
+            raise _wrong(place, f"it cannot be like '{other}'")
         links |= _links(documents[other], name, documents, (*above, other))
     for channel, controls in _mapping(data.get(name, {}), place).items():
         sides = ((0, "Left"), (1, "Right")) if channel.endswith("*") else ((None, ""),)
@@ -185,7 +185,7 @@ def _control(name: str, how: object, side: int | None, place: str) -> PresetCont
     entries = _mapping(how, place)
     unknown = sorted(set(entries) - {"gain", "offset", "move", "turn", "unit", "about"})
     if unknown:
-        raise _wrong(place, f'"{unknown[0]}" is nothing that a control does')
+        raise _wrong(place, f"'{unknown[0]}' is not a property of a control")
     gain, offset = _number(entries.get("gain", 1.0), place), _number(entries.get("offset", 0.0), place)
     # Entries for the left side hold mirrored for the right one.
     flip = -1.0 if side == 1 else 1.0
@@ -193,7 +193,7 @@ def _control(name: str, how: object, side: int | None, place: str) -> PresetCont
     unit = _unit(entries.get("unit", []), place)
     about = _text(entries, "about", place) if "about" in entries else ""
     if (move is None and unit is not None) or (turn is None and about):
-        raise _wrong(place, '"unit" belongs to a move and "about" to a turn')
+        raise _wrong(place, "'unit' belongs to a move and 'about' to a turn")
     return PresetControl(
         names,
         gain,
@@ -208,7 +208,7 @@ def _control(name: str, how: object, side: int | None, place: str) -> PresetCont
 def _unit(data: object, place: str) -> tuple[str, str] | None:
     bones = _texts(data, "unit", place)
     if len(bones) not in (0, 2):
-        raise _wrong(place, '"unit" is not two bones')
+        raise _wrong(place, "'unit' is not two bones")
     return (bones[0], bones[1]) if bones else None
 
 
@@ -221,20 +221,20 @@ def _mapping(data: object, place: str) -> dict[str, object]:
 def _text(data: dict[str, object], name: str, place: str) -> str:
     value = data.get(name)
     if not isinstance(value, str) or not value:
-        raise _wrong(place, f'"{name}" is {value!r}')
+        raise _wrong(place, f"'{name}' is {value!r}")
     return value
 
 
 def _texts(data: object, name: str, place: str) -> tuple[str, ...]:
     values = cast(list[object], data) if isinstance(data, list) else [None]
     if not all(isinstance(value, str) and value for value in values):
-        raise _wrong(place, f'"{name}" is not a list of names')
+        raise _wrong(place, f"'{name}' is not a list of names")
     return tuple(cast(list[str], values))
 
 
 def _number(value: object, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise _wrong(place, f"{value!r} is no number")
+        raise _wrong(place, f"{value!r} is not a number")
     return float(value)
 
 
@@ -248,4 +248,4 @@ def _vector(data: object, place: str) -> Vector | None:
 
 
 def _wrong(place: str, what: str) -> RigError:
-    return RigError(f"The preset {place} is damaged: {what}; restore it or remove it.")
+    return RigError(f"The preset {place} is damaged: {what}; restore it or remove it")

@@ -523,7 +523,7 @@ class _Gathered:
                 fitting = [*table[f"{key}.l"], *table[f"{key}.r"]]
             fitting = [name for name in fitting or () if name not in self.taken]
             if fitting:
-                why = "is the channel's name in two halves" if halves else "is the channel's name spelled otherwise"
+                why = "is the channel's name in two halves" if halves else "is another spelling of the channel's name"
                 self._add(
                     channel, fitting, False, lambda _: False, _maker(channel, why), LIKELY if halves or len(key) < 5 else SURE
                 )

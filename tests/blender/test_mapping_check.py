@@ -51,7 +51,7 @@ def test_the_report_names_everything(settings: Any, face: Any) -> None:
     assert report.missing == (names[3],)
     text = report.text()
     assert text.startswith("Voxrig mapping of 'Face' for Small 1: 1 mapped")
-    for part in (f'{names[0]} -> "{names[0]}" of "Face", off', '"gone" of "Face"', f"Missing (1)\n  {names[3]}"):
+    for part in (f"{names[0]} -> '{names[0]}' of 'Face', off", "'gone' of 'Face'", f"Missing (1)\n  {names[3]}"):
         assert part in text, text
     assert bpy.ops.voxrig.report_mapping() == {"FINISHED"}
     settings.character = None
@@ -155,7 +155,7 @@ def test_five_hundred_keys_and_names_of_all_scripts(scene: Any, make_face: Calla
     assert {"jawOpen", "mouthPucker"} <= {link.channel for link in head.voxrig.links}
     head.data.shape_keys.key_blocks["あ"].value = 1.0
     assert bpy.ops.voxrig.calibrate(channel="viseme_aa") == {"FINISHED"}
-    assert 'viseme_aa -> "あ" of "Kopf 頭"' in report_mapping(scene).text()
+    assert "viseme_aa -> 'あ' of 'Kopf 頭'" in report_mapping(scene).text()
 
 
 def test_an_armature_without_meshes_says_what_to_do(scene: Any, make_rig: Callable[..., Any], model_folder: Path) -> None:

@@ -187,7 +187,7 @@ def test_a_jaw_by_axis_and_angle_says_what_to_do(make_bones: Callable[..., Any],
     rig.pose.bones["jaw_master"].rotation_mode = "AXIS_ANGLE"
     match = rigs.match_channels(rigs.find_character(rig), face_channel_names())
     assert "jawOpen" not in match.mapping.channels() and "mouthSmileLeft" in match.mapping.channels()
-    assert len(match.notes) == 1 and '"jaw_master"' in match.notes[0] and "rotation mode" in match.notes[0]
+    assert len(match.notes) == 1 and "'jaw_master'" in match.notes[0] and "rotation mode" in match.notes[0]
     scene.voxrig.character = rig
     assert bpy.ops.voxrig.match_channels() == {"FINISHED"}
 
@@ -210,4 +210,4 @@ def test_a_face_without_the_bones_that_it_is_measured_by_says_so(make_bones: Cal
     rig = make_bones(*(name for name in names if name != "lips.R"))
     match = rigs.match_channels(rigs.find_character(rig), face_channel_names())
     assert match.title and "jawOpen" in match.mapping.channels() and "mouthSmileLeft" not in match.mapping.channels()
-    assert all('no bone "lips.R"' in note and "calibrate" in note for note in match.notes) and match.notes
+    assert all("no bone 'lips.R'" in note and "calibrate" in note for note in match.notes) and match.notes

@@ -194,7 +194,7 @@ def test_a_trim_beyond_the_end_says_so(tmp_path: Path):
     path = write(tmp_path / "tone.wav", sine(500.0, 1.0, RATE))
     with pytest.raises(AudioError, match=r"'tone\.wav' ends at 1\.00 s, before the wanted start at 2\.00 s"):
         read_sound(path, RATE, start_seconds=2.0)
-    with pytest.raises(AudioError, match="left by the trim"):
+    with pytest.raises(AudioError, match="trim leaves no sound"):
         read_sound(path, RATE, duration_seconds=0.0)
 
 
@@ -306,7 +306,7 @@ def test_an_empty_file(tmp_path: Path):
 def test_text_named_wav(tmp_path: Path):
     path = tmp_path / "text.wav"
     path.write_text("This is not a sound.\n" * 100)
-    fails(path, "'text.wav' is damaged or no wav file at all")
+    fails(path, "'text.wav' is damaged or not a wav file")
 
 
 def test_a_wav_cut_in_its_header(tmp_path: Path):
@@ -495,7 +495,7 @@ def test_the_fallbacks_own_error_reaches_the_artist(tmp_path: Path):
         read_sound(tmp_path / "film.mov", RATE, fallback_decoder=decode)
     # What soundfile reads when it is whole is damaged, with a decoder or without.
     (tmp_path / "text.wav").write_text("no sound")
-    with pytest.raises(AudioError, match="damaged or no wav file"):
+    with pytest.raises(AudioError, match="damaged or not a wav file"):
         read_sound(tmp_path / "text.wav", RATE, fallback_decoder=decode)
 
 

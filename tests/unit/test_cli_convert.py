@@ -67,7 +67,7 @@ def test_mouth_close_as_arkit_means_it(take: Path, tmp_path: Path) -> None:
 
 def test_what_is_lost_is_said(take: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", str(take), str(tmp_path / "x.json")]) == 0
-    assert capsys.readouterr().err == "voxrig: Audio2Face knows no visemes; they were left out\n"
+    assert capsys.readouterr().err == "voxrig: Audio2Face has no visemes; they were left out\n"
 
 
 @pytest.mark.parametrize(

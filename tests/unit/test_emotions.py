@@ -59,7 +59,7 @@ def test_presets_are_read_back_and_damaged_ones_refused() -> None:
     assert preset_from_json(preset_to_json(preset)) == preset
     for text, problem in (
         ("{", "damaged"),
-        ("[]", "no emotion preset"),
+        ("[]", "not an emotion preset"),
         (preset_to_json(preset).replace('"version": 1', '"version": 9'), "version 1"),
         (preset_to_json(EmotionPreset("", {})), "lacks its name"),
         (preset_to_json(EmotionPreset("Rage", {"anger": 2.0})), "not one from 0 to 1"),

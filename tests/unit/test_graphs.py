@@ -127,5 +127,5 @@ def test_a_value_of_the_trunk_is_not_overwritten():
 @pytest.mark.parametrize("content", [b"", b"no graph at all", b"\xff" * 40, build_graph().SerializeToString()[:-7]])
 def test_what_is_no_graph_is_refused(content):
     head, _ = double_two_features()
-    with pytest.raises(ModelError, match="no ONNX file"):
+    with pytest.raises(ModelError, match="not an ONNX file"):
         replace_head(content, ["features"], head, {}, OUTPUTS)

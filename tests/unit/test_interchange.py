@@ -309,7 +309,7 @@ def test_omniverse_json() -> None:
     assert imported.curves.frame_rate == 30.0
     assert imported.curves.values == pytest.approx(np.array([[0, 0, 0.5], [0.5, 0.25, 0]]))
     assert parse(json.dumps(document), jaw_in_mouth_close=False).curves.values[1].tolist() == [0.25, 0.25, 0]
-    assert "says it has 5 frames" in parse(json.dumps({**document, "numFrames": 5})).warnings[0]
+    assert "states 5 frames" in parse(json.dumps({**document, "numFrames": 5})).warnings[0]
 
 
 def test_audio2face_csv_as_pandas_writes_it() -> None:
@@ -518,32 +518,32 @@ LLF = "Timecode,BlendShapeCount,JawOpen\n00:00:00:00.000,61,0.1\n00:00:00:01.000
         (OWN + ",0.1,0.2\n", "line 5: it has no time"),
         (OWN.replace("mouthFunnel", "jawOpen"), "line 1: the columns 'jawOpen' and 'jawOpen' are the same"),
         ("seconds,jawOpen\n0,0.1\n", "only one instant"),
-        ("seconds,jawOpen\n0,0.1\n1e-9,0.1\n", "no frame rate"),
+        ("seconds,jawOpen\n0,0.1\n1e-9,0.1\n", "not a frame rate"),
         (",timeCode,blendShapes.JawOpen\n0,0,0.1\n1,,0.2\n", "line 3: it has no timeCode"),
         ("frame,_neutral,jawOpen\n0,0,0.1\n,0,0.2\n", "line 3: it has no frame"),
         ("0.00\tX\n0.05\tQ\n", "line 2: it is not a time, a tab and one of the shapes"),
         ("0.00\tX\n0.50\tA\n0.10\tX\n", "line 3: it is earlier"),
         ("MohoSwitch1\n1 A\nx\n", "line 3: it is not a frame and a shape"),
-        ("MohoSwitch1\n1 A\n5 MBP\n", "line 2: 'A' on frame 1 is no mouth shape"),
+        ("MohoSwitch1\n1 A\n5 MBP\n", "line 2: 'A' on frame 1 is not a mouth shape"),
         ("MohoSwitch1\n", "has no mouth cues"),
         ('<rhubarbResult>\n<mouthCue start="0" end="1">A</mouthCue>\n<x', "line 3: it is not XML"),
-        ('<rhubarbResult>\n<mouthCue start="0" end="1">Q</mouthCue></rhubarbResult>', "line 2: 'Q' is no mouth shape"),
+        ('<rhubarbResult>\n<mouthCue start="0" end="1">Q</mouthCue></rhubarbResult>', "line 2: 'Q' is not a mouth shape"),
         ('<rhubarbResult>\n<mouthCue end="1">A</mouthCue></rhubarbResult>', "line 2: a mouthCue has no usable 'start'"),
         ("<html>\n</html>", "line 1: <html> is not <rhubarbResult>"),
         ('<!DOCTYPE r [<!ENTITY a "b">]>\n<rhubarbResult/>', "line 1: it declares a document type"),
         ('{\n"mouthCues": [\n}', "is not usable JSON (line 3: "),
         ('{"mouthCues": [{"start": 0, "end": 1, "value": "A"}, {"start": 0, "end": 1}]}', "cue 2: it needs start"),
         ('{"mouthCues": []}', "has no mouth cues"),
-        ('{"facsNames": ["a"], "weightMat": [[0], [0, 1]], "exportFps": 30}', "frame 1 of 'weightMat': it has not 1 weights"),
+        ('{"facsNames": ["a"], "weightMat": [[0], [0, 1]], "exportFps": 30}', "frame 1 of 'weightMat': it does not have 1"),
         ('{"facsNames": ["a"], "weightMat": [[0], [null]], "exportFps": 30}', "frame 1 of 'weightMat': a weight is not"),
         ('{"facsNames": ["a"], "weightMat": [[NaN]], "exportFps": 30}', "frame 0 of 'weightMat': a weight is not"),
         ('{"facsNames": ["a", "A"], "weightMat": [[0, 0]], "exportFps": 30}', "names a shape twice"),
         ('{"facsNames": ["a"], "weightMat": [[0]]}', "states no usable 'exportFps'"),
-        ("{}", "is no file of curves that Voxrig knows"),
-        ("[" * 100_000, "is no file of curves that Voxrig knows"),
+        ("{}", "is not a curve file that Voxrig knows"),
+        ("[" * 100_000, "is not a curve file that Voxrig knows"),
         ('{"weightMat": ' + "[" * 100_000, "is not usable JSON"),
-        ("", "is no file of curves"),
-        ("hello, world\n1, 2\n", "is no file of curves"),
+        ("", "is not a curve file"),
+        ("hello, world\n1, 2\n", "is not a curve file"),
     ],
 )  # fmt: skip
 def test_a_damaged_file_says_where(text: str, problem: str) -> None:
@@ -590,5 +590,5 @@ def test_files_that_cannot_be_had(tmp_path: Path) -> None:
         write_curves(tmp_path / "take.csv", make_curves(("jawOpen",), 3), "fbx")
     with pytest.raises(InterchangeError, match="which a table cannot hold"):
         write_curves(tmp_path / "take.csv", make_curves(("",), 3))
-    with pytest.raises(InterchangeError, match="no usable rate"):
+    with pytest.raises(InterchangeError, match="not a usable rate"):
         parse(OWN, frame_rate=0.0)
