@@ -7,6 +7,7 @@ import math
 
 import bpy
 
+from ..errors import AudioError
 from . import compat
 
 
@@ -19,6 +20,16 @@ def set_frames_per_second(scene: bpy.types.Scene, rate: float) -> None:
     """Set the frame rate of a scene; 24 / 1.001 becomes 24 with a base of 1.001, as in Blender's own presets."""
     scene.render.fps = max(1, math.ceil(rate - 1e-6))
     scene.render.fps_base = scene.render.fps / rate
+
+
+def check_time_stretching(scene: bpy.types.Scene) -> None:
+    """Raise AudioError if the scene remaps time: Blender then plays its keys at another speed than its sounds."""
+    old, new = scene.render.frame_map_old, scene.render.frame_map_new
+    if old != new:
+        raise AudioError(
+            f"The scene stretches time from {old} to {new}, which moves keys but not sounds; set both of "
+            "Output > Frame Range > Time Stretching to the same number"
+        )
 
 
 def frame_of_seconds(scene: bpy.types.Scene, seconds: float, start_frame: float = 0.0) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ def strip_span(strip: Any) -> SoundSpan:
     """Return the part of a sound that a strip plays. Raises AudioError for other strips, a missing sound or file, and a retimed
     strip.
 
-    ``muted`` tells whether the strip or its channel is silent in the sequencer; the caller decides what to do about it.
+    Meta strips around it trim and mute it as Blender's mixdown does. ``muted`` tells whether the strip, a meta strip around it
+    or the channel of one is silent in the sequencer; the caller decides what to do about it.
     """
     if strip is None or strip.type != "SOUND":
         raise AudioError("This is not a sound strip; choose a sound strip of the sequencer")
@@ -60,7 +62,16 @@ def strip_span(strip: Any) -> SoundSpan:
             f"The file of the strip '{strip.name}' is missing ({path}); find it with File > External Data > Find Missing Files"
         )
     owner = strip.id_data
-    content_start, left, right, trim = compat.strip_timing(strip)
+    scene.check_time_stretching(owner)
+    content_start, own_left, own_right, trim = compat.strip_timing(strip)
+    left, right = own_left, own_right
+    for meta in _metas_around(strip):
+        _, meta_left, meta_right, _ = compat.strip_timing(meta)
+        left, right = max(left, meta_left), min(right, meta_right)
+    if left >= right:
+        raise AudioError(
+            f"The strip '{strip.name}' is trimmed away by its meta strip; make the meta strip longer or choose another strip"
+        )
     offset = scene.seconds_of_frame(owner, left + trim, content_start) - getattr(strip, "sound_offset", 0.0)
     # A strip that begins before its sound is silent until then.
     start_frame = left if offset >= 0 else scene.frame_of_seconds(owner, -offset, left)
@@ -115,9 +126,16 @@ def _decode_file(path: Path, called: str) -> tuple[NDArray[np.float32], int]:
 
 
 def is_muted(strip: Any) -> bool:
-    """Return whether a strip or its channel is silent in the sequencer."""
-    channel = _channel_of(strip)
-    return strip.mute or (channel is not None and channel.mute)
+    """Return whether a strip, a meta strip around it or the channel of one is silent in the sequencer."""
+    return any(
+        each.mute or ((channel := _channel_of(each)) is not None and channel.mute) for each in (strip, *_metas_around(strip))
+    )
+
+
+def _metas_around(strip: Any) -> Iterator[Any]:
+    """Yield the meta strips that a strip lies in, from the inside out."""
+    while (strip := strip.parent_meta()) is not None:
+        yield strip
 
 
 def channel_name(strip: Any) -> str:

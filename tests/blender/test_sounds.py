@@ -90,6 +90,105 @@ def test_blender_plays_what_the_span_says(scene: Any, strip: Any, tmp_path: Path
     assert left[at] / begin == pytest.approx(moment / ((span.offset_seconds + 0.1) / SECONDS * 0.9), rel=0.02)
 
 
+def set_handles(strip: Any, left: float, right: float) -> None:
+    if hasattr(strip, "left_handle"):
+        strip.right_handle, strip.left_handle = right, left
+    else:
+        strip.frame_final_end, strip.frame_final_start = right, left
+
+
+def mix_down(scene: Any, folder: Path) -> tuple[np.ndarray, int]:
+    """The left channel of what Blender plays from frame 1 to 240, and its rate."""
+    scene.frame_start, scene.frame_end = 1, 240
+    bpy.ops.sound.mixdown(filepath=str(folder / "mix.wav"), container="WAV", codec="PCM", format="F32")
+    samples, rate = soundfile.read(folder / "mix.wav")
+    return samples[:, 0], rate
+
+
+def check_against_mixdown(scene: Any, strip: Any, folder: Path) -> sounds.SoundSpan:
+    """Hold the span of a strip of the ramp against what Blender plays: from when to when, and which moments of the ramp."""
+    left, rate = mix_down(scene, folder)
+    fps = scene.render.fps / scene.render.fps_base
+    span = sounds.strip_span(strip)
+    heard = np.flatnonzero(left > 0.01)
+    assert span.start_frame + 0.02 * 24 >= heard[0] / rate * fps + 1 - 0.09 * 24 * (span.offset_seconds == 0)
+    assert heard[-1] / rate * fps + 1 == pytest.approx(span.start_frame + span.duration_seconds * fps, abs=0.75)
+    # Blender may scale channels: a line through what it plays gives the moment of the ramp at the start of the span.
+    first = round((span.start_frame - 1) / fps * rate) + rate // 10
+    last = first + round((span.duration_seconds - 0.2) * rate)
+    slope, value = np.polyfit(np.arange(first, last) / rate, left[first:last], 1)
+    begin = (span.start_frame - 1) / fps
+    assert (slope * begin + value) / slope == pytest.approx(span.offset_seconds, abs=0.005)
+    return span
+
+
+@needs_audio
+@pytest.mark.parametrize("base", [1.0, 1.001])
+def test_meta_strips_trim_as_blender_plays(scene: Any, strip: Any, tmp_path: Path, base: float) -> None:
+    scene.render.fps_base = base
+    check_against_mixdown(scene, strip, tmp_path)
+    inner = compat.new_strips(scene).new_meta("Inner", 1, 1)
+    strip.move_to_meta(inner)
+    set_handles(inner, 35, 83)
+    assert check_against_mixdown(scene, strip, tmp_path).offset_seconds == pytest.approx(24 / 24 * base)
+    outer = compat.new_strips(scene).new_meta("Outer", 1, 1)
+    inner.move_to_meta(outer)
+    set_handles(outer, 47, 71)
+    span = check_against_mixdown(scene, strip, tmp_path)
+    assert (span.start_frame, span.offset_seconds) == (47.0, pytest.approx(36 / 24 * base))
+    assert span.duration_seconds == pytest.approx(base)
+    # Moved, it takes along what is in it.
+    set_handles(inner, 60, 90)
+    set_handles(outer, 55, 95)
+    assert check_against_mixdown(scene, strip, tmp_path).start_frame == 60
+    set_handles(outer, 100, 120)
+    with pytest.raises(AudioError, match="'Line' is trimmed away by its meta strip"):
+        sounds.strip_span(strip)
+
+
+@needs_audio
+def test_a_muted_meta_strip_mutes_as_blender_plays(scene: Any, strip: Any, tmp_path: Path) -> None:
+    inner = compat.new_strips(scene).new_meta("Inner", 1, 1)
+    strip.move_to_meta(inner)
+    set_handles(inner, 11, 83)
+    outer = compat.new_strips(scene).new_meta("Outer", 1, 1)
+    inner.move_to_meta(outer)
+    set_handles(outer, 11, 83)
+
+    def check(muted: bool) -> None:
+        assert sounds.is_muted(strip) is sounds.strip_span(strip).muted is muted
+        assert bool(mix_down(scene, tmp_path)[0].max() < 0.01) is muted
+
+    check(False)
+    channels = inner.channels[strip.channel], outer.channels[inner.channel], scene.sequence_editor.channels[outer.channel]
+    for silent in (inner, outer, *channels):
+        silent.mute = True
+        check(True)
+        silent.mute = False
+    check(False)
+
+
+@needs_audio
+def test_a_stretched_time_says_so(scene: Any, strip: Any, tmp_path: Path) -> None:
+    """Blender evaluates keys at frame 20 when it shows frame 40, and plays the sound as ever."""
+    played = mix_down(scene, tmp_path)[0]
+    scene.render.frame_map_new = 200
+    assert np.array_equal(mix_down(scene, tmp_path)[0], played)
+    with pytest.raises(AudioError, match="stretches time from 100 to 200"):
+        sounds.strip_span(strip)
+    scene.render.frame_map_old = 200
+    assert sounds.strip_span(strip).start_frame == 11
+
+
+@needs_audio
+@pytest.mark.skipif(bpy.app.version < (5, 0), reason="adding a retiming key ends this bpy's process")
+def test_a_retimed_strip_says_so(strip: Any) -> None:
+    strip.retiming_keys.add(timeline_frame=59)
+    strip.retiming_keys[1].timeline_frame = 83
+    with pytest.raises(AudioError, match="is retimed"):
+        sounds.strip_span(strip)
+
+
 @needs_audio
 def test_a_strip_that_begins_before_its_sound_starts_later(scene: Any, strip: Any) -> None:
     trim(strip, -24, 0, 0)
