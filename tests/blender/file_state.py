@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a .blend holds, as values that can be compared."""
+"""Read the content of a .blend as values that can be compared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def curves_of(owner: Any) -> dict[tuple[str, int], np.ndarray]:
-    """Every F-Curve of a data-block as its keys ``[key, (frame, value, handles)]``."""
+    """Return every F-Curve of a data-block as its keys ``[key, (frame, value, handles)]``."""
     from voxrig.blender import compat
 
     found: dict[tuple[str, int], np.ndarray] = {}
@@ -21,7 +21,7 @@ def curves_of(owner: Any) -> dict[tuple[str, int], np.ndarray]:
 
 
 def fingerprint() -> list[object]:
-    """Everything in the file that Voxrig could have touched, to be compared before and after."""
+    """Return everything in the file that Voxrig could have touched, to be compared before and after."""
     found: list[object] = []
     for name in ("objects", "meshes", "shape_keys", "armatures", "actions", "sounds", "texts", "scenes"):
         for block in getattr(bpy.data, name):

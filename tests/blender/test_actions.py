@@ -56,7 +56,7 @@ def fcurve_of(target: Target) -> Any:
 
 
 def key_bytes(fcurve: Any, outside: tuple[float, float] | None = None) -> str:
-    """A hash of everything RNA knows of the keys (outside a range), and of the curve's own settings."""
+    """Hash everything that RNA stores of the keys (outside a range), and of the curve's own settings."""
     properties = [p for p in bpy.types.Keyframe.bl_rna.properties if p.identifier not in ("rna_type", "co_ui")]
     digest = hashlib.sha256(repr((fcurve.data_path, fcurve.array_index, fcurve.extrapolation, fcurve.mute)).encode())
     for key in fcurve.keyframe_points:
@@ -135,7 +135,7 @@ def test_generated_keys_are_marked(head: Any) -> None:
 
 
 def artists_keys(target: Target) -> Any:
-    """An F-Curve with keys of every kind from frame 1 to 100, as an artist's."""
+    """Return an F-Curve with keys of every kind from frame 1 to 100, as an artist's."""
     owner = {"KEY": bpy.data.shape_keys, "OBJECT": bpy.data.objects}[target.id_type][target.id_name]
     fcurve = fcurve_of(target)
     if fcurve is None:

@@ -52,7 +52,7 @@ def test_shape_key_curves_become_a_morph_track(tmp_path: Path) -> None:
 
 
 def read_floats(document: dict[str, Any], path: Path, index: int) -> np.ndarray:
-    """The float32 values of an accessor."""
+    """Return the float32 values of an accessor."""
     accessor = document["accessors"][index]
     view = document["bufferViews"][accessor["bufferView"]]
     data = (path.parent / document["buffers"][view["buffer"]]["uri"]).read_bytes()

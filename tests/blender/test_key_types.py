@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the dope sheet shows of a real take: what its keys are, and closures that no step between keys loses."""
+"""The dope sheet of a real take: the types of its keys, and closures that no step between keys loses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def head(make_face: Any) -> Any:
 
 
 def shown_gap(head: Any, frames: np.ndarray) -> np.ndarray:
-    """The gap between the lips as Blender shows it, ``[frame]``."""
+    """Return the gap between the lips as Blender shows it, ``[frame]``."""
     values = np.stack([evaluate(head.data.shape_keys, name, frames) for name in CLOSING], axis=1)
     return lip_gap(values, CLOSING)
 

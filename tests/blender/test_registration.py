@@ -18,7 +18,7 @@ BASES = tuple(
 
 
 def registered_names() -> dict[str, Any]:
-    """Everything of ours that Blender knows."""
+    """Return everything of Voxrig that Blender knows."""
 
     def below(cls: type) -> set[type]:
         return {cls}.union(*(below(child) for child in cls.__subclasses__()))

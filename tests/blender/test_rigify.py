@@ -39,7 +39,7 @@ def test_a_generated_face_is_recognised_whole(scene: Any) -> None:
 
 
 def check_that_the_face_moves(rig: Any, links: list[Any]) -> None:
-    """Jaw down, lips together, corners in and up: on the bones that deform the skin."""
+    """Check jaw down, lips together, corners in and up on the bones that deform the skin."""
     width = (place(rig, "lips.L") - place(rig, "lips.R")).length
     rest = {name: place(rig, name) for name in ("lip.T", "lip.B", "lips.L", "lips.R")}
 
@@ -65,6 +65,6 @@ def check_that_the_face_moves(rig: Any, links: list[Any]) -> None:
 
 
 def place(rig: Any, control: str) -> Any:
-    """Where a control is now, in the armature's space."""
+    """Return where a control is now, in the armature's space."""
     bpy.context.view_layer.update()
     return rig.pose.bones[control].head.copy()

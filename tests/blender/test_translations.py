@@ -18,7 +18,7 @@ LANGUAGES = sorted((ROOT / "translations").glob("*.json"))
 
 
 def properties_of(rna: Any) -> set[str]:
-    """Names and descriptions of what a class defines itself, with the items of its enumerations."""
+    """Return names and descriptions of what a class defines itself, with the items of its enumerations."""
     inherited = {prop.identifier for prop in rna.base.properties} if rna.base else {"rna_type"}
     texts: set[str] = set()
     for prop in rna.properties:
@@ -31,7 +31,7 @@ def properties_of(rna: Any) -> set[str]:
 
 
 def texts_of_classes() -> set[str]:
-    """Every text that Blender knows of our registered classes."""
+    """Return every text that Blender knows of the registered classes."""
     texts: set[str] = set()
     for module in registration.MODULES:
         for cls in getattr(module, "CLASSES", ()):
@@ -46,7 +46,7 @@ def texts_of_classes() -> set[str]:
 
 
 def texts_of_panels() -> set[str]:
-    """Every text that the panels' source gives to a layout, or looks up in the translations, as it stands there."""
+    """Return every text that the panels' source gives to a layout, or looks up in the translations, as it stands there."""
     texts: set[str] = set()
     for path in sorted((ROOT / "panels").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -65,7 +65,7 @@ def texts_of_panels() -> set[str]:
 
 
 def interface_texts() -> set[str]:
-    """All that is to be translated."""
+    """Return all texts to translate."""
     from voxrig.animation.face.expression import load_expressions
 
     emotions = {name.title() for name in load_expressions().emotions}

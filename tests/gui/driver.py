@@ -63,7 +63,7 @@ def window() -> bpy.types.Window:
 
 
 def view_3d() -> tuple[bpy.types.Area, bpy.types.Region]:
-    """The largest 3D View and its sidebar."""
+    """Return the largest 3D View and its sidebar."""
     areas = [area for area in window().screen.areas if area.type == "VIEW_3D"]
     area = max(areas, key=lambda a: a.width * a.height)
     return area, next(region for region in area.regions if region.type == "UI")
@@ -176,7 +176,7 @@ def open_panels(*names: str) -> None:
 
 
 def tab_modules() -> list[Any]:
-    """The modules with the tab's panels, in the order in which they are registered."""
+    """Return the modules with the tab's panels, in the order in which they are registered."""
     registration: Any = importlib.import_module(f"{PACKAGE}.registration")
     return [module for module in registration.MODULES if ".panels." in module.__name__ and hasattr(module, "CLASSES")]
 
@@ -223,7 +223,7 @@ def scroll_sidebar(notches: int) -> Steps:
 
 
 def find(buttons: dict[str, tuple[int, int]], part: str) -> tuple[int, int]:
-    """The place of the button whose call or path contains ``part``. Raises LookupError with all that there are."""
+    """Return the place of the button whose call or path contains ``part``. Raises LookupError with all places."""
     for name, place in buttons.items():
         if part in name:
             return place
@@ -255,19 +255,19 @@ def open_redo_panel() -> Steps:
 
 
 def redo_place(region: bpy.types.Region, row: int) -> tuple[int, int]:
-    """The value in a row of the Redo panel. An operator's properties have no data path to find them by."""
+    """Return the place of a value in a row of the Redo panel. An operator's properties have no data path to find them by."""
     return int(region.x + 0.7 * region.width), int(region.y + region.height - 44 - 23 * row)
 
 
 def curve_bags(action: Any) -> list[Any]:
-    """What of an Action holds F-Curves, in any Blender."""
+    """Return the holders of F-Curves of an Action, in any Blender."""
     if hasattr(action, "layers"):
         return [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
     return [action]
 
 
 def count_keys() -> int:
-    """Keyframes of all F-Curves in the file."""
+    """Count the keyframes of all F-Curves in the file."""
     bags = [bag for action in bpy.data.actions for bag in curve_bags(action)]
     return sum(len(fcurve.keyframe_points) for bag in bags for fcurve in bag.fcurves)
 

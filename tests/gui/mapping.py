@@ -41,7 +41,7 @@ def set_others_aside() -> list[type[bpy.types.Panel]]:
 
 
 def pose() -> list[float]:
-    """The values of all shape keys."""
+    """Return the values of all shape keys."""
     return [round(block.value, 4) for key in bpy.data.shape_keys for block in key.key_blocks]
 
 

@@ -28,7 +28,7 @@ class RealBlender:
         self.folder.mkdir(parents=True)
 
     def inside_of(self, path: Path) -> str:
-        """A path below ``folder`` as Blender sees it."""
+        """Return a path below ``folder`` as Blender sees it."""
         return str(self.inside / path.relative_to(self.folder))
 
     def run(
@@ -81,7 +81,7 @@ class RealBlender:
 
 @contextlib.contextmanager
 def virtual_screen(root: Path) -> Iterator[str]:
-    """An X server without a screen, in the root; it picks a free display and is ended by its process id."""
+    """Run an X server without a screen in the root; it picks a free display and is ended by its process id."""
     size = f"{SCREEN[0]}x{SCREEN[1]}x24"
     command = ["chroot", str(root), "Xvfb", "-displayfd", "1", "-screen", "0", size, "-nolisten", "tcp"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

@@ -137,7 +137,7 @@ def test_a_whole_session(real_blender: RealBlender) -> None:
 
 
 def write_long_sound(path: Path) -> None:
-    """Half an hour of soft noise at 16 kHz: long enough to be stopped on any machine."""
+    """Write half an hour of soft noise at 16 kHz: long enough to be stopped on any machine."""
     noise = np.random.default_rng(7).integers(-2000, 2000, 16_000, dtype=np.int16).tobytes()
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)

@@ -22,7 +22,7 @@ HEAVY = ("onnxruntime", "soundfile", "_soundfile", "soxr", "cffi", "typing_exten
 
 
 def make_character() -> bpy.types.Object:
-    """A mesh 'Face' with a few of ARKit's shape keys, two of them named in another manner."""
+    """Make a mesh 'Face' with a few of ARKit's shape keys, two of them named in another manner."""
     mesh = bpy.data.meshes.new("Face")
     mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
     face = bpy.data.objects.new("Face", mesh)
@@ -34,7 +34,7 @@ def make_character() -> bpy.types.Object:
 
 
 def read_curves(blend_file: Path) -> dict[str, list[tuple[float, float]]]:
-    """The keys of every F-Curve of the shape keys in a saved file, by data path, in any Blender."""
+    """Return the keys of every F-Curve of the shape keys in a saved file, by data path, in any Blender."""
     bpy.ops.wm.open_mainfile(filepath=str(blend_file))
     animation = bpy.data.objects["Face"].data.shape_keys.animation_data
     action = animation.action

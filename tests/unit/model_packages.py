@@ -27,7 +27,7 @@ FEATURE_WIDTH = 6
 
 
 def describe_model() -> dict[str, Any]:
-    """A right ``model.json`` for :func:`build_graph`, without the hash."""
+    """Return a valid ``model.json`` for :func:`build_graph`, without the hash."""
     regions = {"jaw": "jaw", "mou": "lips", "bro": "brows"}
     return {
         "format": 1,
@@ -66,7 +66,8 @@ def describe_model() -> dict[str, Any]:
 
 
 def build_graph(seed: int = 5) -> onnx.ModelProto:
-    """Random weights: waveform -> conv (2 hops wide) -> conv (97 frames wide) -> heads; emotion is convolved and added."""
+    """Build a graph of random weights: waveform -> conv (2 hops wide) -> conv (97 frames wide) -> heads; emotion is convolved and
+    added."""
     rng = np.random.default_rng(seed)
     weights: dict[str, np.ndarray] = {
         "hear": rng.standard_normal((8, 1, 2 * HOP)) * 0.3,
@@ -108,7 +109,7 @@ def build_graph(seed: int = 5) -> onnx.ModelProto:
 
 
 def build_endless_graph() -> onnx.ModelProto:
-    """The tests' graph with a loop in it that never ends."""
+    """Return the tests' graph with a loop in it that never ends."""
     model = build_graph()
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["still"]), helper.make_node("Identity", ["before"], ["after"])],
@@ -138,7 +139,7 @@ def make_model(
     outputs: list[tuple[str, list[int | str]]],
     tensors: list[onnx.TensorProto],
 ) -> onnx.ModelProto:
-    """A float graph in an operator set and file version that onnxruntime of all supported Blenders reads."""
+    """Return a float graph in an operator set and file version that onnxruntime of all supported Blenders reads."""
     graph = helper.make_graph(
         nodes,
         "model",
@@ -170,7 +171,7 @@ def write_package(
 
 
 def noise(seconds: float, sample_rate: int = SAMPLE_RATE, seed: int = 3) -> np.ndarray:
-    """Noise that swells and fades four times a second, float32 ``[n]``: no speech, but never still."""
+    """Return noise that swells and fades four times a second, float32 ``[n]``: no speech, but never still."""
     count = round(seconds * sample_rate)
     swell = 0.5 - 0.5 * np.cos(2.0 * np.pi * 4.0 * np.arange(count) / sample_rate)
     return (0.3 * swell * np.random.default_rng(seed).standard_normal(count)).clip(-1, 1).astype(np.float32)

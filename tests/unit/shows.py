@@ -22,7 +22,7 @@ CONTROLS = (
 
 
 def make_shot(name: str = "sh010", seconds: float = 4.0, seed: int = 3, **changes: object) -> Shot:
-    """A shot at 24 frames a second whose controls swing with sines; the third never moves."""
+    """Return a shot at 24 frames a second whose controls swing with sines; the third never moves."""
     rows = round(seconds * 24.0)
     time = np.arange(rows) / 24.0
     values = np.stack([np.sin(5.0 * time), np.cos(3.0 * time), np.full(rows, 0.25)], axis=1)
@@ -45,8 +45,8 @@ def make_linear_shot(
     emotions: tuple[str, ...] = (),
     weight: Callable[[int], float] = lambda row: 0.0,
 ) -> Shot:
-    """A shot at the model's 50 frames a second whose controls are, by a known rule, what the model hears of the sound: jaw
-    the second feature around 0.1 s before, lip corner the difference of two features around now, moved by the emotion.
+    """Return a shot at the model's 50 frames a second whose controls are, by a known rule, what the model hears of the sound:
+    jaw the second feature around 0.1 s before, lip corner the difference of two features around now, moved by the emotion.
 
     'Around' is a smooth window: muscles are no faster, and the noise that is heard here changes with every row.
     """

@@ -19,7 +19,7 @@ VISEMES = [index for index, channel in enumerate(face_channels()) if channel.gro
 
 
 def say(text: str, seconds: float = 0.1, before: float = 0.6) -> list[TimedPhone]:
-    """Phones of one length each, after silence."""
+    """Return phones of one length each, after silence."""
     return [TimedPhone(phone, before + i * seconds, before + (i + 1) * seconds) for i, phone in enumerate(text.split())]
 
 
@@ -29,7 +29,7 @@ def animate(phones, after=0.6, **more):
 
 @st.composite
 def spoken(draw):
-    """Random phones of 40 to 200 ms with vowels, as speech has them, between silences."""
+    """Draw random phones of 40 to 200 ms with vowels, as in speech, between silences."""
     now = draw(st.floats(0.0, 0.8))
     phones = []
     for phone in draw(st.lists(st.sampled_from(PHONES), min_size=2, max_size=25)):

@@ -346,7 +346,8 @@ def test_what_is_there_is_read_with_a_warning(tmp_path: Path, suffix: str, kept:
 
 
 def write_mp3(path: Path, samples: np.ndarray, rate: int, mode: str) -> tuple[bytes, bytes]:
-    """An MP3 of a constant or variable bit rate as lame writes it, and without its first frame, which says how long it is."""
+    """Return an MP3 of a constant or variable bit rate as lame writes it, and without its first frame, which says how long it
+    is."""
     soundfile.write(path, samples, rate, bitrate_mode=mode, compression_level=0.5)
     content = path.read_bytes()
     second = content.index(content[:2], 4)

@@ -14,7 +14,7 @@ RATE = augmentation.SAMPLE_RATE
 
 
 def voice(seconds: float = 1.0) -> np.ndarray:
-    """A buzz with overtones, loud in its middle third."""
+    """Return a buzz with overtones, loud in its middle third."""
     time = np.arange(int(seconds * RATE)) / RATE
     buzz = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 20))
     loud = (time > seconds / 3) & (time < 2 * seconds / 3)

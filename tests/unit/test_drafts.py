@@ -14,7 +14,7 @@ TOLERANCE = 0.01
 
 
 def curves() -> np.ndarray:
-    """A wiggle, a slow wave with a rest, and nothing."""
+    """Return a wiggle, a slow wave with a rest, and nothing."""
     t = FRAMES / 24.0
     wave = np.maximum(np.sin(1.5 * t), 0.0) ** 2
     return np.stack([0.4 + 0.2 * np.sin(5.0 * t) + 0.1 * np.sin(11.0 * t), wave, np.zeros(t.size)], axis=1)

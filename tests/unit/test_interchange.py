@@ -160,7 +160,7 @@ def test_mediapipe_loses_nothing(tmp_path_factory: pytest.TempPathFactory, curve
 
 @st.composite
 def cue_lists(draw: st.DrawFn) -> tuple[list[tuple[float, str]], float]:
-    """Cues of 40 ms and more in hundredths of a second, neighbours of different shapes, from 0 on."""
+    """Return cues of 40 ms and more in hundredths of a second, neighbours of different shapes, from 0 on."""
     cues: list[tuple[float, str]] = []
     time = 0
     for _ in range(draw(st.integers(1, 12))):

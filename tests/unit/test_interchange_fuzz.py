@@ -23,7 +23,7 @@ CASES = settings(max_examples=1000, deadline=None, derandomize=True, database=No
 
 
 def sound_files() -> dict[str, bytes]:
-    """A short, sound file of each format."""
+    """Return a short, sound file of each format."""
     names = [*face_channel_names()[:4], "viseme_sil", "viseme_aa"]
     curves = ChannelCurves(tuple(names), 30.0, np.random.default_rng(0).random((4, len(names)), dtype=np.float32))
     writers: dict[str, Callable[[], bytes]] = {
@@ -50,7 +50,7 @@ PIECES = st.sampled_from(
 
 @st.composite
 def damaged_files(draw: st.DrawFn, sound: bytes) -> bytes:
-    """A sound file after up to four kinds of damage."""
+    """Return a sound file after up to four kinds of damage."""
     data = sound
     for _ in range(draw(st.integers(1, 4))):
         kind = draw(st.integers(0, 6))
@@ -84,7 +84,8 @@ def damaged_files(draw: st.DrawFn, sound: bytes) -> bytes:
 
 
 def check(data: bytes, **options: float) -> bool:
-    """Whether the bytes were read; asserts that they were, or that the one documented error was raised in one sentence."""
+    """Return whether the bytes were read; asserts that they were, or that the one documented error was raised in one
+    sentence."""
     try:
         imported = parse_curves(data, "take.bin", **options)
     except InterchangeError as error:

@@ -11,7 +11,7 @@ from voxrig.animation.keys.reduction import KeyedCurve, evaluate_keys, largest_e
 
 
 def speech_like(frame_count: int, channel_count: int, fps: float, seed: int = 0) -> np.ndarray:
-    """Channels that move and rest about as speech does, in 0..1, float32 [time, channel]."""
+    """Return channels that move and rest about as speech does, in 0..1, float32 [time, channel]."""
     rng = np.random.default_rng(seed)
     seconds = np.arange(frame_count) / fps
     values = np.empty((frame_count, channel_count))

@@ -21,7 +21,7 @@ def package(tmp_path_factory):
 
 
 def write_data(folder, seconds=4.0):
-    """Two learned takes and a tested one, two learned clips and a tested one, whose mouths swing."""
+    """Write two learned takes and a tested one, two learned clips and a tested one, whose mouths swing."""
     rig, lips = folder / "rig_116", folder / "grid_lips"
     for place in (rig, lips / "audio", lips / "lips"):
         place.mkdir(parents=True)

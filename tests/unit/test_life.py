@@ -33,7 +33,7 @@ def _syllable(hertz: float, seconds: float, level: float) -> np.ndarray:
 
 @functools.cache
 def speech(seconds: float = 40.0, seed: int = 0, changed_from: float = math.inf) -> SpeechEvents:
-    """Babble in phrases of 1 to 4 s with pauses; from an instant on, other babble."""
+    """Return babble in phrases of 1 to 4 s with pauses; from an instant on, other babble."""
     pieces: list[np.ndarray] = []
     size, until = 0, 2.0
     rng = np.random.default_rng(seed)

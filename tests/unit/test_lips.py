@@ -10,7 +10,7 @@ NAMES = face_channel_names()
 
 
 def face(**pose: float) -> np.ndarray:
-    """One row of the whole face, [1, channel]."""
+    """Return one row of the whole face, [1, channel]."""
     values = np.zeros((1, len(NAMES)), np.float32)
     for name, value in expand_sides(pose, NAMES).items():
         values[0, NAMES.index(name)] = value

@@ -18,7 +18,7 @@ def jaw_curve(jaw: np.ndarray, rate: float = RATE, start: float = 0.0) -> Channe
 
 
 def open_but(seconds: float, *closed: tuple[float, float], rate: float = 200.0) -> ChannelCurves:
-    """Jaw open at 0.3 all the time, at 0 within the given stretches (first and last instant included)."""
+    """Return jaw open at 0.3 all the time, at 0 within the given stretches (first and last instant included)."""
     time = np.arange(round(seconds * rate) + 1) / rate
     jaw = np.full(len(time), 0.3)
     for start, end in closed:
@@ -31,7 +31,7 @@ def value(tallies: dict[str, Tally], name: str) -> float:
 
 
 def bumps(time: np.ndarray) -> np.ndarray:
-    """Openings of different sizes at uneven times, smooth."""
+    """Return openings of different sizes at uneven times, smooth."""
     centres, sizes = (0.6, 0.95, 1.5, 1.8, 2.3), (0.3, 0.2, 0.35, 0.15, 0.25)
     return sum(size * np.exp(-0.5 * ((time - centre) / 0.08) ** 2) for centre, size in zip(centres, sizes, strict=True))
 

@@ -62,7 +62,7 @@ def test_a_model_without_emotions_and_phones_loads(tmp_path: Path):
 
 
 def plain_graph(**changed: Any) -> onnx.ModelProto:
-    """Four loudnesses of each hop as channels and as features: no emotion, no phones."""
+    """Return four loudnesses of each hop as channels and as features: no emotion, no phones."""
     shapes = {"waveform": [1, "samples"], "channels": [1, "frames", 4], "features": [1, "frames", 4], "hop": HOP // 4} | changed
     tensors = [
         numpy_helper.from_array(np.array([1, -1, 4, shapes["hop"]], np.int64), "shape"),
@@ -105,7 +105,7 @@ def drop(*keys: str | int) -> Callable[[dict[str, Any]], None]:
 
 
 def leaves(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Every field of a description, objects and lists included."""
+    """Return every field of a description, objects and lists included."""
     found = [path] if path else []
     if isinstance(value, dict):
         for key, child in value.items():
@@ -266,7 +266,7 @@ def renamed(kind: str, old: str, new: str) -> onnx.ModelProto:
 
 
 def retyped() -> onnx.ModelProto:
-    """Phones as whole numbers."""
+    """Return phones as whole numbers."""
     graph = build_graph()
     graph.graph.node.append(helper.make_node("Cast", ["phones"], ["whole"], to=TensorProto.INT64))
     del graph.graph.output[2]
@@ -275,7 +275,7 @@ def retyped() -> onnx.ModelProto:
 
 
 def with_state() -> onnx.ModelProto:
-    """One more input, as a streaming model has."""
+    """Add one more input, as a streaming model has."""
     graph = build_graph()
     graph.graph.input.append(helper.make_tensor_value_info("state", TensorProto.FLOAT, [1, 8]))
     return graph

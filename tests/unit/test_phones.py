@@ -11,7 +11,7 @@ NAMES = ("SIL", "M", "AA")
 
 
 def spoken(text: str) -> np.ndarray:
-    """One row for each letter, '-' for silence; the likeliest phone has 0.6."""
+    """Return one row for each letter, '-' for silence; the likeliest phone has 0.6."""
     rows = np.array(["-MA".index(letter) for letter in text], np.int64)
     return np.where(np.arange(3) == rows[:, None], 0.6, 0.2).astype(np.float32)
 

@@ -93,7 +93,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def trace(place: Place, *command: str) -> list[str]:
-    """The system calls of a command and its threads that reach out: sockets, look-ups of names, and all writing."""
+    """Trace the system calls of a command and its threads that reach out: sockets, look-ups of names, and all writing."""
     if shutil.which("strace") is None:
         if os.environ.get("CI"):
             pytest.fail("CI has to have strace")

@@ -36,7 +36,7 @@ MARK, EASING, LEFT_TYPE, RIGHT_TYPE, KEY_TYPE = range(7, 12)
 
 
 def generated(count: int = 60) -> np.ndarray:
-    """Rows as they are written: aligned, marked, of the type Generated."""
+    """Return rows as they are written: aligned, marked, of the type Generated."""
     frames, values = wave(count)
     rows = key_rows(reduce_to_keys(frames, values[:, None], 0.01)[0])
     rows[:, LEFT_TYPE:KEY_TYPE] = 3
@@ -46,7 +46,7 @@ def generated(count: int = 60) -> np.ndarray:
 
 
 def insert_between(rows: np.ndarray, index: int, parameter: float, value: float) -> np.ndarray:
-    """What Blender makes of inserting a key: the segment is cut at a parameter and the key set to a value."""
+    """Insert a key as Blender does: the segment is cut at a parameter and the key set to a value."""
     left, right = rows[index].astype(float), rows[index + 1].astype(float)
     points = [left[:2], left[4:6], right[2:4], right[:2]]
     first = [a + parameter * (b - a) for a, b in zip(points, points[1:])]
@@ -163,7 +163,7 @@ def test_handles_that_blender_shortens_towards_new_keys_are_no_edit() -> None:
 
 
 def old_text(rows: np.ndarray) -> str:
-    """The fingerprint as it was packed before keys had marks."""
+    """Return the fingerprint as it was packed before keys had marks."""
     return base64.b64encode(zlib.compress(np.ascontiguousarray(rows[:, :7].T, "<f4").tobytes(), 1)).decode("ascii")
 
 

@@ -34,7 +34,7 @@ def cuda_runs(package: ModelPackage) -> bool:
 
 
 def breaking_graph() -> onnxruntime.InferenceSession:
-    """A real graph with the right names that opens and fails whenever it runs: it cuts any sound into 7 samples."""
+    """Return a real graph with the right names that opens and fails whenever it runs: it cuts any sound into 7 samples."""
     tensors = [numpy_helper.from_array(np.array([7], np.int64), "seven")]
     nodes = [
         helper.make_node("Reshape", ["waveform", "seven"], ["cut"]),

@@ -22,7 +22,8 @@ from voxrig.learning.show import Shot, gather_show, read_shot, write_shot
 
 
 def speaking_shot(name: str, seed: int, late_frames: int = 0, seconds: float = 12.0, **changes: object) -> Shot:
-    """A shot whose jaw opens with the loudness of syllables at irregular times, ``late_frames`` late, and closes negatively."""
+    """Return a shot whose jaw opens with the loudness of syllables at irregular times, ``late_frames`` late, and closes
+    negatively."""
     rng = np.random.default_rng(seed)
     samples = 0.002 * rng.standard_normal(round(seconds * SAMPLE_RATE)).astype(np.float32)
     time = np.arange(len(samples)) / SAMPLE_RATE

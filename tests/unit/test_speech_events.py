@@ -15,20 +15,20 @@ RATE = 16_000
 
 
 def sing(hertz: float | np.ndarray, seconds: float, level: float = 0.1, brightness: float = 1.0) -> np.ndarray:
-    """A voice-like sound: harmonics that fall by ``brightness`` powers of their number."""
+    """Return a voice-like sound: harmonics that fall by ``brightness`` powers of their number."""
     count = round(seconds * RATE)
     phase = 2 * np.pi * np.cumsum(np.broadcast_to(hertz, count)) / RATE
     return (level * sum(np.sin(k * phase) / k**brightness for k in range(1, 20))).astype(np.float32)
 
 
 def join(*pieces: np.ndarray | float) -> np.ndarray:
-    """Pieces in a row over a little noise; numbers are seconds of silence."""
+    """Return pieces in a row over a little noise; numbers are seconds of silence."""
     sound = np.concatenate([np.zeros(round(p * RATE), np.float32) if isinstance(p, float) else p for p in pieces])
     return sound + 1e-4 * np.random.default_rng(0).standard_normal(sound.size).astype(np.float32)
 
 
 def word(hertz: float, level: float = 0.1, seconds: float = 0.16) -> np.ndarray:
-    """One syllable with soft ends."""
+    """Return one syllable with soft ends."""
     return sing(hertz, seconds, level) * np.hanning(round(seconds * RATE)).astype(np.float32) ** 0.5
 
 

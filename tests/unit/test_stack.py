@@ -25,7 +25,7 @@ RANGES = st.tuples(st.integers(1, 40), st.integers(1, 40)).map(lambda pair: (flo
 
 
 def version(frames: list[float], value: float) -> Version:
-    """Keys at frames, each with a mark of its own, all generated."""
+    """Return keys at frames, each with a mark of its own, all generated."""
     keys = np.zeros(len(frames), KEY)
     keys["co"][:, 0] = frames
     keys["co"][:, 1] = value + np.arange(len(frames)) / 128
@@ -36,7 +36,7 @@ def version(frames: list[float], value: float) -> Version:
 
 
 def write(shown: Version, holds: tuple[Hold, ...], take: str, first: float, last: float) -> tuple[Version, tuple[Hold, ...]]:
-    """As a take is written: its range is replaced by keys that carry its number."""
+    """Write a take: its range is replaced by keys that carry its number."""
     holds = claim(shown, holds, take, first, last)
     _, outside = cut(shown, first, last)
     return merge(outside, version([*np.arange(first, last), last], float(take))), holds
@@ -47,7 +47,7 @@ def same(one: Version, other: Version) -> bool:
 
 
 def everything(shown: Version, holds: tuple[Hold, ...]) -> list[bytes]:
-    """All keys, shown or covered."""
+    """Return all keys, shown or covered."""
     return sorted(key.tobytes() for part in (shown, *(held.beneath for held in holds)) for key in part.keys)
 
 
