@@ -46,7 +46,7 @@ def blenders_own(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def seen(zip_file: Path, user_folder: Path, blenders_own: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What life_cycle.py saw. Neither this checkout nor the environment's other packages are on its path."""
+    """The observations of life_cycle.py. Neither this checkout nor the environment's other packages are on its path."""
     folder = tmp_path_factory.mktemp("life")
     sound = folder / "eine Zeile 台词.flac"
     shutil.copy(SPEECH, sound)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is in the zip, how large it is, and what Blender's own validator says of it."""
+"""The contents of the zip, its size, and the verdict of Blender's own validator."""
 
 from __future__ import annotations
 

@@ -66,8 +66,10 @@ def describe_model() -> dict[str, Any]:
 
 
 def build_graph(seed: int = 5) -> onnx.ModelProto:
-    """Build a graph of random weights: waveform -> conv (2 hops wide) -> conv (97 frames wide) -> heads; emotion is convolved and
-    added."""
+    """Build a graph of random weights: waveform -> conv (2 hops wide) -> conv (97 frames wide) -> heads.
+
+    Emotion is convolved and added.
+    """
     rng = np.random.default_rng(seed)
     weights: dict[str, np.ndarray] = {
         "hear": rng.standard_normal((8, 1, 2 * HOP)) * 0.3,

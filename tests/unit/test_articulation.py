@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must hold of the articulation rules for every string of phones."""
+"""Properties of the articulation rules that hold for every string of phones."""
 
 import copy
 

@@ -242,7 +242,7 @@ print(curves.frame_count, peak)
 
 
 def measure_peak_memory(folder: Path, path: Path) -> tuple[int, int]:
-    """Measure the rows and the peak resident bytes of a process that reads ``path`` and runs the model in ``folder`` over it."""
+    """Measure the rows and the peak resident bytes of a process that runs the model in ``folder`` over ``path``."""
     root = sys.modules["voxrig"].__path__[0]
     script = f"ROOT, FOLDER, SOUND = {root!r}, {str(folder)!r}, {str(path)!r}\n{MEMORY_SCRIPT}"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the table of learned shows rests on: how shots are read, cut and measured."""
+"""The table of learned shows: how shots are read, cut and measured."""
 
 from __future__ import annotations
 

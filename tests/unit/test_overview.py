@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is drawn of a take beside its keys."""
+"""The overview of a take beside its keys."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def test_loudness_is_at_its_frames():
 
 
 class Page(HTMLParser):
-    """What a page shows and would load."""
+    """A parser of the text that a page shows and the addresses that it would load."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is heard in a sound: pitch, pauses, phrases, syllables, accents, breaths, laughter and shouts."""
+"""Speech events in a sound: pitch, pauses, phrases, syllables, accents, breaths, laughter and shouts."""
 
 from __future__ import annotations
 
