@@ -82,6 +82,20 @@ def covered_keys(actions: Any = None) -> Counter[bytes]:
     return found
 
 
+def control_of(name: CurveName) -> str:
+    """The control that an F-Curve is for, whatever it was renamed to."""
+    return next((channel for channel in CHANNELS if channel in name[2]), "bone")
+
+
+def is_alike(one: Any, other: Any) -> bool:
+    """Whether two keys are the same but for the rounding of being moved there and back."""
+    exact = ("interpolation", "easing", "handle_left_type", "handle_right_type", "type", "amplitude", "back", "period")
+    near = ("co", "handle_left", "handle_right")
+    return all(one[name] == other[name] for name in exact) and all(
+        np.allclose(one[name], other[name], rtol=0.0, atol=2e-4) for name in near
+    )
+
+
 class Walk:
     """One artist at work.
 
@@ -96,6 +110,9 @@ class Walk:
         self.refused: Counter[str] = Counter()
         self.spurious = self.looked_at = 0
         self.log: list[str] = []
+        # Generated keys as they were written, by what they are for and their mark: one that is moved away and back is theirs
+        # no longer.
+        self.made: dict[tuple[str, float], list[Any]] = {}
         self.new_file()
 
     # The file
@@ -136,7 +153,7 @@ class Walk:
         self.history: list[tuple[dict[KeyName, bytes], Counter[bytes], dict[str, str]]] = []
         self.now = -1
         bpy.ops.ed.undo_push(message="Start")
-        bpy.ops.voxrig.animate_from_audio()
+        self.ours(bpy.ops.voxrig.animate_from_audio)
         self.done()
 
     @property
@@ -149,6 +166,23 @@ class Walk:
         del self.history[self.now + 1 :]
         self.history.append((dict(self.theirs), self.covered.copy(), dict(self.names)))
         self.now = len(self.history) - 1
+
+    def remember_made(self) -> None:
+        """After Voxrig has written: what is not theirs was generated."""
+        from voxrig.animation.keys.stack import KEY
+
+        for (name, frame), content in all_keys().items():
+            if (name, frame) not in self.theirs and not self.covered[content]:
+                key = np.frombuffer(content, KEY)[0]
+                alike = self.made.setdefault((control_of(name), float(key["amplitude"])), [])
+                if not any(key == other for other in alike):
+                    alike.append(key)
+
+    def is_as_made(self, name: CurveName, content: bytes) -> bool:
+        from voxrig.animation.keys.stack import KEY
+
+        key = np.frombuffer(content, KEY)[0]
+        return any(is_alike(key, made) for made in self.made.get((control_of(name), float(key["amplitude"])), ()))
 
     # Checks
 
@@ -185,6 +219,7 @@ class Walk:
             if all_keys() != before:
                 raise Loss(f"refused, yet keys have changed: {error}") from None
             return False
+        self.remember_made()
         return True
 
     # What Voxrig does
@@ -297,7 +332,8 @@ class Walk:
         for frame in kept:
             if frame not in after:
                 raise RuntimeError(f"the walk has lost {frame} of {name} itself")
-            self.theirs[name, frame] = after[frame]
+            if not self.is_as_made(name, after[frame]):
+                self.theirs[name, frame] = after[frame]
         return f"{name[2]} of {name[0]}: {edited if len(edited) < 4 else len(edited)}"
 
     def insert(self) -> str:
