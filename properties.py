@@ -228,7 +228,8 @@ def is_character(candidate: bpy.types.Object) -> bool:
 
 
 def _may_be_character(_group: Any, candidate: Any) -> bool:
-    return is_character(candidate)
+    # An Empty stands for what is below it; of an instance Voxrig says what to do with it.
+    return is_character(candidate) or (candidate.type == "EMPTY" and bool(candidate.children or candidate.instance_collection))
 
 
 def _set_region_model(group: Any, _context: Any) -> None:

@@ -102,17 +102,28 @@ def _split_writable(
     """Split targets into those that may be written, by owner, and those that may not, with the reason. Changes nothing."""
     owners: dict[Any, list[Target]] = {}
     skipped: list[tuple[Target, str]] = []
-    places: dict[Any, Place | None] = {}
-    for target in targets:
-        owner = rigs.resolve(target).owner
-        if owner not in places:
-            places[owner] = find_place(owner)
+    owned = {target: rigs.resolve(target).owner for target in targets}
+    places = {owner: find_place(owner) for owner in set(owned.values())}
+    empty = _find_needless(owned, places)
+    for target, owner in owned.items():
         reason = explain_obstacle(owner, target) or curve_obstacle(owner, target, places[owner])
+        if target in empty:
+            reason = f"The shape key '{rigs.control_name(target)}' of '{owner.name}' moves nothing, so it gets no F-Curve"
         if reason:
             skipped.append((target, reason))
         else:
             owners.setdefault(owner, []).append(target)
     return list(owners.items()), skipped
+
+
+def _find_needless(owned: Mapping[Target, Any], places: Mapping[Any, Place | None]) -> set[Target]:
+    """Shape keys that move nothing and have no F-Curve yet; none where nothing else would be written."""
+    present = {owner: {curve.data_path for curve in compat.curves_at(place) or ()} for owner, place in places.items()}
+    keys = {
+        target: owner for target, owner in owned.items() if owner.id_type == "KEY" and target.data_path not in present[owner]
+    }
+    empty = rigs.empty_targets(keys)
+    return empty if len(empty) < len(owned) else set()
 
 
 def curve_obstacle(owner: Any, target: Target, place: Place | None) -> str:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ from ..animation.rig.names import names_in_path, unescape
 from ..animation.rig.presets import bundled_presets
 from ..animation.rig.recognition import UNSURE, Control, FoundLink, Recognition, recognise
 from ..errors import RigError
+from .shape_keys import find_empty_keys
 
 # The collections of the data-blocks of Blender's ID types.
 _COLLECTIONS = {
@@ -40,9 +43,9 @@ _COLLECTIONS = {
 }
 # Without limits of their own, custom properties report those of their number type.
 _UNLIMITED = 1e9
-# A control that goes to 10 or more is a percentage or similar, not a weight.
-_PERCENT_FROM = 10.0
-# Components with less than this share in a bone's movement would only be more curves to maintain.
+# A property whose slider ends here is a percentage; any other one, like a shape key, is at its whole shape at 1.
+_PERCENT = 100.0
+# Components with less than this share in a bone's movement would only be more curves to look after.
 _SHARE = 0.05
 
 Range = tuple[float | None, float | None]
@@ -80,27 +83,93 @@ class ResolvedTarget:
 def find_character(chosen: Any) -> Character:
     """Find the whole character that ``chosen`` belongs to.
 
-    With an armature (the object itself, one that deforms it or a parent) it is the armature and every mesh that it deforms
-    or that is its child; without one, the topmost parent mesh of ``chosen`` and all meshes below it. Raises RigError if
-    there is nothing to animate.
+    With an armature (the object itself, one that deforms it, a parent, or the only one below a chosen Empty) it is the
+    armature, every mesh that it deforms, and all children of both; without one, the topmost parent mesh of ``chosen`` and all
+    meshes below it. Siblings below the same Empty, as importers arrange them, belong to it too unless another armature deforms
+    or carries them. Raises RigError if there is nothing to animate or if several characters are meant.
     """
     if chosen is None:
         raise RigError("No character is chosen; choose its mesh or its armature")
-    armature = _armature_of(chosen)
+    if chosen.type == "EMPTY" and chosen.instance_collection is not None:
+        raise RigError(
+            f"'{chosen.name}' is an instance of the collection '{chosen.instance_collection.name}', whose objects cannot be "
+            "animated from here; make a library override of it or apply Make Instances Real, then choose the mesh or armature"
+        )
+    armature = _armature_of(chosen) or _armature_below_empty(chosen)
     top = armature or chosen
     while armature is None and top.parent is not None and top.parent.type == "MESH":
         top = top.parent
-    objects = [top] if top.type in {"MESH", "ARMATURE"} else []
-    candidates = set(top.children_recursive)
+    found = {top, *top.children_recursive}
     if armature is not None:
-        candidates.update(o for o in bpy.data.objects if o.type == "MESH" and _deforming_armature(o) == armature)
-    candidates.discard(top)
-    objects += sorted((o for o in candidates if o.type in {"MESH", "ARMATURE"}), key=lambda o: o.name)
+        for item in bpy.data.objects:
+            if item.type == "MESH" and _deforming_armature(item) == armature:
+                found.update((item, *item.children_recursive))
+    for item in _beside(top):
+        if _armature_of(item) in (None, armature):
+            found.add(item)
+    found.discard(top)
+    objects = [top] if top.type in {"MESH", "ARMATURE"} else []
+    objects += sorted((o for o in found if o.type in {"MESH", "ARMATURE"}), key=lambda o: o.name)
     if not objects:
         raise RigError(
             f"'{chosen.name}' is not a mesh or armature and has none below it; choose the mesh or armature of a character"
         )
     return Character(top.name, tuple(objects))
+
+
+def _armature_below_empty(chosen: Any) -> Any | None:
+    """Return the only armature below a chosen Empty, or below the one above a mesh without an armature, or None.
+
+    Raises RigError if there are several below a chosen Empty.
+    """
+    group = chosen
+    while group is not None and group.type != "EMPTY":
+        group = group.parent
+    below = group.children_recursive if group is not None else ()
+    armatures = sorted({armature.name for item in below if (armature := _armature_of(item)) is not None})
+    if len(armatures) > 1 and group == chosen:
+        names = ", ".join(f"'{name}'" for name in armatures)
+        raise RigError(f"'{chosen.name}' holds several armatures ({names}); choose the one of the character that speaks")
+    return bpy.data.objects[armatures[0]] if len(armatures) == 1 else None
+
+
+def _beside(top: Any) -> list[Any]:
+    """List the objects below the same Empty as ``top``.
+
+    Importers nest Empties. A further one counts while the meshes it adds meet the character: several characters may also
+    stand below one Empty, but hardly inside each other.
+    """
+    group = top if top.type == "EMPTY" else top.parent
+    if group is None or group.type != "EMPTY":
+        return []
+    found = list(group.children_recursive)
+    while group.parent is not None and group.parent.type == "EMPTY":
+        group = group.parent
+        added = [item for item in group.children_recursive if item not in found]
+        meshes = [item for item in added if item.type == "MESH"]
+        if any(_armature_of(item) not in (None, top) for item in added) or not all(
+            _meets(item, [top, *found]) for item in meshes
+        ):
+            break
+        found += added
+    return found
+
+
+def _meets(item: Any, others: Sequence[Any]) -> bool:
+    """Return whether the box around a mesh, half its size larger, meets that of another one."""
+    low, high = _box_of(item)
+    margin = 0.5 * (high - low).length
+    for other in others:
+        if other.type == "MESH" and other != item:
+            least, most = _box_of(other)
+            if all(low[i] - margin <= most[i] and least[i] <= high[i] + margin for i in range(3)):
+                return True
+    return False
+
+
+def _box_of(item: Any) -> tuple[Vector, Vector]:
+    corners: list[Any] = [item.matrix_world @ Vector(corner) for corner in item.bound_box]
+    return tuple(Vector([pick(corner[i] for corner in corners) for i in range(3)]) for pick in (min, max))  # pyright: ignore[reportReturnType]
 
 
 def list_targets(character: Character) -> list[tuple[str, Target, Range]]:
@@ -159,28 +228,33 @@ def match_channels(
 ) -> Match:
     """Link channels to the character's controls of the same meaning, on every mesh, bone and object (see ``recognise``).
 
-    ``choose`` may drop some of the found links. Unsure links are off. Controls with a driver and locked components of bones
-    are left alone. Limits are those of the control; one that goes to 10 or more is treated as a percentage, so that full
-    weight is its full range. Properties of the same name on several bones or objects are unsure, as only one of them may be
-    meant, while shape keys of the same name on several meshes belong together. The mapping is empty if nothing is
-    recognised.
+    ``choose`` may leave some of what was found out. Unsure links are off. Controls with a driver are left to their driver,
+    locked components of bones alone. Limits are those of the control; a property whose slider ends at 100 is a percentage,
+    so that full weight is 100. Properties of the same name on several bones or objects are unsure, as only one of them
+    may be meant, while shape keys of the same name on several meshes go together. Shape keys that move
+    nothing are left out, with a note. The mapping is empty when nothing is recognised.
     """
     controls: list[Control] = []
     values: list[tuple[Target, Range] | Any] = []
-    for owner, place, group in _control_groups(character):
+    percentages: set[Target] = set()
+    groups = list(_control_groups(character))
+    empty = _empty_shape_keys(groups)
+    for owner, place, group in groups:
         driven = _driven(owner)
         on = f"{owner.name_full} {place}" if owner.id_type == "KEY" else "properties"
         for name, target, limits in group:
-            if (target.data_path, target.array_index) not in driven:
+            if (target.data_path, target.array_index) not in driven and target not in empty:
                 controls.append(Control(name, on))
                 values.append((target, limits))
+                if owner.id_type != "KEY" and _is_percentage(owner, target):
+                    percentages.add(target)
     for item in character.objects:
         for bone in item.pose.bones if item.pose is not None else ():
             controls.append(Control(bone.name, f"{item.name_full} {bone.name}", is_bone=True))
             values.append(bone)
     found = recognise(channel_names, controls, bundled_presets())
     links: list[Link] = []
-    notes: dict[str, None] = {}
+    notes = dict.fromkeys(_tell_empty(empty))
     for part in choose(found):
         if controls[part.control].is_bone:
             bone = values[part.control]
@@ -191,12 +265,39 @@ def match_channels(
                 links += _bone_links(part, bone)
         else:
             target, (low, high) = values[part.control]
-            full = high if high is not None and high >= _PERCENT_FROM else 1.0
+            full = _PERCENT if target in percentages else 1.0
             on = part.confidence != UNSURE
             links.append(
                 Link(part.channel, target, part.gain * full, part.offset * full, low, high, on, confidence=part.confidence)
             )
     return Match(Mapping(tuple(links)), found.title, found.share, tuple(notes))
+
+
+def _empty_shape_keys(groups: Sequence[tuple[Any, str, list[tuple[str, Target, Range]]]]) -> set[Target]:
+    """Return the shape keys that move nothing, but none if all do so, as on a face that is still to be sculpted."""
+    keys = {target: owner for owner, _place, group in groups for _name, target, _limits in group if owner.id_type == "KEY"}
+    empty = empty_targets(keys)
+    return empty if len(empty) < len(keys) else set()
+
+
+def empty_targets(keys: Table[Target, Any]) -> set[Target]:
+    """Return the shape keys, given with their Key data-blocks, that move nothing."""
+    names = {owner: find_empty_keys(owner) for owner in set(keys.values())}
+    return {target for target, owner in keys.items() if control_name(target) in names[owner]}
+
+
+def _tell_empty(empty: set[Target]) -> list[str]:
+    names = sorted({control_name(target) for target in empty})
+    if not names:
+        return []
+    return [f"The shape key{'s' if len(names) > 1 else ''} {name_some(names)} {'move' if len(names) > 1 else 'moves'} nothing"]
+
+
+def name_some(names: Iterable[str]) -> str:
+    """Join names for a sentence, as "'a', 'b', 'c' and 9 more"."""
+    known = sorted(set(names))
+    shown = ", ".join(f"'{name}'" for name in known[:3])
+    return f"{shown} and {len(known) - 3} more" if len(known) > 3 else shown
 
 
 def _why_not_posed(part: FoundLink, bone: Any) -> str:
@@ -353,6 +454,14 @@ def custom_property_limits(holder: Any, name: str) -> Range:
     ui = holder.id_properties_ui(name).as_dict()
     low, high = float(ui.get("min", -_UNLIMITED)), float(ui.get("max", _UNLIMITED))
     return (low if low > -_UNLIMITED else None, high if high < _UNLIMITED else None)
+
+
+def _is_percentage(owner: Any, target: Target) -> bool:
+    """Return whether the slider of a custom property goes to 100, from 0 or -100."""
+    before = re.sub(r'\["(?:[^"\\]|\\.)*"\]$', "", target.data_path)
+    holder = owner.path_resolve(before) if before else owner
+    ui = holder.id_properties_ui(control_name(target)).as_dict()
+    return float(ui.get("soft_max", 0.0)) == _PERCENT and float(ui.get("soft_min", 0.0)) in (0.0, -_PERCENT)
 
 
 def _armature_of(item: Any) -> Any | None:

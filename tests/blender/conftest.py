@@ -57,7 +57,7 @@ def scene() -> Any:
 
 @pytest.fixture
 def make_face(scene: Any) -> Callable[..., Any]:
-    """Makes a mesh object with shape keys of the given names."""
+    """Makes a mesh object with shape keys of the given names, each of which moves a point."""
 
     def make(name: str = "Face", keys: tuple[str, ...] = model_packages.CHANNELS) -> Any:
         mesh = bpy.data.meshes.new(name)
@@ -67,7 +67,7 @@ def make_face(scene: Any) -> Callable[..., Any]:
         if keys:
             item.shape_key_add(name="Basis")
         for key in keys:
-            item.shape_key_add(name=key, from_mix=False)
+            item.shape_key_add(name=key, from_mix=False).data[2].co.z = 0.5
         return item
 
     return make

@@ -112,7 +112,8 @@ class Walk:
         self.log: list[str] = []
         # Generated keys as they were written, by what they are for and their mark: one that is moved away and back is theirs
         # no longer.
-        self.made: dict[tuple[str, float], list[Any]] = {}
+        self.made: dict[tuple[str, float], set[bytes]] = {}
+        self.known: dict[CurveName, tuple[bytes, str, list[bool]]] = {}
         self.new_file()
 
     # The file
@@ -173,16 +174,15 @@ class Walk:
 
         for (name, frame), content in all_keys().items():
             if (name, frame) not in self.theirs and not self.covered[content]:
-                key = np.frombuffer(content, KEY)[0]
-                alike = self.made.setdefault((control_of(name), float(key["amplitude"])), [])
-                if not any(key == other for other in alike):
-                    alike.append(key)
+                mark = float(np.frombuffer(content, KEY)[0]["amplitude"])
+                self.made.setdefault((control_of(name), mark), set()).add(content)
 
     def is_as_made(self, name: CurveName, content: bytes) -> bool:
         from voxrig.animation.keys.stack import KEY
 
         key = np.frombuffer(content, KEY)[0]
-        return any(is_alike(key, made) for made in self.made.get((control_of(name), float(key["amplitude"])), ()))
+        made = self.made.get((control_of(name), float(key["amplitude"])), ())
+        return any(is_alike(key, np.frombuffer(other, KEY)[0]) for other in made)
 
     # Checks
 
@@ -201,8 +201,14 @@ class Walk:
         for name, curve in all_curves().items():
             place = compat.Place(bpy.data.actions[name[0]], name[1])
             entry = ledger.entries_at(place).get(name[2:])
-            known = read_present(FoundCurve(curve, entry))
-            for frame, is_artists in zip(known.keys["co"][:, 0].tolist(), known.is_artists.tolist()):
+            frames = [frame for on, frame in present if on == name]
+            content = b"".join(present[name, frame] for frame in frames)
+            remembered = entry.keys if entry is not None else ""
+            # Asking Voxrig takes longest; what is as it was at the last step has the same answer.
+            if self.known.get(name, ())[:2] != (content, remembered):
+                flags = read_present(FoundCurve(curve, entry)).is_artists.tolist()
+                self.known[name] = content, remembered, flags
+            for frame, is_artists in zip(frames, self.known[name][2], strict=True):
                 if (name, frame) in self.theirs and not is_artists:
                     raise Loss(f"{name} {frame} is taken for generated")
                 if entry is not None and (name, frame) not in self.theirs:

@@ -52,10 +52,136 @@ def test_meshes_that_hang_on_a_mesh_belong_to_it(make_face: Callable[..., Any]) 
         assert names(rigs.find_character(chosen)) == {"Head", "Teeth", "Tongue"}
 
 
+def add_empty(name: str, parent: Any = None, *, below: tuple[Any, ...] = ()) -> Any:
+    empty = bpy.data.objects.new(name, None)
+    bpy.context.scene.collection.objects.link(empty)
+    empty.parent = parent
+    for item in below:
+        item.parent = empty
+    return empty
+
+
+def test_what_lies_below_one_empty_belongs_together(make_face: Callable[..., Any]) -> None:
+    head, teeth, eye = (make_face(name, ("jawOpen",)) for name in ("Head", "Teeth", "Eye"))
+    group = add_empty("Group", below=(head, teeth, eye))
+    for chosen in (head, teeth, eye, group):
+        assert names(rigs.find_character(chosen)) == {"Head", "Teeth", "Eye"}
+    mapping = rigs.match_channels(rigs.find_character(head), ["jawOpen"]).mapping
+    assert len(mapping.links) == 3
+
+
+def test_nested_empties_belong_together_but_characters_beside_each_other_do_not(make_face: Callable[..., Any]) -> None:
+    head, teeth, other = (make_face(name, ("jawOpen",)) for name in ("Head", "Teeth", "Other"))
+    root = add_empty("Root", add_empty("Set"))
+    for name, mesh in (("Skin", head), ("Mouth", teeth)):
+        add_empty(name, root, below=(mesh,))
+    other.location.x = 10.0
+    add_empty("Second", root.parent, below=(other,))
+    bpy.context.view_layer.update()
+    assert names(rigs.find_character(head)) == names(rigs.find_character(teeth)) == {"Head", "Teeth"}
+    assert names(rigs.find_character(other)) == {"Other"}
+
+
+def test_what_hangs_on_a_skinned_mesh_or_lies_beside_the_armature_comes_along(make_face: Callable[..., Any]) -> None:
+    rig = add_armature()
+    body, teeth, lashes, stranger = (make_face(name, ("jawOpen",)) for name in ("Body", "Teeth", "Lashes", "Stranger"))
+    body.modifiers.new("Armature", "ARMATURE").object = rig
+    lashes.parent = body
+    group = add_empty("Import", below=(rig, body, teeth))
+    for chosen in (rig, body, lashes, teeth, group):
+        assert names(rigs.find_character(chosen)) >= {"Rig", "Body", "Lashes"}, chosen.name
+    assert names(rigs.find_character(group)) == {"Rig", "Body", "Lashes", "Teeth"}
+    second = add_armature("Second")
+    stranger.modifiers.new("Armature", "ARMATURE").object = second
+    stranger.parent = second.parent = group
+    assert names(rigs.find_character(rig)) == {"Rig", "Body", "Lashes", "Teeth"}
+    assert names(rigs.find_character(second)) >= {"Second", "Stranger"}
+    with pytest.raises(RigError, match="several armatures \\('Rig', 'Second'\\); choose"):
+        rigs.find_character(group)
+
+
+def test_an_instance_of_a_collection_is_explained(make_face: Callable[..., Any]) -> None:
+    asset = bpy.data.collections.new("Hero")
+    asset.objects.link(make_face("Head", ("jawOpen",)))
+    instance = add_empty("Instance")
+    instance.instance_type, instance.instance_collection = "COLLECTION", asset
+    with pytest.raises(RigError, match="'Instance' is an instance of the collection 'Hero'.*library override"):
+        rigs.find_character(instance)
+
+
+def test_an_empty_can_be_chosen_as_the_character(registered: None, make_face: Callable[..., Any]) -> None:
+    group = add_empty("Group", below=(make_face("Head", ("jawOpen",)),))
+    bpy.context.scene.voxrig.character = group
+    assert bpy.context.scene.voxrig.character == group
+    from voxrig.properties import _may_be_character
+
+    assert _may_be_character(None, group) and not _may_be_character(None, add_empty("Alone"))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "gain"),
+    [(0, 100, 100), (-100, 100, 100), (0, 1, 1), (0, 10, 1), (-10000, 10000, 1), (0, 1000, 1), (-2, 2, 1)],
+)
+def test_only_a_slider_to_100_is_a_percentage(make_face: Callable[..., Any], low: float, high: float, gain: float) -> None:
+    rig = add_armature()
+    rig["jawOpen"] = 0.0
+    rig.id_properties_ui("jawOpen").update(min=low, max=high, soft_min=low, soft_max=high)
+    head = make_face("Head", ("mouthClose",))
+    head.modifiers.new("Armature", "ARMATURE").object = rig
+    head.data.shape_keys.key_blocks["mouthClose"].slider_max = 10.0
+    links = rigs.match_channels(rigs.find_character(rig), ["jawOpen", "mouthClose"]).mapping.links
+    # The range of a shape key's slider says nothing on where its shape is whole.
+    assert [(link.gain, link.maximum) for link in links] == [(gain, high), (1.0, 10.0)]
+
+
+def test_shape_keys_that_move_nothing_are_left_out(make_face: Callable[..., Any]) -> None:
+    head = make_face("Head", ("jawOpen", "mouthClose", "browInnerUp", "cheekPuff"))
+    blocks = head.data.shape_keys.key_blocks
+    for name in ("mouthClose", "browInnerUp", "cheekPuff"):
+        blocks[name].data[2].co.z = 1e-9
+    # What a driver reads does something.
+    variable = add_empty("Reader").driver_add("location", 0).driver.variables.new()
+    variable.targets[0].id_type, variable.targets[0].id = "KEY", head.data.shape_keys
+    variable.targets[0].data_path = 'key_blocks["browInnerUp"].value'
+    channels = ["jawOpen", "mouthClose", "browInnerUp", "cheekPuff"]
+    found = rigs.match_channels(rigs.find_character(head), channels)
+    assert [link.channel for link in found.mapping.links] == ["jawOpen", "browInnerUp"]
+    assert found.notes == ("The shape keys 'cheekPuff', 'mouthClose' move nothing",)
+    # A face that is still to be sculpted is mapped whole.
+    blocks["jawOpen"].data[2].co.z = 0.0
+    bpy.data.objects["Reader"].animation_data_clear()
+    assert len(rigs.match_channels(rigs.find_character(head), channels).mapping.links) == 4
+
+
+def test_a_family_whose_mouth_is_empty_is_not_chosen(make_face: Callable[..., Any]) -> None:
+    visemes = ("Fcl_MTH_A", "Fcl_MTH_I", "Fcl_MTH_U", "Fcl_MTH_E", "Fcl_MTH_O", "Fcl_EYE_Close", "Fcl_BRW_Angry", "Fcl_ALL_Joy")
+    dead = ("jawOpen", "mouthFunnel", "mouthPucker", "mouthClose", "mouthSmileLeft", "mouthSmileRight", "eyeBlinkLeft",
+            "eyeBlinkRight", "browInnerUp", "mouthFrownLeft", "mouthFrownRight", "cheekPuff")  # fmt: skip
+    head = make_face("Head", (*visemes, *dead))
+    for name in dead:
+        head.data.shape_keys.key_blocks[name].data[2].co.z = 0.0
+    found = rigs.match_channels(rigs.find_character(head), [*dead, "viseme_aa", "viseme_I", "viseme_U", "viseme_E", "viseme_O"])
+    assert "VRoid" in found.title or "VRM" in found.title, found.title
+    driven = {link.target.data_path for link in found.mapping.links}
+    assert 'key_blocks["Fcl_MTH_A"].value' in driven and not any(f'"{name}"' in path for name in dead for path in driven)
+
+
+def test_no_f_curves_for_empty_shape_keys_of_a_stored_mapping(make_face: Callable[..., Any]) -> None:
+    head = make_face("Head", ("jawOpen", "mouthClose"))
+    head.data.shape_keys.key_blocks["mouthClose"].data[2].co.z = 0.0
+    frames = np.arange(1.0, 20.0)
+    keyed = reduce_to_keys(frames, np.sin(frames)[:, None], 0.01)[0]
+    jaw, lips = (Target("KEY", "Key", f'key_blocks["{name}"].value') for name in ("jawOpen", "mouthClose"))
+    report = actions.write_target_curves([(jaw, keyed), (lips, keyed)], 1, 19)
+    assert report.written == (jaw,)
+    assert report.skipped == ((lips, "The shape key 'mouthClose' of 'Key' moves nothing, so it gets no F-Curve"),)
+    # One that has an F-Curve already is written as ever.
+    head.data.shape_keys.key_blocks["mouthClose"].keyframe_insert("value", frame=1)
+    assert actions.write_target_curves([(jaw, keyed), (lips, keyed)], 1, 19).written == (jaw, lips)
+
+
 def test_what_is_no_character_says_so(scene: Any) -> None:
-    empty = bpy.data.objects.new("Empty", None)
-    scene.collection.objects.link(empty)
-    for chosen in (None, empty):
+    for chosen in (None, add_empty("Empty")):
         with pytest.raises(RigError):
             rigs.find_character(chosen)
 
