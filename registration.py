@@ -21,6 +21,7 @@ from .operators import (
     mapping_edit,
     markers,
     overview,
+    own_action,
     takes,
 )
 from .operators import (
@@ -50,6 +51,7 @@ MODULES = (
     emotions,
     estimate,
     markers,
+    own_action,
     overview,
     drop,
     collect,

@@ -68,6 +68,22 @@ def assign_to_strip(strip: Any, place: Place) -> None:
         strip.action_slot = _slot(place)
 
 
+def users_of(place: Place) -> list[Any]:
+    """The data-blocks that play what is at a place, in their NLA as well."""
+    if has_slots():
+        return list(_slot(place).users())
+    found: list[Any] = []
+    for blocks in (bpy.data.objects, bpy.data.shape_keys, bpy.data.armatures, bpy.data.meshes, bpy.data.materials):
+        for block in blocks:
+            data = block.animation_data
+            if data is not None and (
+                data.action == place.action
+                or any(strip.action == place.action for track in data.nla_tracks for strip in track.strips)
+            ):
+                found.append(block)
+    return found
+
+
 def curves_at(place: Place | None) -> Any | None:
     """Return the F-Curves (``find(path, index=)``, iteration) at a place, or None if there are none yet."""
     if place is None:

@@ -170,6 +170,14 @@ def play(owner: Any, place: Place) -> list[str]:
     return [f"'{owner.name}' now plays the Action '{place.action.name}'; '{former.name}' is kept"]
 
 
+def copy_place(place: Place, owners: Sequence[Any], copied: dict[Any, Any]) -> None:
+    """Let ``owners`` play a copy of their Action instead of it; ``copied`` holds the copies made so far, by Action."""
+    if place.action not in copied:
+        copied[place.action] = place.action.copy()
+    for owner in owners:
+        compat.assign(owner, Place(copied[place.action], place.slot))
+
+
 def fit_strip(owner: Any, take: str) -> None:
     """Extend the strip that a take is on, if any, to cover all takes of its Action, wherever the artist has moved it."""
     home = find_home(owner, take)

@@ -35,7 +35,7 @@ from ..animation.overview import Overview, find_peaks, make_overview
 from ..animation.performance import Performance, apply_performance
 from ..animation.rig.mapping import Mapping, Target, apply_mapping
 from ..animation.timing import resample_to_frames
-from ..blender import rigs, sounds
+from ..blender import rigs, sounds, witness
 from ..blender import scene as scenes
 from ..blender.compare import is_shown
 from ..blender.outputs import Output
@@ -66,7 +66,7 @@ from ..properties import (
 from .background import BackgroundOperator, Work
 from .base import VoxrigOperator
 from .learned import map_learned, split_by_region, warn_of_missing
-from .mapping import match_channels
+from .mapping import find_character, match_channels
 from .markers import write_phone_markers
 from .redo import RedoSettings
 from .take_records import (
@@ -726,11 +726,11 @@ def pin_reach(frames_per_second: float) -> float:
     return max(2.0, _PIN_SECONDS * frames_per_second)
 
 
-def write(scene: bpy.types.Scene, job: Job, take: Take) -> Take:
+def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False) -> Take:
     """Write the keyframes, and the mapping where it is new; gives the take as it was written.
 
-    Main thread. Controls that belong to a driver or are locked are left alone, with a warning. Raises RigError before anything
-    has changed.
+    Main thread. Controls that belong to a driver or are locked are left alone, with a warning. Unless it ``is_live``, another
+    one says which controls do not follow and why (blender/witness.py). Raises RigError before anything has changed.
     """
     character_object = scene.objects.get(job.character)
     if character_object is None:
@@ -773,6 +773,12 @@ def write(scene: bpy.types.Scene, job: Job, take: Take) -> Take:
         mark_shown(character_object, job.mapping)
     session.remember_overview(text, take.overview)
     take = replace(take, warnings=(*take.warnings, *report.notes))
+    if not is_live:
+        objects = find_character(character_object).objects
+        targets = [target for target, _curve in report.curves]
+        still = witness.tell_still(witness.find_still(objects, report.curves, mark), len(targets))
+        companions = witness.tell_companions(objects, targets)
+        take = replace(take, warnings=(*take.warnings, *(word for word in (still, companions) if word)))
     if not report.skipped:
         return take
     skipped = {target for target, _reason in report.skipped}

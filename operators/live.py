@@ -96,7 +96,7 @@ def place_anew(scene: bpy.types.Scene) -> bool:
     job = gather_live(scene)
     take = recall_take(job) if job is not None else None
     if job is not None and take is not None:
-        write(scene, job, take)
+        write(scene, job, take, is_live=True)
     return job is None or take is not None
 
 
@@ -348,7 +348,7 @@ def _finish_emotion() -> float | None:
         if scene is not None and session.is_looking:
             refresh_look(scene)
         elif scene is not None:
-            write(scene, work.job, work.result())
+            write(scene, work.job, work.result(), is_live=True)
             bpy.ops.ed.undo_push(message="Emotion")
     except VoxrigError as error:
         session.trouble = str(error)

@@ -40,7 +40,9 @@ class VOXRIG_PT_takes(VoxrigPanel):
         column = layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
-        column.prop(settings, "output")
+        row = column.row(align=True)
+        row.prop(settings, "output")
+        row.operator("voxrig.make_own_action", text="", icon="DUPLICATE")
         if settings.output in ("STRIP", "LAYER"):
             column.prop(settings, "output_blend")
         layout.prop(settings, "replace_edited")
