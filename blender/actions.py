@@ -117,7 +117,7 @@ def _split_writable(
 
 
 def _find_needless(owned: Mapping[Target, Any], places: Mapping[Any, Place | None]) -> set[Target]:
-    """Shape keys that move nothing and have no F-Curve yet; none where nothing else would be written."""
+    """Return the shape keys that move nothing and have no F-Curve yet, but none if nothing else would be written."""
     present = {owner: {curve.data_path for curve in compat.curves_at(place) or ()} for owner, place in places.items()}
     keys = {
         target: owner for target, owner in owned.items() if owner.id_type == "KEY" and target.data_path not in present[owner]

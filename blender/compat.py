@@ -69,7 +69,7 @@ def assign_to_strip(strip: Any, place: Place) -> None:
 
 
 def users_of(place: Place) -> list[Any]:
-    """The data-blocks that play what is at a place, in their NLA as well."""
+    """Return the data-blocks that play a place, in their NLA too."""
     if has_slots():
         return list(_slot(place).users())
     found: list[Any] = []

@@ -171,7 +171,7 @@ def play(owner: Any, place: Place) -> list[str]:
 
 
 def copy_place(place: Place, owners: Sequence[Any], copied: dict[Any, Any]) -> None:
-    """Let ``owners`` play a copy of their Action instead of it; ``copied`` holds the copies made so far, by Action."""
+    """Let ``owners`` play a copy of their Action; ``copied`` holds the copies made so far, by Action."""
     if place.action not in copied:
         copied[place.action] = place.action.copy()
     for owner in owners:

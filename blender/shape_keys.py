@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shape keys that move nothing: exporters write a whole standard set of names even where a mesh has only some of the shapes."""
+"""Finds shape keys that move nothing: exporters write a whole standard set of names even if a mesh has only some shapes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BLOCK = re.compile(r'key_blocks\["((?:[^"\\]|\\.)*)"\]')
 
 
 def find_empty_keys(keys: Any) -> frozenset[str]:
-    """The names of the shape keys of a Key data-block that move no point and that no driver reads."""
+    """Return the names of the shape keys of a Key data-block that move no point and that no driver reads."""
     points: dict[str, NDArray[np.float32]] = {}
 
     def read(block: Any) -> NDArray[np.float32]:
@@ -45,7 +45,7 @@ def find_empty_keys(keys: Any) -> frozenset[str]:
 
 
 def _read_by_drivers() -> Iterator[str]:
-    """The names of shape keys, of any mesh, that drivers of the file read."""
+    """Yield the names of shape keys, of any mesh, that drivers of the file read."""
     for blocks in (bpy.data.objects, bpy.data.shape_keys, bpy.data.armatures, bpy.data.meshes, bpy.data.materials,
                    bpy.data.node_groups, bpy.data.scenes):  # fmt: skip
         for block in blocks:

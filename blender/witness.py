@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at what a take does once it is written: which controls do not follow it and why, and who else moves with it.
+"""Checks a written take: which controls do not follow it and why, and which other characters move with it.
 
 The character is evaluated on a few frames in a scene of its own, so the artist's scene stays on its frame and no pose that is
 not keyed yet is lost.
@@ -42,9 +42,9 @@ class _Shown:
 
 
 def find_still(objects: Sequence[Any], curves: Sequence[tuple[Target, KeyedCurve]], take: str) -> dict[Target, str]:
-    """The controls that do not follow the ``curves`` just written to the take of that mark, and why, as part of a sentence.
+    """Find the controls that do not follow the ``curves`` just written to the take of that mark, with a reason for each.
 
-    ``objects`` are the character's. Controls that the take leaves at rest are not asked about. Leaves the file as it was.
+    ``objects`` are the character's. Controls that the take leaves at rest are skipped. The file stays as it was.
     """
     moving = [(target, curve) for target, curve in curves if len(curve) and np.ptp(curve.values) > _STILL]
     if not moving:
@@ -71,7 +71,7 @@ def find_still(objects: Sequence[Any], curves: Sequence[tuple[Target, KeyedCurve
 
 
 def tell_still(still: dict[Target, str], count: int) -> str:
-    """One sentence on the controls of ``count`` that do not follow, or '' where all do."""
+    """Say in one sentence which of ``count`` controls do not follow, or return '' if all do."""
     if not still:
         return ""
     groups: dict[str, list[str]] = {}
@@ -82,7 +82,7 @@ def tell_still(still: dict[Target, str], count: int) -> str:
 
 
 def tell_companions(objects: Sequence[Any], targets: Sequence[Target]) -> str:
-    """One sentence on who else plays the Action and slot that the targets are animated in, or '' where nobody does."""
+    """Say in one sentence who else plays the Action and slot of the targets, or return '' if nobody does."""
     own = {block for item in objects for block in (item, item.data, getattr(item.data, "shape_keys", None))}
     for owner in dict.fromkeys(rigs.resolve(target).owner for target in targets):
         place = compat.place_of(owner)
@@ -98,7 +98,7 @@ def tell_companions(objects: Sequence[Any], targets: Sequence[Target]) -> str:
 
 
 def name_of(owner: Any) -> str:
-    """What an artist calls the owner of an animation: shape keys by the object that has them."""
+    """Return the name by which an artist knows the owner of an animation; for shape keys, that of their object."""
     if owner.id_type != "KEY":
         return owner.name
     return next((item.name for item in bpy.data.objects if item.data == owner.user), owner.name)
@@ -108,7 +108,7 @@ def name_of(owner: Any) -> str:
 
 
 def _choose_frames(curves: Sequence[KeyedCurve]) -> NDArray[np.float64]:
-    """Frames on which most curves are far from their lowest value, and one where few are."""
+    """Choose frames on which most curves are far from their middle, and one on which few are."""
     peaks = np.unique([float(curve.frames[np.argmax(np.abs(curve.values - np.median(curve.values)))]) for curve in curves])
     heights = np.stack(
         [
@@ -128,8 +128,10 @@ def _choose_frames(curves: Sequence[KeyedCurve]) -> NDArray[np.float64]:
 
 
 def _expected(home: Home | None, target: Target, frames: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values of a target's F-Curve by its keys alone, ``[frame]``; NaN where a key eases in a way of its own, for layers,
-    and where there is no curve."""
+    """Return the values of a target's F-Curve by its keys alone, ``[frame]``.
+
+    NaN where a key has an easing of its own, for layers and without a curve.
+    """
     unknown = np.full(frames.size, np.nan)
     curve = (compat.curves_at(home.place) if home is not None else None) or ()
     fcurve = next((one for one in curve if (one.data_path, one.array_index) == (target.data_path, target.array_index)), None)
@@ -178,7 +180,7 @@ def _evaluate(
 
 
 def _scene_frame(home: Home | None, frame: float) -> float:
-    """Where a frame of an Action is played."""
+    """Return the scene frame at which a frame of an Action is played."""
     if home is None or home.strip is None:
         return frame
     return home.strip.frame_start + (frame - home.strip.action_frame_start) * home.strip.scale
@@ -192,7 +194,7 @@ def _read(evaluated: Any, target: Target) -> float:
 
 
 def _read_bones(evaluated: Any, targets: Sequence[Target], poses: dict[tuple[str, str], list[tuple[Any, Any]]]) -> None:
-    """Of every bone of the targets that has constraints: where its channels put it and where it is, in its own space."""
+    """Read, for each bone of the targets with constraints, where its channels put it and where it is, in its own space."""
     for name in dict.fromkeys(_bone_name(target) for target in targets if target.id_name == evaluated.name_full):
         bone = evaluated.pose.bones.get(name) if name else None
         if bone is not None and _constraints(bone):
@@ -212,7 +214,7 @@ def _distances(pose: Sequence[tuple[Any, Any]]) -> tuple[float, float]:
 
 
 def _bone_name(target: Target) -> str:
-    """The bone that a target moves, '' for all other values."""
+    """Return the bone that a target moves, or '' for other values."""
     kinds = (".location", ".rotation_euler", ".rotation_quaternion", ".rotation_axis_angle", ".scale")
     if not (target.data_path.startswith("pose.bones[") and target.data_path.endswith(kinds)):
         return ""
@@ -227,7 +229,7 @@ def _constraints(bone: Any) -> list[Any]:
 
 
 def _why_unseen(owner: Any, target: Target, empty: frozenset[str], shown: _Shown) -> str:
-    """Why a value that follows shows nothing, or ''."""
+    """Explain why a value that follows shows nothing, or return ''."""
     if owner.id_type == "KEY":
         name = rigs.control_name(target)
         block = owner.key_blocks.get(name)
@@ -259,7 +261,7 @@ def _is_covered(owner: Any, target: Target, home: Home | None) -> bool:
 
 
 def _why_off(owner: Any, target: Target, home: Home | None) -> str:
-    """Why a value is not what its F-Curve says."""
+    """Explain why a value differs from its F-Curve."""
     data = owner.animation_data
     if data is None:
         return "they have lost their F-Curves"
