@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Breath: an inhale in each pause that leaves time for one, deeper before a longer phrase; 12 to 18 breaths a minute in rest.
+"""Breath: an inhale in each pause that leaves time for one, deeper before a longer phrase; 12 to 18 breaths a minute at rest.
 
-The lips part a little as air comes in, between phrases only and never while a phone sounds.
+The lips part slightly as air comes in, only between phrases and never while a phone sounds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PARTED = 0.055
 
 
 def plan_breath(stage: Stage) -> tuple[Event, ...]:
-    """'inhale' and 'exhale' events; the track 'breath' is the level 0..1 that is reached and held, 'jawOpen' is added."""
+    """Plan 'inhale' and 'exhale' events; the track 'breath' is the level 0..1 that is reached and held, 'jawOpen' is added."""
     amount = stage.settings.amount("breath")
     if amount <= 0.0:
         return ()
@@ -38,7 +38,7 @@ def plan_breath(stage: Stage) -> tuple[Event, ...]:
 
 
 def _rest(stage: Stage, found: list[Event], start: float, until: float, level: float) -> float:
-    """Quiet breathing between ``start`` and ``until``; returns the level at its end."""
+    """Plan quiet breathing between ``start`` and ``until``; returns the level at its end."""
     at = start + (0.15 if found else 0.0)
     while True:
         dice = stage.dice("breath", at, "rest")
@@ -53,7 +53,7 @@ def _rest(stage: Stage, found: list[Event], start: float, until: float, level: f
 
 
 def _inhale(stage: Stage, found: list[Event], after: float, start: float, length: float, level: float) -> float:
-    """An inhale before a phrase that starts at ``start``, where it fits; returns the level."""
+    """Plan an inhale before a phrase that starts at ``start``, if it fits; returns the level."""
     room = start - after
     if room < _SHORTEST_PAUSE:
         return level
@@ -66,7 +66,7 @@ def _inhale(stage: Stage, found: list[Event], after: float, start: float, length
     if heard is not None:
         first, last = max(heard.start - 0.03, after), min(heard.end + 0.03, start)
     need = min(0.3 + _LITRES_A_SECOND * length * 1.1, 1.0)
-    # In a short pause one takes what one can get.
+    # A short pause leaves only a short breath.
     goal = max(min(need, level + 1.1 * (last - first)), level) * min(stage.manner("breathDepth", start), 1.6)
     goal = min(goal, 1.0)
     parted = _PARTED * min(1.0, (goal - level) * 2.0) * (1.5 if heard is not None else 1.0)

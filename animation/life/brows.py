@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Brows: raises on some accents (never on all), on questions and turn starts, a frown on effort; other feelings, other accents.
 
-Raises begin about 60 ms before the accent (Flecha-Garcia) and go with a part of the rises in pitch only (Cave, Guaitella et al.
-1996); the outer brow follows the inner one by 0.89 (measured on captured takes).
+Raises begin about 60 ms before the accent (Flecha-Garcia) and accompany only some of the rises in pitch (Cave, Guaitella et
+al. 1996); the outer brow follows the inner one by 0.89 (measured on captured takes).
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ _RAISE = ("browInnerUp", "browOuterUp")
 
 
 def plan_brows(stage: Stage) -> tuple[Event, ...]:
-    """'raise' and 'frown' events; tracks on brow, lid, cheek and nose controls with 'Left' and 'Right' where they have
-    sides."""
+    """Plan 'raise' and 'frown' events.
+
+    Their tracks are brow, lid, cheek and nose controls, with 'Left' and 'Right' if they have sides.
+    """
     amount = stage.settings.amount("brows")
     if amount <= 0.0:
         return ()
     found = [*_plan_accents(stage), *_plan_questions(stage), *_plan_turns(stage), *_plan_frowns(stage)]
     kept: list[Event] = []
     for event in sorted(found, key=lambda event: (event.seconds, event.kind)):
-        # Two raises at once would pile up; the earlier one holds.
+        # Two raises at once would add up; the earlier one holds.
         if kept and event.kind == "raise" and kept[-1].kind == "raise" and event.seconds < kept[-1].seconds + _APART:
             continue
         kept.append(event)
@@ -45,7 +47,7 @@ def _plan_accents(stage: Stage) -> list[Event]:
             continue
         strength = (0.3 + 0.7 * accent.size) * dice.uniform(0.45, 1.15) * (0.7 + 0.5 * stage.speech.effort_at(accent.seconds))
         rise, fall = dice.uniform(0.1, 0.2), dice.uniform(0.22, 0.5)
-        # Most raises are flashes; some stay up for the rest of the thought.
+        # Most raises are flashes; some stay for the rest of the thought.
         hold = dice.uniform(0.06, 0.25) if dice.happens(0.7) else dice.uniform(0.4, 1.1)
         found.append(_pulse(stage, "raise", accent.seconds - 0.06 - _LEAD, accent.seconds, strength, rise, hold, fall, dice))
     return found
@@ -76,7 +78,7 @@ def _plan_turns(stage: Stage) -> list[Event]:
 
 
 def _plan_frowns(stage: Stage) -> list[Event]:
-    """Where the voice works hard for a while."""
+    """Plan frowns where the voice works hard for a while."""
     found: list[Event] = []
     effort = stage.speech.effort
     begin = -1
@@ -110,7 +112,7 @@ def _pulse(
     amount = stage.settings.amount("brows")
     mix = stage.accent_at(anchor) if mix is None else mix
     tracks: dict[str, Keys] = {}
-    # A person lifts one brow higher than the other, and now and then the other one.
+    # A person lifts one brow higher than the other, now and then the other way round.
     side = Dice(make_key(stage.settings.key("brows"), "side"), 0.0).normal(0.0, 0.14) + dice.normal(0.0, 0.1)
     side *= stage.settings.amount("asymmetry")
     later = start if start >= 0.0 else 0.0
@@ -119,6 +121,6 @@ def _pulse(
         sides = (("", 1.0),) if name == "browInnerUp" else (("Left", 1.0 + side), ("Right", 1.0 - side))
         for suffix, share in sides:
             top = min(max(height * share, 0.0), 1.0)
-            # Muscles that raise keep what they hold; it sags a little before it falls.
+            # Raised muscles hold their level, sagging slightly before they fall.
             tracks[name + suffix] = ((0.0, 0.0), (rise, top), (rise + hold, 0.9 * top), (rise + hold + fall, 0.0))
     return Event("brows", kind, later, anchor, strength * amount, tracks)

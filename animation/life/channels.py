@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The channels that life moves: ARKit's shapes of eyes, brows, cheeks, nose and mouth corners, head and eyes in radians,
-breath.
+"""Channels moved by life: ARKit's shapes of eyes, brows, cheeks, nose and mouth corners, head and eyes in radians, breath.
 
 Rotations have the signs of Live Link Face's eyes, measured on captured takes: yaw is positive to the head's own right, pitch
 positive down, roll positive towards the own right shoulder.
@@ -37,6 +36,6 @@ CHANNELS: tuple[Channel, ...] = (
     *_angles("head", 1.2, "headYaw", "headPitch", "headRoll"),
     *_weights("head", "breath"),
 )
-"""In the order of the columns of what is rendered."""
+"""In the order of the rendered columns."""
 
 CHANNEL_NAMES: tuple[str, ...] = tuple(channel.name for channel in CHANNELS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The small life of mouth corners, cheeks, nose and lower lids, with effort and feeling, and the little differences of two
+"""Small movements of mouth corners, cheeks, nose and lower lids, with effort and feeling, and slight differences of the two
 sides.
 
 Cheeks follow a smile and lower lids the cheeks as in captured takes (slopes 0.25 and 1 of the range of motion of an actor).
@@ -21,7 +21,7 @@ SIDES = ("Left", "Right")
 
 
 def plan_face(stage: Stage) -> tuple[Event, ...]:
-    """'squint' on strong accents and 'press' of the lips or one 'corner' after some phrases; tracks are added."""
+    """Plan 'squint' on strong accents and 'press' of the lips or one 'corner' after some phrases; tracks are added."""
     amount = stage.settings.amount("face")
     if amount <= 0.0:
         return ()
@@ -45,7 +45,7 @@ def plan_face(stage: Stage) -> tuple[Event, ...]:
         if dice.happens(0.3 * manner):
             size = dice.uniform(0.08, 0.22) * amount * manner
             name = "mouthPress" if dice.happens(0.55) else "mouthDimple"
-            # Both ends stay clear of the phones around.
+            # Both ends stay clear of neighbouring phones.
             rise, hold, fall = 0.14, min(room, 1.2) - 0.42, 0.14
             side = dice.normal(0.0, 0.35 if name == "mouthDimple" else 0.15)
             keys = _both(name, size, side, rise, max(hold, 0.03), fall)
@@ -64,7 +64,7 @@ def _both(name: str, size: float, side: float, rise: float, hold: float, fall: f
 
 
 def drift_face(stage: Stage, seconds: Floats) -> dict[str, Floats]:
-    """What never stands still: corners of the mouth, cheeks and lower lids at ``seconds`` ``[time]``, by control, to be
+    """Compute the constant movement of mouth corners, cheeks and lower lids at ``seconds`` ``[time]``, by control, to be
     added."""
     amount, key = stage.settings.amount("face"), stage.settings.key("face")
     if amount <= 0.0:
@@ -85,16 +85,16 @@ def drift_face(stage: Stage, seconds: Floats) -> dict[str, Floats]:
 
 
 def _slow(effort: Floats) -> Floats:
-    """The effort over half a second on each side."""
+    """Average the effort over half a second on each side."""
     if not effort.size:
         return np.zeros(1)
     return np.convolve(np.pad(effort, 25, mode="edge"), np.full(51, 1 / 51), mode="valid")
 
 
 def side_gains(stage: Stage, names: Sequence[str], seconds: Floats) -> Floats:
-    """What channels ``names`` of two sides are multiplied by so that they differ a little, ``[time, name]``; 1 for others.
+    """Return factors for channels ``names`` of two sides that make them differ slightly, ``[time, name]``; 1 for others.
 
-    A person has a stronger side, and which one leads wanders slowly.
+    A person has a stronger side, and the leading side changes slowly.
     """
     amount, key = (
         stage.settings.amount("asymmetry"),

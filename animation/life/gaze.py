@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the eyes look: at a target, away from it while one thinks or begins to talk, and about on it in small steps.
+"""Gaze: at a target, away from it while thinking or beginning to talk, and around it in small steps.
 
-Sizes and directions of glances are those of Lee, Badler, Badler, "Eyes Alive" (SIGGRAPH 2002); a saccade takes 25 ms and 2.4 ms
-for each degree. Aversion goes with turn starts and thinking (Andrist et al. 2013). When eyes leave and come back
-(``plan_shifts``) depends on the seed of the take, where they go on that of gaze: blinks go with the former and stay when gaze
-is made anew.
+Sizes and directions of glances are those of Lee, Badler, Badler, "Eyes Alive" (SIGGRAPH 2002); a saccade takes 25 ms and
+2.4 ms for each degree. Aversion goes with turn starts and thinking (Andrist et al. 2013). The times when eyes leave and
+return (``plan_shifts``) depend on the seed of the take, their directions on that of gaze: blinks accompany the former and
+stay when gaze is drawn again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FACE_POINTS = ((-1.4, -0.5), (1.4, -0.5), (0.0, 1.9))
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """Eyes leave their target or come back: when, how far in radians, and whether one thinks."""
+    """A departure of the eyes from their target or a return: when, how far in radians, and whether it is for thinking."""
 
     seconds: float
     is_away: bool
@@ -44,16 +44,16 @@ class Shift:
 
 
 def saccade_seconds(size: float) -> float:
-    """How long a saccade of ``size`` radians takes: 25 ms and 2.4 ms for each degree."""
+    """Return the duration of a saccade of ``size`` radians: 25 ms and 2.4 ms for each degree."""
     return 0.025 + 0.0024 * size / DEGREE
 
 
 def plan_shifts(stage: Stage) -> tuple[Shift, ...]:
-    """When the eyes leave their target and come back."""
+    """Plan when the eyes leave their target and return."""
     key = make_key(stage.settings.seed, "shifts")
     count = stage.talks.size
     leave, back = _rates(stage)
-    # Time that runs faster where a shift is likelier; a drawn interval of it is waited for.
+    # Time that runs faster where a shift is likelier, over which an interval is drawn.
     leaving, returning = run_clock(leave), run_clock(back)
     starts = _turn_aversions(stage, key)
     found: list[Shift] = []
@@ -81,7 +81,7 @@ def plan_shifts(stage: Stage) -> tuple[Shift, ...]:
 
 
 def _rates(stage: Stage) -> tuple[Floats, Floats]:
-    """How fast eyes leave and come back, each a second, ``[time]``."""
+    """Return the rates at which eyes leave and return, both a second, ``[time]``."""
     seconds = np.arange(stage.talks.size) / ROWS_PER_SECOND
     leave, back = np.full(seconds.size, 1.0 / _IDLE[0]), np.full(seconds.size, 1.0 / _IDLE[1])
     for rows, (contact, away) in ((stage.talks, _TALKING), (stage.listens, _LISTENING)):
@@ -89,7 +89,7 @@ def _rates(stage: Stage) -> tuple[Floats, Floats]:
     away = stage.manner_rows("away", seconds)
     leave, back = np.multiply(leave, np.sqrt(away)), np.divide(back, np.sqrt(away))
     for phrase in stage.speech.phrases:
-        # One looks at the other at the end of what one says, and away rather at the beginning.
+        # People look at each other at the end of a phrase, and away rather at its beginning.
         inside = slice(stage.row(phrase.start + 0.3), stage.row(phrase.end - 0.5) + 1)
         leave[inside] *= 0.22
         back[inside] *= 0.5
@@ -105,7 +105,7 @@ def _rates(stage: Stage) -> tuple[Floats, Floats]:
 
 
 def _turn_aversions(stage: Stage, key: int) -> list[int]:
-    """Rows at which the eyes leave because a turn is about to start."""
+    """List rows at which the eyes leave because a turn is about to start."""
     found: list[int] = []
     for turn in stage.speech.turns:
         dice = Dice(make_key(key, "turn"), turn.start)
@@ -115,7 +115,7 @@ def _turn_aversions(stage: Stage, key: int) -> list[int]:
 
 
 def _draw_size(dice: Dice) -> float:
-    """Degrees of a glance away."""
+    """Draw the degrees of a glance away."""
     for _ in range(6):
         size = -_SIZE_SCALE * math.log(max(dice.uniform(0.0, _SHARE_RANGE), 1e-3) / _LARGEST_SHARE)
         if _SMALLEST <= size <= _LARGEST:
@@ -124,7 +124,7 @@ def _draw_size(dice: Dice) -> float:
 
 
 def _draw_direction(dice: Dice, weights: Sequence[float]) -> tuple[float, float]:
-    """A unit vector to the own right and down; vertical glances are half as far, oblique ones three quarters."""
+    """Draw a unit vector to the own right and down; vertical glances are half as far, oblique ones three quarters."""
     place, total = dice.uniform(0.0, sum(weights)), 0.0
     index = next((i for i, weight in enumerate(weights) if (total := total + weight) > place), 7)
     angle = (45.0 * index + dice.uniform(-12.0, 12.0)) * DEGREE
@@ -134,9 +134,9 @@ def _draw_direction(dice: Dice, weights: Sequence[float]) -> tuple[float, float]
 
 
 def plan_gaze(stage: Stage, shifts: Sequence[Shift], looks: Sequence[tuple[float, str]] = ()) -> tuple[Event, ...]:
-    """A 'look' for each look at another target, a 'glance' for each shift away and 'back', and 'fixation's between them.
+    """Plan a 'look' for each new target, a 'glance' for each shift away and 'back', and 'fixation's between them.
 
-    Their tracks 'gazeYaw' and 'gazePitch' are where the eyes arrive, in radians from the direction of the target, and hold.
+    Their tracks 'gazeYaw' and 'gazePitch' are the final directions, in radians from the direction of the target, and hold.
     ``looks`` are (seconds, name of the target).
     """
     key, amount = stage.settings.key("gaze"), stage.settings.amount("gaze")
@@ -173,7 +173,7 @@ def plan_gaze(stage: Stage, shifts: Sequence[Shift], looks: Sequence[tuple[float
 def _plan_fixations(
     stage: Stage, start: float, until: float, base: tuple[float, float], offset: tuple[float, float], is_away: bool
 ) -> list[Event]:
-    """Small steps between the eyes and the mouth of whom one looks at, or about where one looks away to."""
+    """Plan small steps between the eyes and the mouth of the person looked at, or around the direction away."""
     amount = stage.settings.amount("gaze")
     found: list[Event] = []
     at = start

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Head movement: slow drift, a wide move as a turn starts, settling as phrases end, nods and beats on strong accents, and the
-nods of who listens.
-
-What moves when is Hadar et al.'s (1983, 1984); loudness drives events, never the head frame by frame (measured correlation
-0.1). Signs: yaw is positive to the head's own right, pitch positive down (a nod), roll positive towards the own right shoulder.
-"""
+nods of a listener. The timing follows Hadar et al. (1983, 1984); loudness drives events, never the head frame by frame
+(measured correlation 0.1). Signs: yaw is positive to the head's own right, pitch positive down (a nod), roll positive towards
+the own right shoulder."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ _LISTENER_NODS = 0.42
 
 
 def plan_head(stage: Stage) -> tuple[Event, ...]:
-    """'nod', 'beat', 'turn' and 'settle' events; tracks on AXES in radians that are added to the drift."""
+    """Plan 'nod', 'beat', 'turn' and 'settle' events; tracks on AXES in radians that are added to the drift."""
     if stage.settings.amount("head") <= 0.0:
         return ()
     found = [*_plan_accents(stage), *_plan_phrases(stage), *_plan_listening(stage)]
@@ -33,14 +31,14 @@ def plan_head(stage: Stage) -> tuple[Event, ...]:
 
 
 def drift_head(stage: Stage, seconds: Floats) -> Floats:
-    """The slow drift of the head at ``seconds`` ``[time]``, radians ``[time, AXES]``."""
+    """Compute the slow drift of the head at ``seconds`` ``[time]``, radians ``[time, AXES]``."""
     amount, key = stage.settings.amount("head"), stage.settings.key("head")
     rows = np.clip((seconds * 50).astype(np.int64), 0, stage.talks.size - 1)
     reach = 25
     talks = np.convolve(np.pad(stage.talks.astype(np.float64), reach, mode="edge"), np.full(2 * reach + 1, 1 / (2 * reach + 1)))
     busy = talks[2 * reach : 2 * reach + stage.talks.size][rows]
     scale = amount * stage.manner_rows("headRange", seconds) * (_IDLE_SHARE + (1.0 - _IDLE_SHARE) * busy)
-    # A tempo bends the clock of the drift, so that it may change within a line without a jump.
+    # The tempo bends the clock of the drift, so that it can change within a line without a jump.
     grid = np.arange(0.0, max(float(seconds[-1]) if seconds.size else 0.0, 0.0) + 0.2, 0.1)
     clock = np.concatenate([[0.0], np.cumsum(0.1 * stage.manner_rows("headTempo", grid))])[:-1]
     at = np.interp(seconds, grid, clock)
@@ -98,7 +96,7 @@ def _plan_phrases(stage: Stage) -> list[Event]:
 
 
 def _plan_listening(stage: Stage) -> list[Event]:
-    """Nods a little after the other one's phrases: one, two or three that get smaller."""
+    """Plan nods shortly after the other speaker's phrases: one, two or three that get smaller."""
     found: list[Event] = []
     for phrase in stage.partner.phrases if stage.partner else ():
         dice = stage.dice("head", phrase.end, "listener")
@@ -125,7 +123,7 @@ def _pulse(
     rebound: float,
     anchor: float | None = None,
 ) -> Event:
-    """There and back; with a ``rebound`` it swings beyond its rest by that share, as a head does."""
+    """Make a movement there and back; with a ``rebound`` it swings beyond its rest by that share, like a real head."""
     amount = stage.settings.amount("head") * DEGREE
     start = max(apex - before, 0.0)
     peak = max(apex, start + 0.08) - start
@@ -145,7 +143,7 @@ def _pulse(
 def _held(
     stage: Stage, kind: str, start: float, anchor: float, moving: float, lasting: float, degrees: tuple[float, float, float]
 ) -> Event:
-    """Somewhere else, there for a while, and slowly back."""
+    """Make a movement to another position, a stay there, and a slow return."""
     amount = stage.settings.amount("head") * DEGREE
     tracks = {
         axis: ((0.0, 0.0), (moving, size * amount), (moving + lasting, 0.7 * size * amount), (2.4 * moving + lasting, 0.0))

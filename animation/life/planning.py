@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The life of a line: its parts planned in turn, each from the speech and its own chance."""
+"""The life of a line: its parts planned in turn, each from the speech and its own random numbers."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .stage import AHEAD, LifeSettings, Stage, Target, set_stage
 
 @dataclass(frozen=True, eq=False)
 class Life:
-    """What a head does in a line: its ``events`` in order of time, and what they are drawn against.
+    """The life of a head in a line: its ``events`` in order of time, and their inputs.
 
-    ``targets`` are what looks name; the first is looked at from the beginning.
+    ``targets`` are the names in looks; the first is looked at from the beginning.
     """
 
     stage: Stage
@@ -31,7 +31,7 @@ class Life:
     targets: tuple[Target, ...] = (AHEAD,)
 
     def with_events(self, events: Iterable[Event]) -> Life:
-        """The same life with other events, such as ones that an artist moved, added or left out."""
+        """Return the same life with other events, such as ones that an artist moved, added or left out."""
         return replace(self, events=_in_order(events))
 
 
@@ -46,13 +46,13 @@ def plan_life(
     looks: Sequence[tuple[float, str]] = (),
     seconds: float | None = None,
 ) -> Life:
-    """Everything that a head does in a line.
+    """Plan the life of a head in a line.
 
-    ``emotion`` are weights by name, one number or ``[time]`` at ``emotion_rate`` rows a second, ``partner`` is what another
-    character says on the same clock, ``targets`` are what there is to look at and ``looks`` (seconds, name) when to look at
-    which; ``seconds`` lets the head live longer than the sound. The same arguments return the same events, the seed or amount
-    of a part changes that part's events only, and a line that is edited at its end keeps the events of its beginning. Raises
-    KeyError for an emotion or a target that does not exist.
+    ``emotion`` are weights by name, one number or ``[time]`` at ``emotion_rate`` rows a second, ``partner`` is the speech
+    of another character on the same clock, ``targets`` are things to look at and ``looks`` (seconds, name) the times to
+    look at them; ``seconds`` lets the head live longer than the sound. The same arguments return the same events, the seed
+    or amount of a part changes that part's events only, and a line that is edited at its end keeps the events of its
+    beginning. Raises KeyError for an emotion or a target that does not exist.
     """
     known = tuple(targets) or (AHEAD,)
     for _, name in looks:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Life as channel curves on the frames of a scene, and the frames on which its events need keys.
 
-Keys fall on whole frames and values ease between them as Blender draws them, so that a reducer finds the curve in the keys. A
-blink has three or four keys and one frame at least is fully shut at any frame rate; a gaze shift has two for each control. Eyes
-turn against the head in between, with a key more only where a straight line would be off by more than a degree.
+Keys fall on whole frames and values ease between them as Blender draws them, so that a reducer finds the curve in the keys.
+A blink has three or four keys and one frame at least is fully shut at any frame rate; a gaze shift has two for each
+control. Eyes turn against the head in between, with an extra key only where a straight line would be off by more than a
+degree.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ from .stage import Floats
 _FINE_RATE = 48.0
 _TAIL_SHARE, _TAIL = 0.6, 0.16
 _OFF_TARGET = 1.0 * DEGREE
-# The head takes a share of what a look is wider than this, a little later.
+# Later, the head takes a share of the excess of a wide look.
 _EYES_ONLY, _HEAD_SHARE, _HEAD_LATE, _HEAD_SECONDS = 10.0 * DEGREE, 0.65, 0.1, 0.45
 _LID_FOLLOWS, _WIDE_FOLLOWS = 0.74, 0.5
 _HALF_APART, _VERGENCE_METRES = 0.032, 3.0
 _CLOSEST_KEY = 0.01
-# What two sides do a little differently; lids meet and eyes look at one thing.
+# Controls whose two sides differ slightly; lids meet and eyes share a target.
 _SIDED = ("browOuterUp", "browDown", "cheekSquint", "eyeSquint", "noseSneer", "mouth")
 
 
@@ -47,7 +48,7 @@ class RenderedLife:
 
 
 def render_life(life: Life, frame_rate: float, first_seconds: float = 0.0, frame_count: int | None = None) -> RenderedLife:
-    """``life`` at ``first_seconds + k / frame_rate`` for k = 0, 1, ..., to the end of its stage without ``frame_count``.
+    """Render ``life`` at ``first_seconds + k / frame_rate`` for k = 0, 1, ..., to the end of its stage without ``frame_count``.
 
     Raises ValueError for a rate that is not positive.
     """
@@ -78,16 +79,16 @@ class _Grid:
         return self.first + np.arange(self.count) / self.rate
 
     def frame(self, seconds: float) -> int:
-        """The nearest frame, which may lie outside."""
+        """Return the nearest frame, which may be outside."""
         return round((seconds - self.first) * self.rate)
 
     def frames(self, seconds: float) -> int:
-        """A length in frames, at least one."""
+        """Return a length in frames, at least one."""
         return max(1, round(seconds * self.rate))
 
 
 class _Board:
-    """Values and keys ``[time, channel]`` that are drawn on."""
+    """Values and keys ``[time, channel]`` to draw on."""
 
     def __init__(self, grid: _Grid) -> None:
         self.grid = grid
@@ -103,7 +104,7 @@ class _Board:
                 self.keys[frame, CHANNEL_NAMES.index(name)] = True
 
     def add_eased(self, name: str, frames: Sequence[int], values: Sequence[float]) -> None:
-        """Eased movement through keys; nothing before the first and after the last."""
+        """Add eased movement through keys; nothing before the first and after the last."""
         column = CHANNEL_NAMES.index(name)
         for a, b, low, high in zip(frames, frames[1:], values, values[1:]):
             first, last = max(a, 0), min(b, self.grid.count)
@@ -113,7 +114,7 @@ class _Board:
         self.mark(name, frames)
 
     def replace_eased(self, name: str, frames: Sequence[int], shares: Sequence[float], goal: float) -> None:
-        """Eased movement to ``goal`` by the ``shares`` at keys, and back, instead of what was drawn there."""
+        """Replace the drawn values with eased movement to ``goal`` by the ``shares`` at keys, and back."""
         column = self.values[:, CHANNEL_NAMES.index(name)]
         start, end = (float(column[min(max(frame, 0), column.size - 1)]) for frame in (frames[0], frames[-1]))
         peak = max(range(len(shares)), key=shares.__getitem__)
@@ -128,7 +129,7 @@ class _Board:
 
 
 def _snap(grid: _Grid, event: Event, keys: Sequence[tuple[float, float]]) -> list[int]:
-    """Frames of keys, each after the last."""
+    """Snap keys to frames, each after the last."""
     frames: list[int] = []
     for seconds, _ in keys:
         frame = grid.frame(event.seconds + seconds)
@@ -137,7 +138,7 @@ def _snap(grid: _Grid, event: Event, keys: Sequence[tuple[float, float]]) -> lis
 
 
 def _draw_added(life: Life, board: _Board) -> None:
-    """Brows, face, nods and parted lips: their tracks are added up; breath is a level that is held."""
+    """Draw brows, face, nods and parted lips, whose tracks are added up, and breath, a level that is held."""
     grid = board.grid
     seconds = grid.seconds()
     for name, values in drift_face(life.stage, seconds).items():
@@ -159,14 +160,14 @@ def _draw_added(life: Life, board: _Board) -> None:
 
 
 def _in_turn(points: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:
-    """Points in order of time, of those on one frame the last."""
+    """Sort points by time, keeping the last of those on one frame."""
     kept = dict(points)
     frames = sorted(kept)
     return frames, [kept[frame] for frame in frames]
 
 
 def _held(grid: _Grid, frames: Sequence[int], values: Sequence[float]) -> Floats:
-    """Eased movement through keys that holds the first and the last, ``[time]``."""
+    """Ease through keys, holding the first and the last value, ``[time]``."""
     x, y = np.asarray(frames, np.float64), np.asarray(values, np.float64)
     at = np.arange(grid.count, dtype=np.float64)
     if x.size == 1:
@@ -176,7 +177,7 @@ def _held(grid: _Grid, frames: Sequence[int], values: Sequence[float]) -> Floats
 
 
 def _draw_head(life: Life, board: _Board) -> Floats:
-    """Drift and what follows a wide look are added to the nods; the head's angles ``[time, AXES]``."""
+    """Draw drift, wide looks and nods of the head; returns its angles ``[time, AXES]``."""
     grid = board.grid
     total = drift_head(life.stage, grid.seconds()) + _follow_looks(life, grid)
     for column, axis in enumerate(AXES):
@@ -185,7 +186,7 @@ def _draw_head(life: Life, board: _Board) -> Floats:
 
 
 def _gaze_keys(life: Life, grid: _Grid) -> tuple[list[int], Floats, list[tuple[int, str]]]:
-    """Frames of the keys of gaze, their offsets from the target ``[key, 2]``, and from which frame on which target holds."""
+    """Find the frames of gaze keys, their offsets from the target ``[key, 2]``, and the frames from which targets hold."""
     frames: list[int] = []
     offsets: list[tuple[float, float]] = []
     holds: list[tuple[int, str]] = [(-(10**9), life.targets[0].name)]
@@ -208,7 +209,8 @@ def _gaze_keys(life: Life, grid: _Grid) -> tuple[list[int], Floats, list[tuple[i
 
 
 def _gaze_directions(life: Life, grid: _Grid) -> tuple[Floats, Floats, list[int]]:
-    """Where the eyes point in the scene ``[time, yaw and pitch]``, the distance ``[time]``, and the frames of keys."""
+    """Compute the direction of the eyes in the scene ``[time, yaw and pitch]``, the distance ``[time]``, and the frames of
+    keys."""
     frames, offsets, holds = _gaze_keys(life, grid)
     seconds = grid.seconds()
     directions = np.zeros((grid.count, 2))
@@ -229,7 +231,7 @@ def _gaze_directions(life: Life, grid: _Grid) -> tuple[Floats, Floats, list[int]
 
 
 def _follow_looks(life: Life, grid: _Grid) -> Floats:
-    """How far the head turns after the eyes, ``[time, AXES]``: its share of what is wider than the eyes turn alone."""
+    """Compute how far the head follows the eyes, ``[time, AXES]``: its share of the excess of a wide look."""
     directions, _, _ = _gaze_directions(life, grid)
     result = np.zeros((grid.count, len(AXES)))
     reach = np.hypot(directions[:, 0], directions[:, 1])
@@ -243,13 +245,14 @@ def _follow_looks(life: Life, grid: _Grid) -> Floats:
         wanted = directions[:, column] * share
         padded = np.concatenate([np.full(late + width - 1, wanted[0]), wanted])
         result[:, column] = np.convolve(padded, kernel, mode="full")[width - 1 : width - 1 + grid.count]
-    # A head that turns far to a side leans a little with it.
+    # A head that turns far to a side leans slightly with it.
     result[:, 2] = 0.15 * result[:, 0]
     return result
 
 
 def _draw_eyes(life: Life, board: _Board, head: Floats) -> Floats:
-    """Eyes in the head; their angles ``[time, eye and axis]`` in the order left yaw, left pitch, right yaw, right pitch."""
+    """Draw the eyes in the head; returns their angles ``[time, eye and axis]``: left yaw, left pitch, right yaw, right
+    pitch."""
     grid = board.grid
     directions, distance, frames = _gaze_directions(life, grid)
     inward = np.where(distance < _VERGENCE_METRES, np.arctan(_HALF_APART / np.maximum(distance, 0.05)), 0.0)
@@ -275,7 +278,7 @@ def _draw_eyes(life: Life, board: _Board, head: Floats) -> Floats:
 
 
 def _thin(values: Floats, frames: Sequence[int]) -> Floats:
-    """``values`` ``[time]`` through keys on ``frames`` and as few further ones as keep within _OFF_TARGET."""
+    """Interpolate ``values`` ``[time]`` through keys on ``frames`` and as few extra ones as keep within _OFF_TARGET."""
     keys = sorted({0, *frames, values.size - 1})
     spans = list(zip(keys, keys[1:]))
     chosen = set(keys)
@@ -295,7 +298,7 @@ def _thin(values: Floats, frames: Sequence[int]) -> Floats:
 
 
 def _monotone(x: Floats, y: Floats, at: Floats) -> Floats:
-    """Cubic pieces through keys that never overshoot (Fritsch and Butland 1984)."""
+    """Interpolate cubic pieces through keys that never overshoot (Fritsch and Butland 1984)."""
     if x.size == 1:
         return np.full(at.size, y[0])
     step, rise = np.diff(x), np.diff(y)
@@ -318,7 +321,8 @@ def _monotone(x: Floats, y: Floats, at: Floats) -> Floats:
 
 
 def _draw_lids(life: Life, board: _Board, eyes: Floats) -> None:
-    """Lids that follow the eyes, and blinks in their place: from where the lid is to shut and to where it has to be then."""
+    """Draw lids that follow the eyes, and blinks in place of that: from the lid's position to shut and to its later
+    position."""
     grid = board.grid
     lid = life.stage.manner_rows("lid", grid.seconds())
     for side, pitch in (("Left", eyes[:, 1]), ("Right", eyes[:, 3])):
@@ -337,8 +341,10 @@ def _draw_lids(life: Life, board: _Board, eyes: Floats) -> None:
 
 
 def blink_frames(event: Event, side: str, frame_rate: float, first_seconds: float = 0.0) -> tuple[list[int], list[float]]:
-    """Frames and values of the keys of one lid ('blinkLeft' or 'blinkRight') in a blink: open, shut, (shut, at fine rates) or
-    (nearly open, at coarse ones), open."""
+    """Return frames and values of the keys of one lid ('blinkLeft' or 'blinkRight') in a blink.
+
+    They are open, shut, (shut, at fine rates) or (nearly open, at coarse ones), open.
+    """
     grid = _Grid(frame_rate, first_seconds, 0)
     (start, _), (down, _), (held, _), (end, _) = event.tracks[side]
     first = grid.frame(event.seconds + (start if frame_rate > _FINE_RATE else 0.0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a living head goes by: the speech, whether one talks or listens, amounts and seeds, and the manner of a feeling."""
+"""The inputs of a living head: the speech, talking or listening, amounts and seeds, and the manner of a feeling."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BLEND_SECONDS = 0.3
 @dataclass(frozen=True)
 class LifeSettings:
     """An artist's settings: one ``seed`` for the character's take, an amount 0..2 for each of PARTS and for 'asymmetry' (1 is a
-    calm person who talks), and how often a part was ``rolls`` again: each number is another choice for that part alone.
+    calm person who talks), and ``rolls``, how often a part was drawn again: each number is another choice for that part alone.
 
     Raises ValueError for a part that does not exist and amounts that are negative or not finite.
     """
@@ -46,11 +46,11 @@ class LifeSettings:
                 raise ValueError(f"the amount {amount} of '{part}' is not 0 or more")
 
     def amount(self, part: str) -> float:
-        """How much of a part there is."""
+        """Return the amount of a part."""
         return self.amounts.get(part, 1.0)
 
     def key(self, part: str) -> int:
-        """What a part's chance goes by."""
+        """Return the key of a part's random numbers."""
         return make_key(self.seed, part, self.rolls.get(part, 0))
 
 
@@ -67,37 +67,37 @@ class Target:
     seconds: ArrayLike = 0.0
 
     def at(self, seconds: ArrayLike) -> tuple[Floats, Floats, Floats]:
-        """Yaw, pitch and distance at ``seconds`` (any shape)."""
+        """Interpolate yaw, pitch and distance at ``seconds`` (any shape)."""
         known = np.atleast_1d(np.asarray(self.seconds, np.float64))
         when = np.asarray(seconds, np.float64)
         tracks = (np.broadcast_to(np.asarray(track, np.float64), known.shape) for track in (self.yaw, self.pitch))
         yaw, pitch = (np.interp(when, known, track) for track in tracks)
-        # Distances are interpolated as their inverses, which far ones have too.
+        # Distances are interpolated as inverses, which are finite for far ones, too.
         near = 1.0 / np.maximum(np.broadcast_to(np.asarray(self.distance, np.float64), known.shape), 0.05)
         return yaw, pitch, 1.0 / np.maximum(np.interp(when, known, near), 1e-9)
 
 
 AHEAD = Target("ahead")
-"""Somebody straight in front, too far away for the eyes to turn inwards."""
+"""Somebody straight ahead, too far away for the eyes to converge."""
 
 
 @functools.cache
 def load_manners() -> dict[str, Any]:
-    """``manners.json`` (read once, at first use)."""
+    """Load ``manners.json`` (read once, at first use)."""
     return json.loads(Path(__file__).with_name("manners.json").read_text(encoding="utf-8"))
 
 
 def temperaments() -> dict[str, dict[str, float]]:
-    """The presets of amounts, by name."""
+    """Return the presets of amounts by name."""
     return load_manners()["temperaments"]
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """Everything that the parts go by, prepared once.
+    """The inputs of all parts, prepared once.
 
     Rows are at ROWS_PER_SECOND from the start of the sound. ``talks`` and ``listens`` (bool ``[time]``) exclude each other;
-    where neither is true the head is idle. ``partner`` is what the other one says, on the same clock.
+    where neither is true the head is idle. ``partner`` is the speech of the other one, on the same clock.
     """
 
     settings: LifeSettings
@@ -110,25 +110,26 @@ class Stage:
     accents: Mapping[str, Floats]
 
     def dice(self, part: str, seconds: float, name: str = "") -> Dice:
-        """Chance of a part at an instant."""
+        """Return the random numbers of a part at an instant."""
         return Dice(make_key(self.settings.key(part), name), seconds)
 
     def row(self, seconds: float) -> int:
-        """The row of an instant, held within the stage."""
+        """Return the row of an instant, clamped to the stage."""
         return min(max(int(seconds * ROWS_PER_SECOND + 1e-6), 0), max(self.talks.size - 1, 0))
 
     def manner(self, name: str, seconds: float) -> float:
-        """One number of ``manners.json`` at an instant."""
+        """Return one number of ``manners.json`` at an instant."""
         track = self.manners[name]
         return float(track[min(max(round(seconds * _MANNER_RATE), 0), track.size - 1)])
 
     def manner_rows(self, name: str, seconds: ArrayLike) -> Floats:
-        """One number of ``manners.json`` at many instants."""
+        """Return one number of ``manners.json`` at many instants."""
         track = self.manners[name]
         return np.interp(np.asarray(seconds, np.float64) * _MANNER_RATE, np.arange(track.size), track)
 
     def accent_at(self, seconds: float) -> dict[str, float]:
-        """What strong syllables do to brows, lids, cheeks and nose at an instant: weights by control without its side."""
+        """Return the effect of strong syllables on brows, lids, cheeks and nose at an instant: weights by control without its
+        side."""
         mix = {
             name: float(track[min(max(round(seconds * _MANNER_RATE), 0), track.size - 1)])
             for name, track in self.accents.items()
@@ -145,9 +146,11 @@ def set_stage(
     partner: SpeechEvents | None = None,
     seconds: float | None = None,
 ) -> Stage:
-    """The stage of a line. ``emotion`` are weights 0..1 by name, one for the line or ``[time]`` at ``emotion_rate`` rows a
-    second; ``seconds`` is how long the head lives where that is longer than the sound. Raises KeyError for an unknown
-    emotion."""
+    """Set the stage of a line.
+
+    ``emotion`` are weights 0..1 by name, one for the line or ``[time]`` at ``emotion_rate`` rows a second; ``seconds`` is how
+    long the head lives if that is longer than the sound. Raises KeyError for an unknown emotion.
+    """
     length = max(speech.duration, seconds or 0.0, partner.duration if partner else 0.0)
     rows = max(1, math.ceil(length * ROWS_PER_SECOND))
     talks, hears = np.zeros(rows, bool), np.zeros(rows, bool)
@@ -192,10 +195,10 @@ def _mix_manners(
 
 
 def run_clock(rate: Floats) -> Floats:
-    """Time that runs by ``rate`` ``[time]`` a second: an interval of it is short where things are likelier."""
+    """Run a clock by ``rate`` ``[time]`` a second: an interval of it is short where things are likelier."""
     return np.add.accumulate(rate, dtype=np.float64) / ROWS_PER_SECOND
 
 
 def wait_until(clock: Floats, row: int, wait: float) -> int:
-    """The row by which a clock has run on by ``wait`` since ``row``; one beyond the last where it never does."""
+    """Return the row at which a clock has advanced by ``wait`` since ``row``; one beyond the last if it never does."""
     return int(np.searchsorted(clock, np.array([clock[row] + wait]))[0])

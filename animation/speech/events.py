@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Speech events: one frozen value that life, script and feeling share, found once from a sound.
+"""Speech events: one frozen value shared by life, script and feeling, found once in a sound.
 
-Every judgement is relative to a few seconds around it, never to the whole line, so that a line that is edited at its end keeps
-the events of its beginning.
+Every judgement is relative to a few seconds around it, never to the whole line, so that editing the end of a line keeps the
+events of its beginning.
 """
 
 from __future__ import annotations
@@ -19,20 +19,23 @@ from .phrases import Breath, Pause, Phrase, Turn, find_breaths, find_pauses, fin
 from .prominence import ACCENTED, Syllable, find_syllables
 from .voice import FRAME_RATE, Floats, Voice, running_mean, track_voice
 
-# The balance of a usual voice and how far one goes each way (make life). Microphones differ by as much, so most of it is taken
-# against the neighbourhood.
+# The balance of a usual voice and its range in each direction (make life). Microphones differ by as much, so most of it is
+# compared with the neighbourhood.
 _USUAL_BALANCE, _BALANCE_SPREAD, _OWN_SHARE = -10.0, 6.0, 0.25
 _PITCH_SPREAD = 5.0  # semitones above the median of the neighbourhood
 _EFFORT_REACH = 18  # rows on each side: +-0.36 s
-_NEAR_REACH = 250  # rows on each side that a voice is compared with: +-5 s
+_NEAR_REACH = 250  # rows on each side to compare a voice with: +-5 s
 # A shout is bright and high at once, for a while.
 _SHOUT_BALANCE, _SHOUT_HZ, _SHOUT_SECONDS = -5.0, 270.0, 0.24
 
 
 @dataclass(frozen=True, slots=True)
 class Accent:
-    """A syllable that stands out: the instant of its vowel's middle, ``size`` 0..1 and the pitch's ``rise`` in semitones over
-    the neighbourhood (0 where nothing is voiced)."""
+    """A syllable that stands out.
+
+    It has the instant of its vowel's middle, ``size`` 0..1 and the pitch's ``rise`` in semitones over the neighbourhood (0 if
+    nothing is voiced).
+    """
 
     seconds: float
     start: float
@@ -51,7 +54,7 @@ class Span:
 
 @dataclass(frozen=True, eq=False)
 class SpeechEvents:
-    """What is heard in a sound of ``duration`` seconds, each list in order of time.
+    """The events in a sound of ``duration`` seconds, each list in order of time.
 
     ``effort`` ``[time]``, 0..1 at 50 rows a second, is how hard the voice works at any level of the recording: 0.5 is usual,
     0 where nobody speaks.
@@ -71,7 +74,7 @@ class SpeechEvents:
     voice: Voice
 
     def effort_at(self, seconds: float) -> float:
-        """The effort at an instant."""
+        """Return the effort at an instant."""
         if not self.effort.size:
             return 0.0
         return float(np.interp(seconds * FRAME_RATE, np.arange(self.effort.size), self.effort))
@@ -80,9 +83,9 @@ class SpeechEvents:
 def find_events(
     samples: NDArray[np.floating[Any]], sample_rate: int, phones: Sequence[TimedPhone] | None = None
 ) -> SpeechEvents:
-    """The events of a mono sound ``samples`` ``[n]``; ``phones`` are a model's, with times from the first sample.
+    """Find the events of a mono sound ``samples`` ``[n]``; ``phones`` are a model's, with times from the first sample.
 
-    Without phones syllables are taken from the loudness. Raises ValueError as :func:`.voice.track_voice` does.
+    Without phones syllables are found by loudness. Raises ValueError like :func:`.voice.track_voice`.
     """
     voice = track_voice(samples, sample_rate)
     duration = len(samples) / sample_rate
@@ -109,7 +112,7 @@ def find_events(
 
 
 def _pitch_semitones(voice: Voice) -> Floats:
-    """Semitones over the mean of the neighbourhood, 0 where nothing is voiced."""
+    """Compute semitones over the mean of the neighbourhood, 0 where nothing is voiced."""
     voiced = voice.voiced
     semitones = 12.0 * np.log2(np.where(voiced, voice.pitch, 100.0) / 100.0)
     return np.where(voiced, semitones - running_mean(semitones, voiced, _NEAR_REACH), 0.0)
@@ -131,7 +134,7 @@ def _find_accents(voice: Voice, syllables: Sequence[Syllable]) -> list[Accent]:
 
 
 def _measure_effort(voice: Voice, syllables: Sequence[Syllable]) -> Floats:
-    """Balance of the spectrum, pitch and how much the syllables hurry, averaged over a syllable or two, 0..1."""
+    """Average balance of the spectrum, pitch and haste of the syllables over a syllable or two, 0..1."""
     voiced = voice.voiced
     if not voiced.any():
         return np.zeros(len(voice))
@@ -158,8 +161,11 @@ def _find_shouts(voice: Voice) -> tuple[Span, ...]:
 
 
 def _find_laughter(syllables: Sequence[Syllable]) -> tuple[Span, ...]:
-    """Four or more bursts in even steps of 0.13 to 0.3 s, each voiced for less than two thirds of its step and the pitch
-    falling from one to the next or level: "ha ha ha". Chuckles within words are not found."""
+    """Find laughter ("ha ha ha").
+
+    It is four or more bursts in even steps of 0.13 to 0.3 s, each voiced for less than two thirds of its step, with the pitch
+    level or falling from one to the next. Chuckles within words are not found.
+    """
     found: list[Span] = []
     run: list[Syllable] = []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where somebody speaks: phrases, pauses, turns, and breaths that are heard in pauses."""
+"""Find speech: phrases, pauses, turns, and audible breaths in pauses."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..face.phones import TimedPhone
 from .voice import FRAME_RATE, Floats, Voice, running_extreme
 
 SHORTEST_PAUSE = 0.18
-"""Seconds: what is shorter is the closure of a stop."""
+"""Seconds: anything shorter is the closure of a stop."""
 TURN_PAUSE = 1.2
-"""Seconds of silence after which somebody starts to speak instead of speaking on."""
+"""Seconds of silence after which a new turn begins."""
 _SHORTEST_SPEECH = 0.08
 _NEAR_ROWS = 200
-# A pause lies this far below the loudest of its neighbourhood, and nearer to the floor than to that.
+# A pause is this far below the loudest of its neighbourhood, and nearer to the floor than to that.
 _BELOW_DB = 26.0
 _BREATH_SECONDS = 0.15
 _BREATH_DB = (6.0, 38.0)  # over the floor, and at most this far below speech
@@ -28,8 +28,10 @@ _END_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Speech between two pauses, in seconds; ``rise`` is how many semitones the pitch goes up at its end (a question's
-    does)."""
+    """Speech between two pauses, in seconds.
+
+    ``rise`` is how many semitones the pitch rises at its end, as in a question.
+    """
 
     start: float
     end: float
@@ -46,7 +48,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Phrases with no longer silence than TURN_PAUSE between them, in seconds."""
+    """Phrases without a silence longer than TURN_PAUSE between them, in seconds."""
 
     start: float
     end: float
@@ -54,22 +56,24 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Breath:
-    """A breath that is heard, in seconds."""
+    """An audible breath, in seconds."""
 
     start: float
     end: float
 
 
 def stretches(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First row of each stretch of ``marked`` ``[time]`` and the row after its last."""
+    """Return the first row of each stretch of ``marked`` ``[time]`` and the row after its last."""
     padded = np.concatenate([[False], marked, [False]])
     first, after = np.flatnonzero(padded[1:] & ~padded[:-1]), np.flatnonzero(~padded[1:] & padded[:-1])
     return list(zip(first.tolist(), after.tolist(), strict=True))
 
 
 def find_speech(voice: Voice, phones: Sequence[TimedPhone] | None) -> list[tuple[float, float]]:
-    """Start and end in seconds of speech without pauses: where phones are and something is heard; without phones where the
-    sound is well above the floor and something is voiced."""
+    """Find start and end in seconds of speech without pauses.
+
+    It is where phones are audible; without phones, where the sound is well above the floor and something is voiced.
+    """
     if len(voice) == 0:
         return []
     loud = running_extreme(voice.loudness, _NEAR_ROWS, np.maximum)
@@ -98,7 +102,7 @@ def find_speech(voice: Voice, phones: Sequence[TimedPhone] | None) -> list[tuple
 
 
 def _smooth(values: Floats) -> Floats:
-    """A mean of five rows, so that the floor is not a single dip."""
+    """Average five rows, so that the floor is not a single dip."""
     return np.convolve(np.pad(values, 2, mode="edge"), np.full(5, 0.2), mode="valid")
 
 
@@ -110,7 +114,7 @@ def _runs(rows: NDArray[np.int64]) -> list[tuple[int, int]]:
 
 
 def _join(spans: Sequence[tuple[int, int]], seconds: float) -> list[tuple[int, int]]:
-    """Spans of rows, those that lie nearer than ``seconds`` as one."""
+    """Join spans of rows that are closer than ``seconds``."""
     joined: list[tuple[int, int]] = []
     for first, last in spans:
         if joined and first - joined[-1][1] < seconds * FRAME_RATE - 1e-6:
@@ -121,19 +125,19 @@ def _join(spans: Sequence[tuple[int, int]], seconds: float) -> list[tuple[int, i
 
 
 def find_pauses(speech: Sequence[tuple[float, float]], duration: float) -> tuple[Pause, ...]:
-    """What lies between the stretches of ``speech``, before the first and after the last."""
+    """Find the pauses between the stretches of ``speech``, before the first and after the last."""
     edges = [0.0, *(edge for span in speech for edge in span), duration]
     pairs = zip(edges[::2], edges[1::2], strict=True)
     return tuple(Pause(start, end) for start, end in pairs if end - start >= SHORTEST_PAUSE)
 
 
 def find_phrases(speech: Sequence[tuple[float, float]], voice: Voice) -> tuple[Phrase, ...]:
-    """The stretches of ``speech`` with the rise of the pitch at their ends."""
+    """Find the stretches of ``speech`` with the rise of the pitch at their ends."""
     return tuple(Phrase(start, end, _final_rise(voice, start, end)) for start, end in speech)
 
 
 def _final_rise(voice: Voice, start: float, end: float) -> float:
-    """Semitones from the lowest voiced row of the last half second to the mean of the last three, 0 for too few."""
+    """Return semitones from the lowest voiced row of the last half second to the mean of the last three, 0 for too few."""
     first, last = int(max(start, end - _END_SECONDS) * FRAME_RATE), int(end * FRAME_RATE) + 1
     pitch = voice.pitch[first:last]
     pitch = pitch[pitch > 0]
@@ -144,7 +148,7 @@ def _final_rise(voice: Voice, start: float, end: float) -> float:
 
 
 def find_turns(speech: Sequence[tuple[float, float]]) -> tuple[Turn, ...]:
-    """The stretches of ``speech`` joined over pauses shorter than TURN_PAUSE."""
+    """Join the stretches of ``speech`` over pauses shorter than TURN_PAUSE."""
     joined: list[tuple[float, float]] = []
     for start, end in speech:
         if joined and start - joined[-1][1] < TURN_PAUSE:
@@ -155,7 +159,7 @@ def find_turns(speech: Sequence[tuple[float, float]]) -> tuple[Turn, ...]:
 
 
 def find_breaths(voice: Voice, pauses: Sequence[Pause]) -> tuple[Breath, ...]:
-    """The longest stretch of noise in each pause that is well above the floor and below speech."""
+    """Find the longest stretch of noise in each pause that is well above the floor and below speech."""
     found: list[Breath] = []
     if len(voice) == 0:
         return ()

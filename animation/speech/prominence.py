@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Syllables, and how much each stands out from its neighbours: longer, louder, higher, with a full vowel.
+"""Find syllables, and rate how much each stands out from its neighbours: longer, louder, higher, with a full vowel.
 
 The weights in ``prominence.json`` are a logistic regression on synthetic speech whose stress is known;
-``training.speech.prominence`` writes them and says on which voices.
+``training.speech.prominence`` writes them and lists the voices.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..face.phones import SILENCE, VOWELS, TimedPhone
 from .voice import FRAME_RATE, Floats, Voice, running_mean
 
 ACCENTED = 0.5
-"""Syllables of this prominence and more are accents."""
+"""Syllables of at least this prominence are accents."""
 _NEAR_SECONDS = 3.0
 _LINKED_SECONDS = 0.6
 _DIP_DB = 3.0
@@ -29,10 +29,10 @@ _BURST_SHARE = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Syllable:
-    """A vowel with the consonants nearest to it, in seconds; the vowel lies from ``nucleus_start`` to ``nucleus_end``.
+    """A vowel with the consonants nearest to it, in seconds; the vowel is from ``nucleus_start`` to ``nucleus_end``.
 
-    ``vowel`` and ``onset`` (the phone before it) are '' where no phones are known, ``prominence`` is 0..1, ``is_burst`` says
-    that sound hardly carries on to the next syllable.
+    ``vowel`` and ``onset`` (the phone before it) are '' where no phones are known, ``prominence`` is 0..1, ``is_burst`` is
+    set if the sound hardly continues to the next syllable.
     """
 
     start: float
@@ -52,7 +52,7 @@ class Syllable:
 
 @dataclass(frozen=True)
 class Nucleus:
-    """A vowel, or a peak of the sonority, in seconds, and what is known of it."""
+    """A vowel, or a peak of the sonority, in seconds, and its known properties."""
 
     start: float
     end: float
@@ -63,7 +63,7 @@ class Nucleus:
 def find_syllables(
     voice: Voice, speech: Sequence[tuple[float, float]], phones: Sequence[TimedPhone] | None
 ) -> tuple[Syllable, ...]:
-    """The syllables of stretches of ``speech`` (start and end in seconds)."""
+    """Find the syllables of stretches of ``speech`` (start and end in seconds)."""
     nuclei = find_nuclei(voice, speech, phones)
     if not nuclei:
         return ()
@@ -95,7 +95,7 @@ def find_syllables(
 
 
 def find_nuclei(voice: Voice, speech: Sequence[tuple[float, float]], phones: Sequence[TimedPhone] | None) -> list[Nucleus]:
-    """The nuclei of syllables, from phones where they are known, else from the sound."""
+    """Find the nuclei of syllables, from phones if they are known, else from the sound."""
     return _nuclei_of_sound(voice, speech) if phones is None else _nuclei_of_phones(phones)
 
 
@@ -110,7 +110,8 @@ def _nuclei_of_phones(phones: Sequence[TimedPhone]) -> list[Nucleus]:
 
 
 def _nuclei_of_sound(voice: Voice, speech: Sequence[tuple[float, float]]) -> list[Nucleus]:
-    """Peaks of the sonority that stand out by some dB from the dips on both sides (Mermelstein 1975), where it is voiced."""
+    """Find peaks of the sonority that stand out by some dB from the dips on both sides (Mermelstein 1975), where it is
+    voiced."""
     if not speech:
         return []
     level = np.convolve(np.pad(voice.sonority, 1, mode="edge"), np.full(3, 1 / 3), mode="valid")
@@ -149,7 +150,7 @@ def _rows(voice: Voice, nucleus: Nucleus) -> slice:
 
 
 def _are_bursts(voice: Voice, nuclei: Sequence[Nucleus]) -> NDArray[np.bool_]:
-    """Whether the sound falls by 10 dB, or its voice stops, before the next nucleus or within 0.3 s."""
+    """Return whether the sound falls by 10 dB, or its voice stops, before the next nucleus or within 0.3 s."""
     result = np.zeros(len(nuclei), bool)
     for index, nucleus in enumerate(nuclei):
         rows = _rows(voice, nucleus)
@@ -172,7 +173,7 @@ FEATURES = (
 
 
 def describe_nuclei(voice: Voice, nuclei: Sequence[Nucleus]) -> Floats:
-    """How each nucleus stands out from those within 3 s on both sides, ``[nucleus, FEATURES]``."""
+    """Describe how each nucleus stands out from those within 3 s on both sides, ``[nucleus, FEATURES]``."""
     times = np.array([0.5 * (nucleus.start + nucleus.end) for nucleus in nuclei])
     length = np.log(np.array([max(nucleus.end - nucleus.start, 0.02) for nucleus in nuclei]))
     loud, pitch, slope, balance = (np.zeros(len(nuclei)) for _ in range(4))
@@ -210,7 +211,7 @@ def _weights() -> tuple[Floats, Floats, dict[str, float], dict[str, float]]:
 
 
 def _weigh(voice: Voice, nuclei: Sequence[Nucleus], has_phones: bool) -> Floats:
-    """Log-odds of being stressed, ``[nucleus]``."""
+    """Compute the log-odds of being stressed, ``[nucleus]``."""
     of_sound, of_phones, vowels, onsets = _weights()
     weights = of_phones if has_phones else of_sound
     odds = describe_nuclei(voice, nuclei) @ weights[:-1] + weights[-1]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sound -> tracks of the voice: loudness, pitch, voicing and spectral balance, 50 rows a second.
+"""Track the voice in a sound: loudness, pitch, voicing and spectral balance, 50 rows a second.
 
 The pitch is Boersma's: the autocorrelation of a windowed piece over that of the window, and a cheapest path through the
-strongest candidates (P. Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio
-of a sampled sound", IFA Proceedings 17, 1993), here on sound at 4 kHz, which holds all that a pitch of up to 600 Hz needs.
+strongest candidates (P. Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise
+ratio of a sampled sound", IFA Proceedings 17, 1993), here on sound at 4 kHz, which is enough for a pitch of up to 600 Hz.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 FRAME_RATE = 50.0
 """Rows a second of every track."""
 LOWEST_HZ, HIGHEST_HZ = 60.0, 600.0
-# Sound that is analysed at once: memory stays flat over an hour.
+# Length of sound analysed at once: memory stays flat over an hour.
 _BLOCK_ROWS = 1500
 _PITCH_RATE = 4000
 _PITCH_WINDOW = 200  # 50 ms at 4 kHz: three periods at 60 Hz
@@ -51,12 +51,15 @@ class Voice:
 
     @property
     def voiced(self) -> NDArray[np.bool_]:
-        """Where there is a pitch."""
+        """Rows with a pitch."""
         return self.pitch > 0
 
 
 def track_voice(samples: NDArray[np.floating[Any]], sample_rate: int) -> Voice:
-    """The tracks of a mono sound ``samples`` ``[n]`` in -1..1. Raises ValueError for other shapes and for rates below 8 kHz."""
+    """Track the voice of a mono sound ``samples`` ``[n]`` in -1..1.
+
+    Raises ValueError for other shapes and for rates below 8 kHz.
+    """
     sound = np.asarray(samples, np.float32)
     if sound.ndim != 1:
         raise ValueError(f"samples are {sound.shape}, not [n]")
@@ -82,7 +85,7 @@ def track_voice(samples: NDArray[np.floating[Any]], sample_rate: int) -> Voice:
 
 
 def _cut_windows(sound: NDArray[np.float32], centres: NDArray[np.int64], width: int) -> NDArray[np.float32]:
-    """Pieces of ``width`` samples around ``centres``, ``[row, width]``; silence beyond the ends."""
+    """Cut pieces of ``width`` samples around ``centres``, ``[row, width]``; silence beyond the ends."""
     low, high = int(centres[0]) - width // 2, int(centres[-1]) + width - width // 2
     piece = np.zeros(high - low, np.float32)
     begin, end = max(low, 0), min(high, sound.size)
@@ -93,7 +96,7 @@ def _cut_windows(sound: NDArray[np.float32], centres: NDArray[np.int64], width: 
 
 
 def _measure_spectrum(sound: NDArray[np.float32], sample_rate: int, rows: NDArray[np.int64]) -> tuple[Floats, ...]:
-    """Loudness, sonority, balance and flatness of some rows."""
+    """Measure loudness, sonority, balance and flatness of some rows."""
     width = 1 << round(np.log2(0.032 * sample_rate))
     centres = np.rint(rows * (sample_rate / FRAME_RATE)).astype(np.int64)
     window = np.hanning(width + 1)[:-1].astype(np.float32)
@@ -105,16 +108,16 @@ def _measure_spectrum(sound: NDArray[np.float32], sample_rate: int, rows: NDArra
     edges = ((50, sample_rate), (300, 3000), (50, 1000), (1000, 5000))
     bands = np.stack([(hertz >= low) & (hertz < high) for low, high in edges], axis=1).astype(power.dtype)
     everything, sonorant, low, high = (10.0 * np.log10(power @ bands + 1e-10)).T
-    middle = power[:, (hertz >= 300) & (hertz < 5000)][:, ::4] + 1e-12  # every fourth is enough to tell noise
+    middle = power[:, (hertz >= 300) & (hertz < 5000)][:, ::4] + 1e-12  # every fourth is enough to recognise noise
     flatness = np.exp(np.mean(np.log(middle), axis=1)) / np.mean(middle, axis=1)
     return everything, sonorant, high - low, flatness
 
 
 def _find_candidates(sound: NDArray[np.float32], sample_rate: int, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Frequencies and strengths of the best pitches of some rows, both ``[row, candidate]``."""
+    """Find frequencies and strengths of the best pitches of some rows, both ``[row, candidate]``."""
     step = max(1, sample_rate // _PITCH_RATE)
     rate = sample_rate / step
-    # Means of neighbours, twice, are a low-pass that is good enough for the lowest harmonics.
+    # Averaging neighbours twice is a good enough low-pass for the lowest harmonics.
     low = max(int(rows[0] / FRAME_RATE * sample_rate) - sample_rate, 0) // step * step
     high = min(int(rows[-1] / FRAME_RATE * sample_rate) + sample_rate, sound.size)
     piece = sound[low : low + (high - low) // step * step].reshape(-1, step).mean(axis=1)
@@ -125,7 +128,7 @@ def _find_candidates(sound: NDArray[np.float32], sample_rate: int, rows: NDArray
     windows = _cut_windows(piece, centres, width)
     windows = (windows - windows.mean(axis=1, keepdims=True)) * window.astype(np.float32)
     size = width + -(-int(rate / LOWEST_HZ + 4) // 32) * 32
-    # Twice the rate, so that a parabola meets the peaks of high voices, which lie between samples.
+    # Twice the rate, so that a parabola meets the peaks of high voices between samples.
     correlation = np.fft.irfft(np.abs(np.fft.rfft(windows, size, axis=1)) ** 2, 2 * size, axis=1)
     of_window = np.fft.irfft(np.abs(np.fft.rfft(window, size)) ** 2, 2 * size)
     rate *= 2.0
@@ -144,7 +147,7 @@ def _find_candidates(sound: NDArray[np.float32], sample_rate: int, rows: NDArray
 
 
 def _choose_path(frequencies: Floats, strengths: Floats) -> tuple[Floats, Floats]:
-    """Pitch and voicing along the cheapest path; state 0 is 'not voiced'."""
+    """Choose pitch and voicing along the cheapest path; state 0 is 'not voiced'."""
     count = len(frequencies)
     if count == 0:
         return np.zeros(0), np.zeros(0)
@@ -175,8 +178,10 @@ def _choose_path(frequencies: Floats, strengths: Floats) -> tuple[Floats, Floats
 
 
 def running_extreme(values: Floats, reach: int, extreme: np.ufunc) -> Floats:
-    """The largest or smallest of ``values`` within ``reach`` rows of each, ``[time]``; ``extreme`` is np.maximum or
-    np.minimum."""
+    """Return the largest or smallest of ``values`` within ``reach`` rows of each, ``[time]``.
+
+    ``extreme`` is np.maximum or np.minimum.
+    """
     result = np.asarray(values, np.float64)
     if not result.size:
         return result
@@ -193,7 +198,7 @@ def running_extreme(values: Floats, reach: int, extreme: np.ufunc) -> Floats:
 
 
 def running_mean(values: ArrayLike, weights: ArrayLike, reach: int) -> Floats:
-    """The mean of ``values`` with ``weights`` within ``reach`` rows of each row, ``[time]``; 0 where all weights are 0."""
+    """Average ``values`` with ``weights`` within ``reach`` rows of each row, ``[time]``; 0 where all weights are 0."""
     v, w = np.asarray(values, np.float64), np.asarray(weights, np.float64)
     top = np.concatenate([[0.0], np.cumsum(v * w)])
     bottom = np.concatenate([[0.0], np.cumsum(w)])

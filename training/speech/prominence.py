@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m voxrig.training.speech.prominence --data FOLDER``: learn which syllables stand out, from voices whose stress is
-known.
+"""``python -m voxrig.training.speech.prominence --data FOLDER``: learn which syllables stand out, from voices of known stress.
 
-A logistic regression with a small ridge, by Newton's steps. It is checked on voices
-that it never hears, one of them of each engine. Syllables are those that the bundled model hears, so that its mistakes are
-learned with.
+A logistic regression with a small ridge, by Newton's steps. It is checked on unseen voices, one of each engine. Syllables
+are those of the bundled model, so that its mistakes are learned as well.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ SECONDS_A_VOICE = 240.0
 
 
 def collect(session: Session, lines: list[Line]) -> dict[str, tuple[NDArray, list, NDArray]]:
-    """Features, nuclei and labels of all nuclei, with phones and from the sound alone."""
+    """Collect features, nuclei and labels of all nuclei, with phones and from the sound alone."""
     found: dict[str, tuple[NDArray, list, NDArray]] = {}
     for kind in ("phones", "sound"):
         features, nuclei, labels = [], [], []
@@ -55,7 +53,7 @@ def collect(session: Session, lines: list[Line]) -> dict[str, tuple[NDArray, lis
 
 
 def add_phones(features: NDArray, nuclei: list) -> NDArray:
-    """The features with a column for each vowel and each onset."""
+    """Add a column for each vowel and each onset to the features."""
     extra = np.zeros((len(nuclei), 2 * len(PHONES)))
     for row, nucleus in enumerate(nuclei):
         if nucleus.vowel:
@@ -66,7 +64,7 @@ def add_phones(features: NDArray, nuclei: list) -> NDArray:
 
 
 def fit(features: NDArray, labels: NDArray) -> NDArray:
-    """Weights and, last, the constant."""
+    """Fit weights and, last, the constant."""
     x = np.concatenate([features, np.ones((len(features), 1))], axis=1)
     weights, ridge = np.zeros(x.shape[1]), np.full(x.shape[1], RIDGE)
     ridge[-1] = 1e-6
@@ -78,13 +76,13 @@ def fit(features: NDArray, labels: NDArray) -> NDArray:
 
 
 def choose_constant(odds: NDArray, labels: NDArray) -> float:
-    """What to add to the log-odds so that 0 is where the F-score is best."""
+    """Choose the constant to add to the log-odds so that the F-score is best at 0."""
     best = max(np.linspace(-2.5, 2.5, 101), key=lambda limit: f_score(odds > limit, labels))
     return -float(best)
 
 
 def f_score(found: NDArray, labels: NDArray) -> float:
-    """F-score of the syllables found."""
+    """Compute the F-score of the found syllables."""
     return 2.0 * float(np.sum(found & labels)) / max(float(np.sum(found) + np.sum(labels)), 1.0)
 
 
