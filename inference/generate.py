@@ -131,6 +131,10 @@ def generate_outputs(
     results = {name: np.empty((frames, widths[name]), np.float32) for name in outputs}
     before = math.ceil(package.context_before_seconds * package.frame_rate)
     after = math.ceil(package.context_after_seconds * package.frame_rate)
+    # More silence than this around the sound would say nothing new, and a short line would pay for it more than for itself.
+    silence = max(before, after)
+    if package.silence_seconds is not None:
+        silence = min(silence, math.ceil(package.silence_seconds * package.frame_rate))
     step = max(1, round(window_seconds * package.frame_rate))
     # A model with a grid of its own hears the same windows of the sound however it is cut.
     grid = max(1, round(package.grid_seconds * package.frame_rate))
@@ -141,14 +145,15 @@ def generate_outputs(
         if on_progress is not None:
             on_progress(first / frames)
         last = min(first + step, frames)
-        samples = _cut(waveform.samples, (first - before) * package.hop, (last + after) * package.hop)
+        begin, end = max(first - before, -silence), min(last + after, frames + silence)
+        samples = _cut(waveform.samples, begin * package.hop, end * package.hop)
         window_weights = None
         if weights is not None:
-            rows = np.clip(np.arange(first - before, last + after), 0, len(weights) - 1)
+            rows = np.clip(np.arange(begin, end), 0, len(weights) - 1)
             window_weights = weights[rows]
         made = session.run(samples, window_weights, outputs)
         for name, result in results.items():
-            part = made[name][before : before + last - first]
+            part = made[name][first - begin : last - begin]
             if not np.isfinite(part).all():
                 raise ModelError(f"Model '{package.name}' returned values that are not numbers; install it again")
             result[first:last] = part

@@ -76,8 +76,9 @@ class ModelPackage:
     without running it again. Where ``key_regions`` is not empty, ``keys`` ``[1, frames, key_regions]`` is the likelihood
     0..1 that the show's animators would set a key of that region at that frame. ``hold`` is set if the show holds its
     poses. A model whose windows lie on a fixed grid of the sound has ``grid_seconds`` above 0: the first wanted row of a run
-    begins on a multiple of it. With ``has_effort``, ``effort`` ``[1, frames, 1]`` is how hard the voice works (1 calm),
-    for ``animation.face.effort.apply_effort``.
+    begins on a multiple of it. ``silence_seconds`` of silence around the whole sound say as much to it as the full context
+    (None: not known, the full context is given). With ``has_effort``, ``effort`` ``[1, frames, 1]`` is how hard the voice
+    works (1 calm), for ``animation.face.effort.apply_effort``.
     """
 
     folder: Path
@@ -103,6 +104,7 @@ class ModelPackage:
     hold: Hold | None = None
     grid_seconds: float = 0.0
     has_effort: bool = False
+    silence_seconds: float | None = None
 
     @property
     def hop(self) -> int:
@@ -337,7 +339,10 @@ def _parse(folder: Path, fields: _Fields) -> ModelPackage:
         hold=_parse_hold(fields.child("hold")) if fields.has("hold") else None,
         grid_seconds=fields.number("grid_seconds", 0.0, 60.0) if fields.has("grid_seconds") else 0.0,
         has_effort=fields.flag("effort"),
+        silence_seconds=fields.number("silence_seconds", 0.0, 60.0) if fields.has("silence_seconds") else None,
     )
+    if package.silence_seconds is not None and package.grid_seconds:
+        raise fields.wrong("silence_seconds", "does not go with grid_seconds, whose windows have one length")
     rules = load_expressions() if package.expression_rules else None
     if rules is not None and (rules.names != package.channel_names or rules.emotions != package.emotions):
         raise fields.wrong("expression_rules", "goes with other channels or emotions than this Voxrig has")

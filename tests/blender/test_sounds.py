@@ -181,7 +181,7 @@ def test_a_stretched_time_says_so(scene: Any, strip: Any, tmp_path: Path) -> Non
 
 
 @needs_audio
-@pytest.mark.skipif(bpy.app.version < (5, 0), reason="adding a retiming key ends this bpy's process")
+@pytest.mark.skipif(bpy.app.version < (5, 2), reason="adding a retiming key ends this bpy's process")
 def test_a_retimed_strip_says_so(strip: Any) -> None:
     strip.retiming_keys.add(timeline_frame=59)
     strip.retiming_keys[1].timeline_frame = 83

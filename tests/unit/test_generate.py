@@ -286,7 +286,37 @@ def test_runs_begin_on_the_models_grid(session: Session):
     assert [length - context for length in recorder.lengths] == [60, 60, 60, 20]
 
 
+def test_no_more_silence_is_heard_than_the_model_asks_for(session: Session):
+    package = dataclasses.replace(session.package, silence_seconds=0.25)
+    recorder = _Recorder(session, package)
+    generate_outputs(recorder, sound(1.0), outputs=["channels"])
+    assert recorder.lengths == [50 + 2 * 13]
+    recorder.lengths.clear()
+    generate_outputs(recorder, sound(4.0), outputs=["channels"], window_seconds=1.0)
+    # The whole context where there is sound: one second before and after.
+    assert recorder.lengths == [50 + 13 + 50, 50 + 50 + 50, 50 + 50 + 50, 50 + 50 + 13]
+
+
 # --- the bundled package
+
+
+@pytest.mark.parametrize("seconds", [0.3, 2.0, 5.0])
+def test_the_bundled_model_needs_no_more_silence_than_it_says(bundled_session: Session, seconds: float):
+    """Noise that begins and ends at full strength, and what more silence around it changes: nothing."""
+    package = bundled_session.package
+    if package.silence_seconds is None:
+        pytest.skip("this model hears its full context")
+    waveform, outputs = sound(seconds), list(package.output_widths())
+    short, full, less = (
+        generate_outputs(
+            _Recorder(bundled_session, dataclasses.replace(package, silence_seconds=silence)), waveform, outputs=outputs
+        )
+        for silence in (package.silence_seconds, None, 0.2)
+    )
+    assert package.silence_seconds < package.context_before_seconds
+    for name in outputs:
+        assert np.abs(short[name] - full[name]).max() <= 1e-6, name
+    assert np.abs(less["channels"] - full["channels"]).max() > 0.01
 
 
 def test_the_bundled_models_windows_do_not_show(bundled_session: Session):

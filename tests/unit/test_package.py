@@ -159,6 +159,7 @@ def test_every_field_of_the_wrong_kind_is_named(tmp_path: Path, path: tuple[str 
         (("frame_rate",), float("inf"), "frame_rate is inf, not a number"),
         (("context_seconds", "before"), -1.0, "context_seconds.before is -1.0, not between"),
         (("context_seconds", "after"), 1e9, "context_seconds.after is 1000000000.0, not between"),
+        (("silence_seconds",), -0.1, "silence_seconds is -0.1, not between"),
         (("lead_seconds",), 5.0, "lead_seconds is 5.0, not between -1 and 1"),
         (("channels",), [], "channels is empty"),
         (("channels", 0, "region"), "ears", "channels[0].region is 'ears', not one of jaw, lips"),
