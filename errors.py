@@ -5,9 +5,20 @@ The text of each is one sentence that states the problem and what to do about it
 command line prints it on one line. Every other exception is a bug and propagates.
 """
 
+import re
+
+# Text that somebody else made (a file's name, a cell, a field) may be of any length and hold line breaks.
+_LONGEST_WORD = 240
+_LONG_WORD = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
+
 
 class VoxrigError(Exception):
-    """A problem that the user can fix; the message says how."""
+    """A problem that the user can fix; the message says how, on one line."""
+
+    def __str__(self) -> str:
+        """Return the sentence on one line, words that are too long to read cut in their middle."""
+        sentence = " ".join(super().__str__().split())
+        return _LONG_WORD.sub(lambda word: f"{word[0][:100]}...{word[0][-40:]}", sentence)
 
 
 class AudioError(VoxrigError):

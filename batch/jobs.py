@@ -25,7 +25,7 @@ from typing import Any, cast
 
 from ..errors import ModelError, VoxrigError
 from ..inference.package import find_model
-from ..storage.reading import check_ordinary_file, identities_of, is_utf8, parse_json, read_text, refers_to_same_file
+from ..storage.reading import check_ordinary_file, identities_of, is_storable, parse_json, read_text, refers_to_same_file
 from .columns import COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -267,7 +267,7 @@ def _parse(column: str, cell: Any) -> Any:
         return int(number) if column in _WHOLE else number
     if not isinstance(cell, str):
         raise ValueError(f"'{cell}' is not a text")
-    if "\0" in cell or not is_utf8(cell):
+    if not is_storable(cell):
         raise ValueError("it holds a character that no name can have")
     if column == "keys":
         if cell.upper() not in _KEYS:

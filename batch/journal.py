@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import re
 import sys
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import VoxrigError
-from ..storage.reading import check_ordinary_file
+from ..storage.reading import check_ordinary_file, is_storable, parse_json
 
 DONE, FAILED = "done", "failed"
 
@@ -146,8 +147,8 @@ def read_entries(path: Path) -> Iterator[dict[str, Any]]:
         return
     for text in texts:
         try:
-            entry: Any = json.loads(text)
-        except (ValueError, RecursionError):
+            entry: Any = parse_json(text)
+        except ValueError:
             continue
         if _is_entry(entry):
             yield cast("dict[str, Any]", entry)
@@ -164,7 +165,7 @@ def _is_entry(entry: Any) -> bool:
         isinstance(lines, list)
         and isinstance(files, list)
         and all(_is_outcome(line) for line in lines)
-        and all(isinstance(names, list) and len(names) == 3 and all(map(_is_plain_text, names)) for names in files)
+        and all(isinstance(names, list) and len(names) == 3 and all(map(_is_text, names)) for names in files)
     )
 
 
@@ -175,12 +176,28 @@ def _is_outcome(line: Any) -> bool:
         and {"key", "state", "warnings"} <= set(line) <= set(kinds)
         and all(isinstance(value, kinds[name]) for name, value in line.items())
         and line["state"] in (DONE, FAILED)
-        and all(isinstance(warning, str) for warning in line["warnings"])
+        and all(map(_is_text, (line["key"], line.get("why", ""), *line["warnings"])))
+        and all(_is_fact(name, value) for name, value in line.get("facts", {}).items())
     )
 
 
-def _is_plain_text(value: Any) -> bool:
-    return isinstance(value, str) and "\0" not in value
+def _is_fact(name: str, value: Any) -> bool:
+    """Return whether the report page can show a fact: tracks of numbers, names of pictures, or one number or text."""
+    if name == "tracks":
+        return isinstance(value, dict) and all(
+            isinstance(track, list) and all(map(_is_number, track)) for track in value.values()
+        )
+    if name == "sheet":
+        return isinstance(value, list) and all(_is_text(item) and Path(item).name == item for item in value)
+    return value is None or _is_text(value) or _is_number(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and is_storable(value)
 
 
 def partial_name(final: str, token: str) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..storage.writing import write_whole
 from .jobs import Line
-from .journal import JournalError, Outcome, force_to_disk
+from .journal import JournalError, Outcome
 
 _WIDTH, _HEIGHT = 420, 84
 _TRACKS = (("jaw", "#b5533c"), ("lips", "#3b6ea5"), ("rounding", "#6a8f3c"))
@@ -66,11 +67,8 @@ def write_report(folder: Path, lines: Sequence[Line], outcomes: Sequence[Outcome
         + f"\n</tbody></table>\n<script>{_SCRIPT}</script></body></html>\n"
     )
     path = folder / "report.html"
-    partial = path.with_name(f".report.{os.getpid()}.partial.html")
     try:
-        partial.write_text(page, encoding="utf-8")
-        force_to_disk(partial)
-        os.replace(partial, path)
+        write_whole(path, page)
     except OSError as error:
         raise JournalError(f"The page {path} cannot be written ({error.strerror}); choose another folder") from None
     return path
@@ -88,7 +86,7 @@ def _row(folder: Path, line: Line, outcome: Outcome | None) -> str:
     source, name = html.escape(line.audio or line.curves), html.escape(line.name)
 
     def number(name: str) -> str:
-        value = facts.get(name, "")
+        value = html.escape(str(facts.get(name, "")))
         return f'<td class="number" data-value="{value}">{value}</td>'
 
     return (

@@ -32,7 +32,7 @@ READABLE_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", "
 LOWEST_RATE, HIGHEST_RATE = 1000, 768_000
 """Limits of a sound file in samples a second. Beyond these the header is damaged, and the filter would grow without bound."""
 
-LONGEST_SECONDS = 6 * 3600.0
+LONGEST_SECONDS = 4 * 3600.0
 """Longest accepted sound: a longer one, claimed or real, would fill the memory."""
 
 LARGEST_FILE = 64 << 30

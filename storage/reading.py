@@ -84,13 +84,13 @@ def _parse_integer(digits: str) -> float:
     return int(digits) if len(digits.lstrip("-")) <= _MOST_DIGITS else float(digits)
 
 
-def is_utf8(text: str) -> bool:
-    """Return whether a text can be stored: a file name in another encoding holds half characters that cannot."""
+def is_storable(text: str) -> bool:
+    """Return whether a text can be stored and named: without NUL, and without the half characters of another encoding."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
         return False
-    return True
+    return "\0" not in text
 
 
 def refers_to_same_file(one: PathLike, other: PathLike) -> bool:

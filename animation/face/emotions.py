@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import VoxrigError
-from ...storage.reading import parse_json
+from ...storage.reading import is_storable, parse_json
 
 _FORMAT = "voxrig-emotion"
 _VERSION = 1
@@ -111,7 +111,7 @@ def preset_from_json(text: str) -> EmotionPreset:
     if data.get("format") != _FORMAT or data.get("version") != _VERSION:
         raise VoxrigError(f"This is not an emotion preset of version {_VERSION}; save the emotion again with this Voxrig")
     name, weights = data.get("name"), data.get("weights")
-    if not isinstance(name, str) or not name.strip() or not isinstance(weights, dict):
+    if not isinstance(name, str) or not name.strip() or not is_storable(name) or not isinstance(weights, dict):
         raise VoxrigError("The emotion preset lacks its name or its weights; save it again")
     for emotion, weight in cast("dict[str, object]", weights).items():
         is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool) and math.isfinite(weight)

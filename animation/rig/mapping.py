@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import RigError
-from ...storage.reading import is_utf8, parse_json
+from ...storage.reading import is_storable, parse_json
 from ..curves import ChannelCurves
 
 SCHEMA_VERSION = 1
@@ -186,7 +186,7 @@ def _checked(parsed: object, kind: type[Link] | type[Target], place: str) -> dic
     for name, value in data.items():
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LARGEST_NUMBER
         good = {
-            "str": isinstance(value, str) and len(value) <= _LONGEST_TEXT and is_utf8(value),
+            "str": isinstance(value, str) and len(value) <= _LONGEST_TEXT and is_storable(value),
             "int": isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_INDEX,
             "float": number,
             "float | None": number or value is None,
