@@ -37,9 +37,11 @@ FAMILIES = {
     "blender_studio_snow_bones": "blender_studio",
     "character_creator_3": "character_creator_3",
     "character_creator_4_extended": "character_creator_4",
+    "character_creator_visemes": "character_creator_visemes",
     "control_properties": "custom_properties",
     "daz_genesis_8_1": "daz_facs",
     "daz_genesis_8_visemes": "daz_genesis_8",
+    "mb_lab": "mb_lab",
     "meta_face": "meta_face",
     "metahuman": "metahuman",
     "mixamo": "mixamo",
@@ -274,3 +276,21 @@ def test_lists_are_well_formed() -> None:
     for path in sorted(Path(LISTS).glob("*.tsv")):
         names = read_list(path)
         assert names.known and set(names.known) <= set(channels_of(names))
+
+
+@pytest.mark.parametrize("others", [(), ("Mouth_Open",), ("Mouth_Open", "Mouth_Pucker", "Mouth_Smile_L", "Mouth_Smile_R")])
+def test_fifteen_visemes_speak_though_a_shape_opens_the_mouth(others: tuple[str, ...]) -> None:
+    visemes = ("AE", "Ah", "B_M_P", "Ch_J", "EE", "Er", "F_V", "Ih", "K_G_H_NG", "Oh", "R", "S_Z", "T_L_D_N", "Th", "W_OO")
+    names = (*visemes, *others)
+    found = find(*names)
+    assert found.family == "character_creator_visemes"
+    used = {names[link.control]: link.channel for link in choose_mouth(found, face_channels())}
+    assert set(visemes) <= set(used) and used["B_M_P"] == "viseme_PP" and "Mouth_Open" not in used
+
+
+def test_either_end_of_an_expression_of_mb_lab_has_its_key() -> None:
+    names = read_list(LISTS / "mb_lab.tsv")
+    found = recognise_list(names, bundled_presets())
+    used = {link.channel: names.controls[link.control].name for link in choose_mouth(found, face_channels())}
+    assert used["jawOpen"] == "Expressions_mouthOpen_max"
+    assert used["eyeBlinkLeft"] == "Expressions_eyeClosedL_max" and used["eyeWideLeft"] == "Expressions_eyeClosedL_min"
