@@ -300,6 +300,27 @@ def name_some(names: Iterable[str]) -> str:
     return f"{shown} and {len(known) - 3} more" if len(known) > 3 else shown
 
 
+def find_driven_matches(character: Character, channel_names: Sequence[str]) -> list[tuple[Any, Target]]:
+    """Find the controls that channels would match if no driver held them: the owner of each and its target."""
+    controls: list[Control] = []
+    values: list[tuple[Any, Target]] = []
+    for owner, place, group in _control_groups(character):
+        driven = _driven(owner)
+        on = f"{owner.name_full} {place}" if owner.id_type == "KEY" else "properties"
+        for name, target, _limits in group:
+            if (target.data_path, target.array_index) in driven:
+                controls.append(Control(name, on))
+                values.append((owner, target))
+    found = recognise(channel_names, controls, bundled_presets()) if controls else Recognition()
+    return [values[number] for number in dict.fromkeys(link.control for link in found.links if link.confidence != UNSURE)]
+
+
+def has_absolute_keys(item: Any) -> bool:
+    """Return whether an object's shape keys are frames of one morph, played by its Evaluation Time."""
+    keys = getattr(item.data, "shape_keys", None)
+    return keys is not None and not keys.use_relative
+
+
 def _why_not_posed(part: FoundLink, bone: Any) -> str:
     """Explain why a recognised bone cannot be posed as in its preset, apart from locks and drivers, or return ''."""
     if bone.rotation_mode == "AXIS_ANGLE" and part.turn is not None and not part.about:

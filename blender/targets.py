@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import bpy
@@ -212,6 +213,40 @@ def explain_obstacle(owner: Any, target: Target) -> str:
     if kind == "location" and isinstance(holder, bpy.types.PoseBone) and holder.bone.use_connect:
         return f"{control} is connected to its parent and cannot move; map its rotation or another bone"
     return ""
+
+
+def explain_no_match(character: rigs.Character, channel_names: Sequence[str], title: str) -> str:
+    """Explain in a sentence why no control of a character matches a channel of the model ``title``, and what to do.
+
+    Controls may match that drivers hold, shape keys may be absolute (frames of one morph), or there may be none at all.
+    """
+    driven = rigs.find_driven_matches(character, channel_names)
+    if driven:
+        owner, target = driven[0]
+        source = find_driver_source(owner, target)
+        advice = (
+            f"map {describe_target(source)}, which drives it" if source is not None else "map the properties that drive them"
+        )
+        count = f"{len(driven)} controls of" if len(driven) > 1 else "the control of"
+        return (
+            f"Drivers hold {count} '{character.name}' that match channels of '{title}', such as {describe_target(target)}; "
+            f"{advice}, or remove the drivers"
+        )
+    absolute = [item.name for item in character.objects if rigs.has_absolute_keys(item)]
+    if absolute:
+        return (
+            f"The shape keys of '{absolute[0]}' are absolute, which are frames of one morph and no controls; "
+            "tick Relative in its Shape Keys panel, if each of them is a shape of its own, or choose another character"
+        )
+    if not rigs.list_targets(character):
+        return (
+            f"'{character.name}' has neither shape keys nor custom properties; choose the mesh or armature that has the face's "
+            "controls, or calibrate the channels on its bones"
+        )
+    return (
+        f"No control of '{character.name}' is named like a channel of '{title}'; add links by hand in the Mapping panel, "
+        "calibrate the channels or choose another character"
+    )
 
 
 def _is_locked(holder: Any, kind: str, index: int) -> bool:
