@@ -27,7 +27,7 @@ from voxrig.errors import VoxrigError
 SENTENCE, ACCEPTED = "one sentence", "did as told"
 GOOD = (SENTENCE, ACCEPTED)
 LONGEST_SECONDS = 20.0
-LARGEST_GROWTH = 1 << 30
+LARGEST_GROWTH = 5 << 28
 _LONGEST_SENTENCE = 700
 
 Attempt = Callable[[Path], int | None]
