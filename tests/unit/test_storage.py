@@ -143,7 +143,7 @@ def test_a_header_that_promises_more_than_there_is_takes_no_memory() -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("a.npy", head + len(text).to_bytes(2, "little") + text + bytes(16))
-    with pytest.raises(DamagedArrays, match="not as large as its header says"):
+    with pytest.raises(DamagedArrays, match="not as large as its header states"):
         read_npz(content.getvalue(), ("a",))
 
 
