@@ -13,6 +13,8 @@ import bpy
 from ..animation.face.emotions import EmotionPreset, bundled_emotion_presets, preset_from_json, preset_to_json
 from ..errors import VoxrigError
 from ..properties import PACKAGE, offer_emotions, scene_settings, session, shown_emotions
+from ..storage.reading import read_text
+from ..storage.writing import write_whole
 from .base import VoxrigOperator
 
 
@@ -30,8 +32,8 @@ def _own_files() -> list[tuple[Path, EmotionPreset]]:
     found: list[tuple[Path, EmotionPreset]] = []
     for file in sorted(_user_folder().glob("*.json")):
         try:
-            found.append((file, preset_from_json(file.read_text(encoding="utf-8"))))
-        except (VoxrigError, OSError, UnicodeDecodeError):
+            found.append((file, preset_from_json(read_text(file))))
+        except (VoxrigError, OSError):
             continue
     return found
 
@@ -81,7 +83,7 @@ def save_emotion_preset(scene: bpy.types.Scene, name: str) -> EmotionPreset:
         raise VoxrigError("All emotions are at 0; move a slider before you save the mix")
     preset = EmotionPreset(name, weights)
     try:
-        _user_folder(create=True).joinpath(_file_name(name)).write_text(preset_to_json(preset), encoding="utf-8")
+        write_whole(_user_folder(create=True) / _file_name(name), preset_to_json(preset))
     except OSError as error:
         raise VoxrigError(f"The emotion preset cannot be saved ({error.strerror}); check Blender's user folder") from None
     return preset

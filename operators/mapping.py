@@ -26,6 +26,8 @@ from ..properties import (
     scene_settings,
     store_mapping,
 )
+from ..storage.reading import read_text
+from ..storage.writing import write_whole
 from .base import VoxrigOperator
 
 
@@ -66,7 +68,7 @@ def save_mapping(character_object: bpy.types.Object, path: str | Path) -> None:
     if not mapping.links:
         raise RigError(f"'{character_object.name}' has no mapping to save; run Match Channels or add links by hand")
     try:
-        Path(path).write_text(to_json(mapping) + "\n", encoding="utf-8")
+        write_whole(path, to_json(mapping) + "\n")
     except OSError as error:
         raise RigError(f"The mapping cannot be written to {path} ({error.strerror}); choose another place") from None
 
@@ -74,11 +76,9 @@ def save_mapping(character_object: bpy.types.Object, path: str | Path) -> None:
 def load_mapping(character_object: bpy.types.Object, path: str | Path) -> Mapping:
     """Replace a character's mapping by one from a JSON file. Raises RigError, changing nothing."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_text(path)
     except OSError as error:
         raise RigError(f"The mapping {path} cannot be read ({error.strerror}); choose another file") from None
-    except UnicodeDecodeError:
-        raise RigError(f"The mapping {path} is damaged: it is not text; save the mapping again") from None
     mapping = from_json(text)
     for target in mapping.targets():
         rigs.resolve(target)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,21 @@ def test_saving_and_loading(settings: Any, face: Any, tmp_path: Path) -> None:
     face.voxrig.links.clear()
     assert bpy.ops.voxrig.load_mapping(filepath=str(path)) == {"FINISHED"}
     assert read_mapping(face) == before
+
+
+def test_a_full_disk_leaves_the_mapping_that_was_there(settings: Any, face: Any, tmp_path: Path) -> None:
+    bpy.ops.voxrig.match_channels()
+    path = tmp_path / "mapping.json"
+    bpy.ops.voxrig.save_mapping(filepath=str(path))
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(RuntimeError, match="cannot be written"):
+            bpy.ops.voxrig.save_mapping(filepath=str(path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == before and [item.name for item in tmp_path.iterdir()] == ["mapping.json"]
 
 
 @pytest.mark.parametrize("case", ["missing", "damaged", "not a text", "of another rig"])
