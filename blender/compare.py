@@ -36,6 +36,7 @@ def show_take(targets: Sequence[Target], take: str, *, mute_action: bool = True)
             raise RigError(f"A strip of '{owner.name}' is being tweaked; leave tweak mode in the NLA Editor first")
     notes: list[str] = []
     for owner, home in homes.items():
+        ledger.follow_renames(home.place)
         held = {curve: entry.holds[take] for curve, entry in ledger.entries_at(home.place).items() if take in entry.holds}
         spans = {curve: (hold.first, hold.last) for curve, hold in held.items()}
         if home.strip is None:

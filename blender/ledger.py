@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..animation.keys.artist_keys import pack_rows, unpack_rows
+import numpy as np
+from numpy.typing import NDArray
+
+from ..animation.keys.artist_keys import marks_in, pack_rows, unpack_rows
 from ..animation.keys.stack import Hold, Version, pack_keys, unpack_keys
 from ..animation.rig.mapping import Target
 from . import compat
@@ -79,12 +82,37 @@ def _oldest_recorded(action: Any) -> int:
     return min((int(entry.name.partition(" ")[0]) for entry in action.voxrig.generated), default=0)
 
 
-def slots_of_take(action: Any, take: str, owner: Any) -> list[int]:
-    """List the slots of an Action in which a take was written for a data-block."""
+def follow_renames(place: Place) -> None:
+    """Rename the entries whose bone, shape key or property was renamed: Blender renames F-Curves then, but nothing else.
+
+    An entry without an F-Curve belongs to the F-Curve without an entry that has most of its marks (artist_keys.py).
+    """
+    numbers = positions_at(place)
+    curves = {(curve.data_path, curve.array_index): curve for curve in compat.curves_at(place) or ()}
+    lost = {curve: number for curve, number in numbers.items() if curve not in curves}
+    unknown = {curve: _marks_on(curves[curve]) for curve in curves if curve not in numbers} if lost else {}
+    entries = place.action.voxrig.generated
+    for number in lost.values():
+        marks = marks_in(unpack_rows(entries[number].keys))
+        shared = {curve: np.isin(marks, found).sum() for curve, found in unknown.items()}
+        best = max(shared, key=lambda curve: shared[curve], default=None)
+        if best is not None and shared[best]:
+            entries[number].name = f"{place.slot} {best[0]} {best[1]}"
+            unknown.pop(best)
+
+
+def _marks_on(curve: Any) -> NDArray[np.float32]:
+    marks = np.empty(len(curve.keyframe_points), np.float32)
+    curve.keyframe_points.foreach_get("amplitude", marks)
+    return marks
+
+
+def slots_of_take(action: Any, take: str, owner: Any = None) -> list[int]:
+    """List the slots of an Action in which a take was written, for a data-block or for any."""
     recorded = {
         int(entry.name.partition(" ")[0])
         for entry in action.voxrig.generated
-        if take in entry.holds and entry.holds[take].owner == owner.name_full
+        if take in entry.holds and (owner is None or entry.holds[take].owner == owner.name_full)
     }
     if compat.has_slots():
         return sorted({slot or _oldest_slot(action) for slot in recorded})

@@ -45,18 +45,28 @@ def list_strips(owner: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def find_home(owner: Any, take: str) -> Home | None:
-    """Find a take on a data-block: in the Action that it plays, in its NLA, or in an unused Action; None if it is nowhere."""
-    place = compat.place_of(owner)
-    if place is not None and place.slot in ledger.slots_of_take(place.action, take, owner):
-        return Home(place)
-    for track, strip in list_strips(owner):
-        place = compat.strip_place(strip)
-        if place is not None and place.slot in ledger.slots_of_take(place.action, take, owner):
-            return Home(place, track, strip)
+    """Find a take on a data-block: in the Action that it plays, in its NLA, or in an unused Action; None if it is nowhere.
+
+    What it plays may also have been written for another name, as of a data-block that was renamed or copied.
+    """
+    home = _played_home(owner, take, owner)
+    if home is not None:
+        return home
     for action in bpy.data.actions:
         slots = ledger.slots_of_take(action, take, owner)
         if slots and (compat.has_slots() or action.id_root == owner.id_type):
             return Home(Place(action, slots[0]))
+    return _played_home(owner, take, None)
+
+
+def _played_home(owner: Any, take: str, written_for: Any) -> Home | None:
+    place = compat.place_of(owner)
+    if place is not None and place.slot in ledger.slots_of_take(place.action, take, written_for):
+        return Home(place)
+    for track, strip in list_strips(owner):
+        place = compat.strip_place(strip)
+        if place is not None and place.slot in ledger.slots_of_take(place.action, take, written_for):
+            return Home(place, track, strip)
     return None
 
 

@@ -112,6 +112,9 @@ def write_take(
     output = output or Output()
     actions.check_writable(take.targets, output)
     owners = {target: rigs.resolve(target).owner for target in take.targets}
+    for place in map(output.find, set(owners.values())):
+        if place is not None:
+            ledger.follow_renames(place)
     if output.home and any(outputs.find_home(owner, output.home) for owner in set(owners.values())):
         output.notes += show_take(take.targets, output.home, mute_action=False)
     layered = [i for i, target in enumerate(take.targets) if output.is_layer(owners[target])]

@@ -78,6 +78,11 @@ def make_marks(content: bytes, count: int, taken: ArrayLike) -> NDArray[np.float
     return (np.arange(count, dtype=np.uint32) + np.uint32(_FIRST_MARK + start)).view(np.float32)
 
 
+def marks_in(rows: Rows) -> NDArray[np.float32]:
+    """Return the marks of rows, without those of keys that have none."""
+    return rows[rows[:, _MARK] != 0, _MARK]
+
+
 def pack_rows(rows: Rows, *, compress: bool = True) -> str:
     """Pack rows as text for a Blender property, which ``unpack_rows`` reverses exactly.
 

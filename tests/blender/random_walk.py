@@ -35,6 +35,8 @@ HANDLE_TYPES = ("FREE", "ALIGNED", "VECTOR", "AUTO", "AUTO_CLAMPED")
 # An F-Curve: its Action, the slot in it, data path and index. A key: its F-Curve and frame.
 CurveName = tuple[str, int, str, int]
 KeyName = tuple[CurveName, float]
+# A key beneath a take: its Action, what its F-Curve is for, and the key.
+Covered = tuple[str, str, bytes]
 
 
 class Loss(AssertionError):
@@ -67,24 +69,24 @@ def all_keys() -> dict[KeyName, bytes]:
     return {(name, frame): key for name, curve in all_curves().items() for frame, key in keys_of(curve).items()}
 
 
-def covered_keys(actions: Any = None) -> Counter[bytes]:
-    """The keys that are kept beneath takes, in all Actions or those given."""
+def covered_keys(actions: Any = None) -> Counter[Covered]:
+    """Return the keys that are kept beneath takes, in all Actions or those given."""
     from voxrig.animation.keys.stack import unpack_keys
 
-    found: Counter[bytes] = Counter()
+    found: Counter[Covered] = Counter()
     for action in bpy.data.actions if actions is None else actions:
         for entry in action.voxrig.generated:
             for held in entry.holds:
                 keys = unpack_keys(held.keys)
                 for name in ("select_control_point", "select_left_handle", "select_right_handle"):
                     keys[name] = False
-                found.update(key.tobytes() for key in keys)
+                found.update((action.name, control_of(entry.name), key.tobytes()) for key in keys)
     return found
 
 
-def control_of(name: CurveName) -> str:
-    """The control that an F-Curve is for, whatever it was renamed to."""
-    return next((channel for channel in CHANNELS if channel in name[2]), "bone")
+def control_of(path: str) -> str:
+    """Return the control that a data path is for, whatever it was renamed to."""
+    return next((channel for channel in CHANNELS if channel in path), "bone")
 
 
 def is_alike(one: Any, other: Any) -> bool:
@@ -148,10 +150,10 @@ class Walk:
         chosen.character, chosen.sound_file = face, str(self.voice)
         chosen.model, chosen.model_folder, chosen.live_update = "FOLDER", str(self.model_folder), False
         self.theirs: dict[KeyName, bytes] = {}
-        self.covered: Counter[bytes] = Counter()
+        self.covered: Counter[Covered] = Counter()
         self.log = []
         self.names: dict[str, str] = {}
-        self.history: list[tuple[dict[KeyName, bytes], Counter[bytes], dict[str, str]]] = []
+        self.history: list[tuple[dict[KeyName, bytes], Counter[Covered], dict[str, str]]] = []
         self.now = -1
         bpy.ops.ed.undo_push(message="Start")
         self.ours(bpy.ops.voxrig.animate_from_audio)
@@ -173,15 +175,15 @@ class Walk:
         from voxrig.animation.keys.stack import KEY
 
         for (name, frame), content in all_keys().items():
-            if (name, frame) not in self.theirs and not self.covered[content]:
+            if (name, frame) not in self.theirs and not self.covered[name[0], control_of(name[2]), content]:
                 mark = float(np.frombuffer(content, KEY)[0]["amplitude"])
-                self.made.setdefault((control_of(name), mark), set()).add(content)
+                self.made.setdefault((control_of(name[2]), mark), set()).add(content)
 
     def is_as_made(self, name: CurveName, content: bytes) -> bool:
         from voxrig.animation.keys.stack import KEY
 
         key = np.frombuffer(content, KEY)[0]
-        made = self.made.get((control_of(name), float(key["amplitude"])), ())
+        made = self.made.get((control_of(name[2]), float(key["amplitude"])), ())
         return any(is_alike(key, np.frombuffer(other, KEY)[0]) for other in made)
 
     # Checks
@@ -257,13 +259,13 @@ class Walk:
         present = all_keys()
         gone = [key for key, content in self.theirs.items() if present.get(key) != content]
         for key in gone:
-            self.covered[self.theirs.pop(key)] += 1
-        hidden = covered_keys()
-        back = self.covered - hidden
+            self.covered[key[0][0], control_of(key[0][2]), self.theirs.pop(key)] += 1
+        back = self.covered - covered_keys()
         for key, content in present.items():
-            if back[content] > 0 and key not in self.theirs:
-                back[content] -= 1
-                self.covered[content] -= 1
+            beneath = key[0][0], control_of(key[0][2]), content
+            if back[beneath] > 0 and key not in self.theirs:
+                back[beneath] -= 1
+                self.covered[beneath] -= 1
                 self.theirs[key] = content
         self.covered = +self.covered
         return True
@@ -374,13 +376,12 @@ class Walk:
         def change(_name: CurveName, curve: Any) -> dict[float, float | None]:
             key = self.random.choice(curve.keyframe_points)
             side = self.random.choice(["handle_left", "handle_right"])
-            if self.random.random() < 0.3:
-                key.handle_left_type = key.handle_right_type = "FREE"
-            if getattr(key, f"{side}_type") not in ("FREE", "ALIGNED"):
-                return {}
             x, y = getattr(key, side)[0] - key.co[0], getattr(key, side)[1] - key.co[1]
-            if abs(x) < 0.05:
+            frees = self.random.random() < 0.3
+            if abs(x) < 0.05 or not (frees or getattr(key, f"{side}_type") in ("FREE", "ALIGNED")):
                 return {}
+            if frees:
+                key.handle_left_type = key.handle_right_type = "FREE"
             by = self.random.choice([0.3, 0.7, 0.95, 1.1, 1.5])
             turn = self.random.choice([0.0, 0.0, -0.2, 0.05, 0.3])
             setattr(key, side, (key.co[0] + by * x, key.co[1] + by * y + turn))
@@ -511,7 +512,13 @@ class Walk:
         return ""
 
     def rename(self) -> str:
-        """Actions, the face, its mesh: nothing depends on them. Of bones and shape keys Voxrig says that they are gone."""
+        """Rename something, and repair the mapping half of the time. Until then Voxrig refuses what is gone from it."""
+        told = self.rename_something()
+        if told != "nothing" and self.random.random() < 0.5:
+            told += ", repaired" if self.ours(bpy.ops.voxrig.repair_links) else ", not repaired"
+        return told
+
+    def rename_something(self) -> str:
         what = self.random.choice(["action", "face", "mesh", "key", "bone", "rig", "block"])
         number = self.random.randint(1, 9)
         if what == "action":
@@ -524,6 +531,12 @@ class Walk:
                 ((action.name if name[0] == former else name[0], *name[1:]), frame): content
                 for (name, frame), content in self.theirs.items()
             }
+            self.covered = Counter(
+                {
+                    (action.name if name == former else name, control, content): count
+                    for (name, control, content), count in self.covered.items()
+                }
+            )
             return f"{former} -> {action.name}"
         if what in ("face", "mesh", "block", "rig"):
             blocks = {"face": self.face, "mesh": self.face.data, "block": self.face.data.shape_keys}

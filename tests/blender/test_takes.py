@@ -164,6 +164,26 @@ def test_a_key_inserted_between_generated_ones_claims_only_itself(
     assert animate(scene, face, voice, model_folder).kept_count == 1
 
 
+def test_renaming_shape_keys_and_data_blocks_turns_no_key_into_an_edit(
+    scene: Any, face: Any, voice: Path, model_folder: Path
+) -> None:
+    from voxrig.operators.mapping_check import repair_links
+    from voxrig.operators.takes import update_take
+
+    animate(scene, face, voice, model_folder)
+    keys = face.data.shape_keys
+    moved = edit_key(keys, "mouthPucker", 20, 0.95)
+    keys.name, face.name, face.data.name = "Renamed", "Hero", "Hero"
+    keys.key_blocks["mouthPucker"].name = "mouthPucker_new"
+    keys.key_blocks["jawOpen"].name = "JawOpen"
+    repair_links(face)
+    for _ in range(2):
+        take = update_take(scene, face)
+        assert take.kept_count == 1 and len(take.curves) == 4
+    assert moved in all_keys(keys)[path_of("mouthPucker_new")]
+    assert len(bpy.data.actions) == 1 and len(face.voxrig.takes) == 1 and face.voxrig.takes[0].is_shown
+
+
 def test_edited_keys_can_be_selected(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
     from voxrig.blender import compat
 
