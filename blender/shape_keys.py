@@ -22,16 +22,20 @@ def find_empty_keys(keys: Any) -> frozenset[str]:
     """Return the names of the shape keys of a Key data-block that move no point and that no driver reads."""
     points: dict[str, NDArray[np.float32]] = {}
 
+    # RNA reads the points of meshes about fifty times as fast this way; of curves and lattices it cannot.
+    name_of_points = "points" if isinstance(keys.user, bpy.types.Mesh) else "data"
+
     def read(block: Any) -> NDArray[np.float32]:
         if block.name not in points:
-            points[block.name] = np.empty(3 * len(block.data), np.float32)
-            block.data.foreach_get("co", points[block.name])
+            found = getattr(block, name_of_points)
+            points[block.name] = np.empty(3 * len(found), np.float32)
+            found.foreach_get("co", points[block.name])
         return points[block.name]
 
     basis = keys.reference_key
     if basis is None or not keys.use_relative:
         return frozenset()
-    size = float(np.ptp(read(basis).reshape(-1, 3), axis=0).max(initial=0.0)) if len(basis.data) else 0.0
+    size = float(np.ptp(read(basis).reshape(-1, 3), axis=0).max(initial=0.0)) if read(basis).size else 0.0
     empty: set[str] = set()
     for block in keys.key_blocks:
         if block == basis:
