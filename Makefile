@@ -121,15 +121,25 @@ life: .venv/.ready ## Blinks, gaze, brows, head and breath beside published band
 rigs-faces: .venv/.ready ## One sound on a shape-key face and on a generated Rigify face: scene and picture in build/rigs
 	$(PY) -m voxrig.tools.demo.rig_faces
 
-.PHONY: corpus train export scores learn roundtrip
+.PHONY: corpus lessons ear export-ear train export scores learn roundtrip
 corpus: .venv-training/.ready ## Training data: make corpus DATA=<folder>; cached in .cache/training, goes on where it stopped
 	@$(need_data)
 	$(TRAINING_PY) -m voxrig.training.corpora.prepare --data "$(DATA)"
 
-train: .venv-training/.ready ## Train the speech network on that data; goes on from its last checkpoint; with DATA=<folder> it is scored on the way
+lessons: .venv-training/.ready ## Half minutes of hard listening for Speech 2, heard once by Whisper: make lessons DATA=<folder>
+	@$(need_data)
+	$(TRAINING_PY) -m voxrig.training.speech.lessons --data "$(DATA)"
+
+ear: .venv-training/.ready ## Train Speech 2 on the lessons; goes on from its last checkpoint
+	$(TRAINING_PY) -m voxrig.training.speech.train_ear
+
+export-ear: .venv-training/.ready ## Write Speech 2 into models/speech
+	$(TRAINING_PY) -m voxrig.training.speech.export_ear
+
+train: .venv-training/.ready ## Train the small network (Speech 1 Fast) on that data; goes on from its last checkpoint; with DATA=<folder> it is scored on the way
 	$(TRAINING_PY) -m voxrig.training.speech.train $(if $(DATA),--data "$(DATA)")
 
-export: .venv-training/.ready ## Write what was trained into models/speech
+export: .venv-training/.ready ## Write the small network into models/speech_fast
 	$(TRAINING_PY) -m voxrig.training.speech.export
 
 scores: .venv-training/.ready ## Score the bundled model: make scores DATA=<folder of the development sets>

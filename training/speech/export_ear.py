@@ -13,6 +13,7 @@ import hashlib
 import json
 import subprocess
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,21 @@ from ..corpora.clips import load_corpus, training_record
 from .batches import learned_channels
 from .ear import AFTER, BEFORE, GRID, HEAD_REACH, EarNetwork
 from .expression_rules import ExpressionRules
-from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, RestRules
+from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, Prediction, RestRules
 from .train_ear import new_network
 
-CONTACT_THRESHOLD = (0.09, 0.06)
-CONTACT_CERTAIN = (0.46, 0.3)
+CONTACT_THRESHOLD = (0.05, 0.04)
+CONTACT_CERTAIN = (0.35, 0.2)
 """Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
-AMPLITUDE = {"opening": 1.0, "width": 1.0}
+APART_CENTIMETRES = 0.32
+"""The least gap of the lips in vowels and sounds of the tongue: a fourth of how far the tracked talker opens (p95)."""
+APART_LIKELY = (0.25, 0.5)
+VOWEL_DOUBT = 1.2
+"""As in ContactRules, chosen on training speakers (choose_contacts)."""
+AMPLITUDE = {"opening": 1.25, "width": 1.6}
 """Factors that restore the size of movements, which regression shrinks: chosen on the tracked talker's training clips."""
+STEADY = 2
+"""Number of times that the channels are averaged over three frames, before the rules act."""
 EFFORT_REACH = 50
 """Frames to both sides over which effort is averaged, where somebody speaks."""
 VERSION = "2.0.0"
@@ -52,8 +60,24 @@ _HALF_FROM = 1024
 """Arrays of this many numbers or more are kept in half precision."""
 
 
+def amplitude_gains(names: Sequence[str], amplitude: Mapping[str, float]) -> list[float]:
+    """Factor of every channel: jaw and lips that open by one, those that spread and round the mouth by the other."""
+    shape = ("mouthPucker", "mouthFunnel")
+    opening = {name for name in lips.GAP_CENTIMETRES if name not in shape}
+    width = {name for name in lips.WIDTH_CENTIMETRES if name not in opening}
+    return [amplitude["opening"] if name in opening else amplitude["width"] if name in width else 1.0 for name in names]
+
+
+def steady(channels: Tensor, times: int = STEADY) -> Tensor:
+    """Average ``[batch, frame, channel]`` over three frames, ``times`` times: a regression trembles, lips do not."""
+    value = channels.transpose(1, 2)
+    for _ in range(times):
+        value = functional.avg_pool1d(value, 3, stride=1, padding=1, count_include_pad=False)
+    return value.transpose(1, 2)
+
+
 class EarModel(nn.Module):
-    """The shipped model: ``waveform [1, samples]``, ``emotion [1, frame, emotion]`` -> channels, features, phones, effort."""
+    """What is shipped: ``waveform [1, samples]``, ``emotion [1, frame, emotion]`` -> channels, features, phones, effort."""
 
     def __init__(
         self,
@@ -67,14 +91,9 @@ class EarModel(nn.Module):
         learned = learned_channels()
         names = face_channel_names()
         mine = [names[column] for column in learned]
-        self.contacts = ContactRules(mine, threshold, certain)
+        self.contacts = ContactRules(mine, threshold, certain, APART_CENTIMETRES, APART_LIKELY, VOWEL_DOUBT)
         self.rest = RestRules([face_channels()[column].rest for column in learned])
-        amplitude = AMPLITUDE if amplitude is None else amplitude
-        gain = [
-            amplitude["opening"] if name in lips.GAP_CENTIMETRES and name not in ("mouthPucker", "mouthFunnel")
-            else amplitude["width"] if name in lips.WIDTH_CENTIMETRES else 1.0
-            for name in mine
-        ]  # fmt: skip
+        gain = amplitude_gains(mine, AMPLITUDE if amplitude is None else amplitude)
         self.register_buffer("gain", torch.tensor(gain))
         scatter = torch.zeros(len(learned), len(names))
         scatter[torch.arange(len(learned)), torch.tensor(learned)] = 1.0
@@ -83,22 +102,28 @@ class EarModel(nn.Module):
         self.register_buffer("maximum", torch.tensor([channel.maximum for channel in face_channels()]))
         self.expression = ExpressionRules()
         reach = self.network.context_seconds + self.contacts.context_seconds + self.rest.context_seconds
+        reach += STEADY / FRAME_RATE
         if max(reach * FRAME_RATE, EFFORT_REACH) > HEAD_REACH + 1e-6:
             raise ValueError(
                 f"heads and rules know {reach * FRAME_RATE:.0f} frames to each side, the windows allow {HEAD_REACH}"
             )
 
     def forward(self, waveform: Tensor, emotion: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        prediction, effort = self.network(waveform)
+        return self.shape(*self.network(waveform), waveform, emotion)
+
+    def shape(
+        self, prediction: Prediction, effort: Tensor, waveform: Tensor, emotion: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Apply the rules to what the network says."""
         phones = torch.softmax(prediction.phone_logits, dim=-1)
-        moved = self.contacts(prediction.channels * self.gain, prediction.contact_logits, phones)
+        moved = self.contacts(steady(prediction.channels) * self.gain, prediction.contact_logits, phones)
         neutral = self.rest(moved, phones) @ self.scatter
         neutral = torch.minimum(torch.maximum(neutral, self.minimum), self.maximum)
         channels = self.expression(neutral, emotion, waveform)
         return channels, prediction.features, phones, self.smooth(effort, 1.0 - phones[..., :1])
 
     def smooth(self, effort: Tensor, speech: Tensor) -> Tensor:
-        """Average effort over a second to each side where somebody speaks; 1 where nobody does."""
+        """Effort where somebody speaks, averaged over a second to each side; 1 where nobody does."""
 
         def mean(value: Tensor) -> Tensor:
             size = 2 * EFFORT_REACH + 1
@@ -108,7 +133,7 @@ class EarModel(nn.Module):
 
 
 def load_ear(checkpoint: Path, cache: Path) -> tuple[EarNetwork, dict[str, Any]]:
-    """Load the averaged network of a checkpoint or of its released weights, ready to run, and the file's other contents."""
+    """The averaged network of a checkpoint or of its released weights, ready to run, and the file's other contents."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     network = new_network(cache, state["width"])
     weights = {name: value.float() if value.is_floating_point() else value for name, value in state["average"].items()}
@@ -119,8 +144,7 @@ def load_ear(checkpoint: Path, cache: Path) -> tuple[EarNetwork, dict[str, Any]]
 
 
 def write_graph(model: EarModel, path: Path) -> None:
-    """Write the ONNX graph, its large arrays in half precision, with the small and deterministic output of TorchScript's
-    exporter."""
+    """Write the ONNX graph, its large arrays in half precision. TorchScript's exporter: small and deterministic."""
     import onnx
 
     frames = 50
@@ -159,7 +183,7 @@ def halve_weights(model: Any) -> None:
 def describe(
     network: EarNetwork, state: dict[str, Any], graph: Path, corpora: list[dict[str, Any]], scores: dict[str, Any]
 ) -> dict[str, Any]:
-    """Describe the model: all of model.json."""
+    """All of model.json."""
     folder = Path(__file__).parent
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=folder)
     return {
@@ -203,7 +227,7 @@ def export(checkpoint: Path, folder: Path, cache: Path, scores: dict[str, Any]) 
 
 
 def main() -> None:
-    """Run the command line."""
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
     parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/ear"))

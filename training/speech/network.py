@@ -184,8 +184,17 @@ class ContactRules(nn.Module):
     TEETH, PARTING, SEALING = 3, 5, 3
     """Frames: the most likely one of the first counts for teeth; the others are the lengths of Hann windows."""
 
-    def __init__(self, names: list[str], threshold: tuple[float, float], certain: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        names: list[str],
+        threshold: tuple[float, float],
+        certain: tuple[float, float],
+        apart_centimetres: float = APART_CENTIMETRES,
+        apart_likely: tuple[float, float] = APART_LIKELY,
+        vowel_doubt: float = VOWEL_DOUBT,
+    ) -> None:
         super().__init__()
+        self.apart_centimetres, self.apart_likely, self.vowel_doubt = apart_centimetres, apart_likely, vowel_doubt
 
         def column(values: dict[str, float] | np.ndarray) -> Tensor:
             if isinstance(values, dict):
@@ -230,7 +239,7 @@ class ContactRules(nn.Module):
             return functional.conv1d(value.transpose(1, 2), window, padding=window.shape[-1] // 2).transpose(1, 2)
 
         likely = torch.sigmoid(contact_logits)
-        seal_likely = likely[..., :1] - self.VOWEL_DOUBT * (phones @ self.vowels)
+        seal_likely = likely[..., :1] - self.vowel_doubt * (phones @ self.vowels)
         # Teeth meet the lip only for a moment. A seal spread like that would reach into its vowels (measured: twice the false
         # closures at the same recall).
         teeth_likely = likely[..., 1:].transpose(1, 2)
@@ -241,9 +250,9 @@ class ContactRules(nn.Module):
         lift = (self.lip_height - channels @ self.height).clamp(min=0.0) / self.height_per_close
         channels = channels + teeth * lift * self.close
 
-        begin, end = self.APART_LIKELY
+        begin, end = self.apart_likely
         apart = ((phones @ self.open_sounds - begin) / (end - begin)).clamp(0.0, 1.0) * (1.0 - sealed)
-        short = smooth((self.APART_CENTIMETRES * apart - channels @ self.gap).clamp(min=0.0), self.parting)
+        short = smooth((self.apart_centimetres * apart - channels @ self.gap).clamp(min=0.0), self.parting)
         channels = channels - short * (1.0 - teeth) / self.gap_per_close * self.close + short * teeth * self.upper_up
 
         channels = channels * (1.0 - sealed * (1.0 - self.sealed_keeps))
