@@ -77,7 +77,7 @@ def steady(channels: Tensor, times: int = STEADY) -> Tensor:
 
 
 class EarModel(nn.Module):
-    """What is shipped: ``waveform [1, samples]``, ``emotion [1, frame, emotion]`` -> channels, features, phones, effort."""
+    """The shipped model: ``waveform [1, samples]``, ``emotion [1, frame, emotion]`` -> channels, features, phones, effort."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class EarModel(nn.Module):
         return channels, prediction.features, phones, self.smooth(effort, 1.0 - phones[..., :1])
 
     def smooth(self, effort: Tensor, speech: Tensor) -> Tensor:
-        """Effort where somebody speaks, averaged over a second to each side; 1 where nobody does."""
+        """Average effort over a second to each side where somebody speaks; 1 where nobody does."""
 
         def mean(value: Tensor) -> Tensor:
             size = 2 * EFFORT_REACH + 1
@@ -133,7 +133,7 @@ class EarModel(nn.Module):
 
 
 def load_ear(checkpoint: Path, cache: Path) -> tuple[EarNetwork, dict[str, Any]]:
-    """The averaged network of a checkpoint or of its released weights, ready to run, and the file's other contents."""
+    """Load the averaged network of a checkpoint or of its released weights, ready to run, and the file's other contents."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     network = new_network(cache, state["width"])
     weights = {name: value.float() if value.is_floating_point() else value for name, value in state["average"].items()}
@@ -183,7 +183,7 @@ def halve_weights(model: Any) -> None:
 def describe(
     network: EarNetwork, state: dict[str, Any], graph: Path, corpora: list[dict[str, Any]], scores: dict[str, Any]
 ) -> dict[str, Any]:
-    """All of model.json."""
+    """Describe the model: all of model.json."""
     folder = Path(__file__).parent
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=folder)
     return {
@@ -227,7 +227,7 @@ def export(checkpoint: Path, folder: Path, cache: Path, scores: dict[str, Any]) 
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
     parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/ear"))
