@@ -19,7 +19,7 @@ from .audio import Waveform
 from .package import ModelPackage
 from .session import Session
 
-WINDOW_SECONDS = 30.0
+WINDOW_SECONDS = 60.0
 """New sound per run of the graph: long enough that the repeated context costs little, short enough to cancel soon."""
 
 

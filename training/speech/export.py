@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write a model package from a training run: ``python -m voxrig.training.speech.export --run DIR --output models/speech``.
+"""Write a model package from a training run: ``python -m voxrig.training.speech.export --run DIR --output models/speech_fast``.
 
 The graph is the averaged network with the contact, rest and expression rules in one; ``model.json`` describes it and
 keeps its training record. Exporting the same checkpoint twice yields the same bytes. ``--weights FILE`` also writes the
@@ -105,8 +105,8 @@ def export(checkpoint: Path, folder: Path, scores: dict[str, Any]) -> None:
     context = round(network.context_seconds + model.contacts.context_seconds + model.rest.context_seconds, 3)
     description = {
         "format": 1,
-        "name": "speech",
-        "title": "Speech 1",
+        "name": "speech_fast",
+        "title": "Speech 1 Fast",
         "version": VERSION,
         "licence": "CC-BY-4.0",
         "sample_rate": SAMPLE_RATE,
@@ -171,7 +171,7 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/speech"))
-    parser.add_argument("--output", type=Path, default=Path("models/speech"))
+    parser.add_argument("--output", type=Path, default=Path("models/speech_fast"))
     parser.add_argument("--scores", type=Path, help="the evaluation's JSON, for the training record")
     parser.add_argument("--weights", type=Path, help="also write the averaged weights here, in half precision")
     arguments = parser.parse_args()

@@ -36,12 +36,13 @@ from .train_ear import new_network
 CONTACT_THRESHOLD = (0.05, 0.04)
 CONTACT_CERTAIN = (0.35, 0.2)
 """Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
-APART_CENTIMETRES = 0.32
-"""The least gap of the lips in vowels and sounds of the tongue: a fourth of how far the tracked talker opens (p95)."""
+APART_CENTIMETRES = 0.4
+"""The least gap of the lips in vowels and sounds of the tongue: a third of the tracked talker's opening (p95)."""
 APART_LIKELY = (0.25, 0.5)
 VOWEL_DOUBT = 1.2
+PARTING = 9
 """As in ContactRules, chosen on training speakers (choose_contacts)."""
-AMPLITUDE = {"opening": 1.25, "width": 1.6}
+AMPLITUDE = {"opening": 1.15, "width": 1.7}
 """Factors that restore the size of movements, which regression shrinks: chosen on the tracked talker's training clips."""
 STEADY = 2
 """Number of times that the channels are averaged over three frames, before the rules act."""
@@ -91,7 +92,7 @@ class EarModel(nn.Module):
         learned = learned_channels()
         names = face_channel_names()
         mine = [names[column] for column in learned]
-        self.contacts = ContactRules(mine, threshold, certain, APART_CENTIMETRES, APART_LIKELY, VOWEL_DOUBT)
+        self.contacts = ContactRules(mine, threshold, certain, APART_CENTIMETRES, APART_LIKELY, VOWEL_DOUBT, PARTING)
         self.rest = RestRules([face_channels()[column].rest for column in learned])
         gain = amplitude_gains(mine, AMPLITUDE if amplitude is None else amplitude)
         self.register_buffer("gain", torch.tensor(gain))
