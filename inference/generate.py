@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..animation.curves import ChannelCurves
 from ..animation.face.effort import apply_effort
+from ..animation.face.expression import apply_expression, voice_energy
 from ..animation.face.phones import TimedPhone, decode_phones
 from ..errors import Cancelled, ModelError
 from .audio import Waveform
@@ -81,10 +82,13 @@ def generate_all(
     """Generate curves like :func:`generate_curves`, with all other outputs of the same run."""
     package = session.package
     others = {"keys": package.key_regions, "phones": package.phones, "effort": ("effort",) if package.has_effort else ()}
+    # Effort acts on the neutral face and emotions on the result; a graph that ends in their rules would reverse the two.
+    later = package.has_effort and package.expression_rules
+    weights = _emotion_weights(package, emotion, count_frames(waveform, package)) if later else None
     made = generate_outputs(
         session,
         waveform,
-        emotion,
+        None if later else emotion,
         outputs=("channels", *(output for output, names in others.items() if names)),
         window_seconds=window_seconds,
         on_progress=on_progress,
@@ -93,6 +97,10 @@ def generate_all(
     values = made["channels"]
     if package.has_effort:
         values = made["channels"] = apply_effort(values, package.channel_names, made["effort"][:, 0])
+    if weights is not None:
+        padded = np.pad(waveform.samples, (0, len(values) * package.hop - waveform.samples.size))
+        energy = voice_energy(padded, package.sample_rate, package.frame_rate)
+        values = made["channels"] = apply_expression(values, np.broadcast_to(weights, (len(values), weights.shape[1])), energy)
     minimum = np.array([channel.minimum for channel in package.channels], np.float32)
     maximum = np.array([channel.maximum for channel in package.channels], np.float32)
     np.clip(values, minimum, maximum, out=values)

@@ -105,7 +105,7 @@ def test_poses_are_keys_of_the_mouths_controls_that_move(demo: ChannelCurves) ->
     assert len(set(closures) & set(keyed["jawOpen"].frames.tolist())) > 0.9 * len(closures)
     # What is not of the mouth has no key because of them, and what rests has none either.
     assert not guards.events[:, sampled.names.index("browInnerUp")].any()
-    still = np.ptp(values, axis=0) < 0.01
+    still = np.ptp(values, axis=0) < 0.01 * ranges
     assert still.any() and not guards.events[:, still].any()
 
 

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...animation.face import lips
-from ...animation.face.channels import face_channel_names, face_channels
+from ...animation.face.articulation import APERTURE, default_rules
+from ...animation.face.channels import expand_sides, face_channel_names, face_channels
 from ...animation.face.expression import load_expressions
 from ...animation.face.phones import PHONES
 from ..corpora.clips import load_corpus, training_record
@@ -66,7 +67,16 @@ def amplitude_gains(names: Sequence[str], amplitude: Mapping[str, float]) -> lis
     shape = ("mouthPucker", "mouthFunnel")
     opening = {name for name in lips.GAP_CENTIMETRES if name not in shape}
     width = {name for name in lips.WIDTH_CENTIMETRES if name not in opening}
-    return [amplitude["opening"] if name in opening else amplitude["width"] if name in width else 1.0 for name in names]
+    moved = {name for group in default_rules().columns for column in group if column != APERTURE for name in sided(column)}
+    moved |= {"mouthClose"} | {name for name in names if name.startswith("viseme")}
+    factors = [amplitude["opening"] if name in opening else amplitude["width"] if name in width else 1.0 for name in names]
+    # What the rules never move is left at rest: the regression only trembles there.
+    return [factor if name in moved else 0.0 for name, factor in zip(names, factors, strict=True)]
+
+
+def sided(column: str) -> set[str]:
+    """Name the channels of a column of the rules, which is without side."""
+    return set(expand_sides({column: 0.0}, face_channel_names()))
 
 
 def steady(channels: Tensor, times: int = STEADY) -> Tensor:
