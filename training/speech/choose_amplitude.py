@@ -18,13 +18,14 @@ from ...animation.face import lips
 from ...animation.face.channels import face_channel_names
 from ..corpora.clips import load_corpus
 from .ear import AFTER, BEFORE
-from .export_ear import EarModel, load_ear
+from .export_ear import AMPLITUDE, EarModel, load_ear
 from .lessons import read_tracked
 from .network import HOP
 from .train_ear import TRACKED_CENTIMETRES
 
-FACTORS = ((1.0, 1.0), (1.2, 1.3), (1.3, 1.6), (1.4, 2.0))
-"""(opening, width) to try."""
+FACTORS = ((0.9, 0.9), (1.0, 1.0), (1.1, 1.2), (1.2, 1.4))
+"""What AMPLITUDE's factors for opening, and for the mouth's width, are multiplied by."""
+WIDTH = ("mouthFunnel", "mouthPucker", "mouthSmile", "mouthStretch")
 
 
 def main() -> None:
@@ -46,7 +47,8 @@ def main() -> None:
         with torch.no_grad():
             heard.append((clip, sound, network(sound)))
     for opening, width in FACTORS:
-        model = EarModel(network, amplitude={"opening": opening, "width": width}).eval()
+        tried = {name: factor * (width if name in WIDTH else opening) for name, factor in AMPLITUDE.items()}
+        model = EarModel(network, amplitude=tried).eval()
         gaps, tracked_gaps, widths, tracked_widths = [], [], 0.0, 0.0
         for clip, sound, said in heard:
             emotion = torch.zeros(1, sound.shape[1] // HOP, len(model.expression.rules.emotions))

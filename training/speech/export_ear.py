@@ -34,17 +34,26 @@ from .expression_rules import ExpressionRules
 from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, Prediction, RestRules
 from .train_ear import new_network
 
-CONTACT_THRESHOLD = (0.05, 0.04)
-CONTACT_CERTAIN = (0.35, 0.2)
+CONTACT_THRESHOLD = (0.05, 0.03)
+CONTACT_CERTAIN = (0.35, 0.14)
 """Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
-APART_CENTIMETRES = 0.4
+APART_CENTIMETRES = 0.42
 """The least gap of the lips in vowels and sounds of the tongue: a third of the tracked talker's opening (p95)."""
 APART_LIKELY = (0.25, 0.5)
 VOWEL_DOUBT = 1.2
 PARTING = 9
 """As in ContactRules, chosen on training speakers (choose_contacts)."""
-AMPLITUDE = {"opening": 1.15, "width": 1.7}
-"""Factors that restore the size of movements, which regression shrinks: chosen on the tracked talker's training clips."""
+AMPLITUDE = {
+    "opening": 1.05,
+    "jawOpen": 1.3,
+    "mouthFunnel": 0.7,
+    "mouthPucker": 1.3,
+    "mouthSmile": 1.25,
+    "mouthStretch": 1.9,
+}
+"""Factors that restore the size of movements, which regression shrinks: 'opening' for all that parts and closes the lips and is
+not named, the others by channel. Chosen on the tracked talker's training clips (choose_amplitude) and on training speakers
+against BlendVOCA's spread."""
 STEADY = 2
 """Number of times that the channels are averaged over three frames, before the rules act."""
 EFFORT_REACH = 50
@@ -63,13 +72,15 @@ _HALF_FROM = 1024
 
 
 def amplitude_gains(names: Sequence[str], amplitude: Mapping[str, float]) -> list[float]:
-    """Factor of every channel: jaw and lips that open by one, those that spread and round the mouth by the other."""
-    shape = ("mouthPucker", "mouthFunnel")
-    opening = {name for name in lips.GAP_CENTIMETRES if name not in shape}
-    width = {name for name in lips.WIDTH_CENTIMETRES if name not in opening}
+    """Return the factor of every channel: its own, that of all that parts the lips, or 1; 0 where the rules never move it."""
+    factors = [
+        amplitude.get(
+            name.removesuffix("Left").removesuffix("Right"), amplitude["opening"] if name in lips.GAP_CENTIMETRES else 1.0
+        )
+        for name in names
+    ]
     moved = {name for group in default_rules().columns for column in group if column != APERTURE for name in sided(column)}
     moved |= {"mouthClose"} | {name for name in names if name.startswith("viseme")}
-    factors = [amplitude["opening"] if name in opening else amplitude["width"] if name in width else 1.0 for name in names]
     # What the rules never move is left at rest: the regression only trembles there.
     return [factor if name in moved else 0.0 for name, factor in zip(names, factors, strict=True)]
 
