@@ -29,7 +29,7 @@ def _load_root_as_package() -> str:
 if __name__ == "__main__":
     package_name = __package__ or _load_root_as_package()
     try:
-        status = importlib.import_module(f"{package_name}.cli").main()
+        status = importlib.import_module(f"{package_name}.cli.main").main()
     except BaseException:
         # Blender as a module keeps a process alive whose main thread ended in an exception, and does so without a word.
         traceback.print_exc()

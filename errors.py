@@ -33,6 +33,10 @@ class RigError(VoxrigError):
     """A character, a mapping or one of its targets cannot be used."""
 
 
+class SettingError(VoxrigError):
+    """A setting has a value that it cannot have."""
+
+
 class InterchangeError(VoxrigError):
     """A curve file is damaged, of unknown format, or cannot be written."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import bpy
 
-from . import properties, translations
+from . import translations
 from .operators import (
     animate,
     calibrate,
@@ -35,6 +35,7 @@ from .panels import learn as learn_panel
 from .panels import main, waveform
 from .panels import mapping as mapping_panel
 from .panels import takes as takes_panel
+from .properties import registration as properties
 
 MODULES = (
     properties,
@@ -84,6 +85,6 @@ def unregister() -> None:
 
 def run_command(arguments: list[str]) -> int:
     """Run ``blender --command voxrig ...``: the command line, on the file that is open in Blender."""
-    from . import cli
+    from .cli import main as command_line
 
-    return cli.main(arguments)
+    return command_line.main(arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -43,16 +43,14 @@ class Performance:
     """An artist's settings; the defaults change nothing.
 
     Strengths scale the distance from rest: ``strength`` all channels, ``articulation`` jaw, lips and tongue (below 1 mumbles,
-    above 1 over-articulates), ``jaw_strength`` and ``lip_strength`` the jaw and lips regions (the two axes of JALI, 0..2),
-    ``region_strengths`` any region by name. ``smoothing_seconds`` is a half-life: a sample that far away counts half;
+    above 1 over-articulates), ``region_strengths`` any region by name (those of jaw and lips are the two axes of JALI, 0..2).
+    ``smoothing_seconds`` is a half-life: a sample that far away counts half;
     ``region_smoothing`` adds to it for a region. ``region_offsets`` move a region throughout (REGION_OFFSETS) and never open
     a seal. ``gains`` and ``offsets`` by channel name come last and are taken literally.
     """
 
     strength: float = 1.0
     articulation: float = 1.0
-    jaw_strength: float = 1.0
-    lip_strength: float = 1.0
     smoothing_seconds: float = 0.0
     region_strengths: Mapping[str, float] = field(default_factory=dict[str, float])
     region_smoothing: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -61,7 +59,7 @@ class Performance:
     offsets: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def __post_init__(self) -> None:
-        numbers = [self.strength, self.articulation, self.jaw_strength, self.lip_strength, self.smoothing_seconds]
+        numbers = [self.strength, self.articulation, self.smoothing_seconds]
         for table in (self.region_strengths, self.region_smoothing, self.region_offsets):
             numbers += table.values()
             unknown = sorted(set(table) - set(REGION_OFFSETS))
@@ -74,12 +72,17 @@ class Performance:
             if seconds < 0:
                 raise ValueError(f"smoothing of {seconds} s is negative")
 
+    def changes_nothing(self) -> bool:
+        """Return whether curves stay what they are."""
+        strengths = {region: strength for region, strength in self.region_strengths.items() if strength != 1.0}
+        return replace(self, region_strengths=strengths) == Performance()
+
     def region_strength(self, region: str) -> float:
         """Return the factor for channels of ``region``."""
-        named = {"jaw": self.jaw_strength, "lips": self.lip_strength}.get(region, 1.0)
+        strength = self.region_strengths.get(region, 1.0)
         if region in _ARTICULATORS:
-            named *= self.articulation
-        return self.strength * named * self.region_strengths.get(region, 1.0)
+            strength *= self.articulation
+        return self.strength * strength
 
 
 def apply_performance(
@@ -95,7 +98,7 @@ def apply_performance(
     are not 0. Where the lips were sealed before (``lips.sealed_frames``) strengths, smoothing and offsets of regions do not
     open them: 'mouthClose' is raised, or if it is missing 'jawOpen' lowered, by just the amount needed.
     """
-    if performance == Performance():
+    if performance.changes_nothing():
         return curves
     names = curves.names
     regions = ["jaw" if name in _FOLLOWS_JAW else channel_regions.get(name, "") for name in names]

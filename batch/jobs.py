@@ -26,7 +26,8 @@ from typing import Any, cast
 from ..errors import ModelError, VoxrigError
 from ..inference.package import find_model
 from ..storage.reading import check_ordinary_file, identities_of, is_storable, parse_json, read_text, refers_to_same_file
-from .columns import COLUMNS
+from ..takes.settings import Scope, TakeSettings, list_settings, parse_setting, scope_from_data, settings_from_data
+from .columns import COLUMNS, SETTING_COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".m4a", ".mp4", ".mov", ".mkv", ".webm")
@@ -35,29 +36,14 @@ SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".m4a", ".m
 _NUMBERS: dict[str, tuple[float, float]] = {
     "fps": (1.0, 1000.0),
     "start_frame": (-1048574.0, 1048574.0),
-    "key_step": (1, 1000),
-    "key_phase": (-1048574, 1048574),
-    "strength": (0.0, 4.0),
-    "jaw": (0.0, 4.0),
-    "lips": (0.0, 4.0),
-    "smoothing": (0.0, 1.0),
-    "density": (1, 7),
-    "lead": (-500.0, 500.0),
 }
-_WHOLE = ("density", "key_step", "key_phase")
 _PATHS = ("audio", "curves", "blend", "mapping", "output_blend", "output_curves", "output_film")
 _OUTPUTS = {
     "output_blend": (".blend",),
     "output_curves": (".csv", ".npz", ".json", ".tsv", ".xml", ".dat"),
     "output_film": (".mp4",),
 }
-_KEYS = ("SPARSE", "EVERY", "STEP", "POSES", "SHOW")
-_EMOTION_FADE = 4.0
-"""Frames over which an emotion that is given for a range comes and goes."""
 _FIELD = re.compile(r"\{([^{}]*)\}")
-
-Emotion = float | list[list[float]]
-"""One weight, or [frame, weight] points."""
 
 
 class JobsError(VoxrigError):
@@ -66,7 +52,10 @@ class JobsError(VoxrigError):
 
 @dataclass(frozen=True)
 class Line:
-    """One line to animate: all that a table can say of it, with absolute paths. ``problem`` says why it cannot be done."""
+    """One line to animate: all that a table can say of it, with absolute paths.
+
+    ``settings`` and ``scope`` hold the cells of settings as plain data by field name. ``problem`` says why it cannot be done.
+    """
 
     number: int
     audio: str = ""
@@ -76,23 +65,23 @@ class Line:
     character: str = ""
     mapping: str = ""
     model: str = ""
-    emotion: dict[str, Emotion] = field(default_factory=dict[str, Emotion])
     fps: float | None = None
     start_frame: float = 1.0
-    keys: str = "SPARSE"
-    key_step: int = 2
-    key_phase: int = 0
-    strength: float = 1.0
-    jaw: float = 1.0
-    lips: float = 1.0
-    smoothing: float = 0.0
-    density: int = 4
-    lead: float | None = None
     output_blend: str = ""
     output_curves: str = ""
     output_film: str = ""
     sheet: bool = False
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    scope: dict[str, Any] = field(default_factory=dict[str, Any])
     problem: str = ""
+
+    def make_settings(self, provider: str = "AUTO", threads: int | None = None) -> TakeSettings:
+        """Return the settings of its take. Raises VoxrigError."""
+        return settings_from_data(self.settings, lambda folder, _name: find_model(folder), provider, threads)
+
+    def make_scope(self) -> Scope:
+        """Return the scope of its take. Raises VoxrigError."""
+        return scope_from_data(self.scope)
 
     @property
     def name(self) -> str:
@@ -214,7 +203,10 @@ def _make_line(number: int, where: str, row: Mapping[str, Any]) -> Line:
     problems: list[str] = []
     for column, cell in row.items():
         try:
-            values[column] = _parse(column, cell)
+            if column in SETTING_COLUMNS:
+                _add_setting(values, column, cell)
+            else:
+                values[column] = _parse(column, cell)
         except ValueError as error:
             problems.append(f"{where}, {column}: {error}")
     if not values.get("audio") and not values.get("curves"):
@@ -233,6 +225,14 @@ def _make_line(number: int, where: str, row: Mapping[str, Any]) -> Line:
     return replace(line, problem="; ".join(problems))
 
 
+def _add_setting(values: dict[str, Any], column: str, cell: Any) -> None:
+    """Put a cell where the line keeps it. Raises ValueError."""
+    row, region = SETTING_COLUMNS[column]
+    kept = values.setdefault("settings" if row in list_settings() else "scope", {})
+    value = parse_setting(row, {region: cell} if region else cell)
+    kept[row.name] = {**kept.get(row.name, {}), **value} if row.regions else value
+
+
 def _contradictions(line: Line) -> Iterable[str]:
     if not line.outputs:
         yield "it has no output; give output_blend, output_curves or output_film"
@@ -242,14 +242,13 @@ def _contradictions(line: Line) -> Iterable[str]:
         yield "a .blend file, film or sheet needs a blend to start from"
     if line.output_blend and line.blend and refers_to_same_file(line.output_blend, line.blend):
         yield "output_blend is the blend itself; choose another name"
-    if not line.blend and line.fps is None and any(not isinstance(emotion, float) for emotion in line.emotion.values()):
+    moves = any(isinstance(emotion, list) for emotion in line.settings.get("emotion", {}).values())
+    if not line.blend and line.fps is None and moves:
         yield "an emotion on some frames needs the column fps"
 
 
 def _parse(column: str, cell: Any) -> Any:
     """A cell as a value of Line. Raises ValueError with what is wrong."""
-    if column == "emotion":
-        return parse_emotion(cell)
     if column == "sheet":
         text = str(cell).strip().lower()
         if text not in ("yes", "no", "true", "false", "1", "0"):
@@ -258,79 +257,21 @@ def _parse(column: str, cell: Any) -> Any:
     if column in _NUMBERS:
         least, most = _NUMBERS[column]
         number = _number(cell)
-        if not least <= number <= most or (column in _WHOLE and number != int(number)):
-            raise ValueError(f"'{cell}' is no {'whole ' if column in _WHOLE else ''}number from {least:g} to {most:g}")
+        if not least <= number <= most:
+            raise ValueError(f"'{cell}' is not a number from {least:g} to {most:g}")
         if column == "fps":
             from ..animation.interchange.timecode import exact_rate
 
             return exact_rate(number)
-        return int(number) if column in _WHOLE else number
+        return number
     if not isinstance(cell, str):
         raise ValueError(f"'{cell}' is not a text")
     if not is_storable(cell):
         raise ValueError("it holds a character that no name can have")
-    if column == "keys":
-        if cell.upper() not in _KEYS:
-            raise ValueError(f"'{cell}' is none of {', '.join(_KEYS).lower()}")
-        return cell.upper()
     endings = _OUTPUTS.get(column)
     if endings and Path(cell).suffix.lower() not in endings:
         raise ValueError(f"'{Path(cell).name}' does not end in {' or '.join(endings)}")
     return cell
-
-
-def parse_emotion(cell: Any) -> dict[str, Emotion]:
-    """Weights or points by emotion, from 'joy=0.5; anger=0.8@24-60' or, in JSON, {"joy": 0.5, "anger": [[20, 0], [24, 1]]}.
-
-    A weight on a range of frames comes and goes over four frames on either side. Raises ValueError.
-    """
-    found: dict[str, Emotion] = {}
-    if isinstance(cell, dict):
-        for name, value in cast("dict[str, Any]", cell).items():
-            if isinstance(value, list):
-                found[name] = _points(name, cast("list[Any]", value))
-            else:
-                found[name] = _weight(value)
-        return found
-    ranges: dict[str, list[tuple[float, float, float]]] = {}
-    for part in filter(None, (part.strip() for part in str(cell).split(";"))):
-        match = re.fullmatch(r"(\S+?)\s*=\s*([\d.]+)(?:\s*@\s*(-?[\d.]+)\s*-\s*(-?[\d.]+))?", part)
-        if match is None:
-            raise ValueError(f"'{part}' is not NAME=WEIGHT or NAME=WEIGHT@FIRST-LAST")
-        name, weight = match[1], _weight(match[2])
-        if match[3] is None:
-            if name in found or name in ranges:
-                raise ValueError(f"'{name}' is given twice")
-            found[name] = weight
-            continue
-        first, last = _number(match[3]), _number(match[4])
-        if not first <= last or name in found or any(first <= end and begin <= last for begin, end, _ in ranges.get(name, ())):
-            raise ValueError(f"'{part}' ends before it begins or lies on another one of '{name}'")
-        ranges.setdefault(name, []).append((first, last, weight))
-    for name, spans in ranges.items():
-        spans.sort()
-        points: list[list[float]] = []
-        for i, (first, last, weight) in enumerate(spans):
-            before = _EMOTION_FADE if i == 0 else min(_EMOTION_FADE, (first - spans[i - 1][1]) / 2)
-            after = _EMOTION_FADE if i == len(spans) - 1 else min(_EMOTION_FADE, (spans[i + 1][0] - last) / 2)
-            points += [[first - before, 0.0], [first, weight], [last, weight], [last + after, 0.0]]
-        found[name] = points
-    return found
-
-
-def _points(name: str, value: list[Any]) -> list[list[float]]:
-    pairs = [cast("list[Any]", point) for point in value if isinstance(point, list) and len(cast("list[Any]", point)) == 2]
-    frames = [_number(frame) for frame, _ in pairs]
-    if len(pairs) < max(1, len(value)) or not all(map(math.isfinite, frames)) or frames != sorted(frames):
-        raise ValueError(f"'{name}' is no list of [frame, weight] points, one after the other")
-    return [[frame, _weight(weight)] for frame, (_, weight) in zip(frames, pairs)]
-
-
-def _weight(value: Any) -> float:
-    weight = _number(value)
-    if not 0.0 <= weight <= 1.0:
-        raise ValueError(f"the weight {value} is not a number from 0 to 1")
-    return weight
 
 
 def _number(cell: Any) -> float:

@@ -9,14 +9,11 @@ from typing import Any
 
 import bpy
 
+from ..animation.keys.modes import OUTPUTS
 from ..animation.rig.mapping import Target
 from ..errors import RigError
 from . import compat, ledger
 from .compat import Place
-
-OUTPUTS = ("ACTION", "NEW_ACTION", "NEW_SLOT", "STRIP", "LAYER")
-"""Into the present Action; a new Action that is played instead; a new slot of the Action (4.4 and later); an NLA strip on a
-track of its own, below the Action; or the same as a layer that adds to all other animation."""
 
 _REST_NAME = "Voxrig Rest"
 

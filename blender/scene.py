@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 
 import bpy
+import numpy as np
 
 from ..errors import AudioError
 from . import compat
@@ -54,3 +55,14 @@ def sample_animated(scene: bpy.types.Scene, data_path: str, minimum: float, maxi
     first, last = fcurve.range()
     frames = range(math.floor(first), math.ceil(last) + 1)
     return tuple((float(frame), min(max(fcurve.evaluate(frame), minimum), maximum)) for frame in frames)
+
+
+def describe_animated(scene: bpy.types.Scene, data_path: str) -> tuple[float, ...]:
+    """Return frame and value of all keys of a property of the scene, () where it is not animated. Cheap enough to draw with."""
+    fcurves = compat.curves_of(scene)
+    fcurve = fcurves.find(data_path) if fcurves is not None else None
+    if fcurve is None or fcurve.mute:
+        return ()
+    points = np.empty(2 * len(fcurve.keyframe_points), np.float32)
+    fcurve.keyframe_points.foreach_get("co", points)
+    return tuple(points.tolist())

@@ -24,8 +24,8 @@ from ..animation.keys.artist_keys import (
     with_pin_frames,
     without_frames,
 )
-from ..animation.keys.guards import Guards
-from ..animation.keys.placing import Placing, place_keys
+from ..animation.keys.dense import DenseTake
+from ..animation.keys.placing import place_keys
 from ..animation.keys.reduction import KeyedCurve
 from ..animation.keys.stack import Hold, Keys, Version, claim, cut, empty_version, frames_inside, table_rows, withdraw
 from ..animation.rig.mapping import Target
@@ -63,20 +63,6 @@ class PresentKeys:
     def inside(self, first_frame: float, last_frame: float) -> NDArray[np.bool_]:
         """Mark the keys that a write to this range would replace."""
         return frames_inside(self.keys["co"][:, 0], first_frame, last_frame)
-
-
-@dataclass(frozen=True)
-class DenseTake:
-    """A take on every frame and as keys: ``frames`` float64 ``[time]``, ``values`` ``[time, target]``, and a tolerance for each
-    target."""
-
-    targets: tuple[Target, ...]
-    frames: NDArray[np.float64]
-    values: NDArray[np.float32]
-    tolerances: tuple[float, ...]
-    keyed: tuple[KeyedCurve, ...]
-    placing: Placing = Placing()
-    guards: Guards | None = None
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Curves from a file in place of a model: its content, described as a model describes its channels."""
+"""Read curves from a file in place of a model, and describe its channels as a model does."""
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,15 @@ from ..animation.curves import ChannelCurves
 from ..animation.face.channels import Channel, face_channels
 from ..animation.interchange import ImportedCurves, import_curves
 from ..errors import InterchangeError
-from .package import ModelPackage
 
 
 @dataclass(frozen=True)
 class Imported:
-    """The curves of a file, the package that represents it (with the file's channels), and notes on how it was read."""
+    """The curves of a file, its name, a description of each channel, and sentences on what was lost in reading."""
 
     curves: ChannelCurves
-    package: ModelPackage
+    title: str
+    channels: tuple[Channel, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -30,10 +31,10 @@ class Imported:
         return max(0.0, float(self.curves.seconds()[-1]))
 
 
-def read_imported(path: str | Path, package: ModelPackage) -> Imported:
-    """Read a file of curves in any of the known formats; ``package`` describes channels of the same names.
+def read_imported(path: str | Path, known_channels: Iterable[Channel] = ()) -> Imported:
+    """Read a file of curves in any of the known formats; ``known_channels`` describe channels of the same names.
 
-    A channel unknown to both it and the face model becomes a weight without a specific face part. Raises InterchangeError.
+    A channel that neither they nor the face model describe is a weight of no face part in particular. Raises InterchangeError.
     """
     path = Path(path)
     try:
@@ -41,11 +42,10 @@ def read_imported(path: str | Path, package: ModelPackage) -> Imported:
     except OSError as error:
         raise InterchangeError(f"{path} cannot be read ({error.strerror}); choose it again") from None
     imported = _import(path, status.st_mtime_ns, status.st_size)
-    known = {channel.name: channel for channel in (*face_channels(), *package.channels)}
+    known = {channel.name: channel for channel in (*face_channels(), *known_channels)}
     curves = imported.curves
     channels = tuple(known.get(name) or _describe(name, curves.values[:, column]) for column, name in enumerate(curves.names))
-    stands_for = replace(package, title=path.name, channels=channels, emotions=(), phones=(), expression_rules=False)
-    return Imported(curves, stands_for, imported.warnings)
+    return Imported(curves, path.name, channels, imported.warnings)
 
 
 @functools.lru_cache(maxsize=2)

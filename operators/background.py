@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import bpy
 
 from ..errors import Cancelled, VoxrigError
-from ..properties import Run, session
+from ..properties.session import Run, session
 from .base import VoxrigOperator, redraw_panel
 
 AnyJob = TypeVar("AnyJob")

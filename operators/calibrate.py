@@ -11,16 +11,9 @@ import bpy
 from ..animation.rig.mapping import Link, Target
 from ..blender import poses
 from ..errors import RigError
-from ..properties import (
-    character_settings,
-    check_editable,
-    chosen_model,
-    fill_link,
-    find_owner,
-    read_link,
-    scene_settings,
-    window_settings,
-)
+from ..properties.access import character_settings, scene_settings, window_settings
+from ..properties.links import check_editable, fill_link, find_owner, read_link
+from ..properties.models import chosen_model
 from .mapping import CharacterOperator, find_character
 
 

@@ -19,7 +19,8 @@ from ..errors import AudioError, RigError, ShowError
 from ..inference.audio import Waveform, read_sound
 from ..learning.page import write_report
 from ..learning.show import STILL_SHARE, Shot, read_shot, write_shot
-from ..properties import character_settings, read_link, scene_settings
+from ..properties.access import character_settings, scene_settings
+from ..properties.links import read_link
 from .base import VoxrigOperator
 from .mapping import find_character
 

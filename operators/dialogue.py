@@ -12,20 +12,15 @@ import bpy
 
 from ..blender import rigs, sounds
 from ..errors import AudioError, RigError, VoxrigError
-from ..properties import Run, character_settings, is_character, scene_settings, session
-from .animate import (
-    AnimateSettings,
-    CancelCheck,
-    Job,
-    Progress,
-    Scope,
-    SoundStrip,
-    Take,
-    compute,
-    gather,
-    gather_from_scene,
-    write,
-)
+from ..properties.access import character_settings, scene_settings
+from ..properties.scene import is_character
+from ..properties.session import Run, session
+from ..takes.job import Job, compute
+from ..takes.record import SoundStrip
+from ..takes.settings import Scope, TakeSettings
+from ..takes.shaping import Take
+from ..takes.sources import CancelCheck, Progress
+from .animate import gather, gather_from_scene, write
 from .background import BackgroundOperator, Work
 from .base import VoxrigOperator
 
@@ -62,7 +57,7 @@ def animate_dialogue(
     scene: bpy.types.Scene,
     speakers: Speakers,
     model_folder: str | Path,
-    settings: AnimateSettings | None = None,
+    settings: TakeSettings | None = None,
     on_progress: Progress | None = None,
     is_cancelled: CancelCheck | None = None,
     scope: Scope | None = None,
@@ -78,7 +73,7 @@ def animate_dialogue(
     script = _gather_lines(
         lines,
         lambda line: gather(
-            scene, line.character, SoundStrip(line.strip), model_folder, settings or AnimateSettings(), scope or Scope()
+            scene, line.character, SoundStrip(line.strip), model_folder, settings or TakeSettings(), scope or Scope()
         ),
     )
     return _write_script(scene, script, _compute_script(script, on_progress, is_cancelled))

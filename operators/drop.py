@@ -5,10 +5,13 @@ from typing import Any
 
 import bpy
 
-from ..properties import is_character, scene_settings
-from .animate import GeneratingOperator, Job, Take, gather_from_scene
+from ..properties.access import scene_settings
+from ..properties.scene import is_character
+from ..takes.job import Job
+from ..takes.record import SoundFile
+from ..takes.shaping import Take
+from .animate import GeneratingOperator, gather_from_scene
 from .redo import RedoSettings
-from .take_records import SoundFile
 
 # What libsndfile reads, and with Blender's own decoder behind it also what films are made of.
 SOUND_FILES = ".wav;.flac;.ogg;.opus;.mp3;.aif;.aiff;.m4a;.mp4;.mov"

@@ -12,7 +12,9 @@ import bpy
 
 from ..animation.face.emotions import EmotionPreset, bundled_emotion_presets, preset_from_json, preset_to_json
 from ..errors import VoxrigError
-from ..properties import PACKAGE, offer_emotions, scene_settings, session, shown_emotions
+from ..properties.access import PACKAGE, scene_settings
+from ..properties.models import offer_emotions, shown_emotions
+from ..properties.session import session
 from ..storage.reading import read_text
 from ..storage.writing import write_whole
 from .base import VoxrigOperator
@@ -60,14 +62,11 @@ def apply_emotion_preset(scene: bpy.types.Scene, name: str) -> None:
         raise VoxrigError(
             f"The model has none of the emotions of '{name}' ({', '.join(preset.weights)}); choose another preset"
         )
-    follow, session.on_emotion = session.on_emotion, None
-    try:
+    with session.hooks_paused():
         for slider in sliders:
             slider.weight = preset.weights.get(slider.name, 0.0)
-    finally:
-        session.on_emotion = follow
-    if follow is not None:
-        follow(scene)
+    if session.on_emotion is not None:
+        session.on_emotion(scene)
 
 
 def save_emotion_preset(scene: bpy.types.Scene, name: str) -> EmotionPreset:

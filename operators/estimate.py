@@ -7,9 +7,15 @@ from typing import Any
 import bpy
 
 from ..errors import VoxrigError
-from ..properties import Estimate, estimate_basis, scene_settings, session
-from .animate import GeneratingOperator, Job, Take, frame_range, gather_from_scene, recall, recall_take, why_not_animate
+from ..properties.access import scene_settings
+from ..properties.session import Estimate, session
+from ..properties.settings import estimate_basis
+from ..takes.hearing import recall
+from ..takes.job import Job, recall_take
+from ..takes.shaping import Take, frame_range
+from .animate import GeneratingOperator, gather_from_scene, why_not_animate
 from .base import redraw_panel
+from .later import Waiting
 
 # A longer take is estimated from its beginning, so that sliders stay quick.
 _SECONDS = 60.0
@@ -27,12 +33,12 @@ def estimate_keys(scene: bpy.types.Scene) -> str:
 
 
 def _shorten(job: Job) -> Job:
-    heard = recall(job)
+    heard = recall(job.parts[0].source)
     if heard is None:
         return job
-    first, last = frame_range(job, heard)
-    scope = replace(job.scope, first_frame=first, last_frame=min(last, first + round(_SECONDS * job.frames_per_second)))
-    return replace(job, scope=scope, others=tuple(replace(other, scope=scope) for other in job.others))
+    first, last = frame_range(heard, job.place, job.scope)
+    last = min(last, first + round(_SECONDS * job.place.frames_per_second))
+    return replace(job, scope=replace(job.scope, first_frame=first, last_frame=last))
 
 
 def refresh_estimate(scene: bpy.types.Scene) -> None:
@@ -44,25 +50,20 @@ def refresh_estimate(scene: bpy.types.Scene) -> None:
     session.estimate = Estimate(estimate_basis(scene), text)
 
 
-_waiting: list[str] = []
+def _refresh(scene: bpy.types.Scene) -> None:
+    refresh_estimate(scene)
+    redraw_panel(bpy.context)
+
+
+_waiting = Waiting(_refresh, _REST_SECONDS)
 
 
 def _refresh_later(scene: bpy.types.Scene) -> None:
-    """After a slider has moved: at once without a window, else when it rests."""
+    """Refresh after a slider has moved: at once without a window, else when it rests."""
     if bpy.app.background:
         refresh_estimate(scene)
-        return
-    if bpy.app.timers.is_registered(_refresh):
-        bpy.app.timers.unregister(_refresh)
-    _waiting[:] = [scene.name]
-    bpy.app.timers.register(_refresh, first_interval=_REST_SECONDS)
-
-
-def _refresh() -> None:
-    scene = bpy.data.scenes.get(_waiting[0])
-    if scene is not None:
-        refresh_estimate(scene)
-        redraw_panel(bpy.context)
+    else:
+        _waiting.call(scene)
 
 
 class VOXRIG_OT_estimate_keys(GeneratingOperator):
@@ -100,6 +101,5 @@ def register() -> None:
 def unregister() -> None:
     """Take back what ``register`` did, and the timer if it still waits."""
     session.on_estimate, session.estimate = None, None
-    if bpy.app.timers.is_registered(_refresh):
-        bpy.app.timers.unregister(_refresh)
+    _waiting.cancel()
     _unregister_classes()

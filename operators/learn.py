@@ -15,17 +15,10 @@ from ..inference.package import ModelPackage, load_package, read_description
 from ..inference.session import open_session
 from ..learning.fit import Fit, fit_show, write_fit
 from ..learning.show import read_show
-from ..properties import (
-    OTHER_FOLDER,
-    Run,
-    chosen_model,
-    default_model,
-    forget_models,
-    list_models,
-    own_models_folder,
-    preferences,
-    scene_settings,
-)
+from ..properties.access import preferences, scene_settings
+from ..properties.models import OTHER_FOLDER, chosen_model, default_model, forget_models, list_models, own_models_folder
+from ..properties.session import Run
+from ..takes.sources import describe_model
 from .background import BackgroundOperator, Work
 from .base import VoxrigOperator
 from .learned import list_names, map_learned
@@ -169,12 +162,12 @@ class VOXRIG_OT_check_learned(VoxrigOperator):
         model = chosen_model(settings)
         if model is None:
             raise ModelError("No model is chosen; choose one under Model")
-        package = read_description(model.folder)
-        mapping, missing = map_learned(settings.character, package)
+        learned = describe_model(read_description(model.folder))
+        mapping, missing = map_learned(settings.character, learned)
         if missing:
             self.report({"WARNING"}, f"'{settings.character.name}' lacks {len(missing)} controls: {list_names(missing)}")
         else:
-            self.report({"INFO"}, f"All {len(mapping.links)} controls of '{package.title}' are there")
+            self.report({"INFO"}, f"All {len(mapping.links)} controls of '{learned.title}' are there")
 
 
 class VOXRIG_OT_add_region_model(VoxrigOperator):

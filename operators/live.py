@@ -7,7 +7,7 @@ that saving, undo and redo finish it as well. For scripts without a window every
 where an emotion has changed that its graph alone knows how to show, and then in the background.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import bpy
@@ -15,44 +15,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..animation.curves import ChannelCurves
-from ..animation.face.expression import apply_expression
 from ..animation.rig.mapping import Mapping, apply_mapping
 from ..blender import scene as scenes
 from ..blender import sounds
 from ..blender.drafts import LiveTake
 from ..errors import Cancelled, VoxrigError
-from ..properties import active_take, chosen_model, scene_settings, session
-from .animate import (
-    Heard,
-    Job,
-    Take,
-    emotion_at,
-    find_strip,
-    find_tolerances,
-    frame_range,
-    has_emotion,
-    parts_of,
-    perform,
-    pin_reach,
-    read_animate_settings,
-    read_sound_choice,
-    recall,
-    recall_take,
-    sample_at_frames,
-    start_take,
-    write,
-)
+from ..properties.access import scene_settings
+from ..properties.models import chosen_model
+from ..properties.session import session
+from ..properties.settings import read_settings, read_sound_choice
+from ..properties.takes import active_take
+from ..takes.emotion import EmotionTrack, put_on
+from ..takes.hearing import recall
+from ..takes.job import Job, live_parts, recall_take
+from ..takes.record import SoundStrip, read_record
+from ..takes.settings import TakeSettings
+from ..takes.shaping import Place, Take, find_tolerances, frame_range, perform, sample_at_frames, shift_by_lead
+from ..takes.sources import Description, Heard
+from .animate import find_strip, pin_reach, start_take, write
 from .background import Work
 from .base import VoxrigOperator, redraw_panel
+from .later import QuietWork, Waiting
 from .preview_frame import refresh_look
-from .take_records import AnimateSettings, SoundStrip, read_record
 from .takes import gather_settings
 
 # A slider is at rest after so many seconds.
 _REST_SECONDS = 0.25
 # And an emotion for which the model has to run after these.
 _EMOTION_REST_SECONDS = 0.4
-_POLL_SECONDS = 0.1
 
 
 def gather_live(scene: bpy.types.Scene) -> Job | None:
@@ -68,7 +58,7 @@ def gather_live(scene: bpy.types.Scene) -> Job | None:
     record = read_record(stored.record)
     if record.sound != read_sound_choice(scene) or record.model_folder != model.folder:
         return None
-    return gather_settings(scene, settings.character, stored, record, read_animate_settings(scene))
+    return gather_settings(scene, settings.character, stored, record, read_settings(scene))
 
 
 def follow_sliders(scene: bpy.types.Scene) -> bool:
@@ -82,7 +72,7 @@ def follow_sliders(scene: bpy.types.Scene) -> bool:
             return refresh_look(scene)
         if bpy.app.background or not drag(scene):
             return place_anew(scene)
-        _call_later(_settle, _REST_SECONDS, scene)
+        _settling.call(scene)
     except VoxrigError as error:
         session.trouble = str(error)
     return True
@@ -109,9 +99,11 @@ class _Part:
     """What one model heard, at scene frames and before any slider."""
 
     heard: Heard
+    description: Description
     sampled: ChannelCurves
     energy: NDArray[np.float64] | None
     mapping: Mapping
+    place: Place
     felt: tuple[Any, ChannelCurves] | None = None
     """With the emotion last asked for, which most sliders leave as it is."""
 
@@ -139,7 +131,7 @@ def drag(scene: bpy.types.Scene) -> bool:
     VoxrigError.
     """
     basis = _basis(scene)
-    settings = read_animate_settings(scene)
+    settings = read_settings(scene)
     if not _drags or _drags[0].basis != basis:
         _drags.clear()
         opened = _open_drag(scene, basis)
@@ -178,17 +170,12 @@ def _basis(scene: bpy.types.Scene) -> tuple[Any, ...]:
     )
 
 
-def _fixed(settings: AnimateSettings, parts: list[_Part]) -> tuple[Any, ...]:
+def _fixed(settings: TakeSettings, parts: list[_Part]) -> tuple[Any, ...]:
     """The settings that moving keys cannot follow: where keys go, and emotions that only a model's graph can show."""
     placing = settings.density, settings.keys, settings.key_step, settings.key_phase, settings.lead_seconds
     if all(part.heard.energy is not None for part in parts):
         return placing
-    return *placing, _emotion_settings(settings)
-
-
-def _emotion_settings(settings: AnimateSettings) -> tuple[Any, ...]:
-    """All that the emotion over the frames depends on."""
-    return settings.emotion, settings.emotion_intensity, settings.emotion_first, settings.emotion_last, settings.emotion_fade
+    return *placing, *(EmotionTrack(settings, part.place.start_frame, part.place.frames_per_second).key() for part in parts)
 
 
 def _open_drag(scene: bpy.types.Scene, basis: tuple[Any, ...]) -> _Drag | None:
@@ -200,16 +187,14 @@ def _open_drag(scene: bpy.types.Scene, basis: tuple[Any, ...]) -> _Drag | None:
     targets: list[Any] = []
     tolerances: list[float] = []
     frames = np.zeros(0)
-    for part in parts_of(job):
-        heard = recall(part)
+    for part in live_parts(job):
+        heard = recall(part.source)
         if heard is None:
             return None
-        first, last = frame_range(part, heard)
+        first, last = frame_range(heard, job.place, job.scope)
         frames = np.arange(first, last + 1, dtype=np.float64)
-        curves = heard.curves
-        if job.settings.lead_seconds is not None:
-            curves = replace(curves, start_seconds=-job.settings.lead_seconds)
-        sampled = sample_at_frames(curves, part, first, last)
+        curves = shift_by_lead(heard.curves, job.settings)
+        sampled = sample_at_frames(curves, job.place, first, last)
         energy = None
         if heard.energy is not None:
             rows = (
@@ -220,51 +205,39 @@ def _open_drag(scene: bpy.types.Scene, basis: tuple[Any, ...]) -> _Drag | None:
         mapping = Mapping(links)
         chosen = apply_mapping(mapping, sampled).targets
         targets += chosen
-        tolerances += find_tolerances(part, heard.package, chosen)
-        parts.append(_Part(heard, sampled, energy, mapping))
-    keys = LiveTake(stored.mark, targets, frames, pin_reach(job.frames_per_second))
+        tolerances += find_tolerances(part, job.settings, chosen)
+        parts.append(_Part(heard, part.source.describe(), sampled, energy, mapping, job.place))
+    keys = LiveTake(stored.mark, targets, frames, pin_reach(job.place.frames_per_second))
     placed = _fixed(read_record(stored.record).settings, parts)
     return _Drag(basis, placed, parts, frames, np.array(tolerances), keys)
 
 
-def _sample(part: _Part, settings: AnimateSettings, frames: NDArray[np.float64]) -> NDArray[np.float32]:
+def _sample(part: _Part, settings: TakeSettings, frames: NDArray[np.float64]) -> NDArray[np.float32]:
     """What the targets of a part do with these settings, ``[frame, target]``.
 
     The sliders work on scene frames here, and on the model's own where keys are placed; the difference is in how fast
     movements are blended, and below what can be seen of a slider that moves.
     """
     curves = part.sampled
-    if part.energy is not None and has_emotion(settings):
-        emotion = _emotion_settings(settings)
+    track = EmotionTrack(settings, part.place.start_frame, part.place.frames_per_second)
+    if part.energy is not None and not track.is_neutral():
+        emotion = track.key()
         if part.felt is None or part.felt[0] != emotion:
-            weights = emotion_at(settings, part.heard.package, frames)
-            part.felt = emotion, curves.with_values(apply_expression(curves.values, weights, part.energy))
+            part.felt = emotion, put_on(curves, track.at(part.description.emotions, frames), part.energy)
         curves = part.felt[1]
-    return apply_mapping(part.mapping, perform(curves, settings, part.heard.package)).values
+    return apply_mapping(part.mapping, perform(curves, settings, part.description)).values
 
 
 # ---------------------------------------------------------------------------------------------------------------
 # Once it rests
 
 
-_waiting: dict[Any, str] = {}
-"""The scene, by name, that a timer's function is for."""
+def _settle(scene: bpy.types.Scene) -> None:
+    settle(scene)
+    redraw_panel(bpy.context)
 
 
-def _call_later(function: Any, seconds: float, scene: bpy.types.Scene) -> None:
-    """Call a timer's function after so many seconds without another call of this."""
-    if bpy.app.timers.is_registered(function):
-        bpy.app.timers.unregister(function)
-    _waiting[function] = scene.name
-    bpy.app.timers.register(function, first_interval=seconds)
-
-
-def _settle() -> None:
-    """A timer: the slider rests."""
-    scene = bpy.data.scenes.get(_waiting.pop(_settle, ""))
-    if scene is not None:
-        settle(scene)
-        redraw_panel(bpy.context)
+_settling = Waiting(_settle, _REST_SECONDS)
 
 
 def settle(scene: bpy.types.Scene) -> None:
@@ -294,56 +267,32 @@ def _settle_after_undo(*_arguments: Any) -> None:
             if bpy.app.background:
                 settle(scene)
             else:
-                _call_later(_settle, 0.0, scene)
+                _settling.call(scene, 0.0)
 
 
 # ---------------------------------------------------------------------------------------------------------------
 # Emotions
 
 
-_running: list[Work[Job, Take]] = []
-"""The work that brings a new emotion into the take, or none."""
-
-
 def follow_emotion(scene: bpy.types.Scene) -> None:
     """Let the take follow the emotion sliders: like any slider where emotions can be put on what was heard; else the model
     runs in the background once they rest. Scripts without a window call ``apply_settings`` for that."""
     if not follow_sliders(scene) and not bpy.app.background:
-        _call_later(_start_emotion, _EMOTION_REST_SECONDS, scene)
+        _emotion_work.call(scene)
 
 
-def _start_emotion() -> float | None:
-    if session.run is not None:
-        return _EMOTION_REST_SECONDS
-    name = _waiting.pop(_start_emotion, "")
-    scene = bpy.data.scenes.get(name)
-    if scene is None:
-        return None
+def _begin_emotion(scene: bpy.types.Scene) -> Work[Job, Take] | None:
     session.trouble = ""
     try:
         job = gather_live(scene)
     except VoxrigError as error:
         session.trouble = str(error)
         return None
-    if job is not None:
-        work = start_take(job)
-        session.run = work.state
-        work.start()
-        _running.append(work)
-        _waiting[_finish_emotion] = name
-        bpy.app.timers.register(_finish_emotion, first_interval=_POLL_SECONDS)
-    return None
+    return start_take(job) if job is not None else None
 
 
-def _finish_emotion() -> float | None:
+def _finish_emotion(scene: bpy.types.Scene | None, work: Work[Job, Take]) -> None:
     redraw_panel(bpy.context)
-    if not _running:
-        return None
-    if _running[0].is_alive():
-        return _POLL_SECONDS
-    work = _running.pop()
-    session.run = None
-    scene = bpy.data.scenes.get(_waiting.pop(_finish_emotion, ""))
     try:
         if scene is not None and session.is_looking:
             refresh_look(scene)
@@ -354,7 +303,10 @@ def _finish_emotion() -> float | None:
         session.trouble = str(error)
     except Cancelled:
         pass
-    return None
+
+
+_emotion_work = QuietWork(_begin_emotion, _finish_emotion, _EMOTION_REST_SECONDS, is_shown=True)
+"""The work that brings a new emotion into the take."""
 
 
 class VOXRIG_OT_add_channel(VoxrigOperator):
@@ -394,8 +346,6 @@ class VOXRIG_OT_remove_channel(VoxrigOperator):
 CLASSES = (VOXRIG_OT_add_channel, VOXRIG_OT_remove_channel)
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
 
-_TIMERS = (_settle, _start_emotion, _finish_emotion)
-
 
 def _handlers() -> list[tuple[Any, Any]]:
     handlers: Any = bpy.app.handlers
@@ -419,9 +369,7 @@ def unregister() -> None:
     session.on_slider = session.on_emotion = None
     for handlers, function in _handlers():
         handlers.remove(function)
-    for timer in _TIMERS:
-        if bpy.app.timers.is_registered(timer):
-            bpy.app.timers.unregister(timer)
-    _waiting.clear()
+    _settling.cancel()
+    _emotion_work.cancel()
     _drags.clear()
     _unregister_classes()

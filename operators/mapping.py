@@ -14,20 +14,13 @@ from ..animation.rig.recognition import UNSURE, choose_mouth
 from ..blender import rigs
 from ..blender.targets import limits_of, rest_of
 from ..errors import ModelError, RigError
-from ..inference.package import ModelPackage, read_description
-from ..properties import (
-    character_settings,
-    check_editable,
-    chosen_model,
-    fill_link,
-    find_owner,
-    forget_models,
-    read_mapping,
-    scene_settings,
-    store_mapping,
-)
+from ..inference.package import read_description
+from ..properties.access import character_settings, scene_settings
+from ..properties.links import check_editable, fill_link, find_owner, read_mapping, store_mapping
+from ..properties.models import chosen_model, forget_models
 from ..storage.reading import read_text
 from ..storage.writing import write_whole
+from ..takes.sources import Description, describe_model
 from .base import VoxrigOperator
 
 
@@ -37,25 +30,25 @@ def find_character(character_object: bpy.types.Object) -> rigs.Character:
     return replace(character, objects=tuple(item for item in character.objects if item.users_scene))
 
 
-def match_channels(character_object: bpy.types.Object, package: ModelPackage) -> rigs.Match:
+def match_channels(character_object: bpy.types.Object, source: Description) -> rigs.Match:
     """Links from the model's channels to the character's controls, on all its meshes and bones; unsure ones are off.
 
     A face has its shapes or its visemes driven, never both. Empty where nothing matches; raises RigError where the character
     cannot be used at all.
     """
-    names = [channel.name for channel in package.channels]
-    return rigs.match_channels(find_character(character_object), names, lambda found: choose_mouth(found, package.channels))
+    names = [channel.name for channel in source.channels]
+    return rigs.match_channels(find_character(character_object), names, lambda found: choose_mouth(found, source.channels))
 
 
 def match_character(scene: bpy.types.Scene) -> rigs.Match:
     """Match the scene's character with its model and store what was found. Raises RigError and ModelError, changing nothing."""
     settings = scene_settings(scene)
     character_object = _character(scene)
-    package = _package(scene)
-    match = match_channels(character_object, package)
+    source = _describe_chosen(scene)
+    match = match_channels(character_object, source)
     if not match.mapping.links:
         raise RigError(
-            f"'{character_object.name}' has no control that is named like a channel of '{package.title}'; "
+            f"'{character_object.name}' has no control that is named like a channel of '{source.title}'; "
             "add links by hand or choose another character"
         )
     store_mapping(settings.character, match.mapping)
@@ -93,11 +86,11 @@ def _character(scene: bpy.types.Scene) -> bpy.types.Object:
     return character_object
 
 
-def _package(scene: bpy.types.Scene) -> ModelPackage:
+def _describe_chosen(scene: bpy.types.Scene) -> Description:
     model = chosen_model(scene_settings(scene))
     if model is None:
         raise ModelError("No model is chosen; choose one under Model")
-    return read_description(model.folder)
+    return describe_model(read_description(model.folder))
 
 
 class CharacterOperator(VoxrigOperator):

@@ -15,16 +15,9 @@ from ..animation.rig.names import QUOTED, names_in_path, normalise_name
 from ..blender import poses
 from ..blender.targets import describe_target
 from ..errors import RigError
-from ..properties import (
-    character_settings,
-    check_editable,
-    chosen_model,
-    fill_link,
-    find_owner,
-    link_status,
-    relevant_channels,
-    scene_settings,
-)
+from ..properties.access import character_settings, scene_settings
+from ..properties.links import check_editable, fill_link, find_owner, link_status, relevant_channels
+from ..properties.models import chosen_model
 from .mapping import CharacterOperator, find_character
 
 # Names that have less in common than this (the share of equal letters, see difflib) are not offered for one another.

@@ -13,15 +13,8 @@ from ..animation.rig.names import mirror_name, normalise_name
 from ..blender import poses, rigs
 from ..blender.targets import describe_target, find_driver_source, limits_of, mirror_target, parse_data_path, rest_of
 from ..errors import RigError
-from ..properties import (
-    character_settings,
-    check_editable,
-    fill_link,
-    find_owner,
-    read_link,
-    relevant_channels,
-    scene_settings,
-)
+from ..properties.access import character_settings, scene_settings
+from ..properties.links import check_editable, fill_link, find_owner, read_link, relevant_channels
 from .mapping import CharacterOperator, LinkOperator
 
 

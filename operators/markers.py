@@ -12,7 +12,7 @@ from typing import Any
 
 import bpy
 
-from ..properties import scene_settings
+from ..properties.access import scene_settings
 from .base import VoxrigOperator
 
 _PREFIX = "v:"

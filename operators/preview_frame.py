@@ -8,19 +8,12 @@ import bpy
 from ..animation.rig.mapping import Target, apply_mapping
 from ..blender import poses
 from ..errors import RigError
-from ..properties import Run, scene_settings, session
-from .animate import (
-    Job,
-    compute,
-    feel,
-    gather_from_scene,
-    listen,
-    parts_of,
-    perform,
-    recall,
-    sample_at_frames,
-    why_not_animate,
-)
+from ..properties.access import scene_settings
+from ..properties.session import Run, session
+from ..takes.hearing import hear, recall
+from ..takes.job import Job, compute, live_parts
+from ..takes.shaping import perform, sample_at_frames, with_emotion
+from .animate import gather_from_scene, why_not_animate
 from .background import BackgroundOperator, Work
 from .base import redraw_panel
 
@@ -35,15 +28,15 @@ def look_at_frame(scene: bpy.types.Scene) -> None:
     ``poses.end_preview``. Raises VoxrigError, changing nothing.
     """
     job = gather_from_scene(scene)
-    for part in parts_of(job):
-        listen(part, lambda _fraction: None)
+    for part in live_parts(job):
+        hear(part.source, lambda _fraction: None)
     _show(job, scene.frame_current)
 
 
 def refresh_look(scene: bpy.types.Scene) -> bool:
     """Show the current frame with the sliders as they are now; False where a model would have to run. Raises VoxrigError."""
     job = gather_from_scene(scene)
-    if any(recall(part) is None for part in parts_of(job)):
+    if any(recall(part.source) is None for part in live_parts(job)):
         return False
     _show(job, scene.frame_current)
     return True
@@ -52,12 +45,14 @@ def refresh_look(scene: bpy.types.Scene) -> bool:
 def pose_at_frame(job: Job, frame: float) -> dict[Target, float]:
     """What the targets do at a scene frame, where this session knows what the models made of the sound."""
     pose: dict[Target, float] = {}
-    for part in parts_of(job):
-        heard = recall(part)
+    for part in live_parts(job):
+        heard = recall(part.source)
         if heard is None:
             raise RigError("The sound has changed meanwhile; look at the frame again")
-        curves = perform(feel(heard, part), job.settings, heard.package)
-        shown = apply_mapping(part.mapping, sample_at_frames(curves, part, round(frame) - _AROUND, round(frame) + _AROUND))
+        description = part.source.describe()
+        curves = perform(with_emotion(heard, description, job.emotion), job.settings, description)
+        sampled = sample_at_frames(curves, job.place, round(frame) - _AROUND, round(frame) + _AROUND)
+        shown = apply_mapping(part.mapping, sampled)
         values = zip(shown.targets, shown.values[_AROUND].tolist())
         pose.update((target, value) for target, value in values if part.targets is None or target in part.targets)
     return pose

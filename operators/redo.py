@@ -8,23 +8,18 @@ from typing import Any
 import bpy
 
 from ..errors import VoxrigError
-from ..properties import VOXRIG_PG_scene, scene_settings, session
+from ..properties.access import scene_settings
+from ..properties.scene import VOXRIG_PG_scene
+from ..properties.session import session
+from ..properties.settings import TakeProperties
+from ..takes.settings import Scope, list_settings
 
-SLIDERS = (
-    "strength",
-    "jaw_strength",
-    "lips_strength",
-    "smoothing",
-    "lead",
-    "keys",
-    "density",
-    "key_step",
-    "key_phase",
-    "replace_edited",
-)
+_ROWS = [row for row in (*list_settings(), *list_settings(Scope)) if row.redo]
+# Face parts have sliders in the Redo panel where they have an option of their own.
+SLIDERS = tuple(name for row in _ROWS for name in row.panel_names() if not row.regions or name.split("_")[0] in row.shortcuts)
 """Settings of the scene that every take depends on and that are worth a second try right after it."""
 
-_KEYS_ONLY = {"density": "SPARSE", "key_step": "STEP", "key_phase": "STEP"}
+_KEYS_ONLY = {row.panel: row.only_for for row in _ROWS if row.only_for}
 # Not shown, but moved by 'lead'.
 _BEHIND = ("own_lead", "has_own_lead")
 
@@ -33,7 +28,7 @@ def as_operator_properties(names: tuple[str, ...]) -> dict[str, Any]:
     """Annotations for an operator: the scene's properties of these names, without what hangs on the scene."""
     found: dict[str, Any] = {}
     for name in names:
-        stored: Any = VOXRIG_PG_scene.__annotations__[name]
+        stored: Any = {**TakeProperties.__annotations__, **VOXRIG_PG_scene.__annotations__}[name]
         keywords = {key: value for key, value in stored.keywords.items() if key not in ("get", "set", "update")}
         # A setting that was made for one take is not the start of the next one: the scene's is.
         keywords["options"] = {"SKIP_SAVE"} | (keywords.get("options", set()) & {"ENUM_FLAG"})
@@ -73,18 +68,16 @@ class RedoSettings:
         settings: Any = scene_settings(scene)
         before = {name: getattr(settings, name) for name in (*self.redo, *_BEHIND)}
         # The take before this one must not follow the sliders to where they are set here.
-        follow, session.on_slider = session.on_slider, None
-        try:
-            for name in self.redo:
-                if self.properties.is_property_set(name) and getattr(self, name) != before[name]:
-                    setattr(settings, name, getattr(self, name))
-            yield
-        except VoxrigError:
-            for name, value in before.items():
-                setattr(settings, name, value)
-            raise
-        finally:
-            session.on_slider = follow
+        with session.hooks_paused():
+            try:
+                for name in self.redo:
+                    if self.properties.is_property_set(name) and getattr(self, name) != before[name]:
+                        setattr(settings, name, getattr(self, name))
+                yield
+            except VoxrigError:
+                for name, value in before.items():
+                    setattr(settings, name, value)
+                raise
 
     def draw(self: Any, context: Any) -> None:
         """Draw the settings that count for the kind of keys that is chosen."""

@@ -12,37 +12,26 @@ from ..animation.rig.mapping import Mapping
 from ..blender import rigs, takes
 from ..blender.compare import show_take
 from ..errors import ModelError, RigError
-from ..properties import (
-    VOXRIG_PG_take,
-    active_take,
-    character_settings,
-    chosen_model,
-    preferences,
-    read_mapping,
-    scene_settings,
-)
-from .animate import (
-    CancelCheck,
-    GeneratingOperator,
-    Job,
-    Progress,
-    Take,
-    compute,
-    gather,
-    mark_shown,
-    read_animate_settings,
-    write,
-)
+from ..properties.access import character_settings, preferences, scene_settings
+from ..properties.links import read_mapping
+from ..properties.models import chosen_model
+from ..properties.settings import read_settings
+from ..properties.takes import VOXRIG_PG_take, active_take
+from ..takes.job import Job, compute
+from ..takes.record import TakeRecord, read_record
+from ..takes.settings import Scope, TakeSettings
+from ..takes.shaping import Take
+from ..takes.sources import CancelCheck, Progress
+from .animate import GeneratingOperator, gather, mark_shown, write
 from .base import VoxrigOperator
 from .redo import SLIDERS, RedoSettings, as_operator_properties
-from .take_records import AnimateSettings, Scope, SoundStrip, TakeRecord, read_record
 
 
 def retake(
     scene: bpy.types.Scene,
     character_object: bpy.types.Object,
     scope: Scope,
-    settings: AnimateSettings | None = None,
+    settings: TakeSettings | None = None,
     take_name: str = "",
     on_progress: Progress | None = None,
     is_cancelled: CancelCheck | None = None,
@@ -68,7 +57,7 @@ def _gather_retake(
     record: TakeRecord,
     scope: Scope,
     model_folder: Path,
-    settings: AnimateSettings,
+    settings: TakeSettings,
 ) -> Job:
     """A new take of the same sound in the place of a stored one."""
     scope = replace(scope, output=record.scope.output)
@@ -109,7 +98,7 @@ def compare_take(character_object: bpy.types.Object, take_name: str = "") -> tup
 def apply_settings(
     scene: bpy.types.Scene,
     character_object: bpy.types.Object,
-    settings: AnimateSettings,
+    settings: TakeSettings,
     take_name: str = "",
     on_progress: Progress | None = None,
     is_cancelled: CancelCheck | None = None,
@@ -129,7 +118,7 @@ def gather_settings(
     character_object: bpy.types.Object,
     stored: VOXRIG_PG_take,
     record: TakeRecord,
-    settings: AnimateSettings,
+    settings: TakeSettings,
 ) -> Job:
     """What to compute to give a stored take other settings. Raises VoxrigError."""
     mapping = _mapping_of(record, character_object)
@@ -159,8 +148,7 @@ def warn_of_changes(take: Take, record: TakeRecord) -> Take:
     """The take with a warning where its sound is no longer the one that the stored take was made from."""
     if take.sound_hash == record.sound_hash:
         return take
-    name = record.sound.name if isinstance(record.sound, SoundStrip) else record.sound.path
-    return replace(take, warnings=(*take.warnings, f"The sound '{name}' has changed since this take was made"))
+    return replace(take, warnings=(*take.warnings, f"The sound '{record.sound.label}' has changed since this take was made"))
 
 
 def find_take(character_object: bpy.types.Object, name: str = "") -> VOXRIG_PG_take:
@@ -172,7 +160,7 @@ def find_take(character_object: bpy.types.Object, name: str = "") -> VOXRIG_PG_t
     return stored
 
 
-def _on_this_machine(settings: AnimateSettings) -> AnimateSettings:
+def _on_this_machine(settings: TakeSettings) -> TakeSettings:
     """Stored settings with today's place to compute."""
     chosen = preferences()
     return replace(settings, provider=chosen.provider, threads=chosen.threads)
@@ -240,7 +228,7 @@ class VOXRIG_OT_retake(RedoSettings, GeneratingOperator):
             settings.retake_fade,
             settings.replace_edited,
         )
-        sliders = read_animate_settings(scene)
+        sliders = read_settings(scene)
         return _gather_retake(scene, settings.character, stored, read_record(stored.record), scope, model.folder, sliders)
 
 

@@ -16,7 +16,10 @@ from ..animation.rig.mapping import Mapping, apply_mapping
 from ..blender import poses, rigs, sweeps
 from ..blender.actions import WriteReport
 from ..errors import RigError
-from ..properties import active_mapping, chosen_model, preview_channel, scene_settings, session
+from ..properties.access import scene_settings
+from ..properties.links import active_mapping, preview_channel
+from ..properties.models import chosen_model
+from ..properties.session import session
 from .base import VoxrigOperator, redraw_panel
 from .mapping import CharacterOperator
 

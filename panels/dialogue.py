@@ -5,7 +5,7 @@ from typing import Any
 
 import bpy
 
-from ..properties import scene_settings
+from ..properties.access import scene_settings
 from .main import VoxrigList, VoxrigPanel, iface
 
 

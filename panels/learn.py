@@ -5,7 +5,9 @@ from typing import Any
 
 import bpy
 
-from ..properties import chosen_model, scene_settings, session
+from ..properties.access import scene_settings
+from ..properties.models import chosen_model
+from ..properties.session import session
 from .main import VoxrigPanel, iface
 
 

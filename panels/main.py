@@ -7,19 +7,12 @@ from typing import Any
 import bpy
 
 from ..animation.face.channels import REGIONS
-from ..properties import (
-    OTHER_FOLDER,
-    REGION_STRENGTHS,
-    active_take,
-    character_settings,
-    chosen_model,
-    count_mapped,
-    scene_settings,
-    session,
-    shown_emotions,
-    shown_estimate,
-    shown_provider,
-)
+from ..properties.access import character_settings, scene_settings
+from ..properties.links import count_mapped
+from ..properties.models import OTHER_FOLDER, chosen_model, shown_emotions, shown_provider
+from ..properties.session import session
+from ..properties.settings import REGION_STRENGTHS, shown_estimate
+from ..properties.takes import active_take
 
 # The stubs of Blender's API lack its return value.
 iface: Callable[[str], str] = bpy.app.translations.pgettext_iface  # pyright: ignore[reportAssignmentType]

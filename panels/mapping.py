@@ -8,17 +8,11 @@ from typing import Any
 import bpy
 
 from ..blender.sweeps import is_sweep_keyed
-from ..properties import (
-    REGION_STRENGTHS,
-    STATUSES,
-    character_settings,
-    chosen_model,
-    count_mapped,
-    link_status,
-    scene_settings,
-    session,
-    window_settings,
-)
+from ..properties.access import character_settings, scene_settings, window_settings
+from ..properties.links import STATUSES, count_mapped, link_status
+from ..properties.models import chosen_model
+from ..properties.session import session
+from ..properties.settings import REGION_STRENGTHS
 from .main import VoxrigList, VoxrigPanel, iface
 
 _REGIONS = ("jaw", "lips", *REGION_STRENGTHS)

@@ -5,7 +5,8 @@ from typing import Any
 
 import bpy
 
-from ..properties import active_take, character_settings, scene_settings
+from ..properties.access import character_settings, scene_settings
+from ..properties.takes import active_take
 from .main import VoxrigList, VoxrigPanel
 
 

@@ -16,7 +16,9 @@ import numpy as np
 from gpu_extras.batch import batch_for_shader
 
 from ..animation.overview import Overview, Track
-from ..properties import active_take, scene_settings, session
+from ..properties.access import scene_settings
+from ..properties.session import session
+from ..properties.takes import active_take
 from .main import iface
 
 HEIGHT = 64

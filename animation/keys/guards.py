@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..curves import ChannelCurves
-from ..face.lips import GAP_CENTIMETRES, seal_limit, sealed_frames, signed_lip_gap
+from ..face.lips import GAP_CENTIMETRES, seal_limit, signed_lip_gap
+from ..face.mouth_events import find_closures
 from ..rig.mapping import Mapping, Target
+from .events import Event
 
-MOUTH_REGIONS = ("jaw", "lips")
 # A control that moves less than this share of its range around a pose does not take part in it.
 _STILL = 0.01
 _NEAR_SECONDS = 0.1
@@ -55,42 +56,44 @@ def guard_poses(
     ranges: ArrayLike,
     sampled: ChannelCurves,
     *,
-    mouth: Collection[str],
-    poses: ArrayLike,
+    events: Sequence[Event],
+    frames: ArrayLike,
 ) -> Guards:
     """Find the guards of targets ``values`` ``[time, target]`` that a mapping makes from channels ``sampled`` on the same
     frames.
 
-    ``poses`` are rows of closures and of the apexes of vowels: there, every control that is driven by channels of the
-    ``mouth`` and moves around that time by a hundredth of its ``ranges`` ``[target]`` gets a key. Where the lips are
-    sealed, the controls may together stray so little that the gap between the lips (animation/face/lips.py) stays below the
-    limit of a seal; that margin is divided by how far each control moves over the take.
+    On the frames of ``events``, which are among ``frames`` ``[time]``, every control that the event's channels drive, and that
+    moves about then by a hundredth of its ``ranges`` ``[target]``, has a key. Where the lips are sealed, the controls may
+    together stray so little that the gap between the lips (animation/face/lips.py) stays below the limit of a seal; that
+    margin is divided by how far each control moves over the take.
     """
-    events = np.zeros(values.shape, bool)
+    keyed = np.zeros(values.shape, bool)
     limits = np.full(values.shape, np.inf, np.float32)
     place = {target: column for column, target in enumerate(targets)}
     opening = np.zeros(len(targets))  # centimetres of gap per unit of a target
-    of_mouth = np.zeros(len(targets), bool)
+    takes_part = np.zeros((len(events), len(targets)), bool)
     for link in mapping.links:
         column = place.get(link.target)
         if column is None or not link.enabled or not link.gain or link.channel not in sampled.names:
             continue
-        of_mouth[column] |= link.channel in mouth
+        takes_part[:, column] |= np.array([link.channel in event.channels for event in events], bool)
         # At its flattest, an eased link is 4 ** -|ease| as steep as a straight one.
         centimetres = abs(GAP_CENTIMETRES.get(link.channel, 0.0) / link.gain) * 4.0 ** abs(link.ease)
         opening[column] = max(opening[column], centimetres)
     near = max(2, round(_NEAR_SECONDS * sampled.frame_rate))
-    for row in np.asarray(poses, np.int64).tolist():
-        around = values[max(row - near, 0) : row + near + 1]
-        events[row] = of_mouth & (np.ptp(around, axis=0) > _STILL * np.asarray(ranges))
+    for event, controls in zip(events, takes_part):
+        for row in np.searchsorted(np.asarray(frames, np.float64), event.frames).tolist():
+            around = values[max(row - near, 0) : row + near + 1]
+            keyed[row] |= controls & (np.ptp(around, axis=0) > _STILL * np.asarray(ranges))
     movement = np.ptp(values, axis=0) if len(values) else np.zeros(len(targets))
     total = float(opening @ movement)
-    if total > 0 and "jawOpen" in sampled.names:
-        sealed = np.flatnonzero(sealed_frames(sampled.values, sampled.names))
+    closures = find_closures(sampled)
+    if total > 0 and closures is not None:
+        sealed = np.flatnonzero(closures)
         room = seal_limit(sampled.values, sampled.names) - signed_lip_gap(sampled.values[sealed], sampled.names)
         share = np.maximum(room, 0.0) / total
         moving = np.flatnonzero(opening * movement > 0)
         rows = np.ix_(sealed, moving)
-        events[rows] |= (share < _EXACT)[:, None]
+        keyed[rows] |= (share < _EXACT)[:, None]
         limits[rows] = np.maximum(share, _EXACT)[:, None] * movement[moving]
-    return Guards(events, limits)
+    return Guards(keyed, limits)

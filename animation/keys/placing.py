@@ -10,36 +10,31 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .artist_keys import BEZIER, CONSTANT
+from .events import BREAKDOWN, EXTREME, Event, frames_of, stretches
 from .guards import Guards
+from .modes import DEFAULT_DENSITY, DENSITIES, MODES
 from .reduction import STEP_SHARE, KeyedCurve, reduce_to_keys
 
-MODES = ("SPARSE", "EVERY", "STEP", "POSES", "SHOW")
-DENSITIES = range(1, 8)
-"""Steps of the density slider, from fewest keys to most."""
-DEFAULT_DENSITY = 4
 # How far curves may stray at the lowest density, as a share of a channel's range; at 7 it is a hundredth of that.
 _COARSEST = 0.1
-# A jaw that opens less than this share of its largest opening beyond its surroundings needs no pose of its own.
-_APEX_SHARE = 0.15
 
 
 @dataclass(frozen=True)
 class Placing:
     """How keys are placed.
 
-    'SPARSE' sets as few as ``density`` (one of DENSITIES) allows, 'EVERY' one on each frame, 'STEP' one on every
-    ``step``-th frame counted from ``phase`` (on twos: step 2), 'POSES' holds the face from one of the ``extremes``
-    (closures) and ``breakdowns`` (apexes of vowels) to the next; keys on these frames get the key types of the dope sheet.
-    Keys of 'STEP' that are ``is_held`` keep their value until the next one. 'SHOW' sets them on the frames ``proposed`` by
-    a learned model, where its show's animators would. Raises ValueError for another mode, density or step.
+    'SPARSE' sets as few as ``density`` (one of DENSITIES) allows, 'EVERY' one on each frame, 'STEP' one on every ``step``-th
+    frame counted from ``phase`` (on twos: step 2), 'POSES' holds the face from one of the ``events`` to the next; keys on the
+    frames of events show in the Dope Sheet with the events' key types. Keys of 'STEP'
+    that are ``is_held`` keep their value until the next one. 'SHOW' sets them on the frames ``proposed`` by a learned model,
+    where its show's animators would. Raises ValueError for another mode, density or step.
     """
 
     mode: str = "SPARSE"
     density: int = DEFAULT_DENSITY
     step: int = 2
     phase: int = 0
-    extremes: tuple[float, ...] = ()
-    breakdowns: tuple[float, ...] = ()
+    events: tuple[Event, ...] = ()
     is_held: bool = False
     proposed: tuple[float, ...] = ()
 
@@ -50,6 +45,16 @@ class Placing:
             raise ValueError(f"a density of {self.density} is not one of {DENSITIES[0]} to {DENSITIES[-1]}")
         if self.step < 1:
             raise ValueError(f"a step of {self.step} frames is not positive")
+
+    @property
+    def extremes(self) -> tuple[float, ...]:
+        """The frames of events that are extremes, such as closures."""
+        return frames_of(self.events, EXTREME)
+
+    @property
+    def breakdowns(self) -> tuple[float, ...]:
+        """The frames of events that are breakdowns, such as the apexes of vowels."""
+        return frames_of(self.events, BREAKDOWN)
 
     @property
     def tolerance(self) -> float:
@@ -122,7 +127,7 @@ def keep_events_on_steps(values: ArrayLike, events: ArrayLike, carries_key: Arra
     least one), the nearest of them takes the values of the middle of the stretch; the other frames stay as they are.
     """
     kept, keyed = np.array(values, np.float32), np.flatnonzero(carries_key)
-    first, last = _stretches(events)
+    first, last = stretches(events)
     missed = np.searchsorted(keyed, first) == np.searchsorted(keyed, last, side="right")
     middle = (first[missed] + last[missed]) // 2
     nearest = np.rint(np.interp(middle, keyed, np.arange(keyed.size))).astype(np.int64)
@@ -134,32 +139,3 @@ def find_proposals(likelihood: ArrayLike) -> NDArray[np.int64]:
     """Find the samples ``[time]`` on which a key is proposed: local maxima of the likelihood of at least 0.5."""
     p = np.pad(np.asarray(likelihood, np.float64), 1, constant_values=-1.0)
     return np.flatnonzero((p[1:-1] >= 0.5) & (p[1:-1] > p[:-2]) & (p[1:-1] >= p[2:]))
-
-
-def find_poses(frames: ArrayLike, jaw: ArrayLike, sealed: ArrayLike) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Find the frames of closures (the middle of each stretch of ``sealed``, bool ``[time]``) and of the apexes of vowels.
-
-    An apex is a maximum of the ``jaw``'s opening ``[time]`` that stands out from the lows on both sides.
-    """
-    x, opening = np.asarray(frames, np.float64), np.asarray(jaw, np.float64)
-    first, last = _stretches(sealed)
-    closures = tuple(x[(first + last) // 2].tolist())
-    height = _APEX_SHARE * float(np.ptp(opening)) if opening.size else 0.0
-    apexes: list[float] = []
-    low, best = np.inf, -1
-    for i, value in enumerate(opening.tolist()):
-        if best >= 0 and value > opening[best]:
-            best = i
-        elif best >= 0 and opening[best] - value > height:
-            apexes.append(float(x[best]))
-            low, best = value, -1
-        low = min(low, value)
-        if best < 0 and height > 0 and value - low > height:
-            best = i
-    return closures, tuple(apexes)
-
-
-def _stretches(marked: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find the first and last sample of each stretch of ``marked``, bool ``[time]``."""
-    padded = np.concatenate([[False], np.asarray(marked, bool), [False]])
-    return np.flatnonzero(padded[1:] & ~padded[:-1]), np.flatnonzero(~padded[1:] & padded[:-1]) - 1

@@ -18,10 +18,12 @@ def choose(scene: Any, character: Any, voice: Path, model_folder: Path) -> Any:
 
 def animate(scene: Any, character: Any, voice: Path, model_folder: Path, *, start_frame: float = 1.0, **settings: Any) -> Any:
     """Call the function behind the button."""
-    from voxrig.operators.animate import AnimateSettings, SoundFile, animate_character
+    from voxrig.operators.animate import animate_character
+    from voxrig.takes.record import SoundFile
+    from voxrig.takes.settings import TakeSettings
 
     sound = SoundFile(str(voice), start_frame)
-    return animate_character(scene, character, sound, model_folder, AnimateSettings(provider="CPU", **settings))
+    return animate_character(scene, character, sound, model_folder, TakeSettings(provider="CPU", **settings))
 
 
 def model_values(voice: Path, model_folder: Path) -> Any:

@@ -89,7 +89,7 @@ def test_strengths_scale_their_regions(scene: Any, make_face: Any, voice: Path, 
     plain, changed = make_face("Plain"), make_face("Changed")
     frames = np.arange(1, 100)
     animate(scene, plain, voice, model_folder, keys="EVERY")
-    animate(scene, changed, voice, model_folder, keys="EVERY", region_strengths={"brows": 0.5}, lip_strength=0.0)
+    animate(scene, changed, voice, model_folder, keys="EVERY", region_strengths={"brows": 0.5, "lips": 0.0})
     brows = [evaluate(item.data.shape_keys, "browInnerUp", frames) for item in (plain, changed)]
     np.testing.assert_allclose(brows[1], 0.5 * brows[0], atol=1e-3)
     assert np.abs(evaluate(changed.data.shape_keys, "mouthSmileLeft", frames)).max() < 1e-3
@@ -154,8 +154,7 @@ def test_the_operator_is_the_function(scene: Any, make_face: Any, voice: Path, m
         model_folder,
         start_frame=7,
         strength=settings.strength,
-        jaw_strength=settings.jaw_strength,
-        region_strengths={"brows": 0.5},
+        region_strengths={"jaw": settings.jaw_strength, "brows": 0.5},
         smoothing_seconds=settings.smoothing,
         density=settings.density,
         emotion={"anger": 0.25},
@@ -192,7 +191,7 @@ def test_running_twice_replaces_instead_of_adding(scene: Any, face: Any, voice: 
 
 def test_the_button_says_why_it_is_grey(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
     from voxrig.operators.animate import VOXRIG_OT_animate_from_audio
-    from voxrig.properties import Run, session
+    from voxrig.properties.session import Run, session
 
     settings = choose(scene, face, voice, model_folder)
 
@@ -216,9 +215,10 @@ def test_the_button_says_why_it_is_grey(scene: Any, face: Any, voice: Path, mode
 
 
 def test_the_worker_gives_what_the_function_gives(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
-    from voxrig.operators.animate import compute, gather_from_scene, write
+    from voxrig.operators.animate import gather_from_scene, write
     from voxrig.operators.background import Work
-    from voxrig.properties import Run
+    from voxrig.properties.session import Run
+    from voxrig.takes.job import compute
 
     choose(scene, face, voice, model_folder)
     job = gather_from_scene(scene)
@@ -236,9 +236,10 @@ def test_the_worker_gives_what_the_function_gives(scene: Any, face: Any, voice: 
 def test_the_worker_stops_soon_and_raises_its_errors_where_they_are_shown(
     scene: Any, face: Any, voice: Path, model_folder: Path, tmp_path: Path
 ) -> None:
-    from voxrig.operators.animate import compute, gather_from_scene
+    from voxrig.operators.animate import gather_from_scene
     from voxrig.operators.background import Work
-    from voxrig.properties import Run
+    from voxrig.properties.session import Run
+    from voxrig.takes.job import compute
 
     long = tmp_path / "long.wav"
     soundfile.write(long, model_packages.noise(600), model_packages.SAMPLE_RATE)
@@ -262,7 +263,10 @@ def test_the_worker_stops_soon_and_raises_its_errors_where_they_are_shown(
 
 
 def test_cancelling_at_any_step_changes_nothing(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
-    from voxrig.operators.animate import AnimateSettings, SoundFile, animate_character, forget_heard
+    from voxrig.operators.animate import animate_character
+    from voxrig.takes.hearing import forget_heard
+    from voxrig.takes.record import SoundFile
+    from voxrig.takes.settings import TakeSettings
 
     before = fingerprint()
     asked = 0
@@ -276,7 +280,7 @@ def test_cancelling_at_any_step_changes_nothing(scene: Any, face: Any, voice: Pa
             return asked >= limit
 
         with pytest.raises(Cancelled):
-            animate_character(scene, face, SoundFile(str(voice)), model_folder, AnimateSettings(), None, is_cancelled)
+            animate_character(scene, face, SoundFile(str(voice)), model_folder, TakeSettings(), None, is_cancelled)
         assert fingerprint() == before
 
 
@@ -464,7 +468,8 @@ def test_a_target_deleted_between_mapping_and_running(
 
 
 def test_a_target_deleted_while_the_model_runs(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
-    from voxrig.operators.animate import compute, gather_from_scene, write
+    from voxrig.operators.animate import gather_from_scene, write
+    from voxrig.takes.job import compute
 
     choose(scene, face, voice, model_folder)
     job = gather_from_scene(scene)
@@ -561,13 +566,13 @@ def test_an_emotion_changes_the_face(scene: Any, make_face: Any, voice: Path, mo
 
 def test_a_failing_cuda_is_one_warning(scene: Any, make_face: Any, voice: Path, model_folder: Path) -> None:
     from voxrig.inference.session import available_providers
-    from voxrig.operators.animate import AnimateSettings, SoundFile, animate_character
+    from voxrig.operators.animate import animate_character
+    from voxrig.takes.record import SoundFile
+    from voxrig.takes.settings import TakeSettings
 
     if "CUDA" in available_providers():
         pytest.skip("this onnxruntime offers CUDA")
-    take = animate_character(
-        scene, make_face(), SoundFile(str(voice)), model_folder, replace(AnimateSettings(), provider="CUDA")
-    )
+    take = animate_character(scene, make_face(), SoundFile(str(voice)), model_folder, replace(TakeSettings(), provider="CUDA"))
     assert take.provider == "CPU" and len(take.warnings) == 1 and "CUDA" in take.warnings[0]
 
 
@@ -616,7 +621,7 @@ def test_the_command_line_animates_a_file(scene: Any, face: Any, voice: Path, mo
 def test_the_command_line_refuses_in_one_line(
     changes: dict[str, str], message: str, voice: Path, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from voxrig import cli
+    from voxrig.cli import main as cli
 
     given = {"--blend": "scene.blend", "--character": "Face", "--audio": str(voice), "--model": str(model_folder)}
     given |= {"--output": "out.blend"} | changes

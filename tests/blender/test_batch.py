@@ -15,9 +15,9 @@ import pytest
 import soundfile
 from file_state import curves_of
 from voxrig.animation.interchange import import_curves
+from voxrig.batch.curves_line import Performer, Result
 from voxrig.batch.jobs import Line, Unit
-from voxrig.batch.perform import Performer, Result
-from voxrig.cli import main
+from voxrig.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("registered")
 
@@ -124,7 +124,7 @@ def test_lines_that_share_a_file_all_end_up_in_it(make_line: Any, tmp_path: Path
 
 def test_the_columns_reach_blender(make_line: Any, tmp_path: Path) -> None:
     line = make_line(
-        1, 1.0, fps=24 / 1.001, start_frame=11.0, keys="EVERY", emotion={"joy": [[11.0, 0.0], [20.0, 1.0]]},
+        1, 1.0, fps=24 / 1.001, start_frame=11.0, settings={"keys": "EVERY", "emotion": {"joy": [[11.0, 0.0], [20.0, 1.0]]}},
         output_blend=str(tmp_path / "out.blend"), output_curves=str(tmp_path / "out.csv"),
     )  # fmt: skip
     (result,) = perform(Performer("CPU"), line, folder=tmp_path)

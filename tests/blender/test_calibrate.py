@@ -27,7 +27,7 @@ def rig(scene: Any, make_rig: Callable[..., Any]) -> Any:
 
 def show(character_object: Any, channel: str, amount: float) -> None:
     """The character as its mapping makes it with one channel."""
-    from voxrig.properties import preview_channel, read_mapping
+    from voxrig.properties.links import preview_channel, read_mapping
 
     mapping = read_mapping(character_object)
     preview_channel(Mapping(tuple(link for link in mapping.links if link.channel == channel)), channel, amount)
@@ -234,7 +234,7 @@ def test_what_cannot_be_calibrated_says_so_and_changes_nothing(rig: Any, make_fa
 
 
 def test_links_and_previews_of_a_calibrated_pose_survive_the_file(rig: Any, tmp_path: Any) -> None:
-    from voxrig.properties import read_mapping
+    from voxrig.properties.links import read_mapping
 
     rig.pose.bones["jaw"].scale[0] = 2.0
     bpy.ops.voxrig.calibrate(channel="jawOpen")

@@ -134,7 +134,7 @@ def test_everything_is_collected_where_asked_for(scene: Any, shot: Any) -> None:
 
 def test_what_is_mapped_is_collected_in_the_region_of_its_channel(scene: Any, shot: Any) -> None:
     from voxrig.animation.rig.mapping import Link, Mapping, Target
-    from voxrig.properties import store_mapping
+    from voxrig.properties.links import store_mapping
 
     hand = Target("OBJECT", "Hero", 'pose.bones["hand"].location', 1)
     store_mapping(shot, Mapping((Link("tongueOut", hand),)))
@@ -313,7 +313,7 @@ def test_the_button_is_the_function(scene: Any, shot: Any, tmp_path: Path) -> No
 
 
 def run(*arguments: str) -> int:
-    from voxrig import cli
+    from voxrig.cli import main as cli
 
     audio = ["--audio", without_strips["sound"]] if without_strips else []
     return cli.main(["collect", *audio, *arguments])

@@ -16,11 +16,12 @@ from keyframes import evaluate
 from voxrig.animation.curves import ChannelCurves
 from voxrig.animation.face.channels import face_channel_names
 from voxrig.animation.interchange import FORMATS, write_curves
-from voxrig.cli import main
+from voxrig.cli.main import main
 from voxrig.errors import InterchangeError
-from voxrig.operators.animate import AnimateSettings, CurvesFile, animate_character
-from voxrig.operators.take_records import read_record
+from voxrig.operators.animate import animate_character
 from voxrig.operators.takes import update_take
+from voxrig.takes.record import CurvesFile, read_record
+from voxrig.takes.settings import TakeSettings
 
 pytestmark = pytest.mark.usefixtures("registered")
 
@@ -37,7 +38,7 @@ def test_keys_follow_the_file_from_the_start_frame_on(scene: Any, face: Any, mod
     curves = make_curves()
     write_curves(tmp_path / "take.csv", curves)
     scene.render.fps = 60
-    take = animate_character(scene, face, CurvesFile(str(tmp_path / "take.csv"), 11), model_folder, AnimateSettings())
+    take = animate_character(scene, face, CurvesFile(str(tmp_path / "take.csv"), 11), model_folder, TakeSettings())
     assert (take.first_frame, take.last_frame) == (11, 131)
     for name in curves.names:
         found = evaluate(face.data.shape_keys, name, 11 + 2 * np.arange(61))
@@ -52,7 +53,7 @@ def test_every_format_becomes_keys(file_format: str, scene: Any, make_face: Any,
     path = tmp_path / "take.file"
     write_curves(path, make_curves(face_channel_names()), file_format)
     face = make_face(keys=import_curves(path).curves.names)
-    take = animate_character(scene, face, CurvesFile(str(path)), model_folder, AnimateSettings())
+    take = animate_character(scene, face, CurvesFile(str(path)), model_folder, TakeSettings())
     assert take.key_count > 0
     assert len(curves_of(face.data.shape_keys)) == len(take.curves) > 0
 
@@ -60,7 +61,7 @@ def test_every_format_becomes_keys(file_format: str, scene: Any, make_face: Any,
 def test_a_take_of_a_file_is_updated_from_it(scene: Any, face: Any, model_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "take.csv"
     write_curves(path, make_curves())
-    animate_character(scene, face, CurvesFile(str(path), 5.0), model_folder, AnimateSettings(strength=0.5))
+    animate_character(scene, face, CurvesFile(str(path), 5.0), model_folder, TakeSettings(strength=0.5))
     stored = face.voxrig.takes[0]
     assert read_record(stored.record).sound == CurvesFile(str(path), 5.0)
     first = curves_of(face.data.shape_keys)

@@ -140,7 +140,8 @@ def test_matching_prefers_properties_to_what_they_drive(character: DemoCharacter
 
 
 def test_voxrig_animates_the_rig(registered: None, character: DemoCharacter, voice: Path, model_folder: Path) -> None:
-    from voxrig.operators.animate import SoundFile, animate_character
+    from voxrig.operators.animate import animate_character
+    from voxrig.takes.record import SoundFile
 
     assert "jawOpen" in model_packages.CHANNELS
     take = animate_character(bpy.context.scene, character.armature, SoundFile(str(voice)), model_folder)

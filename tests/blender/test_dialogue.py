@@ -38,14 +38,15 @@ def talk(scene: Any, make_face: Any, tmp_path: Path) -> Any:
 
 
 def settings_for(**changes: Any) -> Any:
-    from voxrig.operators.animate import AnimateSettings
+    from voxrig.takes.settings import TakeSettings
 
-    return AnimateSettings(provider="CPU", **changes)
+    return TakeSettings(provider="CPU", **changes)
 
 
 def test_each_speaker_is_animated_at_its_own_place(scene: Any, talk: Any, make_face: Any, model_folder: Path) -> None:
-    from voxrig.operators.animate import SoundStrip, animate_character
+    from voxrig.operators.animate import animate_character
     from voxrig.operators.dialogue import animate_dialogue
+    from voxrig.takes.record import SoundStrip
 
     anna, bob = talk
     progress: list[float] = []
@@ -173,8 +174,8 @@ def test_the_button_does_what_the_function_does_in_one_undo_step(
 
 
 def test_lines_become_strips_of_the_nla_as_well(scene: Any, talk: Any, model_folder: Path) -> None:
-    from voxrig.operators.animate import Scope
     from voxrig.operators.dialogue import animate_dialogue
+    from voxrig.takes.settings import Scope
 
     animate_dialogue(scene, {1: talk[0], 2: talk[1]}, model_folder, settings_for(), scope=Scope(output="STRIP"))
     for item in talk:
@@ -195,7 +196,7 @@ def test_lines_become_strips_of_the_nla_as_well(scene: Any, talk: Any, model_fol
 def test_the_command_line_animates_a_dialogue(
     scene: Any, talk: Any, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from voxrig import cli
+    from voxrig.cli import main as cli
     from voxrig.operators.dialogue import animate_dialogue
 
     source, output = tmp_path / "scene.blend", tmp_path / "out.blend"

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.usefixtures("registered")
 
 
 def test_an_estimate_writes_nothing_and_is_what_is_written(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
-    from voxrig.operators.animate import forget_heard
-    from voxrig.properties import shown_estimate
+    from voxrig.properties.settings import shown_estimate
+    from voxrig.takes.hearing import forget_heard
 
     forget_heard()
     settings = choose(scene, face, voice, model_folder)
@@ -35,7 +35,7 @@ def test_an_estimate_writes_nothing_and_is_what_is_written(scene: Any, face: Any
 def test_it_follows_the_sliders_and_never_shows_for_another_choice(
     scene: Any, face: Any, voice: Path, model_folder: Path
 ) -> None:
-    from voxrig.properties import shown_estimate
+    from voxrig.properties.settings import shown_estimate
 
     settings = choose(scene, face, voice, model_folder)
     settings.live_update = False

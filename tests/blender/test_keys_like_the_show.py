@@ -112,9 +112,10 @@ def proposed_frames(model: Path, sound: Path) -> set[int]:
 
 def animate(scene: Any, hero: Any, sound: Path, model: Path, keys: str) -> Any:
     from voxrig.operators.animate import animate_character
-    from voxrig.operators.take_records import AnimateSettings, SoundFile
+    from voxrig.takes.record import SoundFile
+    from voxrig.takes.settings import TakeSettings
 
-    return animate_character(scene, hero, SoundFile(str(sound)), model, AnimateSettings(provider="CPU", keys=keys))
+    return animate_character(scene, hero, SoundFile(str(sound)), model, TakeSettings(provider="CPU", keys=keys))
 
 
 def points_of(target: Target) -> dict[int, float]:

@@ -75,8 +75,8 @@ def assert_kept(expected: Any) -> None:
 
 
 def test_mappings_and_records_are_read(legacy: Any) -> None:
-    from voxrig.operators.take_records import read_record
-    from voxrig.properties import read_mapping
+    from voxrig.properties.links import read_mapping
+    from voxrig.takes.record import read_record
 
     for name, count in legacy["takes"].items():
         mapping = read_mapping(face(name))
@@ -109,8 +109,8 @@ def test_no_generated_key_counts_as_edited(legacy: Any, name: str) -> None:
 
 
 def test_edited_keys_are_known_and_stay(legacy: Any, tmp_path: Path) -> None:
-    from voxrig.operators.take_records import Scope
     from voxrig.operators.takes import compare_take, retake, update_take
+    from voxrig.takes.settings import Scope
 
     scene = bpy.context.scene
     scene.voxrig.character = face("Edited")

@@ -28,7 +28,7 @@ def settings(scene: Any, face: Any, model_folder: Path) -> Any:
 
 
 def test_matching_fills_the_list_and_counts(settings: Any, face: Any) -> None:
-    from voxrig.properties import count_mapped
+    from voxrig.properties.links import count_mapped
 
     assert count_mapped(settings) == (0, 4)
     assert bpy.ops.voxrig.match_channels() == {"FINISHED"}
@@ -66,7 +66,7 @@ def test_a_mouth_is_driven_by_shapes_or_visemes_never_both(
 
 
 def test_a_stored_mapping_reads_back_equal(settings: Any, face: Any) -> None:
-    from voxrig.properties import read_mapping, store_mapping
+    from voxrig.properties.links import read_mapping, store_mapping
 
     face["Jaw"] = 0.0
     face.data["Width"] = 0.0
@@ -91,7 +91,7 @@ def test_names_may_change_after_mapping(settings: Any, face: Any, voice: Path) -
 
 
 def test_saving_and_loading(settings: Any, face: Any, tmp_path: Path) -> None:
-    from voxrig.properties import read_mapping
+    from voxrig.properties.links import read_mapping
 
     bpy.ops.voxrig.match_channels()
     face.voxrig.links[1].gain = 0.5
@@ -175,7 +175,7 @@ def test_nothing_to_match_and_nothing_to_save(settings: Any, make_face: Any, tmp
 
 
 def test_a_target_that_no_object_has_is_refused(settings: Any, face: Any) -> None:
-    from voxrig.properties import store_mapping
+    from voxrig.properties.links import store_mapping
 
     bpy.ops.voxrig.match_channels()
     before = fingerprint()
@@ -186,7 +186,7 @@ def test_a_target_that_no_object_has_is_refused(settings: Any, face: Any) -> Non
 
 def test_the_list_of_models(settings: Any, model_folder: Path, tmp_path: Path) -> None:
     """Own models are found below the folder of the preferences, a damaged one says so, and the choice is kept by name."""
-    from voxrig.properties import chosen_model, list_models
+    from voxrig.properties.models import chosen_model, list_models
 
     own = tmp_path / "own"
     model_packages.write_package(own / "mine", change=lambda text: text.update(name="mine", title="Mine 2"))

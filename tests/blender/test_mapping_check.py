@@ -25,7 +25,7 @@ def settings(scene: Any, face: Any, model_folder: Path) -> Any:
 
 
 def test_every_link_says_what_it_is_worth(settings: Any, face: Any) -> None:
-    from voxrig.properties import link_status
+    from voxrig.properties.links import link_status
 
     links = face.voxrig.links
     assert [link_status(link)[0] for link in links] == ["SURE"] * 4
@@ -60,7 +60,7 @@ def test_the_report_names_everything(settings: Any, face: Any) -> None:
 
 
 def test_missing_channels_are_listed_and_confirmed_links_are_on(settings: Any, face: Any) -> None:
-    from voxrig.properties import link_status, read_mapping
+    from voxrig.properties.links import link_status, read_mapping
 
     with pytest.raises(RuntimeError, match="Every channel"):
         bpy.ops.voxrig.add_missing_links()
@@ -82,7 +82,7 @@ def test_missing_channels_are_listed_and_confirmed_links_are_on(settings: Any, f
 
 def test_renamed_keys_bones_and_objects_are_found_again(settings: Any, face: Any, make_rig: Callable[..., Any]) -> None:
     from voxrig.operators.mapping_check import propose_repairs
-    from voxrig.properties import link_status, read_mapping, store_mapping
+    from voxrig.properties.links import link_status, read_mapping, store_mapping
 
     rig = make_rig()
     face.modifiers.new("Armature", "ARMATURE").object = rig

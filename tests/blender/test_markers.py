@@ -42,14 +42,17 @@ def phones_of(sound: Path, fps: float, start_frame: float, lead_seconds: float) 
 
 
 def test_markers_stand_where_the_phones_are(scene: Any, head: Any) -> None:
-    from voxrig.operators.animate import AnimateSettings, SoundFile, gather, recall_take
+    from voxrig.operators.animate import gather
+    from voxrig.takes.job import recall_take
+    from voxrig.takes.record import SoundFile
+    from voxrig.takes.settings import TakeSettings
 
     animate(scene, head, SPEECH, MODEL)
     assert not scene.timeline_markers, "off by default"
-    job = gather(scene, head, SoundFile(str(SPEECH)), MODEL, AnimateSettings(provider="CPU", markers=True))
+    job = gather(scene, head, SoundFile(str(SPEECH)), MODEL, TakeSettings(provider="CPU", phone_markers=True))
     recalled = recall_take(job)
     assert recalled is not None and recalled.phones, "the model need not run again"
-    take = animate(scene, head, SPEECH, MODEL, start_frame=11.0, lead_seconds=0.05, markers=True)
+    take = animate(scene, head, SPEECH, MODEL, start_frame=11.0, lead_seconds=0.05, phone_markers=True)
     wanted = phones_of(SPEECH, 24.0, 11.0, 0.05)
     assert len(wanted) > 50 and len({name for _frame, name in wanted}) > 15 and "v:SIL" not in dict(wanted).values()
     assert all_markers(scene) == sorted(place for place in wanted if take.first_frame <= place[0] <= take.last_frame)
@@ -57,10 +60,10 @@ def test_markers_stand_where_the_phones_are(scene: Any, head: Any) -> None:
 
 
 def test_an_update_replaces_them_and_a_retake_those_in_its_range(scene: Any, head: Any) -> None:
-    from voxrig.operators.animate import AnimateSettings, Scope
     from voxrig.operators.takes import apply_settings, retake, update_take
+    from voxrig.takes.settings import Scope, TakeSettings
 
-    animate(scene, head, SPEECH, MODEL, markers=True)
+    animate(scene, head, SPEECH, MODEL, phone_markers=True)
     before = all_markers(scene)
     for name, frame in ARTISTS:
         scene.timeline_markers.new(name, frame=frame)
@@ -68,7 +71,7 @@ def test_an_update_replaces_them_and_a_retake_those_in_its_range(scene: Any, hea
     update_take(scene, head)
     assert all_markers(scene) == sorted(before + artists)
     # A retake on later frames: markers inside move, those outside stay.
-    later = AnimateSettings(provider="CPU", markers=True, lead_seconds=-0.25)
+    later = TakeSettings(provider="CPU", phone_markers=True, lead_seconds=-0.25)
     retake(scene, head, Scope(60, 100), later)
     outside = [place for place in before if not 60 <= place[0] <= 100]
     inside = [place for place in phones_of(SPEECH, 24.0, 1.0, -0.25) if 60 <= place[0] <= 100]
@@ -79,7 +82,7 @@ def test_an_update_replaces_them_and_a_retake_those_in_its_range(scene: Any, hea
     moved.frame, renamed.name = 500, "Line 3"
     bound.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
     theirs = [*artists, (500, moved.name), (renamed.frame, "Line 3"), (bound.frame, bound.name)]
-    apply_settings(scene, head, AnimateSettings(provider="CPU"))
+    apply_settings(scene, head, TakeSettings(provider="CPU"))
     assert len(all_markers(scene)) == len(outside + inside + artists), "without the option nothing changes"
     bpy.ops.voxrig.clear_phone_markers()
     assert all_markers(scene) == sorted(theirs)
@@ -88,11 +91,11 @@ def test_an_update_replaces_them_and_a_retake_those_in_its_range(scene: Any, hea
 
 def test_characters_keep_their_own(scene: Any, head: Any, make_face: Any) -> None:
     other = make_face("Other", CHANNELS)
-    animate(scene, head, SPEECH, MODEL, markers=True)
+    animate(scene, head, SPEECH, MODEL, phone_markers=True)
     one = all_markers(scene)
-    animate(scene, other, SPEECH, MODEL, markers=True)
+    animate(scene, other, SPEECH, MODEL, phone_markers=True)
     assert all_markers(scene) == sorted(one + one)
-    animate(scene, other, SPEECH, MODEL, markers=True, lead_seconds=0.5)
+    animate(scene, other, SPEECH, MODEL, phone_markers=True, lead_seconds=0.5)
     assert all_markers(scene) != sorted(one + one)
     left = all_markers(scene)
     for place in one:
@@ -119,18 +122,20 @@ def test_the_button_writes_them_and_undo_takes_them_back(scene: Any, head: Any) 
 
 
 def test_a_model_without_phones_says_so(scene: Any, head: Any, tmp_path: Path) -> None:
-    from voxrig.operators.animate import AnimateSettings, CurvesFile, animate_character
+    from voxrig.operators.animate import animate_character
+    from voxrig.takes.record import CurvesFile
+    from voxrig.takes.settings import TakeSettings
 
     file = tmp_path / "curves.csv"
     file.write_text("time,jawOpen\n0,0\n1,1\n2,0\n", encoding="utf-8")
-    settings = AnimateSettings(provider="CPU", markers=True)
+    settings = TakeSettings(provider="CPU", phone_markers=True)
     take = animate_character(scene, head, CurvesFile(str(file)), MODEL, settings)
-    assert any("knows no phones" in warning for warning in take.warnings)
+    assert any("does not recognise phones" in warning for warning in take.warnings)
     assert not scene.timeline_markers
 
 
 def test_the_command_line_writes_them(scene: Any, head: Any, tmp_path: Path) -> None:
-    from voxrig import cli
+    from voxrig.cli import main as cli
 
     source, output = tmp_path / "scene.blend", tmp_path / "out.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(source), copy=True)
@@ -139,5 +144,5 @@ def test_the_command_line_writes_them(scene: Any, head: Any, tmp_path: Path) -> 
     bpy.ops.wm.open_mainfile(filepath=str(output))
     written = all_markers(bpy.data.scenes[0])
     assert len(written) > 50
-    animate(bpy.data.scenes[0], bpy.data.objects["Head"], SPEECH, MODEL, markers=True)
+    animate(bpy.data.scenes[0], bpy.data.objects["Head"], SPEECH, MODEL, phone_markers=True)
     assert all_markers(bpy.data.scenes[0]) == written

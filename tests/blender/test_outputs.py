@@ -24,11 +24,13 @@ FRAMES = range(1, 50)
 
 def make(scene: Any, face: Any, voice: Path, model_folder: Path, output: str, **changes: Any) -> Any:
     """Animate into an output; every frame is a key, so that what is shown is what the model says."""
-    from voxrig.operators.animate import AnimateSettings, Scope, SoundFile, animate_character
+    from voxrig.operators.animate import animate_character
+    from voxrig.takes.record import SoundFile
+    from voxrig.takes.settings import Scope, TakeSettings
 
     blend = changes.pop("blend", 0.0)
     regions = changes.pop("regions", ())
-    settings = AnimateSettings(**{"provider": "CPU", "keys": "EVERY", **changes})
+    settings = TakeSettings(**{"provider": "CPU", "keys": "EVERY", **changes})
     scope = Scope(regions=regions, fade_frames=blend, output=output)
     return animate_character(scene, face, SoundFile(str(voice), 1.0), model_folder, settings, scope=scope)
 
@@ -158,7 +160,7 @@ def test_a_layer_adds_to_bones_and_properties_from_where_they_rest(
     scene: Any, make_rig: Any, voice: Path, model_folder: Path
 ) -> None:
     from voxrig.animation.rig.mapping import Link, Mapping, Target
-    from voxrig.properties import store_mapping
+    from voxrig.properties.links import store_mapping
 
     rig = make_rig()
     rig["open"] = 0.5
@@ -213,7 +215,7 @@ def test_a_layer_adds_to_bones_and_properties_from_where_they_rest(
 def _dense(scene: Any, rig: Any, voice: Path, model_folder: Path) -> dict[str, np.ndarray]:
     """The channels on every frame, through controls that do nothing but show them."""
     from voxrig.animation.rig.mapping import Link, Mapping, Target
-    from voxrig.properties import store_mapping
+    from voxrig.properties.links import store_mapping
 
     probe = bpy.data.objects.new("Probe", bpy.data.meshes.new("Probe"))
     scene.collection.objects.link(probe)
@@ -251,8 +253,8 @@ def test_an_update_goes_where_the_take_lives_even_after_its_strip_was_moved(
 ) -> None:
     import soundfile
     from voxrig.blender import compat
-    from voxrig.operators.animate import AnimateSettings
     from voxrig.operators.takes import apply_settings, update_take
+    from voxrig.takes.settings import TakeSettings
 
     path = tmp_path / "line.wav"
     soundfile.write(path, model_packages.noise(2.0), model_packages.SAMPLE_RATE)
@@ -264,9 +266,9 @@ def test_an_update_goes_where_the_take_lives_even_after_its_strip_was_moved(
     strip = data.nla_tracks[-1].strips[0]
     first = _keys_of(strip.action)
     strip.frame_start, strip.frame_end = 101, 149
-    apply_settings(scene, face, AnimateSettings(provider="CPU", keys="EVERY", strength=0.5))
+    apply_settings(scene, face, TakeSettings(provider="CPU", keys="EVERY", strength=0.5))
     assert _keys_of(strip.action) != first and state_of(face) == before
-    apply_settings(scene, face, AnimateSettings(provider="CPU", keys="EVERY"))
+    apply_settings(scene, face, TakeSettings(provider="CPU", keys="EVERY"))
     assert _keys_of(strip.action) == first and len(data.nla_tracks) == len({t.name for t in data.nla_tracks})
     assert (strip.frame_start, strip.frame_end) == (101, 149)
     soundfile.write(path, model_packages.noise(1.5, seed=9), model_packages.SAMPLE_RATE)
@@ -276,10 +278,10 @@ def test_an_update_goes_where_the_take_lives_even_after_its_strip_was_moved(
     # Of the longer sound nothing is left behind.
     assert all(max(frames) == 37 for frames in _keys_of(strip.action).values())
     # A retake goes into the same strip, beside nothing else.
-    from voxrig.operators.take_records import Scope
     from voxrig.operators.takes import retake
+    from voxrig.takes.settings import Scope
 
-    retake(scene, face, Scope(10, 20, fade_frames=2.0), AnimateSettings(provider="CPU", strength=0.0))
+    retake(scene, face, Scope(10, 20, fade_frames=2.0), TakeSettings(provider="CPU", strength=0.0))
     assert len(bpy.data.actions) == 2 + (data.nla_tracks[0].name != "Take 1") and state_of(face) == before
     assert compat.strip_place(strip) is not None and (strip.action_frame_start, strip.action_frame_end) == (1, 37)
 
@@ -389,15 +391,15 @@ def test_what_the_artist_does_to_either_take_stays_with_it(scene: Any, make_face
 
 
 def test_takes_of_other_lines_and_a_retake_beneath(scene: Any, make_face: Any, voice: Path, model_folder: Path) -> None:
-    from voxrig.operators.take_records import AnimateSettings, Scope
     from voxrig.operators.takes import compare_take, retake
+    from voxrig.takes.settings import Scope, TakeSettings
 
     face = make_face()
     keys = face.data.shape_keys
     animate(scene, face, voice, model_folder)
     animate(scene, face, voice, model_folder, start_frame=101)
     whole = all_keys(keys)
-    retake(scene, face, Scope(10, 30, ("lips",), 3.0), AnimateSettings(provider="CPU", strength=0.0), take_name="1")
+    retake(scene, face, Scope(10, 30, ("lips",), 3.0), TakeSettings(provider="CPU", strength=0.0), take_name="1")
     patched = all_keys(keys)
     assert [take.is_shown for take in face.voxrig.takes] == [False, True, True]
     compare_take(face, "1")
@@ -457,10 +459,11 @@ def test_a_locked_curve_is_left_alone_when_comparing_and_said(
 def test_the_command_line_chooses_outputs_and_compares(
     scene: Any, make_face: Any, voice: Path, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from voxrig import cli
     from voxrig.blender.outputs import OUTPUTS
+    from voxrig.cli import main as cli
+    from voxrig.takes.settings import find_setting
 
-    assert cli.OUTPUTS == OUTPUTS
+    assert tuple(choice.name for choice in find_setting("output").choices) == OUTPUTS
     face = make_face()
     make(scene, face, voice, model_folder, "ACTION", keys="SPARSE")
     first = all_keys(face.data.shape_keys)
@@ -483,8 +486,9 @@ def test_the_command_line_chooses_outputs_and_compares(
 
 
 def test_takes_survive_a_library_override(scene: Any, make_face: Any, voice: Path, model_folder: Path, tmp_path: Path) -> None:
-    from voxrig.operators.take_records import AnimateSettings, read_record
     from voxrig.operators.takes import compare_take, update_take
+    from voxrig.takes.record import read_record
+    from voxrig.takes.settings import TakeSettings
 
     face = make_face()
     make(scene, face, voice, model_folder, "ACTION", emotion={"joy": 0.5}, region_strengths={"brows": 0.5}, keys="SPARSE")
@@ -513,7 +517,7 @@ def test_takes_survive_a_library_override(scene: Any, make_face: Any, voice: Pat
     face = next(item for item in bpy.data.objects if item.library is None and item.name.startswith("Face"))
     assert [take.title for take in face.voxrig.takes] == ["Take 1", "Take 2"]
     stored = read_record(face.voxrig.takes[1].record)
-    assert stored.settings == AnimateSettings(keys="EVERY", strength=0.3) and stored.scope.output == "NEW_ACTION"
+    assert stored.settings == TakeSettings(keys="EVERY", strength=0.3) and stored.scope.output == "NEW_ACTION"
     assert len(stored.sound_hash) == 64 and stored.mapping.links and stored.model_folder == model_folder
     made = shown(scene, face, "jawOpen")
     compare_take(face, "1")

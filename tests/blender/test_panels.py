@@ -110,7 +110,7 @@ def test_a_character_shows_how_much_of_it_is_mapped(scene: Any, make_face: Any, 
 
 def test_a_model_with_emotions_offers_their_sliders(scene: Any, face: Any, model_folder: Path) -> None:
     from voxrig.panels.main import VOXRIG_PT_emotion
-    from voxrig.properties import shown_emotions
+    from voxrig.properties.models import shown_emotions
 
     scene.voxrig.model, scene.voxrig.model_folder = "FOLDER", ""
     assert not VOXRIG_PT_emotion.poll(bpy.context)
@@ -141,7 +141,7 @@ def test_the_provider_that_ran_is_shown(scene: Any, face: Any, voice: Path, mode
 
 
 def test_a_run_shows_its_progress_and_a_way_to_stop(scene: Any) -> None:
-    from voxrig.properties import Run, session
+    from voxrig.properties.session import Run, session
 
     session.run = Run("Face", 0.42)
     drawn = draw_all()

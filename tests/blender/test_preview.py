@@ -29,7 +29,7 @@ def head(scene: Any, make_face: Callable[..., Any], make_rig: Callable[..., Any]
             block.value = 0.0  # new shape keys of Blender 5.2 are at 1
     jaw = Target("OBJECT", "Rig", 'pose.bones["jaw"].scale', 1)
     scene.voxrig.character, scene.voxrig.model, scene.voxrig.model_folder = head, "FOLDER", str(model_folder)
-    from voxrig.properties import store_mapping
+    from voxrig.properties.links import store_mapping
 
     keys = [Target("KEY", item.data.shape_keys.name, 'key_blocks["jawOpen"].value') for item in (head, teeth)]
     smile = Target("KEY", head.data.shape_keys.name, 'key_blocks["mouthSmileLeft"].value')
@@ -116,7 +116,7 @@ def test_a_preview_keys_nothing_and_leaves_no_undo_step(head: Any) -> None:
 
 
 def test_what_cannot_be_previewed_changes_nothing(head: Any) -> None:
-    from voxrig.properties import preview_link
+    from voxrig.properties.links import preview_link
 
     head.voxrig.links[2].data_path = 'pose.bones["gone"].scale'
     before = fingerprint()
@@ -172,7 +172,7 @@ def test_the_clock_of_a_sweep() -> None:
 
 
 def test_solo_leaves_the_others_alone(head: Any, voice: Path) -> None:
-    from voxrig.properties import active_mapping, read_mapping
+    from voxrig.properties.links import active_mapping, read_mapping
 
     head.voxrig.links[2].solo = True
     assert [link.enabled for link in active_mapping(head).links] == [False, False, True, False]
@@ -188,8 +188,8 @@ def test_solo_leaves_the_others_alone(head: Any, voice: Path) -> None:
 
 
 def test_a_retake_of_solo_links_leaves_the_other_controls_alone(head: Any, voice: Path) -> None:
-    from voxrig.operators.take_records import AnimateSettings, Scope
     from voxrig.operators.takes import retake
+    from voxrig.takes.settings import Scope, TakeSettings
 
     bpy.context.scene.voxrig.sound_file = str(voice)
     assert bpy.ops.voxrig.animate_from_audio() == {"FINISHED"}
@@ -197,7 +197,7 @@ def test_a_retake_of_solo_links_leaves_the_other_controls_alone(head: Any, voice
     before, rig_before = curves_of(keys), curves_of(rig)
     assert before and rig_before
     head.voxrig.links[2].solo = True
-    retake(bpy.context.scene, head, Scope(), AnimateSettings(strength=0.3))
+    retake(bpy.context.scene, head, Scope(), TakeSettings(strength=0.3))
     after, rig_after = curves_of(keys), curves_of(rig)
     assert before.keys() == after.keys()
     for place in before:

@@ -25,7 +25,7 @@ def settings_of(scene: Any) -> dict[str, Any]:
 def test_the_properties_are_those_of_the_scene() -> None:
     from voxrig.operators.redo import SLIDERS
     from voxrig.operators.takes import VOXRIG_OT_retake
-    from voxrig.properties import VOXRIG_PG_scene
+    from voxrig.properties.scene import VOXRIG_PG_scene
 
     for operator in ("animate_from_audio", "animate_from_file", "retake"):
         own = getattr(bpy.ops.voxrig, operator).get_rna_type().properties

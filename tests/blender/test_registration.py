@@ -70,7 +70,7 @@ def test_registering_imports_nothing_slow() -> None:
 
 
 def test_every_button_and_property_explains_itself() -> None:
-    from voxrig import properties
+    from voxrig.properties import registration, takes
 
     voxrig.register()
     try:
@@ -80,7 +80,7 @@ def test_every_button_and_property_explains_itself() -> None:
             assert operator.name == operator.name.title().replace(" From ", " from ").replace(" For ", " for ").replace(
                 "'S ", "'s "
             ), name
-        for group in (cls for cls in properties.CLASSES if cls is not properties.VOXRIG_PG_character):
+        for group in (cls for cls in registration.CLASSES if cls is not takes.VOXRIG_PG_character):
             for prop in group.bl_rna.properties:
                 if prop.identifier in ("rna_type", "name", "bl_idname", "model_name"):
                     continue

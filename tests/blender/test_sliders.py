@@ -32,7 +32,7 @@ TOLERANCE = 0.01
 def dragging() -> Iterator[None]:
     """Sliders are followed as in a window, where keys are only moved while one is dragged."""
     from voxrig.operators import live
-    from voxrig.properties import session
+    from voxrig.properties.session import session
 
     def follow(scene: Any) -> bool:
         return live.drag(scene) or live.place_anew(scene)
@@ -218,7 +218,7 @@ def test_undo_redo_and_saving_finish_a_draft(
 def test_emotions_of_the_speech_model_follow_without_running_it(
     scene: Any, make_face: Callable[..., Any], speech: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from voxrig.operators import animate
+    from voxrig.takes import hearing, sources
 
     names = load_expressions().names
     face, plain = make_face("Face", names), make_face("Plain", names)
@@ -226,15 +226,15 @@ def test_emotions_of_the_speech_model_follow_without_running_it(
     bpy.ops.voxrig.animate_from_audio()
     neutral = all_keys(face.data.shape_keys)
     with monkeypatch.context() as patched:
-        patched.setattr(animate, "generate_all", None)
-        patched.setattr(animate, "read_sound", None)
+        patched.setattr(sources, "generate_all", None)
+        patched.setattr(sources, "read_sound", None)
         settings.emotions["joy"].weight = 0.8
         settings.emotions["surprise"].weight = 0.3
         settings.emotion_intensity = 0.5
         settings.emotion_first, settings.emotion_last, settings.emotion_fade = 20, 50, 6.0
         settings.use_emotion_range = True
     joyful = all_keys(face.data.shape_keys)
-    animate.forget_heard()
+    hearing.forget_heard()
     assert fresh_take(scene, plain) == joyful
     smile = evaluate(face.data.shape_keys, "mouthSmileLeft", np.arange(1, 73))
     other = make_face("Neutral", names)
@@ -306,7 +306,7 @@ def test_presets_are_saved_applied_and_removed(
 
 def test_user_presets_are_kept_outside_of_files_and_of_the_extension(scene: Any) -> None:
     from voxrig.operators import emotions
-    from voxrig.properties import PACKAGE
+    from voxrig.properties.access import PACKAGE
 
     folder = emotions._user_folder()
     assert not folder.is_relative_to(Path(emotions.__file__).resolve().parents[1]) or PACKAGE.startswith("bl_ext.")
@@ -334,8 +334,8 @@ def test_channels_are_added_and_removed(scene: Any, face: Any, voice: Path, mode
 def test_a_frame_is_looked_at_and_everything_goes_back(
     scene: Any, face: Any, voice: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from voxrig.operators import animate
-    from voxrig.properties import session
+    from voxrig.properties.session import session
+    from voxrig.takes import sources
 
     settings = choose(scene, face, voice, model_folder)
     scene.frame_set(20)
@@ -355,7 +355,7 @@ def test_a_frame_is_looked_at_and_everything_goes_back(
     # With a take: sliders move what is looked at and no key.
     scene.frame_set(20)
     keys, record = all_keys(face.data.shape_keys), face.voxrig.takes[0].record
-    monkeypatch.setattr(animate, "generate_all", None)
+    monkeypatch.setattr(sources, "generate_all", None)
     bpy.ops.voxrig.look_at_frame()
     settings.strength = 0.5
     block = face.data.shape_keys.key_blocks["jawOpen"]
@@ -382,21 +382,22 @@ def test_looking_says_what_is_missing(scene: Any, face: Any, voice: Path, model_
 
 
 def test_the_command_line_has_the_sliders(scene: Any, make_face: Callable[..., Any], speech: Path, tmp_path: Path) -> None:
-    from voxrig import cli
-    from voxrig.operators.animate import AnimateSettings, SoundFile, animate_character
+    from voxrig.cli import main as cli
+    from voxrig.operators.animate import animate_character
     from voxrig.operators.emotions import find_emotion_preset
+    from voxrig.takes.record import SoundFile
+    from voxrig.takes.settings import TakeSettings
 
     face = make_face("Face", load_expressions().names)
     source, output = tmp_path / "scene.blend", tmp_path / "out.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(source), copy=True)
-    settings = AnimateSettings(
+    settings = TakeSettings(
         provider="CPU",
         articulation=1.4,
         region_strengths={"brows": 0.5},
         region_smoothing={"lips": 0.03},
         region_offsets={"eyes": 0.2, "lips": 0.1},
-        gains={"mouthSmileLeft": 1.2},
-        offsets={"mouthSmileLeft": 0.05},
+        channels={"mouthSmileLeft": (1.2, 0.05)},
         emotion={**find_emotion_preset("Happy").weights, "fear": 0.2},
         emotion_intensity=0.6,
         emotion_first=10.0,

@@ -39,11 +39,11 @@ def retake(
     replace: bool = False,
     **changes: Any,
 ) -> Any:
-    from voxrig.operators.animate import AnimateSettings, Scope
     from voxrig.operators.takes import retake as function
+    from voxrig.takes.settings import Scope, TakeSettings
 
     scope = Scope(first, last, regions, fade, replace)
-    return function(scene, face, scope, AnimateSettings(provider="CPU", **changes))
+    return function(scene, face, scope, TakeSettings(provider="CPU", **changes))
 
 
 # Retake
@@ -124,16 +124,16 @@ def test_moved_and_added_keys_are_kept_and_the_curve_bends_to_them(
 
 
 def test_replace_edited_replaces(scene: Any, make_face: Any, voice: Path, model_folder: Path) -> None:
-    from voxrig.operators.animate import AnimateSettings, Scope, SoundFile, animate_character
+    from voxrig.operators.animate import animate_character
+    from voxrig.takes.record import SoundFile
+    from voxrig.takes.settings import Scope, TakeSettings
 
     edited, plain = make_face("Edited"), make_face("Plain")
     for face in (edited, plain):
         animate(scene, face, voice, model_folder)
     edit_key(edited.data.shape_keys, "jawOpen", 20, 0.95)
     sound = SoundFile(str(voice), 1.0)
-    take = animate_character(
-        scene, edited, sound, model_folder, AnimateSettings(provider="CPU"), scope=Scope(replace_edited=True)
-    )
+    take = animate_character(scene, edited, sound, model_folder, TakeSettings(provider="CPU"), scope=Scope(replace_edited=True))
     assert take.kept_count == 0
     made, wanted = all_keys(edited.data.shape_keys), all_keys(plain.data.shape_keys)
     assert made == wanted
@@ -308,23 +308,21 @@ def test_takes_and_fingerprints_survive_a_file(scene: Any, face: Any, voice: Pat
 def test_sliders_apply_at_once_and_as_a_new_take_would(
     scene: Any, make_face: Any, voice: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from voxrig.operators import animate as module
+    from voxrig.takes import sources as module
 
     first, second = make_face("First"), make_face("Second")
     settings_of = choose(scene, first, voice, model_folder)
     bpy.ops.voxrig.animate_from_audio()
     wanted: dict[str, Any] = {
         "strength": 0.8,
-        "jaw_strength": 1.5,
         "smoothing_seconds": 0.05,
         "density": 3,
         "lead_seconds": 0.06,
-        "region_strengths": {"brows": 0.5},
+        "region_strengths": {"jaw": 1.5, "brows": 0.5},
         "articulation": 1.2,
         "region_offsets": {"jaw": 0.1},
         "region_smoothing": {"lips": 0.04},
-        "gains": {"mouthPucker": 0.7},
-        "offsets": {"browInnerUp": -0.05},
+        "channels": {"mouthPucker": (0.7, 0.0), "browInnerUp": (1.0, -0.05)},
     }
     animate(scene, second, voice, model_folder, **wanted)
     monkeypatch.setattr(module, "generate_all", None)  # no slider may run the model
@@ -362,7 +360,7 @@ def test_sliders_leave_a_take_of_another_sound_alone(
 
 
 def test_a_slider_that_cannot_be_followed_says_why(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
-    from voxrig.properties import session
+    from voxrig.properties.session import session
 
     settings_of = choose(scene, face, voice, model_folder)
     bpy.ops.voxrig.animate_from_audio()
@@ -375,7 +373,7 @@ def test_a_slider_that_cannot_be_followed_says_why(scene: Any, face: Any, voice:
 
 
 def test_a_keyed_emotion_comes_and_goes(scene: Any, make_face: Any, voice: Path, model_folder: Path) -> None:
-    from voxrig.operators.animate import read_emotion
+    from voxrig.properties.settings import read_emotion
 
     scene.render.fps = 50
     first, second, plain = make_face("First"), make_face("Second"), make_face("Plain")
@@ -419,16 +417,18 @@ def test_keys_are_placed_as_chosen_and_keep_edits(
 
 
 def test_the_command_line_retakes(scene: Any, face: Any, voice: Path, model_folder: Path, tmp_path: Path) -> None:
-    from voxrig import cli
-    from voxrig.animation.keys.placing import MODES
-    from voxrig.operators.animate import AnimateSettings, Scope, SoundFile, animate_character
+    from voxrig.animation.keys.modes import KEY_MODES
+    from voxrig.cli import main as cli
+    from voxrig.operators.animate import animate_character
+    from voxrig.takes.record import SoundFile
+    from voxrig.takes.settings import Scope, TakeSettings, find_setting
 
-    assert cli.KEY_MODES == MODES
+    assert find_setting("keys").choices == KEY_MODES
     animate(scene, face, voice, model_folder)
     edit_key(face.data.shape_keys, "mouthPucker", 20, 0.95)
     source, output = tmp_path / "scene.blend", tmp_path / "out.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(source), copy=True)
-    settings_of = AnimateSettings(provider="CPU", strength=0.5, keys="STEP", key_step=2, key_phase=1, lead_seconds=0.04)
+    settings_of = TakeSettings(provider="CPU", strength=0.5, keys="STEP", key_step=2, key_phase=1, lead_seconds=0.04)
     scope = Scope(10, 30, ("lips",), 3.0)
     animate_character(scene, face, SoundFile(str(voice), 1.0), model_folder, settings_of, scope=scope)
     wanted = all_keys(face.data.shape_keys)

@@ -178,7 +178,7 @@ def test_the_source_of_a_driver(rig: Any, make_face: Callable[..., Any]) -> None
 def test_a_link_follows_the_driver_of_its_target(scene: Any, rig: Any, make_face: Callable[..., Any]) -> None:
     """The target moves as far as it would have without a driver, and the pose is as before."""
     from voxrig.operators.mapping_edit import use_driver_source
-    from voxrig.properties import active_mapping, link_status, preview_channel, store_mapping
+    from voxrig.properties.links import active_mapping, link_status, preview_channel, store_mapping
 
     head = make_face("Head", ("jawOpen",))
     key = head.data.shape_keys
@@ -218,7 +218,7 @@ def test_driven_and_locked_targets_are_left_alone_and_said(scene: Any, rig: Any,
 
 
 def test_pasting_into_the_list(scene: Any, rig: Any) -> None:
-    from voxrig.properties import read_mapping
+    from voxrig.properties.links import read_mapping
 
     material = bpy.data.materials.new("Skin")
     scene.voxrig.character = rig
@@ -262,7 +262,7 @@ def test_the_other_side_of_a_target(rig: Any, make_face: Callable[..., Any]) -> 
 
 
 def test_mirroring_a_side(scene: Any, rig: Any, make_face: Callable[..., Any]) -> None:
-    from voxrig.properties import read_mapping, store_mapping
+    from voxrig.properties.links import read_mapping, store_mapping
 
     scene.voxrig.character = rig
     lip, jaw = 'pose.bones["lip.L"].location', 'pose.bones["jaw"].location'

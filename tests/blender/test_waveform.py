@@ -145,7 +145,7 @@ def test_drawing_builds_nothing_anew(graphics: None) -> None:
 
 
 def test_a_take_leaves_its_overview_and_sliders_renew_it(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
-    from voxrig.properties import session
+    from voxrig.properties.session import session
 
     choose(scene, face, voice, model_folder)
     bpy.ops.voxrig.animate_from_audio()
@@ -160,8 +160,8 @@ def test_a_take_leaves_its_overview_and_sliders_renew_it(scene: Any, face: Any, 
 def test_a_take_of_an_opened_file_is_heard_again(
     scene: Any, face: Any, voice: Path, model_folder: Path, tmp_path: Path
 ) -> None:
-    from voxrig.operators import overview
-    from voxrig.properties import session
+    from voxrig.operators.overview import _seeing as seeing
+    from voxrig.properties.session import session
 
     choose(scene, face, voice, model_folder)
     bpy.ops.voxrig.animate_from_audio()
@@ -170,13 +170,13 @@ def test_a_take_of_an_opened_file_is_heard_again(
     session.overviews.clear()
 
     def wait() -> None:
-        assert bpy.app.timers.is_registered(overview._start)
-        bpy.app.timers.unregister(overview._start)  # a module runs no timers: they are run here
-        overview._start()
-        if overview._seeing.work is not None:
-            overview._seeing.work.join()
-            bpy.app.timers.unregister(overview._finish)
-            overview._finish()
+        assert seeing.is_pending
+        seeing._waiting.cancel()  # a module runs no timers: what they call is called here
+        seeing._waiting._run()
+        if seeing._work is not None:
+            seeing._work.join()
+            bpy.app.timers.unregister(seeing._timer)
+            seeing._poll()
 
     session.on_unseen_take(scene)
     wait()

@@ -27,7 +27,7 @@ COLUMNS = ("co", "handle_left", "handle_right", "interpolation", "easing", "hand
 def make_character(name: str) -> Any:
     """A head with shape keys on an armature whose bone and property follow channels, too; its mapping is stored."""
     from voxrig.animation.mapping import Link, Mapping, Target
-    from voxrig.properties import store_mapping
+    from voxrig.properties.links import store_mapping
 
     rig = bpy.data.objects.new(f"{name} Rig", bpy.data.armatures.new(f"{name} Rig"))
     bpy.context.scene.collection.objects.link(rig)
@@ -56,14 +56,16 @@ def make_character(name: str) -> Any:
 def animate(head: Any, *, output: str = "ACTION", last_frame: int | None = LAST_FRAME, **settings: Any) -> None:
     """Animate from the start of the speech."""
     from voxrig.inference.package import bundled_packages
-    from voxrig.operators.animate import AnimateSettings, Scope, SoundFile, animate_character
+    from voxrig.operators.animate import animate_character
+    from voxrig.takes.record import SoundFile
+    from voxrig.takes.settings import Scope, TakeSettings
 
     animate_character(
         bpy.context.scene,
         head,
         SoundFile("//demo.flac", 1.0),
         bundled_packages()[0],
-        AnimateSettings(provider="CPU", **settings),
+        TakeSettings(provider="CPU", **settings),
         scope=Scope(last_frame=last_frame, output=output),
     )
 
@@ -121,8 +123,8 @@ def describe_key(owner: Any, path: str, frame: float) -> dict[str, Any]:
 def fill_scene() -> dict[str, Any]:
     """All characters, and what is to be found in the file."""
     from voxrig.inference.package import bundled_packages
-    from voxrig.operators.take_records import AnimateSettings, RegionModel, Scope
     from voxrig.operators.takes import retake
+    from voxrig.takes.settings import RegionModel, Scope, TakeSettings
 
     model = bundled_packages()[0]
     animate(make_character("Sparse"), last_frame=None, emotion={"joy": 0.5}, region_models=(RegionModel(model, ("brows",)),))
@@ -136,7 +138,7 @@ def fill_scene() -> dict[str, Any]:
     edited = make_character("Edited")
     animate(edited)
     artists = edit_by_hand(edited)
-    retake(bpy.context.scene, edited, Scope(10, 50, fade_frames=4.0), AnimateSettings(provider="CPU", strength=0.6))
+    retake(bpy.context.scene, edited, Scope(10, 50, fade_frames=4.0), TakeSettings(provider="CPU", strength=0.6))
     artists_now = [describe_key(*_place(found)) for found in artists]
     if artists_now != artists:
         raise RuntimeError("the retake has changed keys of the artist's")

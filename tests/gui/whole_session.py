@@ -177,7 +177,7 @@ def scenario() -> driver.Steps:
     driver.look_at_everything()
     yield from driver.open_tab("Voxrig")
     driver.note(reloaded=jaw_keys() == after, takes_reloaded=takes(), strip_reloaded=settings().show_waveform)
-    session: Any = importlib.import_module(f"{driver.PACKAGE}.properties").session
+    session: Any = importlib.import_module(f"{driver.PACKAGE}.properties.session").session
     record = settings().character.voxrig.takes[-1].record
     yield from driver.wait_until(lambda: record in session.overviews, 60)
     driver.note(heard_again=session.overviews[record] is not None)

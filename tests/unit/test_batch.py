@@ -23,13 +23,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from job_tables import write_sound, write_table
-from voxrig.batch import perform, workers
+from voxrig.batch import curves_line, workers
 from voxrig.batch.columns import COLUMNS
-from voxrig.batch.command import Batch
-from voxrig.batch.jobs import Digests, JobsError, Line, Unit, group_lines, parse_emotion, read_jobs, select_lines
+from voxrig.batch.jobs import Digests, JobsError, Line, Unit, group_lines, read_jobs, select_lines
 from voxrig.batch.journal import DONE, FAILED, Journal, JournalError, Outcome, partial_name, read_entries, remove_partials
 from voxrig.batch.report import _SCRIPT, write_report
-from voxrig.cli import main
+from voxrig.batch.run import Batch
+from voxrig.cli.main import main
+from voxrig.takes.settings import find_setting, parse_setting
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,9 +67,9 @@ def test_a_table_says_everything(tmp_path: Path) -> None:
     (line,) = read_jobs([str(table)], {})
     assert line.problem == ""
     assert (line.audio, line.blend, line.mapping) == (str(sound), str(tmp_path / "hero.blend"), str(tmp_path / "m.json"))
-    assert (line.start_frame, line.keys, line.lead, line.sheet) == (101, "STEP", -20, True)
+    assert (line.start_frame, line.settings["keys"], line.settings["lead_seconds"], line.sheet) == (101, "STEP", -0.02, True)
     assert line.fps == 30 / 1.001
-    assert line.emotion == {"joy": 0.5, "anger": [[20, 0], [24, 0.8], [48, 0.8], [52, 0]]}
+    assert line.settings["emotion"] == {"joy": 0.5, "anger": [[20, 0], [24, 0.8], [48, 0.8], [52, 0]]}
     assert line.output_blend == str(tmp_path / "out" / "Face_a.blend")
     assert line.output_curves == str(tmp_path / "out" / "0001.csv")
 
@@ -77,12 +78,12 @@ def test_json_says_the_same_as_csv(tmp_path: Path) -> None:
     row = {"audio": "a.wav", "output_curves": "{name}.csv", "fps": 25, "emotion": {"joy": [[1, 0], [9, 1]]}}
     (tmp_path / "jobs.json").write_text(json.dumps({"jobs": [row]}), encoding="utf-8")
     (line,) = read_jobs([str(tmp_path / "jobs.json")], {})
-    assert (line.problem, line.fps, line.emotion) == ("", 25, {"joy": [[1.0, 0.0], [9.0, 1.0]]})
+    assert (line.problem, line.fps, line.settings["emotion"]) == ("", 25, {"joy": [[1.0, 0.0], [9.0, 1.0]]})
     for points in ([[9, 0], [1, 1]], [1, 2], [[1, 0, 0]], [[math.nan, 0]], []):
         row["emotion"] = {"joy": points}
         (tmp_path / "jobs.json").write_text(json.dumps([row]), encoding="utf-8")
         (line,) = read_jobs([str(tmp_path / "jobs.json")], {})
-        assert "'joy' is no list of [frame, weight] points" in line.problem
+        assert "'joy' is not a list of [frame, weight] points" in line.problem
 
 
 def test_all_sounds_of_a_folder_on_one_character(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,8 +110,8 @@ def test_all_sounds_of_a_folder_on_one_character(tmp_path: Path, monkeypatch: py
     [
         ({"audio": ""}, "neither a sound"),
         ({"curves": "b.csv"}, "a sound and a file of curves"),
-        ({"fps": "fast"}, "fps: 'fast' is no number"),
-        ({"fps": "0"}, "fps: '0' is no number from 1"),
+        ({"fps": "fast"}, "fps: 'fast' is not a number"),
+        ({"fps": "0"}, "fps: '0' is not a number from 1"),
         ({"keys": "few"}, "keys: 'few' is none of"),
         ({"emotion": "joy"}, "emotion: 'joy' is not NAME=WEIGHT"),
         ({"emotion": "joy=2"}, "emotion: the weight 2"),
@@ -122,7 +123,7 @@ def test_all_sounds_of_a_folder_on_one_character(tmp_path: Path, monkeypatch: py
         ({"output_curves": ""}, "no output"),
         ({"output_blend": "x.blend"}, "needs a blend"),
         ({"blend": "hero.blend"}, "no character"),
-        ({"output_curves": "a.wav.csv", "key_step": "1.5"}, "key_step: '1.5' is no whole number"),
+        ({"output_curves": "a.wav.csv", "key_step": "1.5"}, "key_step: '1.5' is not a whole number"),
     ],
 )
 def test_a_bad_cell_is_the_fault_of_its_line_alone(tmp_path: Path, cells: dict[str, str], message: str) -> None:
@@ -194,6 +195,8 @@ def test_a_table_that_makes_no_sense_is_refused(tmp_path: Path, text: str, messa
     assert not (tmp_path / "jobs.batch").exists()
 
 
+EMOTION = find_setting("emotion")
+
 CELLS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8),
     st.sampled_from([10**400, "a\0b", "x" * 5000, "*.wav", "{name}.csv", "[", "joy=1@2-3", "joy=1.2.3", "1e999", "24", [1, 2]]),
@@ -212,11 +215,11 @@ def test_a_table_of_any_cells_is_refused_or_gives_lines_with_keys(tmp_path: Path
 
 
 def test_emotion_ranges_meet_halfway() -> None:
-    assert parse_emotion("joy=1@10-20; joy=0.5@24-30") == {
+    assert parse_setting(EMOTION, "joy=1@10-20; joy=0.5@24-30") == {
         "joy": [[6, 0], [10, 1], [20, 1], [22, 0], [22, 0], [24, 0.5], [30, 0.5], [34, 0]]
     }
     with pytest.raises(ValueError, match="lies on another"):
-        parse_emotion("joy=1@10-20; joy=0.5@15-30")
+        parse_setting(EMOTION, "joy=1@10-20; joy=0.5@15-30")
 
 
 def test_selecting_lines() -> None:
@@ -239,7 +242,8 @@ def test_a_key_changes_with_all_that_a_line_depends_on(tmp_path: Path, model: Pa
     line = Line(1, str(sound), mapping=str(mapping), model=str(model), output_curves=str(tmp_path / "a.csv"))
     first = Digests().key(line)
     assert first == Digests().key(Line(**{**line.__dict__, "number": 5}))
-    changes: list[dict[str, Any]] = [{"strength": 0.9}, {"emotion": {"joy": 0.1}}, {"fps": 25.0}, {"model": str(other)}]
+    settings = [{"strength": 0.9}, {"emotion": {"joy": 0.1}}]
+    changes: list[dict[str, Any]] = [*({"settings": item} for item in settings), {"fps": 25.0}, {"model": str(other)}]
     changed = [Digests().key(Line(**{**line.__dict__, **change})) for change in (*changes, {"output_curves": "b.csv"})]
     mapping.write_text("{ }", encoding="utf-8")
     changed.append(Digests().key(line))
@@ -448,13 +452,13 @@ def kill_workers_that(work: str) -> str:
 import os, signal, sys, time
 sys.path.insert(0, {str(ROOT / "tests")!r})
 import conftest
-from voxrig.batch import perform, workers
-whole = perform.Performer.perform
+from voxrig.batch import curves_line, workers
+whole = curves_line.Performer.perform
 def perform_or_die(self, unit, partials, on_progress):
     if unit.lines[0].name == "bad":
         {work}
     return whole(self, unit, partials, on_progress)
-perform.Performer.perform = perform_or_die
+curves_line.Performer.perform = perform_or_die
 workers.serve("CPU", 1)
 """
 
@@ -573,20 +577,20 @@ def test_people_at_a_terminal_see_how_far_it_is(tmp_path: Path, model: Path, mon
 
 def test_levels() -> None:
     loud, quiet = np.full(100, 0.5, np.float32), np.full(100, 0.001, np.float32)
-    assert perform.judge_sound(loud) == []
-    assert "silence" in perform.judge_sound(quiet)[0]
+    assert curves_line.judge_sound(loud) == []
+    assert "silence" in curves_line.judge_sound(quiet)[0]
     clipped = loud.copy()
     clipped[::10] = 1.0
-    assert "clipping: 10%" in perform.judge_sound(clipped)[0]
+    assert "clipping: 10%" in curves_line.judge_sound(clipped)[0]
     spoken = quiet.copy()
     spoken[:3] = 0.5
-    assert "only 3%" in perform.judge_sound(spoken)[0]
+    assert "only 3%" in curves_line.judge_sound(spoken)[0]
 
 
 def test_another_language_is_suspected(tmp_path: Path) -> None:
     def warn(sound: Path) -> str:
         line = Line(1, str(sound), output_curves=str(tmp_path / "out.csv"))
-        (result,), _files = perform.Performer("CPU").perform(Unit((line,)), {line.output_curves: line.output_curves}, print)
+        (result,), _files = curves_line.Performer("CPU").perform(Unit((line,)), {line.output_curves: line.output_curves}, print)
         assert result.why == ""
         return "; ".join(result.warnings)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from voxrig.animation.curves import ChannelCurves
 from voxrig.animation.interchange import FORMATS, import_curves, write_curves
-from voxrig.cli import main
+from voxrig.cli.main import main
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from model_packages import CHANNELS, SAMPLE_RATE, noise, write_package
-from voxrig.cli import main
+from voxrig.cli.main import main
 from voxrig.inference.audio import read_sound
 from voxrig.inference.generate import generate_curves
 from voxrig.inference.package import bundled_packages, load_package
@@ -159,11 +159,11 @@ def test_a_damaged_model(sounds: Path, tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("emotion", "problem"),
     [
-        ("rage=1", "knows no emotion 'rage' (it knows: joy, anger)"),
-        ("joy", "write joy=WEIGHT"),
-        ("joy=much", "write joy=WEIGHT"),
-        ("joy=1.5", "weight from 0 to 1"),
-        ("joy=nan", "weight from 0 to 1"),
+        ("rage=1", "has no emotion 'rage' (it has: joy, anger)"),
+        ("joy", "is not NAME=WEIGHT"),
+        ("joy=much", "not a number from 0 to 1"),
+        ("joy=1.5", "not a number from 0 to 1"),
+        ("joy=nan", "not a number from 0 to 1"),
     ],
 )
 def test_emotions_that_cannot_be_meant(

@@ -182,7 +182,7 @@ def test_the_manuals_job_is_one_for_flamenco() -> None:
 
 
 def test_the_command_line_knows_what_flamenco_tells_it() -> None:
-    from voxrig.cli import build_parser
+    from voxrig.cli.main import build_parser
 
     for task in compile_job(lines="1-5,9")["tasks"]:
         build_parser().parse_args(task["commands"][0]["parameters"]["args"][3:])

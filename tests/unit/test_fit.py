@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from model_packages import FEATURE_WIDTH, PHONES, SAMPLE_RATE, build_graph, noise, write_package
 from shows import CONTROLS, make_linear_shot, make_shot
-from voxrig import cli
+from voxrig.cli import main as cli
 from voxrig.errors import Cancelled, ModelError, ShowError
 from voxrig.inference.audio import Waveform
 from voxrig.inference.generate import generate_curves

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from voxrig.animation.curves import ChannelCurves
 from voxrig.animation.face.articulation import articulate
 from voxrig.animation.face.lips import GAP_CENTIMETRES, lip_gap, seal_limit, sealed_frames
+from voxrig.animation.face.mouth_events import find_mouth_events, find_poses
 from voxrig.animation.face.phones import PHONES, TimedPhone
 from voxrig.animation.keys.guards import Guards, guard_poses, join_guards
-from voxrig.animation.keys.placing import DENSITIES, Placing, find_poses, place_keys
+from voxrig.animation.keys.placing import DENSITIES, Placing, place_keys
 from voxrig.animation.keys.reduction import evaluate_keys
 from voxrig.animation.rig.mapping import Link, Mapping, Target, apply_mapping
 from voxrig.animation.timing import resample_to_frames
@@ -45,10 +46,10 @@ def guard(sampled: ChannelCurves, gains: dict[str, float] | None = None) -> tupl
     mapping = Mapping(tuple(links))
     values = apply_mapping(mapping, sampled).values
     frames = np.arange(sampled.frame_count)
-    poses = find_poses(frames, sampled.channel("jawOpen"), sealed_frames(sampled.values, sampled.names))
     ranges = np.array([abs(link.gain) for link in links])
     mouth = [name for name in sampled.names if name.startswith(("jaw", "mouth"))]
-    guards = guard_poses(mapping, mapping.targets(), values, ranges, sampled, mouth=mouth, poses=np.array(sum(poses, ())))
+    events = find_mouth_events(sampled, frames, np.ones(frames.size, bool), mouth)
+    guards = guard_poses(mapping, mapping.targets(), values, ranges, sampled, events=events, frames=frames)
     return mapping, values, ranges, guards
 
 

@@ -35,12 +35,12 @@ def test_the_defaults_change_nothing() -> None:
     [
         Performance(strength=0.5),
         Performance(strength=1.8),
-        Performance(jaw_strength=2.0),
-        Performance(jaw_strength=0.3),
-        Performance(lip_strength=2.0),
-        Performance(lip_strength=0.0, jaw_strength=2.0),
+        Performance(region_strengths={"jaw": 2.0}),
+        Performance(region_strengths={"jaw": 0.3}),
+        Performance(region_strengths={"lips": 2.0}),
+        Performance(region_strengths={"lips": 0.0, "jaw": 2.0}),
         Performance(smoothing_seconds=0.04),
-        Performance(smoothing_seconds=0.2, jaw_strength=1.5),
+        Performance(smoothing_seconds=0.2, region_strengths={"jaw": 1.5}),
     ],
 )
 def test_closed_lips_stay_closed(performance: Performance) -> None:
@@ -71,7 +71,7 @@ def test_strengths_scale_their_regions_from_rest() -> None:
     assert result.channel("browInnerUp") == pytest.approx(np.full(200, 0.55), abs=1e-6)
     assert result.channel("mouthFunnel") == pytest.approx(0.5 * curves.channel("mouthFunnel"), abs=1e-6)
     assert result.channel("jawOpen") == pytest.approx(0.5 * curves.channel("jawOpen"), abs=1e-6)
-    lips_only = apply_performance(curves, Performance(lip_strength=0.5), REGIONS)
+    lips_only = apply_performance(curves, Performance(region_strengths={"lips": 0.5}), REGIONS)
     assert np.array_equal(lips_only.channel("jawOpen"), curves.channel("jawOpen"))
     assert lips_only.channel("mouthFunnel") == pytest.approx(0.5 * curves.channel("mouthFunnel"), abs=1e-6)
 
@@ -96,7 +96,7 @@ def test_smoothing_halves_at_the_half_life_and_does_not_delay() -> None:
 def test_input_is_unchanged_and_nonsense_refused() -> None:
     curves = talking()
     before = curves.values.copy()
-    apply_performance(curves, Performance(jaw_strength=2.0, smoothing_seconds=0.1), REGIONS)
+    apply_performance(curves, Performance(region_strengths={"jaw": 2.0}, smoothing_seconds=0.1), REGIONS)
     assert np.array_equal(curves.values, before)
     with pytest.raises(ValueError):
         Performance(smoothing_seconds=-1.0)
@@ -104,12 +104,16 @@ def test_input_is_unchanged_and_nonsense_refused() -> None:
         Performance(strength=float("nan"))
 
 
-@pytest.mark.parametrize("axis", ["articulation", "jaw_strength", "lip_strength"])
+def _articulated(axis: str, amount: float) -> Performance:
+    return Performance(articulation=amount) if axis == "articulation" else Performance(region_strengths={axis: amount})
+
+
+@pytest.mark.parametrize("axis", ["articulation", "jaw", "lips"])
 def test_articulation_is_monotone_changes_nothing_at_one_and_keeps_seals(axis: str) -> None:
     curves = talking()
     sealed = lips.sealed_frames(curves.values, curves.names)
     amounts = np.linspace(0.0, 2.0, 9)
-    results = [apply_performance(curves, Performance(**{axis: float(amount)}), REGIONS) for amount in amounts]
+    results = [apply_performance(curves, _articulated(axis, float(amount)), REGIONS) for amount in amounts]
     assert results[4] is curves
     shown = np.array([np.abs(result.values[~sealed]).sum() for result in results])
     assert np.all(np.diff(shown) > 0)
@@ -117,7 +121,7 @@ def test_articulation_is_monotone_changes_nothing_at_one_and_keeps_seals(axis: s
     for result in results:
         assert np.max(lips.lip_gap(result.values[sealed], curves.names)) <= limit
         assert np.array_equal(result.channel("browInnerUp"), curves.channel("browInnerUp"))
-    if axis != "lip_strength":
+    if axis != "lips":
         opening = np.array([result.channel("jawOpen").max() for result in results])
         assert np.all(np.diff(opening) > 0)
 
@@ -128,7 +132,9 @@ def test_both_axes_of_articulation_keep_seals_together() -> None:
     limit = np.max(lips.lip_gap(curves.values[sealed], curves.names)) + 1e-3
     for jaw in (0.0, 0.5, 1.5, 2.0):
         for lip in (0.0, 0.5, 1.5, 2.0):
-            result = apply_performance(curves, Performance(jaw_strength=jaw, lip_strength=lip, articulation=0.9), REGIONS)
+            result = apply_performance(
+                curves, Performance(region_strengths={"jaw": jaw, "lips": lip}, articulation=0.9), REGIONS
+            )
             assert np.max(lips.lip_gap(result.values[sealed], curves.names)) <= limit
 
 

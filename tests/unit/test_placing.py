@@ -8,8 +8,10 @@ import pytest
 from demo_speech import MODEL, SPEECH
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from voxrig.animation.face.mouth_events import find_poses
 from voxrig.animation.keys.artist_keys import BEZIER, CONSTANT
-from voxrig.animation.keys.placing import DENSITIES, Placing, find_poses, find_proposals, keep_events_on_steps, place_keys
+from voxrig.animation.keys.events import BREAKDOWN, EXTREME, Event
+from voxrig.animation.keys.placing import DENSITIES, Placing, find_proposals, keep_events_on_steps, place_keys
 from voxrig.animation.keys.reduction import largest_errors
 from voxrig.animation.timing import resample_to_frames
 from voxrig.inference.audio import read_sound
@@ -19,6 +21,10 @@ from voxrig.inference.session import open_session
 
 FRAMES = np.arange(1.0, 101.0)
 WAVE = np.stack([0.5 + 0.5 * np.sin(FRAMES / 5), 0.3 * np.cos(FRAMES / 3)], axis=1)
+
+
+def _event(key_type: str, *frames: float) -> Event:
+    return Event("any", key_type, frames, frozenset())
 
 
 def test_every_frame_and_every_second_frame() -> None:
@@ -67,7 +73,7 @@ def _assert_monotone(frames: np.ndarray, values: np.ndarray) -> tuple[np.ndarray
 
 
 def test_poses_are_held_and_required_frames_are_keys_in_every_mode() -> None:
-    placing = Placing("POSES", extremes=(20.0,), breakdowns=(40.0, 70.0))
+    placing = Placing("POSES", events=(_event(EXTREME, 20.0), _event(BREAKDOWN, 40.0, 70.0)))
     assert placing.interpolation == CONSTANT and Placing().interpolation == BEZIER
     assert place_keys(FRAMES, WAVE, 0.1, placing)[0].frames.tolist() == [1, 20, 40, 70, 100]
     must = FRAMES == 33

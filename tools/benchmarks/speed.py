@@ -335,7 +335,11 @@ def measure_sliders(sound: str, fps: str) -> dict[str, Any]:
 
     from ... import registration
     from ...operators import animate, live
-    from ...properties import scene_settings, session
+    from ...properties.access import scene_settings
+    from ...properties.session import session
+    from ...takes.hearing import forget_heard
+    from ...takes.job import compute
+    from ...takes.shaping import Take
     from ..demo import stage
     from ..demo.character import build_character
 
@@ -348,11 +352,11 @@ def measure_sliders(sound: str, fps: str) -> dict[str, Any]:
     settings.character, settings.sound_file = build_character().armature, sound
     settings.emotions["joy"].weight = 0.5
 
-    def generate() -> animate.Take:
-        animate.forget_heard()
+    def generate() -> Take:
+        forget_heard()
         settings.character.voxrig.takes.clear()
         job = animate.gather_from_scene(scene)
-        return animate.write(scene, job, animate.compute(job))
+        return animate.write(scene, job, compute(job))
 
     def seconds_of(work: Callable[[], object]) -> float:
         start = time.process_time()

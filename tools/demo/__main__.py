@@ -26,7 +26,10 @@ from ...inference.audio import Waveform, read_sound
 from ...inference.generate import generate_curves
 from ...inference.package import find_model, load_package
 from ...inference.session import open_session
-from ...operators.animate import AnimateSettings, SoundStrip, Take, animate_character
+from ...operators.animate import animate_character
+from ...takes.record import SoundStrip
+from ...takes.settings import TakeSettings
+from ...takes.shaping import Take
 from ..registered import run_registered
 from . import sheets, stage
 from .character import DemoCharacter, build_character
@@ -61,7 +64,7 @@ def make_demo(output: Path, model: str | None, film_size: int | None) -> None:
         character = build_character()
     strip = stage.add_sound(scene, speech.sound, "Demo Speech")
     with step("animation"):
-        take = animate_character(scene, character.armature, SoundStrip(strip), model_folder, AnimateSettings(strength=STRENGTH))
+        take = animate_character(scene, character.armature, SoundStrip(strip), model_folder, TakeSettings(strength=STRENGTH))
         print(f"  {take.summary(character.armature.name)}")
     scene.frame_start, scene.frame_end = take.first_frame, take.last_frame
     add_own_keys(character, speech, scene)

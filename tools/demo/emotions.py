@@ -18,7 +18,9 @@ from ...blender import scene as scenes
 from ...blender.ending import end_process
 from ...blender.films import render_film, render_stills
 from ...inference.package import find_model
-from ...operators.animate import AnimateSettings, SoundStrip, animate_character
+from ...operators.animate import animate_character
+from ...takes.record import SoundStrip
+from ...takes.settings import TakeSettings
 from ..registered import run_registered
 from . import stage
 from .__main__ import STRENGTH, step
@@ -60,7 +62,7 @@ def make_emotions(output: Path, model: str | None, size: int, *, with_film: bool
         with step(name):
             character = build_character()
             character.armature.location.x = (index - (len(FACES) - 1) / 2) * APART
-            settings = AnimateSettings(strength=STRENGTH, emotion=emotion)
+            settings = TakeSettings(strength=STRENGTH, emotion=emotion)
             animate_character(scene, character.armature, SoundStrip(strip), find_model(model), settings)
     _set_camera(scene)
     scene.frame_start, scene.frame_end = (_frame_at(scene, seconds) for seconds in (sentence.start, sentence.end))

@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 from voxrig.blender import scene as scenes
 from voxrig.blender.ending import end_process
 from voxrig.inference.package import find_model, load_package
-from voxrig.operators.animate import AnimateSettings, SoundStrip, animate_character
+from voxrig.operators.animate import animate_character
 from voxrig.operators.mapping import match_channels
+from voxrig.takes.record import SoundStrip
+from voxrig.takes.settings import TakeSettings
 from voxrig.tools.demo import sheets, stage
 from voxrig.tools.demo.__main__ import STRENGTH
 from voxrig.tools.demo.character import UNITS_PER_CENTIMETRE, DemoCharacter, build_character, sculpt_face
@@ -50,7 +52,7 @@ def compare_faces(output: Path, model: str | None = None) -> None:
     folder = find_model(model)
     for name, face in faces.items():
         match = match_channels(face.armature, load_package(folder))
-        take = animate_character(scene, face.armature, SoundStrip(strip), folder, AnimateSettings(strength=STRENGTH))
+        take = animate_character(scene, face.armature, SoundStrip(strip), folder, TakeSettings(strength=STRENGTH))
         print(f"{name}: {match.title}, {match.share:.0%} found; {take.summary(face.armature.name)}")
         scene.frame_start, scene.frame_end = take.first_frame, take.last_frame
     moments = sheets.choose_moments(speech, scenes.frames_per_second(scene), stage.FIRST_FRAME, per_kind=2)

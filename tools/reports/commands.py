@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from voxrig.cli import build_parser
+from voxrig.cli.main import build_parser
 
 INTRODUCTION = """\
 # Command line

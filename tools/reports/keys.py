@@ -22,8 +22,12 @@ from voxrig.blender import compat
 from voxrig.blender.actions import read_keys, write_target_curves
 from voxrig.blender.ending import end_process
 from voxrig.inference.package import bundled_packages, read_description
-from voxrig.operators.animate import AnimateSettings, Scope, SoundFile, Take, animate_character, compute, gather
+from voxrig.operators.animate import animate_character, gather
 from voxrig.operators.takes import retake, update_take
+from voxrig.takes.job import compute
+from voxrig.takes.record import SoundFile
+from voxrig.takes.settings import Scope, TakeSettings
+from voxrig.takes.shaping import Take
 
 from ..benchmarks.key_writing import benchmark_key_writing
 
@@ -34,13 +38,13 @@ ARTISTS_FRAMES = np.arange(20, 200, 12) + 0.5
 RETAKE = Scope(60, 100, ("lips",), 4.0)
 
 
-def modes() -> dict[str, AnimateSettings]:
+def modes() -> dict[str, TakeSettings]:
     """Return every way of placing keys by its title in the table."""
-    found = {f"Sparse, density {density}": AnimateSettings(density=density) for density in DENSITIES}
-    found["Every frame"] = AnimateSettings(keys="EVERY")
-    found["On twos"] = AnimateSettings(keys="STEP", key_step=2)
-    found["On threes"] = AnimateSettings(keys="STEP", key_step=3)
-    found["Poses (held)"] = AnimateSettings(keys="POSES")
+    found = {f"Sparse, density {density}": TakeSettings(density=density) for density in DENSITIES}
+    found["Every frame"] = TakeSettings(keys="EVERY")
+    found["On twos"] = TakeSettings(keys="STEP", key_step=2)
+    found["On threes"] = TakeSettings(keys="STEP", key_step=3)
+    found["Poses (held)"] = TakeSettings(keys="POSES")
     return found
 
 
@@ -85,7 +89,7 @@ def prove_untouched() -> str:
     for name in ARTISTS:
         for frame in ARTISTS_FRAMES.tolist():
             keys.key_blocks[name].keyframe_insert("value", frame=frame)
-    job = gather(scene, head, sound, _model(), AnimateSettings(), RETAKE)
+    job = gather(scene, head, sound, _model(), TakeSettings(), RETAKE)
     lips = {target.data_path for target in job.targets or ()}
     bpy.ops.ed.undo_push(message="Keys of the artist's")
 
@@ -101,7 +105,7 @@ def prove_untouched() -> str:
         return ~inside | (path not in lips) | artists(path, frames)
 
     before, aside, theirs = (hash_keys(keys, chosen) for chosen in (everything, beside_retake, artists))
-    retake(scene, head, RETAKE, AnimateSettings(strength=1.5))
+    retake(scene, head, RETAKE, TakeSettings(strength=1.5))
     assert hash_keys(keys, everything) != before, "the retake changed nothing"
     assert hash_keys(keys, beside_retake) == aside, "the retake changed keys outside its range and regions"
     bpy.ops.ed.undo_push(message="Retake")

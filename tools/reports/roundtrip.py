@@ -33,7 +33,8 @@ from ...learning.show import Shot, write_shot
 from ...operators.animate import animate_character
 from ...operators.collect import collect_shot
 from ...operators.learn import LearnJob, learn_show
-from ...operators.take_records import AnimateSettings, SoundStrip
+from ...takes.record import SoundStrip
+from ...takes.settings import TakeSettings
 from ...training.corpora.recordings import read_index, split_of
 from ..demo import stage
 from ..demo.character import build_character
@@ -50,18 +51,22 @@ class Style:
     """A style of animation: settings for the bundled model, and whether its poses are held."""
 
     name: str
-    settings: AnimateSettings
+    settings: TakeSettings
     is_held: bool = False
 
 
 STYLES = (
     Style(
         "crooked",
-        AnimateSettings(strength=1.5, jaw_strength=1.2, offsets={"mouthSmileLeft": 0.45, "mouthSmileRight": 0.05}),
+        TakeSettings(
+            strength=1.5,
+            region_strengths={"jaw": 1.2},
+            channels={"mouthSmileLeft": (1.0, 0.45), "mouthSmileRight": (1.0, 0.05)},
+        ),
     ),
-    Style("twos", AnimateSettings(strength=1.2, keys="STEP", key_step=2, key_phase=1), is_held=True),
+    Style("twos", TakeSettings(strength=1.2, keys="STEP", key_step=2, key_phase=1), is_held=True),
 )
-PLAIN = Style("plain", AnimateSettings())
+PLAIN = Style("plain", TakeSettings())
 
 
 @dataclass

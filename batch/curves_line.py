@@ -14,23 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..animation.curves import ChannelCurves
-from ..animation.face.emotions import Emotion, emotion_weights
 from ..animation.face.languages import english_evidence
 from ..animation.face.lips import lip_gap
 from ..animation.face.phones import TimedPhone
 from ..animation.interchange import write_curves
-from ..animation.overview import Overview, find_peaks, make_overview
-from ..errors import ModelError, VoxrigError
-from ..inference.audio import read_sound
-from ..inference.generate import count_frames, generate_all
-from ..inference.imported import read_imported
-from ..inference.package import ModelPackage, find_model, load_package, read_description
-from ..inference.session import Session, open_session
+from ..animation.overview import Overview, make_overview
+from ..errors import VoxrigError
+from ..inference.package import find_model, read_description
+from ..takes.curves import find_source, make_curves
+from ..takes.job import check_emotion
+from ..takes.record import CurvesFile, SoundFile
+from ..takes.shaping import Place
+from ..takes.sources import Description
 from .jobs import Line, Unit
 from .journal import force_to_disk
 
 if TYPE_CHECKING:
-    from .in_blender import Stage
+    from .blend_line import Stage
 
 Progress = Callable[[int, float], None]
 """Called with the number of a line and how much of it is done, 0..1; often enough to show that the worker lives."""
@@ -85,7 +85,6 @@ class Performer:
 
     def __init__(self, provider: str = "AUTO", threads: int = 1) -> None:
         self._provider, self._threads = provider, threads
-        self._session: Session | None = None
         self._stage: Stage | None = None
 
     def perform(self, unit: Unit, partials: Mapping[str, str], on_progress: Progress) -> tuple[list[Result], list[str]]:
@@ -97,7 +96,7 @@ class Performer:
         if unit.lines[0].blend:
             if self._stage is None:
                 try:
-                    from .in_blender import Stage  # Blender takes seconds to import and lines may do without
+                    from .blend_line import Stage  # Blender takes seconds to import and lines may do without
                 except ImportError as error:
                     if error.name != "bpy":
                         raise
@@ -115,40 +114,26 @@ class Performer:
         return results, written
 
     def _write_curves(self, line: Line, partials: Mapping[str, str], on_progress: Progress) -> Result:
-        """A line without a .blend: as ``voxrig curves`` and ``voxrig convert`` write it."""
+        """Do a line without a .blend: as ``voxrig curves`` and ``voxrig convert`` write it."""
         folder = find_model(line.model or None)
-        if line.curves:
-            imported = read_imported(line.curves, read_description(folder))
-            curves, peaks, warnings = imported.curves, np.zeros(0, np.float32), list(imported.warnings)
-            seconds, package = imported.duration_seconds, imported.package
-        else:
-            session = self._open_session(folder)
-            package = session.package
-            waveform = read_sound(line.audio, package.sample_rate)
-            made = generate_all(
-                session, waveform, _emotion(line, package, count_frames(waveform, package)),
-                on_progress=lambda share: on_progress(line.number, share),
-            )  # fmt: skip
-            curves = made.curves
-            peaks, seconds = find_peaks(waveform.samples, waveform.sample_rate), waveform.duration_seconds
-            warnings = [session.warning] if session.warning else []
-            warnings += [*judge_sound(peaks), *judge_language(made.timed_phones())]
-        if line.lead is not None:
-            curves = ChannelCurves(curves.names, curves.frame_rate, curves.values, -line.lead / 1000.0)
+        package = read_description(folder)
+        settings = line.make_settings(self._provider, self._threads)
+        choice = CurvesFile(line.curves) if line.curves else SoundFile(line.audio)
+        place = Place(line.start_frame, line.fps or package.frame_rate)
+        source = find_source(choice, folder, settings, place)
+        check_emotion(settings, [source.describe()])
+        curves, heard = make_curves(source, settings, place, lambda share: on_progress(line.number, share))
+        warnings = list(heard.warnings)
+        if not line.curves:
+            warnings += [*judge_sound(heard.peaks), *judge_language(heard.phones)]
         warnings += write_curves(partials[line.output_curves], curves, frame_rate=line.fps)
         facts = {
-            "seconds": round(seconds, 3),
+            "seconds": round(heard.duration_seconds, 3),
             "frames": curves.frame_count,
-            "model": package.title,
-            "tracks": squeeze_tracks(make_overview(curves, peaks, 0.0, 1.0)),
+            "model": source.describe().title,
+            "tracks": squeeze_tracks(make_overview(curves, heard.peaks, 0.0, 1.0)),
         }
         return Result(line.number, warnings=tuple(warnings), facts=facts)
-
-    def _open_session(self, folder: Path) -> Session:
-        if self._session is None or self._session.package.folder != folder:
-            self._session = None  # the old one's memory first
-            self._session = open_session(load_package(folder), self._provider, self._threads)
-        return self._session
 
 
 def judge_sound(peaks: NDArray[np.float32]) -> list[str]:
@@ -173,9 +158,9 @@ def judge_language(phones: Sequence[TimedPhone] | None) -> list[str]:
     return ["wrong language suspected: the sounds follow one another as in other languages than English; look at the lips"]
 
 
-def find_unmapped(curves: ChannelCurves, package: ModelPackage, linked: Sequence[str]) -> list[str]:
+def find_unmapped(curves: ChannelCurves, source: Description, linked: Sequence[str]) -> list[str]:
     """A sentence on channels that move and drive nothing, of the kinds (shapes, visemes) that other channels are linked of."""
-    groups = {channel.name: channel.group for channel in package.channels}
+    groups = {channel.name: channel.group for channel in source.channels}
     used = {groups.get(name) for name in linked}
     ranges = np.ptp(curves.values, axis=0)
     lost = [
@@ -206,22 +191,3 @@ def choose_faces(curves: ChannelCurves, count: int) -> list[float]:
         row = rows[np.argmax(gap[rows]) if i % 2 == 0 else np.argmin(gap[rows])]
         chosen.append(float(curves.seconds()[row]))
     return chosen
-
-
-def _emotion(line: Line, package: ModelPackage, rows: int) -> NDArray[np.float32] | None:
-    if not line.emotion:
-        return None
-    for name in line.emotion:
-        if name not in package.emotions:
-            known = ", ".join(package.emotions) or "none"
-            raise ModelError(f"Model '{package.title}' knows no emotion '{name}' (it knows: {known})")
-    frames = line.start_frame + np.arange(rows) * ((line.fps or 1.0) / package.frame_rate)
-    return emotion_weights(points_of(line), package.emotions, frames)
-
-
-def points_of(line: Line) -> dict[str, Emotion]:
-    """The emotions as the animation layer takes them."""
-    return {
-        name: float(emotion) if isinstance(emotion, (int, float)) else [(frame, weight) for frame, weight in emotion]
-        for name, emotion in line.emotion.items()
-    }

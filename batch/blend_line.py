@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import bpy
 
@@ -19,13 +18,16 @@ from ..animation.interchange import write_curves
 from ..animation.overview import make_overview
 from ..blender import films, rigs
 from ..blender import scene as scenes
-from ..errors import RigError, VoxrigError
+from ..blender.files import find_object, find_scene, open_blend, save_blend
+from ..errors import VoxrigError
 from ..inference.package import find_model
-from ..operators.animate import Take, compute, feel, gather, recall, write
+from ..operators.animate import gather, write
 from ..operators.mapping import load_mapping
-from ..operators.take_records import AnimateSettings, CurvesFile, SoundFile
-from .jobs import Line, Unit
-from .perform import (
+from ..takes.hearing import recall
+from ..takes.job import compute
+from ..takes.record import CurvesFile, SoundFile
+from ..takes.shaping import Take, with_emotion
+from .curves_line import (
     FILM_SIZE,
     SHEET_FACES,
     SHEET_SIZE,
@@ -36,9 +38,9 @@ from .perform import (
     guard,
     judge_language,
     judge_sound,
-    points_of,
     squeeze_tracks,
 )
+from .jobs import Line, Unit
 
 
 class Stage:
@@ -72,12 +74,7 @@ class Stage:
     def _open_blend(self, line: Line) -> Result:
         if self._open != line.blend:
             self._open = ""
-            if not Path(line.blend).is_file():
-                raise RigError(f"There is no file {line.blend}; correct the column blend")
-            try:
-                bpy.ops.wm.open_mainfile(filepath=line.blend, load_ui=False)
-            except RuntimeError:
-                raise RigError(f"{line.blend} is not a file that this Blender can open") from None
+            open_blend(Path(line.blend))
             bpy.ops.ed.undo_push(message="Voxrig batch: as opened")
             self._open = line.blend
         return Result(line.number)
@@ -103,31 +100,28 @@ class _Work:
 
     def animate(self, line: Line) -> Result:
         """Write the keys of a line, and its curves."""
-        scene: Any = bpy.data.scenes.get(line.scene) if line.scene else bpy.context.scene
-        if scene is None:
-            raise RigError(f"The file has no scene '{line.scene}' (it has: {', '.join(bpy.data.scenes.keys())})")
-        character = scene.objects.get(line.character)
-        if character is None:
-            candidates = ", ".join(item.name for item in scene.objects if item.type in ("MESH", "ARMATURE")) or "none"
-            raise RigError(f"Scene '{scene.name}' has no object '{line.character}' (meshes and armatures: {candidates})")
+        scene = find_scene(line.scene)
+        character = find_object(scene, line.character)
         if line.fps is not None:
             scenes.set_frames_per_second(scene, line.fps)
         if line.mapping:
             load_mapping(character, line.mapping)
         folder = find_model(line.model or None)
         choice = CurvesFile(line.curves, line.start_frame) if line.curves else SoundFile(line.audio, line.start_frame)
-        job = gather(scene, character, choice, folder, self._settings(line))
+        settings = line.make_settings(self._provider, self._threads)
+        job = gather(scene, character, choice, folder, settings, line.make_scope())
         take = write(scene, job, compute(job, lambda share: self._on_progress(line.number, share)))
-        heard = recall(job)
+        source = job.parts[0].source
+        heard = recall(source)
         if heard is None:
             raise VoxrigError("The sound changed while it was heard; try again")
-        curves = feel(heard, job)
+        curves = with_emotion(heard, source.describe(), job.emotion)
         warnings = list(take.warnings)
         if line.output_curves:
             warnings += write_curves(self._partials[line.output_curves], curves, frame_rate=line.fps)
         if not line.curves:
             warnings += [*judge_sound(heard.peaks), *judge_language(heard.phones)]
-        warnings += find_unmapped(curves, heard.package, [link.channel for link in job.mapping.links if link.enabled])
+        warnings += find_unmapped(curves, source.describe(), [link.channel for link in job.mapping.links if link.enabled])
         self.takes[line.number] = take, curves
         facts = {
             "seconds": round(heard.duration_seconds, 3),
@@ -139,33 +133,14 @@ class _Work:
         }
         return Result(line.number, warnings=tuple(warnings), facts=facts)
 
-    def _settings(self, line: Line) -> AnimateSettings:
-        return AnimateSettings(
-            strength=line.strength,
-            jaw_strength=line.jaw,
-            lip_strength=line.lips,
-            smoothing_seconds=line.smoothing,
-            density=line.density,
-            keys=line.keys,
-            key_step=line.key_step,
-            key_phase=line.key_phase,
-            emotion=points_of(line),
-            lead_seconds=None if line.lead is None else line.lead / 1000.0,
-            provider=self._provider,
-            threads=self._threads,
-        )
-
     def save(self, line: Line) -> Result:
         """Save the file with all that was animated."""
-        try:
-            bpy.ops.wm.save_as_mainfile(filepath=self._partials[line.output_blend], copy=True)
-        except RuntimeError as error:
-            raise OSError(0, str(error).strip(), line.output_blend) from None
+        save_blend(Path(self._partials[line.output_blend]))
         return Result(line.number)
 
     def render(self, line: Line, result: Result) -> Result:
         """The film and the pictures of a line."""
-        scene: Any = bpy.data.scenes.get(line.scene) if line.scene else bpy.context.scene
+        scene = find_scene(line.scene)
         take, curves = self.takes[line.number]
         films.set_preview_look(scene, rigs.find_character(scene.objects[line.character]).objects)
         warnings, facts = list(result.warnings), dict(result.facts)

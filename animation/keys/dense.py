@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A take on every frame and as keyframes, as it crosses from the making of takes to Blender."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..rig.mapping import Target
+from .guards import Guards
+from .placing import Placing
+from .reduction import KeyedCurve
+
+
+@dataclass(frozen=True)
+class DenseTake:
+    """A take on every frame, and as keys: ``frames`` float64 ``[time]``, ``values`` ``[time, target]``, a tolerance each."""
+
+    targets: tuple[Target, ...]
+    frames: NDArray[np.float64]
+    values: NDArray[np.float32]
+    tolerances: tuple[float, ...]
+    keyed: tuple[KeyedCurve, ...]
+    placing: Placing = Placing()
+    guards: Guards | None = None

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that several subcommands share; those of the settings come from their table (takes/settings.py)."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ..takes.settings import (
+    Scope,
+    Setting,
+    TakeSettings,
+    find_setting,
+    list_settings,
+    parse_setting,
+    scope_from_data,
+    settings_from_data,
+)
+from .reporting import CommandError
+
+if TYPE_CHECKING:
+    from ..inference.package import ModelPackage
+
+_METAVARS = {"regions": "REGION=NUMBER", "flags": "REGION"}
+_REPEATED = ("regions", "flags", "channels", "emotions", "models")
+"""Kinds whose option may be given several times."""
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add which model runs, and where."""
+    parser.add_argument("--model", metavar="FOLDER", help="folder of a model package, or the name of a bundled one")
+    parser.add_argument(
+        "--provider",
+        choices=("auto", "cuda", "cpu"),
+        default="auto",
+        type=str.lower,
+        help="where the model runs (default: auto)",
+    )
+
+
+def add_setting_options(parser: argparse.ArgumentParser, rows: Sequence[Setting] | None = None) -> None:
+    """Add an option for each setting: all of TakeSettings and Scope, unless other ``rows`` are given."""
+    for row in rows if rows is not None else (*list_settings(), *list_settings(Scope)):
+        destination = f"setting_{row.name}"
+        about = _describe(row)
+        if row.kind == "switch":
+            parser.add_argument(f"--{row.option}", dest=destination, action="store_true", help=about)
+        elif row.kind in _REPEATED:
+            metavar = row.metavar or _METAVARS[row.kind]
+            about += "; may be given several times"
+            parser.add_argument(f"--{row.option}", dest=destination, action="append", metavar=metavar, help=about)
+        else:
+            metavar = row.option_unit.upper() or ("NUMBER" if not row.choices else "CHOICE")
+            parser.add_argument(f"--{row.option}", dest=destination, metavar=metavar, help=about)
+        for region in row.shortcuts:
+            about_region = f"{row.regions[region].help[:1].lower()}{row.regions[region].help[1:]}"
+            parser.add_argument(f"--{region}", dest=f"shortcut_{row.name}_{region}", metavar="NUMBER", help=about_region)
+
+
+def _describe(row: Setting) -> str:
+    text = f"{row.help[:1].lower()}{row.help[1:]}"
+    if row.choices and row.kind == "choice":
+        named = "; ".join(f"{choice.name.lower().replace('_', '-')}: {choice.help}" for choice in row.choices)
+        text = f"{text}. {named}"
+    if isinstance(row.default, (int, float, str)) and not isinstance(row.default, bool):
+        text += f" (default: {str(row.default).lower().replace('_', '-')})"
+    return text.replace("%", "%%")
+
+
+def read_setting_options(arguments: argparse.Namespace, owner: type[Any] = TakeSettings) -> dict[str, Any]:
+    """Return what the options say, as data by field name. Raises CommandError."""
+    data: dict[str, Any] = {}
+    for row in list_settings(owner):
+        given = getattr(arguments, f"setting_{row.name}", None)
+        if given is None or given is False:
+            continue
+        try:
+            data[row.name] = True if row.kind == "switch" else parse_setting(row, given)
+        except ValueError as error:
+            shown = " ".join(cast("list[str]", given)) if isinstance(given, list) else given
+            raise CommandError(f"--{row.option} {shown}: {error}") from None
+    for row in list_settings(owner):
+        for region in row.shortcuts:
+            given = getattr(arguments, f"shortcut_{row.name}_{region}", None)
+            if given is not None:
+                try:
+                    value = parse_setting(row, {region: given})
+                except ValueError as error:
+                    raise CommandError(f"--{region} {given}: {error}") from None
+                data[row.name] = {**data.get(row.name, {}), **value}
+    return data
+
+
+def make_settings(arguments: argparse.Namespace) -> TakeSettings:
+    """Return the settings that the options say. Raises CommandError and ModelError."""
+    from ..inference.package import find_model
+
+    return settings_from_data(
+        read_setting_options(arguments), lambda folder, _name: find_model(folder), str(arguments.provider).upper()
+    )
+
+
+def make_scope(arguments: argparse.Namespace) -> Scope:
+    """Return the scope that the options say. Raises CommandError."""
+    return scope_from_data(read_setting_options(arguments, Scope))
+
+
+def check_names(settings: TakeSettings, packages: Sequence[ModelPackage]) -> None:
+    """Raise CommandError for an emotion or a channel that none of the models has."""
+    first = packages[0]
+    for name in settings.emotion:
+        if not any(name in package.emotions for package in packages):
+            known = ", ".join(first.emotions) or "none"
+            raise CommandError(f"model '{first.name}' has no emotion '{name}' (it has: {known})")
+    for name in settings.channels:
+        if not any(name in package.channel_names for package in packages):
+            raise CommandError(f"--channel {name}: model '{first.name}' has no channel '{name}'")
+
+
+def number_between(minimum: float, maximum: float) -> Callable[[str], float]:
+    """Return a parser of numbers within limits, for argparse."""
+
+    def number(text: str) -> float:
+        value = float(text)
+        if not minimum <= value <= maximum:
+            raise argparse.ArgumentTypeError(f"{text} is not between {minimum:g} and {maximum:g}")
+        return value
+
+    return number
+
+
+def absolute(path: str) -> str:
+    """Return a path as an absolute one: Blender reads a leading '//' as the folder of its own file."""
+    return str(Path(path).absolute())
+
+
+EMOTION = find_setting("emotion")

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Subcommands that need Blender: load it, with Voxrig in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from .reporting import CommandError
+
+
+def with_extension(command: str, work: Callable[[], int]) -> int:
+    """Do what needs Blender and Voxrig in it. Raises CommandError where there is no Blender."""
+    try:
+        import bpy
+    except ImportError:
+        raise CommandError(
+            f"{command} needs Blender: run it inside Blender, or with a Python that has the module bpy"
+        ) from None
+    if hasattr(bpy.types.Scene, "voxrig"):
+        return work()
+
+    # Outside Blender nobody has enabled the extension; what is left registered would outlive Python itself.
+    from .. import registration
+
+    registration.register()
+    try:
+        return work()
+    finally:
+        registration.unregister()
+
+
+def save_output(output: Path) -> None:
+    """Save a copy of the open file. Raises CommandError."""
+    from ..blender.files import save_blend
+
+    try:
+        save_blend(output)
+    except OSError as error:
+        raise CommandError(f"{output} cannot be written ({error.strerror}); choose another place") from None

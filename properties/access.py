@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Typed access to the preferences and to the groups on scenes, objects and windows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+
+PACKAGE = (__package__ or "voxrig.properties").rpartition(".")[0]
+"""The name that the extension is registered under."""
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """The preferences, or their defaults where the extension runs without being installed."""
+
+    provider: str = "AUTO"
+    threads: int | None = None
+    models_folder: str = ""
+
+
+def preferences() -> Preferences:
+    """What the user set in the preferences."""
+    blender: Any = bpy.context.preferences
+    addon = blender.addons.get(PACKAGE)
+    stored = addon.preferences if addon else None
+    if stored is None:
+        return Preferences()
+    folder = bpy.path.abspath(stored.models_folder) if stored.models_folder else ""
+    return Preferences(stored.provider, stored.threads or None, folder)
+
+
+def scene_settings(scene: Any) -> Any:
+    """Return Voxrig's settings of a scene (VOXRIG_PG_scene)."""
+    return scene.voxrig
+
+
+def character_settings(character_object: Any) -> Any:
+    """Return Voxrig's mapping and takes of an object (VOXRIG_PG_character)."""
+    return character_object.voxrig
+
+
+def window_settings(window_manager: Any) -> Any:
+    """Return what Voxrig keeps for this session's windows (VOXRIG_PG_window)."""
+    return window_manager.voxrig

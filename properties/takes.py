@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The takes of a character, and what Actions remember of generated keyframes."""
+
+# Blender reads properties from annotations, which a type checker takes for types.
+# pyright: reportInvalidTypeForm=false
+
+from typing import Any
+
+import bpy
+
+from ..blender import poses
+from .access import character_settings
+from .links import VOXRIG_PG_link
+
+
+class VOXRIG_PG_hold(bpy.types.PropertyGroup):
+    """A take's hold on one F-Curve between two frames, and the keys that it covers there; its name is the take's mark."""
+
+    owner: bpy.props.StringProperty(name="Owner", description="Data-block that the take animates", options={"HIDDEN"})
+    first: bpy.props.FloatProperty(name="First", description="First frame that the take holds", options={"HIDDEN"})
+    last: bpy.props.FloatProperty(name="Last", description="Last frame that the take holds", options={"HIDDEN"})
+    keys: bpy.props.StringProperty(
+        name="Keys", description="Keyframes that come back when another take is shown", options={"HIDDEN"}
+    )
+    generated: bpy.props.StringProperty(name="Generated", description="Fingerprint of the generated ones", options={"HIDDEN"})
+
+
+class VOXRIG_PG_generated(bpy.types.PropertyGroup):
+    """What blender/ledger.py remembers of one F-Curve; its name says which."""
+
+    keys: bpy.props.StringProperty(
+        name="Keys", description="Fingerprint that tells generated keyframes from the artist's", options={"HIDDEN"}
+    )
+    holds: bpy.props.CollectionProperty(
+        name="Holds", description="Takes on the F-Curve, the uppermost last", type=VOXRIG_PG_hold
+    )
+    muted: bpy.props.BoolProperty(
+        name="Muted", description="Whether the F-Curve is muted so that a take in the NLA can be seen", options={"HIDDEN"}
+    )
+
+
+class VOXRIG_PG_replaced(bpy.types.PropertyGroup):
+    """What a data-block played before a sweep."""
+
+    block: bpy.props.PointerProperty(name="Data-Block", description="What the sweep animates", type=bpy.types.ID)
+    action: bpy.props.PointerProperty(name="Action", description="What it played before", type=bpy.types.Action)
+    slot: bpy.props.IntProperty(name="Slot", description="Handle of the slot of that Action", options={"HIDDEN"})
+    pose: bpy.props.StringProperty(name="Pose", description="Values of its controls before", options={"HIDDEN"})
+
+
+class VOXRIG_PG_action(bpy.types.PropertyGroup):
+    """What of an Action was generated."""
+
+    generated: bpy.props.CollectionProperty(
+        name="Generated", description="Fingerprints of generated keyframes, by F-Curve", type=VOXRIG_PG_generated
+    )
+    replaced: bpy.props.CollectionProperty(
+        name="Replaced", description="What was played before this sweep", type=VOXRIG_PG_replaced
+    )
+
+
+class VOXRIG_PG_take(bpy.types.PropertyGroup):
+    """One take of a character: with what it was made, so that it can be made again."""
+
+    record: bpy.props.StringProperty(
+        name="Record",
+        description="Sound, model, emotion, strengths, mapping and range of the take",
+        options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    mark: bpy.props.StringProperty(
+        name="Mark",
+        description="Name by which Actions know the take; no other take has it",
+        options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    is_shown: bpy.props.BoolProperty(
+        name="Shown",
+        description="Whether the take is what one sees: nothing of it lies beneath another take",
+        options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    title: bpy.props.StringProperty(
+        name="Take",
+        description="Name of the take in the list. Change it to whatever you like",
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    about: bpy.props.StringProperty(
+        name="About",
+        description="What the take covers",
+        options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    is_draft: bpy.props.BoolProperty(
+        name="Draft",
+        description="Whether the take's keyframes were only moved to follow a slider and are still to be placed anew",
+        options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    density: bpy.props.StringProperty(
+        name="Density",
+        description="Keyframes a second and the largest distance from the curves that they stand for",
+        options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+
+
+class VOXRIG_PG_character(bpy.types.PropertyGroup):
+    """The mapping and the takes of a character, on the object that is chosen as one."""
+
+    links: bpy.props.CollectionProperty(type=VOXRIG_PG_link, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
+    active_link: bpy.props.IntProperty(
+        name="Active Link", options={"HIDDEN"}, update=lambda _group, _context: poses.end_preview()
+    )
+    neutral_pose: bpy.props.StringProperty(
+        name="Neutral Pose",
+        description="Values that Calibrate compares with, stored from a pose; the rest pose without",
+        options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    takes: bpy.props.CollectionProperty(
+        name="Takes",
+        description="Takes of this character, the newest last",
+        type=VOXRIG_PG_take,
+        override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
+    )
+    active_take: bpy.props.IntProperty(name="Active Take", description="Take that Update makes again", options={"HIDDEN"})
+
+
+def _next_take_number(group: VOXRIG_PG_character) -> int:
+    return 1 + max((int(take.name) for take in group.takes if take.name.isdecimal()), default=0)
+
+
+def next_take_title(group: VOXRIG_PG_character) -> str:
+    """What the next new take of a character will be called."""
+    return f"Take {_next_take_number(group)}"
+
+
+def store_take(
+    character_object: bpy.types.Object, name: str, mark: str, record: str, about: str, density: str
+) -> VOXRIG_PG_take:
+    """Note a take on its character, in the place of the take ``name`` or as a new one, and choose it."""
+    group = character_settings(character_object)
+    index = group.takes.find(name) if name else -1
+    if index < 0:
+        number, title = _next_take_number(group), next_take_title(group)
+        take = group.takes.add()
+        take.name, take.title = str(number), title
+        index = len(group.takes) - 1
+    take = group.takes[index]
+    take.mark, take.record, take.about, take.density = mark, record, about, density
+    take.is_draft = False
+    group.active_take = index
+    return take
+
+
+def active_take(character_object: Any) -> VOXRIG_PG_take | None:
+    """The take that is chosen in the character's list."""
+    if character_object is None:
+        return None
+    group = character_settings(character_object)
+    return group.takes[group.active_take] if 0 <= group.active_take < len(group.takes) else None

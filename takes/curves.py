@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The channel curves of a sound on their own, for files of curves and for scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..animation.curves import ChannelCurves
+from .emotion import EmotionTrack
+from .record import CurvesFile, SoundFile
+from .settings import TakeSettings
+from .shaping import Place, with_emotion
+from .sources import CancelCheck, Heard, Progress, Sound, Source, make_source
+
+
+def find_source(choice: SoundFile | CurvesFile, model_folder: Path, settings: TakeSettings, place: Place) -> Source:
+    """Return the source of a sound file or a file of curves that plays at ``place``."""
+    track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
+    return make_source(choice, Sound(choice.path), model_folder, track, settings, defers_emotion=False)
+
+
+def make_curves(
+    source: Source,
+    settings: TakeSettings,
+    place: Place,
+    on_progress: Progress | None = None,
+    is_cancelled: CancelCheck | None = None,
+) -> tuple[ChannelCurves, Heard]:
+    """Return the channels of a source with emotions and lead, and what was heard. Raises VoxrigError and Cancelled."""
+    heard = source.produce(on_progress or (lambda _fraction: None), is_cancelled)
+    track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
+    return with_emotion(heard, source.describe(), track), heard

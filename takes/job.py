@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A take to be made: its parts, and the work from their sources to keyframes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..animation.face.channels import REGIONS
+from ..animation.face.emotions import emotion_points
+from ..animation.keys.guards import join_guards
+from ..animation.rig.mapping import Mapping, Target
+from ..errors import Cancelled, ModelError, RigError
+from .emotion import EmotionTrack
+from .hearing import hear, recall
+from .record import SoundChoice
+from .settings import Scope, TakeSettings
+from .shaping import Part, Place, Take, shape
+from .sources import CancelCheck, Description, Progress
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that a take is made from, with no reference into Blender's data.
+
+    ``parts`` are the sources with the controls that each drives, that of the chosen model first. ``choice`` is the sound as it
+    was chosen; ``take`` is the take of the character's list that is made again, or '' for a new one, which goes where the take
+    marked ``beside`` is.
+    """
+
+    character: str
+    parts: tuple[Part, ...]
+    place: Place
+    model_folder: Path
+    settings: TakeSettings
+    choice: SoundChoice
+    sound_name: str
+    scope: Scope = Scope()
+    is_new_mapping: bool = False
+    take: str = ""
+    beside: str = ""
+
+    @property
+    def mapping(self) -> Mapping:
+        """The mapping of the chosen model's part."""
+        return self.parts[0].mapping
+
+    @property
+    def emotion(self) -> EmotionTrack:
+        """The emotions of the settings over the frames of the take."""
+        return EmotionTrack(self.settings, self.place.start_frame, self.place.frames_per_second)
+
+
+def compute(job: Job, on_progress: Progress | None = None, is_cancelled: CancelCheck | None = None) -> Take:
+    """Make the keyframes of a take. May run in any thread; raises VoxrigError and Cancelled."""
+
+    def advance(fraction: float) -> None:
+        if is_cancelled is not None and is_cancelled():
+            raise Cancelled
+        if on_progress is not None:
+            on_progress(fraction)
+
+    parts = live_parts(job)
+    takes: list[Take] = []
+    for number, part in enumerate(parts):
+        heard = hear(part.source, lambda fraction, number=number: advance((number + fraction) / len(parts)), is_cancelled)
+        takes.append(shape(part, heard, job.place, job.settings, job.scope))
+        advance((number + 1) / len(parts))
+    return merge_takes(takes)
+
+
+def recall_take(job: Job) -> Take | None:
+    """Return the take if this session still knows the curves of every part; no model runs."""
+    parts = live_parts(job)
+    known = [(part, heard) for part in parts if (heard := recall(part.source)) is not None]
+    if len(known) < len(parts):
+        return None
+    return merge_takes([shape(part, heard, job.place, job.settings, job.scope) for part, heard in known])
+
+
+def live_parts(job: Job) -> list[Part]:
+    """Return the parts that have something to write."""
+    return [part for part in job.parts if part.targets is None or part.targets]
+
+
+def merge_takes(takes: list[Take]) -> Take:
+    """Merge takes on the same frames, each with targets of its own; the first says how keys are placed."""
+    first = takes[0]
+    if len(takes) == 1:
+        return first
+    dense = replace(
+        first.dense,
+        targets=tuple(target for take in takes for target in take.dense.targets),
+        values=np.concatenate([take.dense.values for take in takes], axis=1),
+        tolerances=tuple(tolerance for take in takes for tolerance in take.dense.tolerances),
+        keyed=tuple(curve for take in takes for curve in take.dense.keyed),
+        guards=join_guards([take.dense.guards for take in takes if take.dense.guards is not None]),
+    )
+    return replace(
+        first,
+        curves=tuple(zip(dense.targets, dense.keyed)),
+        dense=dense,
+        model_title=" + ".join(dict.fromkeys(take.model_title for take in takes)),
+        warnings=tuple(dict.fromkeys(warning for take in takes for warning in take.warnings)),
+    )
+
+
+def targets_in(regions: tuple[str, ...], mapping: Mapping, description: Description) -> frozenset[Target] | None:
+    """Return the targets that channels of the regions drive, None for all. Raises RigError where there are none."""
+    if not regions:
+        return None
+    targets = _driven(regions, mapping, description)
+    if not targets:
+        raise RigError(f"No control of the character follows the {' or the '.join(regions)}; choose other regions")
+    return targets
+
+
+def _driven(regions: tuple[str, ...], mapping: Mapping, description: Description) -> frozenset[Target]:
+    channels = {channel.name for channel in description.channels if channel.region in regions}
+    return frozenset(link.target for link in mapping.links if link.enabled and link.channel in channels)
+
+
+def share_regions(main: Part, others: list[tuple[Part, tuple[str, ...]]], scope: Scope) -> tuple[Part, ...]:
+    """Divide the face among parts: each other one has its regions, the main one what is left, all within the scope.
+
+    Raises ModelError for a region that two parts claim, RigError where nothing is driven.
+    """
+    claimed: dict[str, str] = {}
+    found: list[Part] = []
+    for part, wanted in others:
+        title = part.source.describe().title
+        for region in wanted:
+            if region in claimed:
+                raise ModelError(f"'{claimed[region]}' and '{title}' are both chosen for the {region}; choose one of them")
+            claimed[region] = title
+        regions = tuple(region for region in wanted if not scope.regions or region in scope.regions)
+        if regions:
+            found.append(replace(part, targets=targets_in(regions, part.mapping, part.source.describe())))
+    if not claimed:
+        return (replace(main, targets=targets_in(scope.regions, main.mapping, main.source.describe())),)
+    taken = frozenset(target for part in found for target in part.targets or ())
+    left = tuple(region for region in scope.regions or REGIONS if region not in claimed)
+    own = _driven(left, main.mapping, main.source.describe()) - taken
+    if not own and not found:
+        raise RigError("None of the chosen models drives a control of these regions; choose other regions")
+    return (replace(main, targets=own), *found)
+
+
+def check_emotion(settings: TakeSettings, models: list[Description]) -> None:
+    """Raise ModelError for an emotion that none of the models has, and for weights outside 0..1."""
+    for name, emotion in (*settings.emotion.items(), ("", settings.emotion_intensity)):
+        if name and not any(name in model.emotions for model in models):
+            known = ", ".join(models[0].emotions) or "none"
+            raise ModelError(f"Model '{models[0].title}' has no emotion '{name}' (it has: {known}); choose one of these")
+        for _frame, weight in emotion_points(emotion):
+            if not 0.0 <= weight <= 1.0:
+                what = f"The emotion '{name}' has the weight" if name else "The intensity of the emotions is"
+                raise ModelError(f"{what} {weight:g}; set it from 0 to 1")

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the curves of a source to keyframes for a character's controls, as the artist's settings say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..animation.curves import ChannelCurves
+from ..animation.face.mouth_events import MOUTH_REGIONS, closing_channels, find_closures, find_mouth_events
+from ..animation.face.phones import TimedPhone
+from ..animation.keys.artist_keys import CONSTANT
+from ..animation.keys.dense import DenseTake
+from ..animation.keys.guards import guard_poses
+from ..animation.keys.placing import Placing, find_proposals, keep_events_on_steps, place_keys
+from ..animation.keys.reduction import KeyedCurve, largest_errors
+from ..animation.overview import Overview, make_overview
+from ..animation.performance import Performance, apply_performance
+from ..animation.rig.mapping import Mapping, Target, apply_mapping
+from ..animation.timing import resample_to_frames
+from ..errors import AudioError, ModelError
+from .emotion import EmotionTrack, put_on
+from .settings import Scope, TakeSettings
+from .sources import Description, Heard, Source
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sound lies in a scene: the frame of its first sample, and the scene's frame rate."""
+
+    start_frame: float
+    frames_per_second: float
+
+    def frame_of(self, seconds: float) -> float:
+        """Return the frame at ``seconds`` of the sound."""
+        return self.start_frame + seconds * self.frames_per_second
+
+    def seconds_of(self, frame: float) -> float:
+        """Return the second of the sound at a frame."""
+        return (frame - self.start_frame) / self.frames_per_second
+
+
+@dataclass(frozen=True)
+class Part:
+    """A source of a take and what it drives: the ``targets`` of its ``mapping``, None for all of them."""
+
+    source: Source
+    mapping: Mapping
+    targets: frozenset[Target] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Take:
+    """Keyframes for each target in scene frames, and what they were made with.
+
+    ``dense`` is the same on every frame. ``warnings`` are sentences for the artist. ``kept_count`` counts the artist's own keys
+    that the curves were bent to when they were written. ``phones`` are the frames of markers and what sounds there, None
+    where nobody asked or knows.
+    """
+
+    curves: tuple[tuple[Target, KeyedCurve], ...]
+    dense: DenseTake
+    first_frame: int
+    last_frame: int
+    frames_per_second: float
+    sound_hash: str
+    model_title: str
+    provider: str
+    overview: Overview
+    warnings: tuple[str, ...] = ()
+    kept_count: int = 0
+    phones: tuple[tuple[int, str], ...] | None = None
+
+    @property
+    def key_count(self) -> int:
+        """Keyframes over all targets."""
+        return sum(len(curve) for _target, curve in self.curves)
+
+    def density(self) -> str:
+        """Describe how dense the keys are, and the largest error against the curves at any frame of any control."""
+        seconds = len(self.dense.frames) / self.frames_per_second
+        rate = sum(len(curve) for curve in self.dense.keyed) / max(len(self.dense.keyed), 1) / seconds
+        error = largest_errors(self.dense.keyed, self.dense.frames, self.dense.values).max(initial=0.0)
+        if self.dense.placing.interpolation == CONSTANT:
+            return f"{rate:.1f} poses/s, held"
+        return f"{rate:.1f} keys/s per control, largest error {error:.3f}"
+
+    def summary(self, character: str) -> str:
+        """Describe in one line what was done."""
+        kept = f", {self.kept_count} edited ones kept" if self.kept_count else ""
+        return (
+            f"'{character}' animated from frame {self.first_frame} to {self.last_frame}: "
+            f"{len(self.curves)} controls, {self.key_count} keyframes{kept} ({self.provider}, {self.model_title})"
+        )
+
+
+def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope: Scope) -> Take:
+    """Turn the curves of a part's source into keyframes. Raises AudioError when the scope lies outside the sound."""
+    description = part.source.describe()
+    track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
+    curves = perform(with_emotion(heard, description, track), settings, description)
+    first, last = frame_range(heard, place, scope)
+    frames = np.arange(first, last + 1, dtype=np.float64)
+    placing = Placing(settings.keys, settings.density, settings.key_step, settings.key_phase)
+    placing = _hold_poses(placing, description, place)
+    sampled = _close_on_steps(sample_at_frames(curves, place, first, last), placing, frames)
+    targets = apply_mapping(part.mapping, sampled)
+    columns = [i for i, target in enumerate(targets.targets) if part.targets is None or target in part.targets]
+    chosen = tuple(targets.targets[i] for i in columns)
+    values = targets.values[:, columns]
+    tolerances = find_tolerances(part, settings, chosen)
+    among = placing.frames_among(frames) if placing.mode == "STEP" else np.ones(frames.size, bool)
+    mouth = {channel.name for channel in description.channels if channel.region in MOUTH_REGIONS}
+    placing = replace(placing, events=find_mouth_events(sampled, frames, among, mouth))
+    if placing.mode == "SHOW":
+        placing = replace(placing, proposed=_propose_keys(heard, description, settings, place, frames))
+    guards = guard_poses(
+        part.mapping,
+        chosen,
+        values,
+        np.array(tolerances) / placing.tolerance,
+        sampled,
+        events=placing.events,
+        frames=frames,
+    )
+    keyed = tuple(place_keys(frames, values, tolerances, placing, guards=guards))
+    dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed, placing, guards)
+    warnings = (*part.warnings, *heard.warnings)
+    phones = None
+    if settings.phone_markers and heard.phones is None:
+        warnings = (*warnings, f"'{description.title}' does not recognise phones, so no markers are written")
+    elif settings.phone_markers:
+        phones = _place_phones(heard.phones or (), curves.start_seconds, place, first, last)
+    return Take(
+        tuple(zip(chosen, keyed)),
+        dense,
+        first,
+        last,
+        place.frames_per_second,
+        heard.sound_hash,
+        description.title,
+        heard.provider,
+        make_overview(curves, heard.peaks, place.start_frame, place.frames_per_second),
+        warnings,
+        phones=phones,
+    )
+
+
+def with_emotion(heard: Heard, description: Description, track: EmotionTrack) -> ChannelCurves:
+    """Return the channels with the take's lead and, where the source leaves that to us, its emotions."""
+    curves = heard.curves
+    if heard.energy is not None:
+        weights = track.of_rows(description.emotions, curves.frame_count, curves.frame_rate)
+        curves = put_on(curves, weights, heard.energy)
+    return shift_by_lead(curves, track.settings)
+
+
+def shift_by_lead(curves: ChannelCurves, settings: TakeSettings) -> ChannelCurves:
+    """Return the curves as early as the settings say; the model's own lead is in them already."""
+    lead = settings.lead_seconds
+    return curves if lead is None else replace(curves, start_seconds=-lead)
+
+
+def perform(curves: ChannelCurves, settings: TakeSettings, description: Description) -> ChannelCurves:
+    """Return the curves with the artist's strengths, smoothing and offsets."""
+    performance = Performance(
+        strength=settings.strength,
+        articulation=settings.articulation,
+        smoothing_seconds=settings.smoothing_seconds,
+        region_strengths=settings.region_strengths,
+        region_smoothing=settings.region_smoothing,
+        region_offsets=settings.region_offsets,
+        gains={name: gain for name, (gain, _offset) in settings.channels.items()},
+        offsets={name: offset for name, (_gain, offset) in settings.channels.items()},
+    )
+    regions = {channel.name: channel.region for channel in description.channels}
+    rest = {channel.name: channel.rest for channel in description.channels if channel.rest}
+    return apply_performance(curves, performance, regions, rest=rest)
+
+
+def frame_range(heard: Heard, place: Place, scope: Scope) -> tuple[int, int]:
+    """Return the first and the last frame of a take. Raises AudioError when the scope lies outside the sound."""
+    first_frame = math.ceil(place.start_frame - 1e-6)
+    # The frame on which the sound ends, but at least the one on which it starts.
+    last_frame = max(first_frame, math.floor(place.frame_of(heard.duration_seconds) + 1e-6))
+    first = first_frame if scope.first_frame is None else max(first_frame, scope.first_frame)
+    last = last_frame if scope.last_frame is None else min(last_frame, scope.last_frame)
+    if first > last:
+        raise AudioError(
+            f"The frames {scope.first_frame} to {scope.last_frame} lie outside the sound, which plays from {first_frame} "
+            f"to {last_frame}; choose a range inside it"
+        )
+    return first, last
+
+
+def sample_at_frames(curves: ChannelCurves, place: Place, first_frame: int, last_frame: int) -> ChannelCurves:
+    """Return one row per scene frame; a closure of the lips stays on its nearest frame even when it is shorter than one."""
+    closures = find_closures(curves)
+    return resample_to_frames(
+        curves,
+        place.frames_per_second,
+        place.seconds_of(first_frame),
+        frame_count=last_frame - first_frame + 1,
+        event_weights=None if closures is None else closures.astype(np.float64),
+        event_channels=None if closures is None else closing_channels(curves),
+    )
+
+
+def find_tolerances(part: Part, settings: TakeSettings, targets: tuple[Target, ...]) -> list[float]:
+    """Return the tolerance of each target in its own unit: that of its strictest channel."""
+    ranges = {channel.name: channel.maximum - channel.minimum for channel in part.source.describe().channels}
+    tolerance = Placing(density=settings.density).tolerance
+    found: dict[Target, float] = {}
+    for link in part.mapping.links:
+        if link.enabled and link.channel in ranges and link.gain:
+            reach = tolerance * ranges[link.channel] * abs(link.gain)
+            found[link.target] = min(reach, found.get(link.target, math.inf))
+    return [found.get(target, tolerance) for target in targets]
+
+
+def _place_phones(
+    phones: tuple[TimedPhone, ...], start_seconds: float, place: Place, first: int, last: int
+) -> tuple[tuple[int, str], ...]:
+    """Return the frames from ``first`` to ``last`` on which phones begin in the face, whose row 0 is at ``start_seconds``."""
+    at = ((round(place.frame_of(start_seconds + phone.start)), phone.phone) for phone in phones)
+    return tuple((frame, name) for frame, name in at if first <= frame <= last)
+
+
+def _hold_poses(placing: Placing, description: Description, place: Place) -> Placing:
+    """Generate a learned show that is animated on twos on twos, unless the artist chose another way to place keys."""
+    hold = description.hold
+    if hold is None or placing.mode != "SPARSE":
+        return placing
+    step = max(1, round(hold.frames * place.frames_per_second / hold.frame_rate))
+    return replace(placing, mode="STEP", step=step, phase=hold.phase, is_held=True)
+
+
+def _propose_keys(
+    heard: Heard, description: Description, settings: TakeSettings, place: Place, frames: NDArray[np.float64]
+) -> tuple[float, ...]:
+    """Return the frames on which the show's animators would set keys on some face part. Raises ModelError."""
+    if heard.keys is None:
+        raise ModelError(f"Model '{description.title}' never learned where animators set keys; choose other keys, or a "
+                         "model that voxrig-train made")  # fmt: skip
+    keys = shift_by_lead(heard.keys, settings)
+    at = (np.arange(keys.frame_count) / keys.frame_rate + keys.start_seconds) * place.frames_per_second + place.start_frame
+    rows = {int(row) for column in keys.values.T for row in find_proposals(column)}
+    nearest = np.rint(at[sorted(rows)])
+    return tuple(np.unique(nearest[(nearest >= frames[0]) & (nearest <= frames[-1])]).tolist())
+
+
+def _close_on_steps(sampled: ChannelCurves, placing: Placing, frames: NDArray[np.float64]) -> ChannelCurves:
+    """Return curves whose closures all show on keys of 'STEP': one between two of them closes the lips on the nearest."""
+    sealed = find_closures(sampled)
+    if placing.mode != "STEP" or sealed is None:
+        return sampled
+    closing = [sampled.names.index(name) for name in closing_channels(sampled)]
+    values = sampled.values.copy()
+    values[:, closing] = keep_events_on_steps(values[:, closing], sealed, placing.frames_among(frames))
+    return sampled.with_values(values)

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sources of channel curves: a speech model, a model learned from a show, a file of curves, and whatever comes next.
+
+All of them answer the same three questions (``Source``), and nothing outside this module asks which kind a source is. A take
+is a list of sources, each with the controls that it drives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..animation.curves import ChannelCurves
+from ..animation.face.channels import Channel
+from ..animation.face.expression import voice_energy
+from ..animation.face.phones import TimedPhone
+from ..animation.keys.placing import Hold
+from ..animation.overview import find_peaks
+from ..animation.rig.mapping import Target
+from ..inference.audio import Decoder, Waveform, read_sound
+from ..inference.generate import count_frames, generate_all
+from ..inference.imported import read_imported
+from ..inference.package import ModelPackage
+from .emotion import EmotionTrack
+from .models import describe_package, model_key, open_model
+from .record import CurvesFile, SoundChoice
+from .settings import TakeSettings
+
+Progress = Callable[[float], None]
+"""Called with 0..1."""
+CancelCheck = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a source produces: its channels, the emotions that it shows, and how its show is animated.
+
+    ``targets`` say which control of the rig a channel is, for models that were learned on one: they need no mapping.
+    With ``expression_rules`` emotions are put on the neutral channels afterwards. ``hold`` says that the show holds poses.
+    """
+
+    title: str
+    channels: tuple[Channel, ...]
+    emotions: tuple[str, ...] = ()
+    targets: Mapping[str, Target] = field(default_factory=dict[str, Target])
+    expression_rules: bool = False
+    hold: Hold | None = None
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """The names of ``channels``, in their order."""
+        return tuple(channel.name for channel in self.channels)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a source made of a sound, before any of the artist's sliders; ``sound_hash`` is the sha256 of the sound or file.
+
+    ``energy`` ``[time]`` is how loud the voice is where emotions are still to be put on the curves, else None. ``peaks`` are
+    for animation.overview. ``keys`` says by region how likely the show's animators would set a key, where a model learned it;
+    ``phones`` are those of the sound, None where the source hears none.
+    """
+
+    curves: ChannelCurves
+    duration_seconds: float
+    sound_hash: str
+    provider: str
+    warnings: tuple[str, ...] = ()
+    peaks: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    energy: NDArray[np.float32] | None = None
+    keys: ChannelCurves | None = None
+    phones: tuple[TimedPhone, ...] | None = None
+
+
+class Source(Protocol):
+    """Something that makes channel curves for a stretch of time."""
+
+    def describe(self) -> Description:
+        """Return what it produces, without producing it. Raises VoxrigError."""
+        ...
+
+    def key(self) -> tuple[object, ...]:
+        """Return all that its curves depend on, for the cache. Raises OSError or ModelError for what is gone."""
+        ...
+
+    def produce(self, advance: Progress, is_cancelled: CancelCheck | None = None) -> Heard:
+        """Make the curves. Raises VoxrigError, and Cancelled soon after ``is_cancelled`` answers True."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The stretch of a sound file (a path, or the bytes of a packed one) that is spoken; ``decode`` helps out libsndfile."""
+
+    content: str | bytes
+    offset_seconds: float = 0.0
+    duration_seconds: float | None = None
+    decode: Decoder | None = field(default=None, compare=False)
+
+    def key(self) -> tuple[object, ...]:
+        """Return all that its samples depend on. Raises OSError for a file that is gone."""
+        if isinstance(self.content, bytes):
+            stamp: object = hashlib.sha256(self.content).digest()
+        else:
+            status = Path(self.content).stat()
+            stamp = (self.content, status.st_mtime_ns, status.st_size)
+        return stamp, self.offset_seconds, self.duration_seconds
+
+    def read(self, sample_rate: int) -> Waveform:
+        """Read the stretch at a sample rate. Raises AudioError."""
+        return read_sound(
+            self.content,
+            sample_rate,
+            start_seconds=self.offset_seconds,
+            duration_seconds=self.duration_seconds,
+            fallback_decoder=self.decode,
+        )
+
+    def digest(self) -> str:
+        """Return the sha256 of the whole file."""
+        if isinstance(self.content, bytes):
+            return hashlib.sha256(self.content).hexdigest()
+        with open(self.content, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class SpeechModel:
+    """A model package that hears a sound, bundled or learned from a show.
+
+    Where it can, it ``defers_emotion``: emotions are put on the neutral curves later, so that sliders need no model.
+    """
+
+    folder: Path
+    sound: Sound
+    emotion: EmotionTrack
+    provider: str = "AUTO"
+    threads: int | None = None
+    defers_emotion: bool = True
+
+    def describe(self) -> Description:
+        """Return what the package says. Raises ModelError."""
+        return describe_model(describe_package(self.folder))
+
+    def key(self) -> tuple[object, ...]:
+        """Return what the channels depend on: emotions only where the graph alone can show them."""
+        heard = (*model_key(self.folder, self.provider, self.threads), *self.sound.key())
+        return heard if self._defers(describe_package(self.folder)) else (*heard, *self.emotion.key())
+
+    def _defers(self, package: ModelPackage) -> bool:
+        return self.defers_emotion and package.expression_rules
+
+    def produce(self, advance: Progress, is_cancelled: CancelCheck | None = None) -> Heard:
+        """Run the model over the sound."""
+        model = open_model(self.folder, self.provider, self.threads)
+        package = model.package
+        advance(0.05)
+        waveform = self.sound.read(package.sample_rate)
+        advance(0.2)
+        rows = count_frames(waveform, package)
+        energy, emotion = None, None
+        if self._defers(package):
+            padded = np.pad(waveform.samples, (0, rows * package.hop - waveform.samples.size))
+            energy = voice_energy(padded, package.sample_rate, package.frame_rate)
+        else:
+            emotion = self.emotion.of_rows(package.emotions, rows, package.frame_rate)
+        made = generate_all(
+            model,
+            waveform,
+            emotion,
+            on_progress=lambda fraction: advance(0.2 + 0.6 * fraction),
+            is_cancelled=is_cancelled,
+        )
+        return Heard(
+            made.curves,
+            waveform.duration_seconds,
+            self.sound.digest(),
+            model.provider,
+            (model.warning,) if model.warning else (),
+            find_peaks(waveform.samples, waveform.sample_rate),
+            energy,
+            made.keys,
+            made.timed_phones(),
+        )
+
+
+@dataclass(frozen=True)
+class CurvesFromFile:
+    """Curves of another program; ``model_folder`` names the model whose channels of the same names describe them."""
+
+    path: Path
+    model_folder: Path
+
+    def describe(self) -> Description:
+        """Return what the file holds. Raises InterchangeError."""
+        imported = read_imported(self.path, describe_package(self.model_folder).channels)
+        return Description(imported.title, imported.channels)
+
+    def key(self) -> tuple[object, ...]:
+        """Return the file's name and stamp."""
+        status = self.path.stat()
+        return "curves", self.path, status.st_mtime_ns, status.st_size, self.model_folder
+
+    def produce(self, advance: Progress, is_cancelled: CancelCheck | None = None) -> Heard:
+        """Read the file."""
+        imported = read_imported(self.path, describe_package(self.model_folder).channels)
+        digest = Sound(str(self.path)).digest()
+        return Heard(imported.curves, imported.duration_seconds, digest, "from file", imported.warnings)
+
+
+def describe_model(package: ModelPackage) -> Description:
+    """Return the description of a model package."""
+    return Description(
+        package.title, package.channels, package.emotions, package.targets, package.expression_rules, package.hold
+    )
+
+
+def make_source(
+    choice: SoundChoice,
+    sound: Sound,
+    model_folder: Path,
+    emotion: EmotionTrack,
+    settings: TakeSettings,
+    *,
+    defers_emotion: bool = True,
+) -> Source:
+    """Return the source that a chosen sound or file of curves stands for; ``sound`` is where its content lies."""
+    if isinstance(choice, CurvesFile):
+        return CurvesFromFile(Path(str(sound.content)), model_folder)
+    return SpeechModel(model_folder, sound, emotion, settings.provider, settings.threads, defers_emotion)
