@@ -8,7 +8,8 @@ import bpy
 from ..blender import compat, rigs
 from ..blender.outputs import copy_place
 from ..errors import RigError
-from ..properties import read_mapping, scene_settings
+from ..properties.access import scene_settings
+from ..properties.links import read_mapping
 from .base import VoxrigOperator
 from .mapping import find_character
 

@@ -123,7 +123,7 @@ class Walk:
     def new_file(self) -> None:
         """An empty file with a face and a bone, animated once."""
         from voxrig.animation.rig.mapping import Link, Mapping, Target
-        from voxrig.properties import store_mapping
+        from voxrig.properties.links import store_mapping
 
         bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
         scene = bpy.context.scene

@@ -113,7 +113,7 @@ def test_an_empty_can_be_chosen_as_the_character(registered: None, make_face: Ca
     group = add_empty("Group", below=(make_face("Head", ("jawOpen",)),))
     bpy.context.scene.voxrig.character = group
     assert bpy.context.scene.voxrig.character == group
-    from voxrig.properties import _may_be_character
+    from voxrig.properties.scene import _may_be_character
 
     assert _may_be_character(None, group) and not _may_be_character(None, add_empty("Alone"))
 

@@ -21,10 +21,12 @@ ALL = "'browInnerUp', 'jawOpen', 'mouthPucker' and 1 more"
 @pytest.fixture
 def speak(scene: Any, voice: Path, model_folder: Path) -> Callable[..., tuple[str, ...]]:
     """Animates a character, with every frame a key, and returns what is warned of."""
-    from voxrig.operators.animate import AnimateSettings, Scope, SoundFile, animate_character
+    from voxrig.operators.animate import animate_character
+    from voxrig.takes.record import SoundFile
+    from voxrig.takes.settings import Scope, TakeSettings
 
     def animate(character: Any, output: str = "ACTION", **settings: Any) -> tuple[str, ...]:
-        chosen = AnimateSettings(provider="CPU", **{"keys": "EVERY", **settings})
+        chosen = TakeSettings(provider="CPU", **{"keys": "EVERY", **settings})
         sound = SoundFile(str(voice), 1.0)
         return animate_character(scene, character, sound, model_folder, chosen, scope=Scope(output=output)).warnings
 
@@ -139,7 +141,7 @@ def test_f_curve_modifiers_that_replace_or_clamp_are_named(speak: Any, face: Any
 @pytest.fixture
 def rig(make_rig: Any) -> Any:
     """An armature with its jaw and a lip mapped."""
-    from voxrig.properties import store_mapping
+    from voxrig.properties.links import store_mapping
 
     rig = make_rig()
     links = [

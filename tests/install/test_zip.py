@@ -33,9 +33,9 @@ def test_contents(zip_file: Path, this_platform: str) -> None:
     assert sorted(n for n in names if n.startswith("wheels/")) == [f"wheels/{wheel.file}" for wheel in wheels]
     tops = {name.split("/")[0] for name in names}
     assert tops == {
-        *("LICENSE", "LICENSES.md", "blender_manifest.toml", "__init__.py", "__main__.py", "cli.py", "errors.py"),
-        *("properties.py", "registration.py"),
-        *("animation", "batch", "blender", "inference", "models", "operators", "panels", "wheels"),
+        *("LICENSE", "LICENSES.md", "blender_manifest.toml", "__init__.py", "__main__.py", "errors.py"),
+        *("registration.py", "animation", "batch", "blender", "cli", "inference", "learning", "models", "operators", "panels"),
+        *("properties", "storage", "takes", "wheels"),
     } | (tops & {"presets", "translations"})
     assert [model for model in models if model["name"] == "speech"], "the bundled speech model"
     assert len(models) == sum(name.endswith("/model.onnx") for name in names)

@@ -43,9 +43,7 @@ class Tree:
             "LICENSES.md",
             "__init__.py",
             "__main__.py",
-            "cli.py",
             "errors.py",
-            "properties.py",
             "registration.py",
         ):
             (root / name).write_text("# here\n", encoding="utf-8")
@@ -101,11 +99,9 @@ def test_zip_holds_runtime_files_and_the_platforms_wheels_only(tree: Tree) -> No
             "__main__.py",
             "animation/curves.py",
             "blender_manifest.toml",
-            "cli.py",
             "errors.py",
             "models/speech/model.json",
             "models/speech/model.onnx",
-            "properties.py",
             "registration.py",
             "wheels/onnxruntime-1.0-cp311-cp311-manylinux_2_28_x86_64.whl",
             "wheels/typing_extensions-4.0-py3-none-any.whl",
@@ -158,7 +154,7 @@ def test_a_file_that_is_not_needed_at_run_time_stops_the_build(tree: Tree, stran
 
 
 def test_a_link_stops_the_build(tree: Tree) -> None:
-    (tree.root / "animation" / "linked.py").symlink_to(tree.root / "cli.py")
+    (tree.root / "animation" / "linked.py").symlink_to(tree.root / "errors.py")
     with pytest.raises(BuildError, match="link"):
         tree.build()
 

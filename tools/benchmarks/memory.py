@@ -70,7 +70,7 @@ def measure_animate(sound: str, emotion: str) -> dict[str, float]:
 
     from ... import registration
     from ...inference.package import find_model, read_description
-    from ...properties import scene_settings
+    from ...properties.access import scene_settings
 
     registration.register()
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)

@@ -22,7 +22,7 @@ from voxrig.animation.interchange import FORMATS, write_curves
 from voxrig.animation.rig.mapping import Link, Mapping, Target, from_json, to_json
 from voxrig.animation.rig.presets import load_presets
 from voxrig.batch.jobs import Digests, read_jobs
-from voxrig.cli import main
+from voxrig.cli.main import main
 from voxrig.inference import package
 from voxrig.inference.audio import Waveform, read_sound
 from voxrig.learning.show import Shot, write_shot
