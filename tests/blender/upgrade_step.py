@@ -40,7 +40,9 @@ def list_artists_keys() -> list[list[object]]:
 
 
 def make_face(sound: str, model: str) -> None:
-    from voxrig.operators.animate import AnimateSettings, SoundFile, animate_character
+    from voxrig.operators.animate import animate_character
+    from voxrig.takes.record import SoundFile
+    from voxrig.takes.settings import TakeSettings
 
     mesh = bpy.data.meshes.new("Face")
     mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
@@ -49,7 +51,7 @@ def make_face(sound: str, model: str) -> None:
     face.shape_key_add(name="Basis")
     for name in CHANNELS:
         face.shape_key_add(name=name, from_mix=False).data[2].co.z = 1.0
-    animate_character(bpy.context.scene, face, SoundFile(sound, 1.0), model, AnimateSettings(provider="CPU"))
+    animate_character(bpy.context.scene, face, SoundFile(sound, 1.0), model, TakeSettings(provider="CPU"))
 
 
 def edit(step: int) -> None:
