@@ -136,13 +136,17 @@ def _armature_below_empty(chosen: Any) -> Any | None:
 def _beside(top: Any) -> list[Any]:
     """List the objects below the same Empty as ``top``.
 
-    Importers nest Empties. A further one counts while the meshes it adds meet the character: several characters may also
-    stand below one Empty, but hardly inside each other.
+    A mesh that stands apart with the same shape keys is the face of someone else. Importers nest Empties. A further one counts
+    while the meshes it adds meet the character: several characters may also stand below one Empty, but hardly inside each
+    other.
     """
     group = top if top.type == "EMPTY" else top.parent
     if group is None or group.type != "EMPTY":
         return []
-    found = list(group.children_recursive)
+    found: list[Any] = []
+    for child in group.children:
+        if not _is_another_face(child, top):
+            found += [child, *child.children_recursive]
     while group.parent is not None and group.parent.type == "EMPTY":
         group = group.parent
         added = [item for item in group.children_recursive if item not in found]
@@ -153,6 +157,16 @@ def _beside(top: Any) -> list[Any]:
             break
         found += added
     return found
+
+
+def _is_another_face(item: Any, top: Any) -> bool:
+    """Return whether a mesh has the shape keys of another one, but stands apart from it and all its children."""
+    if item == top or item.type != "MESH" or top.type != "MESH":
+        return False
+    keys, known = (getattr(one.data, "shape_keys", None) for one in (item, top))
+    if keys is None or known is None or {*keys.key_blocks.keys()} != {*known.key_blocks.keys()}:
+        return False
+    return not _meets(item, [top, *top.children_recursive])
 
 
 def _meets(item: Any, others: Sequence[Any]) -> bool:
