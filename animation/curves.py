@@ -15,7 +15,8 @@ class ChannelCurves:
     """Evenly sampled channels; row i is the instant ``start_seconds + i / frame_rate``.
 
     ``values`` is float32 ``[time, channel]`` and read-only: it is copied on construction, so that later changes to the
-    caller's array have no effect. Raises ValueError when shape, names or rate do not fit together.
+    caller's array have no effect, unless it is a read-only array of its own already. Raises ValueError when shape, names or
+    rate do not fit together.
     """
 
     names: tuple[str, ...]
@@ -25,7 +26,9 @@ class ChannelCurves:
 
     def __post_init__(self) -> None:
         names = tuple(self.names)
-        values = np.array(self.values, dtype=np.float32, order="C")
+        values = np.asarray(self.values)
+        if values.dtype != np.float32 or not values.flags.c_contiguous or values.flags.writeable or not values.flags.owndata:
+            values = np.array(values, dtype=np.float32, order="C")
         if values.ndim != 2 or values.shape[1] != len(names):
             raise ValueError(f"values are {values.shape}, not [time, {len(names)}]")
         if len(set(names)) != len(names):

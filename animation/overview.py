@@ -40,8 +40,12 @@ class Overview:
 def find_peaks(samples: NDArray[np.floating[Any]], sample_rate: int) -> Floats:
     """Find the largest absolute sample of each hundredth of a second, ``[time]``, of a mono sound ``[n]``."""
     size = max(1, sample_rate // PEAKS_PER_SECOND)
-    padded = np.pad(np.abs(samples), (0, -len(samples) % size))
-    return padded.reshape(-1, size).max(axis=1, initial=0.0).astype(np.float32)
+    whole = len(samples) // size * size
+    # Largest and smallest, so that an hour of sound is not copied to take absolute values.
+    rows = samples[:whole].reshape(-1, size)
+    peaks = np.maximum(rows.max(axis=1, initial=0.0), -rows.min(axis=1, initial=0.0))
+    rest = np.abs(samples[whole:]).max(keepdims=True) if whole < len(samples) else samples[:0]
+    return np.concatenate([peaks, rest]).astype(np.float32)
 
 
 def make_overview(curves: ChannelCurves, peaks: Floats, start_frame: float, frames_per_second: float) -> Overview:

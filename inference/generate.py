@@ -98,15 +98,18 @@ def generate_all(
     if package.has_effort:
         values = made["channels"] = apply_effort(values, package.channel_names, made["effort"][:, 0])
     if weights is not None:
-        padded = np.pad(waveform.samples, (0, len(values) * package.hop - waveform.samples.size))
-        energy = voice_energy(padded, package.sample_rate, package.frame_rate)
+        energy = voice_energy(waveform.samples, package.sample_rate, package.frame_rate, frame_count=len(values))
         values = made["channels"] = apply_expression(values, np.broadcast_to(weights, (len(values), weights.shape[1])), energy)
     minimum = np.array([channel.minimum for channel in package.channels], np.float32)
     maximum = np.array([channel.maximum for channel in package.channels], np.float32)
     np.clip(values, minimum, maximum, out=values)
 
+    del values
+
     def as_curves(output: str, names: tuple[str, ...]) -> ChannelCurves:
-        return ChannelCurves(names, package.frame_rate, made[output], -package.lead_seconds)
+        rows = made.pop(output)
+        rows.flags.writeable = False  # handed over, not copied
+        return ChannelCurves(names, package.frame_rate, rows, -package.lead_seconds)
 
     keys, phones, effort = (as_curves(output, names) if names else None for output, names in others.items())
     return Generated(as_curves("channels", package.channel_names), keys, phones, effort)

@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 SILENT_CHANNEL = "viseme_sil"
 BITING_CHANNEL = "viseme_FF"
 
-_PIECE_SAMPLES = 1 << 18
+_PIECE_SAMPLES, _PIECE_ROWS = 1 << 18, 1 << 15
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,13 @@ def apply_expression(
     loud = np.ones(count) if energy is None else np.asarray(energy, dtype=np.float64)
     if loud.shape != (count,):
         raise ValueError(f"energy {loud.shape} is not [{count}]")
+    if count > _PIECE_ROWS:
+        # Every row stands for itself; an hour at once would take 0.6 GB in double precision.
+        whole = np.empty_like(values)
+        for begin in range(0, count, _PIECE_ROWS):
+            rows = slice(begin, begin + _PIECE_ROWS)
+            whole[rows] = apply_expression(values[rows], weights[rows], loud[rows], expressions=rules)
+        return whole
     face = np.asarray(values, dtype=np.float64)
     swell = np.clip(np.asarray(weights, dtype=np.float64), 0.0, 1.0)
     swell = swell * (rules.least + (1.0 - rules.least) * np.clip(loud, 0.0, 1.0))[:, None]

@@ -177,6 +177,18 @@ def test_voice_energy_of_a_long_sound_is_the_one_of_all_running_sums():
     assert np.array_equal(energy, wanted)
 
 
+def test_a_long_face_is_moved_in_pieces_row_by_row():
+    rng = np.random.default_rng(2)
+    count = (1 << 15) + 77
+    face = rng.uniform(0, 0.4, (count, len(RULES.names))).astype(np.float32)
+    weights, energy = rng.uniform(0, 1, (count, COUNT)).astype(np.float32), rng.uniform(0, 1, count).astype(np.float32)
+    whole = apply_expression(face, weights, energy)
+    for rows in (slice(0, 300), slice((1 << 15) - 100, (1 << 15) + 50), slice(count - 5, count)):
+        part = apply_expression(face[rows], weights[rows], energy[rows])
+        assert np.abs(whole[rows] - part).max() < 1e-6
+    assert whole.dtype == np.float32
+
+
 def test_voice_energy():
     rate = 16000
     assert np.all(voice_energy(np.zeros(rate), rate, 50.0) == 0.0)
