@@ -460,7 +460,7 @@ def report_keys(table: Table, lives: Sequence[Life], heard: Sequence[Heard]) -> 
         f"{np.mean([c['keys'] for c in checks]):.2f}; {max(c['error'] for c in checks):.4f}",
         None,
     )
-    kept = closures_kept(heard, lives[: len(heard)])
+    kept = closures_kept(heard, lives)
     table.row("sealed frames of speech that stay sealed", ">= 0.995", "", f"{kept:.4f}", kept >= 0.995)
 
 
@@ -570,7 +570,7 @@ def main(argv: list[str] | None = None) -> int:
         lambda: report_blinks(table, lives, listeners, recorded_lives, captured),
         lambda: report_gaze(table, lives, listeners),
         lambda: report_head(table, lives, heard, len(SEEDS)),
-        lambda: report_keys(table, lives[:: len(SEEDS)] if len(lives) > 200 else lives, heard),
+        lambda: report_keys(table, lives[: len(heard)], heard),
         lambda: report_cost(table, heard),
         lambda: report_seeds(table, heard),
     ]
