@@ -25,6 +25,7 @@ from ..operators.animate import gather, write
 from ..operators.mapping import load_mapping
 from ..takes.hearing import recall
 from ..takes.job import compute
+from ..takes.living import with_life
 from ..takes.record import CurvesFile, SoundFile
 from ..takes.shaping import Take, with_emotion
 from .curves_line import (
@@ -115,7 +116,7 @@ class _Work:
         heard = recall(source)
         if heard is None:
             raise VoxrigError("The sound changed while it was heard; try again")
-        curves = with_emotion(heard, source.describe(), job.emotion)
+        curves = with_life(with_emotion(heard, source.describe(), job.emotion), heard.speech, job.emotion)
         warnings = list(take.warnings)
         if line.output_curves:
             warnings += write_curves(self._partials[line.output_curves], curves, frame_rate=line.fps)

@@ -28,6 +28,7 @@ from ..properties.settings import read_settings, read_sound_choice
 from ..properties.takes import next_take_title, store_take
 from ..takes.hearing import forget_heard
 from ..takes.job import Job, check_emotion, compute, share_regions
+from ..takes.living import LivingModel, make_living
 from ..takes.models import describe_package
 from ..takes.record import SoundChoice, SoundStrip, TakeRecord, write_record
 from ..takes.settings import Scope, TakeSettings
@@ -36,6 +37,7 @@ from ..takes.sources import CancelCheck, Description, Progress, Sound, describe_
 from .background import BackgroundOperator, Work
 from .base import VoxrigOperator
 from .learned import map_learned, warn_of_missing
+from .life import add_life_links
 from .mapping import find_character, match_channels
 from .markers import write_phone_markers
 from .redo import RedoSettings
@@ -88,7 +90,8 @@ def gather(
     check_emotion(settings, models)
     place, content, sound_name = find_sound(scene, sound)
     bare = Job(character_object.name, (), place, model_folder, settings, sound, sound_name, scope, take=take, beside=beside)
-    source = make_source(sound, content, model_folder, bare.emotion, settings)
+    source = make_living(make_source(sound, content, model_folder, bare.emotion, settings), settings)
+    notes: tuple[str, ...] = ()
     description = source.describe()
     missing: tuple[str, ...] = ()
     if mapping is None:
@@ -96,8 +99,10 @@ def gather(
     is_new_mapping = not mapping.links
     if is_new_mapping:
         mapping = match_channels(character_object, description).mapping
+    if isinstance(source, LivingModel):
+        mapping, notes = add_life_links(character_object, mapping, description)
     check_mapping(mapping, description, character_object.name)
-    main = Part(source, mapping, warnings=warn_of_missing(character_object.name, description, missing))
+    main = Part(source, mapping, warnings=(*warn_of_missing(character_object.name, description, missing), *notes))
     others: list[tuple[Part, tuple[str, ...]]] = []
     for chosen, theirs in zip(settings.region_models, models[1:]):
         their_mapping, missing = map_source(character_object, theirs)

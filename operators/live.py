@@ -28,6 +28,7 @@ from ..properties.takes import active_take
 from ..takes.emotion import EmotionTrack, put_on
 from ..takes.hearing import recall
 from ..takes.job import Job, live_parts, recall_take
+from ..takes.living import with_life
 from ..takes.record import SoundStrip, read_record
 from ..takes.settings import TakeSettings
 from ..takes.shaping import Place, Take, find_tolerances, frame_range, perform, sample_at_frames, shift_by_lead
@@ -172,7 +173,10 @@ def _basis(scene: bpy.types.Scene) -> tuple[Any, ...]:
 
 def _fixed(settings: TakeSettings, parts: list[_Part]) -> tuple[Any, ...]:
     """The settings that moving keys cannot follow: where keys go, and emotions that only a model's graph can show."""
-    placing = settings.density, settings.keys, settings.key_step, settings.key_phase, settings.lead_seconds
+    placing = (
+        *(settings.density, settings.keys, settings.key_step, settings.key_phase, settings.lead_seconds),
+        settings.life > 0.0,  # a head that begins to live has further controls
+    )
     if all(part.heard.energy is not None for part in parts):
         return placing
     return *placing, *(EmotionTrack(settings, part.place.start_frame, part.place.frames_per_second).key() for part in parts)
@@ -203,7 +207,7 @@ def _open_drag(scene: bpy.types.Scene, basis: tuple[Any, ...]) -> _Drag | None:
             energy = np.interp(rows, np.arange(heard.energy.size), heard.energy)
         links = tuple(link for link in part.mapping.links if part.targets is None or link.target in part.targets)
         mapping = Mapping(links)
-        chosen = apply_mapping(mapping, sampled).targets
+        chosen = apply_mapping(mapping, with_life(sampled, heard.speech, job.emotion)).targets
         targets += chosen
         tolerances += find_tolerances(part, job.settings, chosen)
         parts.append(_Part(heard, part.source.describe(), sampled, energy, mapping, job.place))
@@ -225,7 +229,8 @@ def _sample(part: _Part, settings: TakeSettings, frames: NDArray[np.float64]) ->
         if part.felt is None or part.felt[0] != emotion:
             part.felt = emotion, put_on(curves, track.at(part.description.emotions, frames), part.energy)
         curves = part.felt[1]
-    return apply_mapping(part.mapping, perform(curves, settings, part.description)).values
+    performed = perform(curves, settings, part.description)
+    return apply_mapping(part.mapping, with_life(performed, part.heard.speech, track)).values
 
 
 # ---------------------------------------------------------------------------------------------------------------

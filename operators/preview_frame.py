@@ -12,6 +12,7 @@ from ..properties.access import scene_settings
 from ..properties.session import Run, session
 from ..takes.hearing import hear, recall
 from ..takes.job import Job, compute, live_parts
+from ..takes.living import with_life
 from ..takes.shaping import perform, sample_at_frames, with_emotion
 from .animate import gather_from_scene, why_not_animate
 from .background import BackgroundOperator, Work
@@ -52,7 +53,7 @@ def pose_at_frame(job: Job, frame: float) -> dict[Target, float]:
         description = part.source.describe()
         curves = perform(with_emotion(heard, description, job.emotion), job.settings, description)
         sampled = sample_at_frames(curves, job.place, round(frame) - _AROUND, round(frame) + _AROUND)
-        shown = apply_mapping(part.mapping, sampled)
+        shown = apply_mapping(part.mapping, with_life(sampled, heard.speech, job.emotion))
         values = zip(shown.targets, shown.values[_AROUND].tolist())
         pose.update((target, value) for target, value in values if part.targets is None or target in part.targets)
     return pose

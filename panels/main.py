@@ -7,12 +7,15 @@ from typing import Any
 import bpy
 
 from ..animation.face.channels import REGIONS
+from ..animation.life.events import PARTS
 from ..properties.access import character_settings, scene_settings
 from ..properties.links import count_mapped
 from ..properties.models import OTHER_FOLDER, chosen_model, shown_emotions, shown_provider
 from ..properties.session import session
 from ..properties.settings import REGION_STRENGTHS, shown_estimate
 from ..properties.takes import active_take
+
+LIFE_PARTS = (*PARTS, "asymmetry")
 
 # The stubs of Blender's API lack its return value.
 iface: Callable[[str], str] = bpy.app.translations.pgettext_iface  # pyright: ignore[reportAssignmentType]
@@ -236,6 +239,34 @@ class VOXRIG_PT_regions(VoxrigPanel):
                 column.prop(settings, f"{region}_offset")
 
 
+class VOXRIG_PT_life(VoxrigPanel):
+    """What the head does besides speaking."""
+
+    bl_idname = "VOXRIG_PT_life"
+    bl_label = "Life"
+    bl_parent_id = "VOXRIG_PT_performance"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Any) -> None:
+        """Draw the amount, the temperaments, and each part with its dice."""
+        settings = scene_settings(context.scene)
+        layout: Any = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "life")
+        row = layout.row(align=True)
+        for temperament in ("Calm", "Lively", "Nervous"):
+            row.operator("voxrig.set_life", text=temperament).temperament = temperament
+        column = layout.column()
+        column.active = settings.life > 0.0
+        column.prop(settings, "life_seed")
+        column = column.column(align=True)
+        for part in LIFE_PARTS:
+            row = column.row(align=True)
+            row.prop(settings, f"life_{part}")
+            row.operator("voxrig.roll_life", text="", icon="FILE_REFRESH").part = part
+
+
 class VOXRIG_UL_channels(VoxrigList):
     """Channels with their own multiplier and offset."""
 
@@ -307,6 +338,7 @@ CLASSES = (
     VOXRIG_PT_emotion,
     VOXRIG_PT_articulation,
     VOXRIG_PT_regions,
+    VOXRIG_PT_life,
     VOXRIG_UL_channels,
     VOXRIG_PT_channels,
     VOXRIG_PT_keys,

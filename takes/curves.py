@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..animation.curves import ChannelCurves
 from .emotion import EmotionTrack
+from .living import make_living, with_life
 from .record import CurvesFile, SoundFile
 from .settings import TakeSettings
 from .shaping import Place, with_emotion
@@ -16,7 +17,8 @@ from .sources import CancelCheck, Heard, Progress, Sound, Source, make_source
 def find_source(choice: SoundFile | CurvesFile, model_folder: Path, settings: TakeSettings, place: Place) -> Source:
     """Return the source of a sound file or a file of curves that plays at ``place``."""
     track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
-    return make_source(choice, Sound(choice.path), model_folder, track, settings, defers_emotion=False)
+    source = make_source(choice, Sound(choice.path), model_folder, track, settings, defers_emotion=False)
+    return make_living(source, settings)
 
 
 def make_curves(
@@ -29,4 +31,4 @@ def make_curves(
     """Return the channels of a source with emotions and lead, and what was heard. Raises VoxrigError and Cancelled."""
     heard = source.produce(on_progress or (lambda _fraction: None), is_cancelled)
     track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
-    return with_emotion(heard, source.describe(), track), heard
+    return with_life(with_emotion(heard, source.describe(), track), heard.speech, track), heard

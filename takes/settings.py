@@ -238,6 +238,71 @@ class TakeSettings:
         "Frames over which the emotions come and go, half of them on each side of the range's ends",
         panel="emotion_fade", minimum=0.0, maximum=1000.0, soft_maximum=50.0, option_unit="frames",
     )  # fmt: skip
+    life: float = _setting(
+        0.0, "number", SHAPING, "life", "Life",
+        "How much the head lives besides speaking: blinks, gaze, brows, head, breath. 1 is a calm person who talks, 0 a mask",
+        panel="life", minimum=0.0, maximum=2.0, panel_unit="factor", redo=True,
+    )  # fmt: skip
+    life_seed: int = _setting(
+        0, "whole", SHAPING, "seed", "Seed", "Another number is another performance of the same line",
+        panel="life_seed", minimum=0, maximum=999999,
+    )  # fmt: skip
+    life_blinks: float = _setting(
+        1.0, "number", SHAPING, "life-blinks", "Blinks", "How often the eyes blink. 1 is usual, 0 none",
+        panel="life_blinks", minimum=0.0, maximum=2.0, panel_unit="factor",
+    )  # fmt: skip
+    life_blinks_roll: int = _setting(
+        0, "whole", SHAPING, "life-blinks-roll", "Blinks Roll", "Another number makes the blinks again and nothing else",
+        panel="life_blinks_roll", minimum=0, maximum=999999,
+    )  # fmt: skip
+    life_gaze: float = _setting(
+        1.0, "number", SHAPING, "life-gaze", "Gaze", "How far the eyes wander from what they look at. 1 is usual, 0 none",
+        panel="life_gaze", minimum=0.0, maximum=2.0, panel_unit="factor",
+    )  # fmt: skip
+    life_gaze_roll: int = _setting(
+        0, "whole", SHAPING, "life-gaze-roll", "Gaze Roll", "Another number makes the gaze again and nothing else",
+        panel="life_gaze_roll", minimum=0, maximum=999999,
+    )  # fmt: skip
+    life_brows: float = _setting(
+        1.0, "number", SHAPING, "life-brows", "Brows", "How far the brows go along with accents. 1 is usual, 0 none",
+        panel="life_brows", minimum=0.0, maximum=2.0, panel_unit="factor",
+    )  # fmt: skip
+    life_brows_roll: int = _setting(
+        0, "whole", SHAPING, "life-brows-roll", "Brows Roll", "Another number makes the brows again and nothing else",
+        panel="life_brows_roll", minimum=0, maximum=999999,
+    )  # fmt: skip
+    life_head: float = _setting(
+        1.0, "number", SHAPING, "life-head", "Head", "How far the head moves with what is said. 1 is usual, 0 none",
+        panel="life_head", minimum=0.0, maximum=2.0, panel_unit="factor",
+    )  # fmt: skip
+    life_head_roll: int = _setting(
+        0, "whole", SHAPING, "life-head-roll", "Head Roll", "Another number makes the head again and nothing else",
+        panel="life_head_roll", minimum=0, maximum=999999,
+    )  # fmt: skip
+    life_breath: float = _setting(
+        1.0, "number", SHAPING, "life-breath", "Breath", "How deeply the chest breathes and the lips part. 1 is usual, 0 none",
+        panel="life_breath", minimum=0.0, maximum=2.0, panel_unit="factor",
+    )  # fmt: skip
+    life_breath_roll: int = _setting(
+        0, "whole", SHAPING, "life-breath-roll", "Breath Roll", "Another number makes the breath again and nothing else",
+        panel="life_breath_roll", minimum=0, maximum=999999,
+    )  # fmt: skip
+    life_face: float = _setting(
+        1.0, "number", SHAPING, "life-face", "Face", "How much mouth corners, cheeks, nose and lids live. 1 is usual, 0 none",
+        panel="life_face", minimum=0.0, maximum=2.0, panel_unit="factor",
+    )  # fmt: skip
+    life_face_roll: int = _setting(
+        0, "whole", SHAPING, "life-face-roll", "Face Roll", "Another number makes the face again and nothing else",
+        panel="life_face_roll", minimum=0, maximum=999999,
+    )  # fmt: skip
+    life_asymmetry: float = _setting(
+        1.0, "number", SHAPING, "life-asymmetry", "Asymmetry", "How much left and right differ. 1 is usual, 0 none",
+        panel="life_asymmetry", minimum=0.0, maximum=2.0, panel_unit="factor",
+    )  # fmt: skip
+    life_asymmetry_roll: int = _setting(
+        0, "whole", SHAPING, "life-asymmetry-roll", "Asymmetry Roll", "Another number makes asymmetry again and nothing else",
+        panel="life_asymmetry_roll", minimum=0, maximum=999999,
+    )  # fmt: skip
     region_models: tuple[RegionModel, ...] = _setting(
         (), "models", HEARING, "region-model", "Models by Region",
         "A model for face parts of its own, such as lips,jaw=models/hero-lips", panel="region_models", metavar="REGIONS=MODEL",

@@ -14,7 +14,7 @@ from ..animation.face.mouth_events import MOUTH_REGIONS, closing_channels, find_
 from ..animation.face.phones import TimedPhone
 from ..animation.keys.artist_keys import CONSTANT
 from ..animation.keys.dense import DenseTake
-from ..animation.keys.guards import guard_poses
+from ..animation.keys.guards import guard_channels, guard_poses
 from ..animation.keys.placing import Placing, find_proposals, keep_events_on_steps, place_keys
 from ..animation.keys.reduction import KeyedCurve, largest_errors
 from ..animation.overview import Overview, make_overview
@@ -23,6 +23,7 @@ from ..animation.rig.mapping import Mapping, Target, apply_mapping
 from ..animation.timing import resample_to_frames
 from ..errors import AudioError, ModelError
 from .emotion import EmotionTrack, put_on
+from .living import add_life
 from .settings import Scope, TakeSettings
 from .sources import Description, Heard, Source
 
@@ -108,6 +109,9 @@ def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope:
     placing = Placing(settings.keys, settings.density, settings.key_step, settings.key_phase)
     placing = _hold_poses(placing, description, place)
     sampled = _close_on_steps(sample_at_frames(curves, place, first, last), placing, frames)
+    lived: NDArray[np.bool_] | None = None
+    if heard.speech is not None and settings.life > 0.0:
+        sampled, lived = add_life(sampled, heard.speech, track)
     targets = apply_mapping(part.mapping, sampled)
     columns = [i for i, target in enumerate(targets.targets) if part.targets is None or target in part.targets]
     chosen = tuple(targets.targets[i] for i in columns)
@@ -127,6 +131,8 @@ def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope:
         events=placing.events,
         frames=frames,
     )
+    if lived is not None:
+        guards = guard_channels(guards, part.mapping, chosen, sampled.names, lived)
     keyed = tuple(place_keys(frames, values, tolerances, placing, guards=guards))
     dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed, placing, guards)
     warnings = (*part.warnings, *heard.warnings)

@@ -23,6 +23,7 @@ from ..animation.face.phones import TimedPhone
 from ..animation.keys.placing import Hold
 from ..animation.overview import find_peaks
 from ..animation.rig.mapping import Target
+from ..animation.speech.events import SpeechEvents
 from ..inference.audio import Decoder, Waveform, read_sound
 from ..inference.generate import count_frames, generate_all
 from ..inference.imported import read_imported
@@ -64,7 +65,7 @@ class Heard:
 
     ``energy`` ``[time]`` is how loud the voice is where emotions are still to be put on the curves, else None. ``peaks`` are
     for animation.overview. ``keys`` says by region how likely the show's animators would set a key, where a model learned it;
-    ``phones`` are those of the sound, None where the source hears none.
+    ``phones`` are those of the sound, None where the source hears none; ``speech`` its events, for the life of the head.
     """
 
     curves: ChannelCurves
@@ -76,6 +77,7 @@ class Heard:
     energy: NDArray[np.float32] | None = None
     keys: ChannelCurves | None = None
     phones: tuple[TimedPhone, ...] | None = None
+    speech: SpeechEvents | None = None
 
 
 class Source(Protocol):

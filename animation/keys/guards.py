@@ -97,3 +97,16 @@ def guard_poses(
         keyed[rows] |= (share < _EXACT)[:, None]
         limits[rows] = np.maximum(share, _EXACT)[:, None] * movement[moving]
     return Guards(keyed, limits)
+
+
+def guard_channels(
+    guards: Guards, mapping: Mapping, targets: Sequence[Target], names: Sequence[str], events: NDArray[np.bool_]
+) -> Guards:
+    """Return ``guards`` with keys on every target of ``names`` where ``events`` (bool ``[time, name]``) say so."""
+    place = {target: column for column, target in enumerate(targets)}
+    marked = guards.events.copy()
+    for link in mapping.links:
+        column = place.get(link.target)
+        if column is not None and link.enabled and link.gain and link.channel in names:
+            marked[:, column] |= events[:, names.index(link.channel)]
+    return Guards(marked, guards.limits)

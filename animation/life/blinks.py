@@ -17,24 +17,24 @@ from .gaze import DEGREE, Shift
 from .noise import draw, make_key
 from .stage import ROWS_PER_SECOND, Dice, Floats, Stage, run_clock, wait_until
 
-# Medians of seconds between blinks that come by themselves; those of gaze shifts come on top.
+# Medians of seconds between spontaneous blinks; those of gaze shifts are added.
 _TALKING, _LISTENING, _IDLE, _SPREAD = 3.9, 6.0, 4.4, 0.62
 _SHORTEST, _DOUBLE = 0.42, 0.1
 _LINE, _FIRST_BY, _LONG_LINE, _FIRST_BY_IN_LONG = 2.5, 2.2, 4.5, 4.0
 _LID_LEAD = 0.04
-# How much likelier a blink is, against within a phrase.
+# How much likelier a blink is than within a phrase.
 _IN_PHRASE, _IN_ACCENT, _AT_END, _IN_PAUSE = 0.02, 0.006, 6.0, 2.6
 _AFTER_PARTNER = 5.0
 
 
 def evoked_probability(size: float) -> float:
-    """Return how likely a gaze shift of ``size`` radians draws a blink: 0.5 from 8 degrees (below, it is left to chance), 0.8 from 14, 0.97
-    from 30."""
+    """Return the probability that a gaze shift of ``size`` radians draws a blink: 0.5 from 8 degrees (below, it is left to
+    chance), 0.8 from 14, 0.97 from 30."""
     return float(np.interp(size / DEGREE, (7.9, 8.0, 14.0, 30.0), (0.0, 0.5, 0.8, 0.97)))
 
 
 def plan_blinks(stage: Stage, shifts: Sequence[Shift]) -> tuple[Event, ...]:
-    """A 'blink' each; tracks 'blinkLeft' and 'blinkRight', 1 is shut."""
+    """Plan 'blink' events with the tracks 'blinkLeft' and 'blinkRight', where 1 is shut."""
     amount, key = stage.settings.amount("blinks"), stage.settings.key("blinks")
     if amount <= 0.0:
         return ()
@@ -50,7 +50,7 @@ def plan_blinks(stage: Stage, shifts: Sequence[Shift]) -> tuple[Event, ...]:
         following = wait_until(clock, row, wait) / ROWS_PER_SECOND
         if times and dice.happens(_DOUBLE):
             second = last + dice.uniform(_SHORTEST, 0.56)
-            # A second blink follows where there is still room for it, not within the next phrase.
+            # A second blink follows if there is still room for it, not within the next phrase.
             following = second if rate[stage.row(second)] >= rate[stage.row(last)] * 0.3 else following
         following = max(following, last + _SHORTEST)
         first_by = _FIRST_BY if stage.seconds < _LONG_LINE else _FIRST_BY_IN_LONG
@@ -66,7 +66,7 @@ def plan_blinks(stage: Stage, shifts: Sequence[Shift]) -> tuple[Event, ...]:
 
 
 def _rate(stage: Stage, amount: float) -> Floats:
-    """Blinks a second, in medians of the interval, ``[time]``."""
+    """Return the rate of blinks a second, in medians of the interval, ``[time]``."""
     seconds = np.arange(stage.talks.size) / ROWS_PER_SECOND
     rate = np.full(seconds.size, 1.0 / _IDLE)
     rate[stage.talks], rate[stage.listens] = 1.0 / _TALKING, 1.0 / _LISTENING
@@ -92,7 +92,7 @@ def _is_evoked(stage: Stage, key: int, shift: Shift, amount: float) -> bool:
 
 
 def _best_first(rate: Floats, key: int, first_by: float) -> float:
-    """Where the first blink of a line goes that would come too late: the best instant of its beginning."""
+    """Choose the best instant at the beginning of a line for a first blink that would come too late."""
     rows = np.arange(int(0.4 * ROWS_PER_SECOND), min(int(first_by * ROWS_PER_SECOND), rate.size))
     worth = rate[rows] * (0.5 + draw(make_key(key, "first"), rows))
     return float(rows[int(worth.argmax())]) / ROWS_PER_SECOND
@@ -102,7 +102,7 @@ def _blink(stage: Stage, seconds: float) -> Event:
     dice = stage.dice("blinks", seconds, "shape")
     down = min(max(dice.normal(0.075, 0.012), 0.05), 0.11)
     shut = dice.uniform(0.02, 0.05)
-    # Tired and sad lids come up more slowly.
+    # Tired and sad lids rise more slowly.
     up = min(max(dice.normal(0.155, 0.028), 0.11), 0.26) * (1.0 + 2.0 * max(stage.manner("lid", seconds), 0.0))
     offset = dice.uniform(0.008, 0.02) * dice.sign() * min(stage.settings.amount("asymmetry"), 1.5)
     tracks: dict[str, Keys] = {}

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bones of a living head as links: head and neck, eyes or what they look at, and the chest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import bpy
+from mathutils import Vector
+
+from ..animation.life.bones import BoneTurn, find_bones, turn_bones
+from ..animation.rig.mapping import Link, Target
+from . import compat
+from .ledger import find_entry
+from .rigs import Character
+
+# Gains are taken from a turn this small, where quaternions and Euler angles are straight.
+_SMALL = 0.1
+_SHARE = 0.05
+
+
+def link_bones(character: Character, channels: Sequence[str]) -> tuple[list[Link], list[str]]:
+    """Return links of life's channels to the bones of a character's head, and sentences on bones that must be left alone.
+
+    ``channels`` are linked already. Bones that somebody animated, that a driver turns or that a constraint aims are left alone.
+    """
+    links: list[Link] = []
+    notes: dict[str, None] = {}
+    for item in character.objects:
+        if item.pose is None:
+            continue
+        for turn in turn_bones([bone.name for bone in item.pose.bones], channels):
+            bone = item.pose.bones[turn.bone]
+            note = _why_left_alone(item, bone, turn)
+            if note:
+                notes[note] = None
+            else:
+                links += _links_of(item, bone, turn)
+    return links, list(notes)
+
+
+def names_of_roles(character: Character) -> dict[str, tuple[str, ...]]:
+    """Return the bones of a character by role (animation.life.bones.ROLES)."""
+    names = [bone.name for item in character.objects if item.pose is not None for bone in item.pose.bones]
+    return find_bones(names)
+
+
+def _why_left_alone(item: Any, bone: Any, turn: BoneTurn) -> str:
+    if bone.rotation_mode == "AXIS_ANGLE" and turn.target_of is None:
+        return f"The bone '{bone.name}' rotates by axis and angle, so life leaves it alone; give it another rotation mode"
+    aims = [one for one in bone.constraints if one.type in {"TRACK_TO", "DAMPED_TRACK", "LOCKED_TRACK"} and not one.mute]
+    if aims and turn.target_of is None:
+        target = getattr(aims[0], "target", None)
+        what = f"'{target.name}'" if target is not None else "its target"
+        return f"The bone '{bone.name}' is aimed by the constraint '{aims[0].name}', so life leaves it alone; animate {what}"
+    place = compat.place_of(item)
+    path = f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].{_property(bone, turn)}'
+    for fcurve in compat.curves_at(place) or () if place is not None else ():
+        if fcurve.data_path == path and find_entry(place, Target("OBJECT", item.name_full, path, fcurve.array_index)) is None:
+            return f"The bone '{bone.name}' is animated already, so life leaves it alone; remove its keys to let it live"
+    return ""
+
+
+def _property(bone: Any, turn: BoneTurn) -> str:
+    if turn.target_of is not None:
+        return "location"
+    return "rotation_quaternion" if bone.rotation_mode == "QUATERNION" else "rotation_euler"
+
+
+def _links_of(item: Any, bone: Any, turn: BoneTurn) -> list[Link]:
+    """Return links to the free components of a bone that have a share in a turn about the armature's axes."""
+    angles: Any = Vector([math.radians(angle) for angle in turn.degrees])
+    rest = bone.bone.matrix_local.to_3x3()
+    name = _property(bone, turn)
+    first = 0
+    if turn.target_of is not None:
+        left, right = (item.data.bones[eye].head_local for eye in turn.target_of)
+        vector = angles.cross(bone.bone.head_local - 0.5 * (left + right))
+        components = rest.transposed() @ vector if bone.bone.use_local_location else vector
+        locks = list(bone.lock_location)
+    else:
+        components = rest.transposed() @ angles
+        locks = list(bone.lock_rotation)
+        if name == "rotation_quaternion":
+            # W stays 1 and Blender normalises, so XYZ is the axis times the tangent of half the angle.
+            components = components.normalized() * (math.tan(_SMALL * components.length / 2.0) / _SMALL)
+            first = 1
+    path = f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].{name}'
+    driven = {(d.data_path, d.array_index) for d in item.animation_data.drivers} if item.animation_data else set()
+    return [
+        Link(turn.channel, Target("OBJECT", item.name_full, path, first + i), gain)
+        for i, gain in enumerate(components)
+        if abs(gain) > _SHARE * components.length and not locks[i] and (path, first + i) not in driven
+    ]

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A take whose whole head lives: events of the speech beside a model's curves, and the life that they bring."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..animation.curves import ChannelCurves
+from ..animation.life.channels import CHANNEL_NAMES, CHANNELS
+from ..animation.life.events import PARTS
+from ..animation.life.planning import Life, plan_life
+from ..animation.life.rendering import render_life
+from ..animation.life.stage import LifeSettings, load_manners
+from ..animation.speech.events import SpeechEvents, find_events
+from .emotion import EmotionTrack
+from .settings import TakeSettings
+from .sources import CancelCheck, Description, Heard, Progress, Source, SpeechModel
+
+_EVENTS_RATE = 16_000
+_EMOTION_RATE = 10.0
+# Lids must shut and eyes must meet their target whatever the strength of their region.
+_LITERAL = frozenset(name for name in CHANNEL_NAMES if "Blink" in name or "Look" in name or name.endswith(("Yaw", "Pitch")))
+
+
+@dataclass(frozen=True)
+class LivingModel:
+    """A speech model whose take also has what the rest of the head does: the life's channels are described besides its own."""
+
+    model: SpeechModel
+
+    def describe(self) -> Description:
+        """Return what the model describes, with the channels of life that it lacks. Raises ModelError."""
+        described = self.model.describe()
+        own = set(described.channel_names)
+        return replace(described, channels=(*described.channels, *(one for one in CHANNELS if one.name not in own)))
+
+    def key(self) -> tuple[object, ...]:
+        """Return what the model's curves depend on; the events depend on nothing else."""
+        return ("living", *self.model.key())
+
+    def produce(self, advance: Progress, is_cancelled: CancelCheck | None = None) -> Heard:
+        """Run the model, then find the events of its sound."""
+        heard = self.model.produce(lambda fraction: advance(0.9 * fraction), is_cancelled)
+        samples = self.model.sound.read(_EVENTS_RATE).samples
+        return replace(heard, speech=find_events(samples, _EVENTS_RATE, heard.phones))
+
+
+def make_living(source: Source, settings: TakeSettings) -> Source:
+    """Return a source whose takes live, where the settings ask for it and it is a model that hears sounds for any rig."""
+    if settings.life > 0.0 and isinstance(source, SpeechModel) and not source.describe().targets:
+        return LivingModel(source)
+    return source
+
+
+def life_settings(settings: TakeSettings) -> LifeSettings:
+    """Return the amounts and seeds of a take's life."""
+    amounts = {part: settings.life * getattr(settings, f"life_{part}") for part in PARTS}
+    # Left and right differ as much in a calm take as in a lively one.
+    amounts["asymmetry"] = settings.life_asymmetry
+    rolls = {part: getattr(settings, f"life_{part}_roll") for part in (*PARTS, "asymmetry")}
+    return LifeSettings(settings.life_seed, amounts, rolls)
+
+
+def plan_take(speech: SpeechEvents, track: EmotionTrack) -> Life:
+    """Return the life of a line as the settings of its take say; ``track`` are its emotions."""
+    names = tuple(load_manners()["emotions"])
+    weights = track.of_rows(names, math.ceil(speech.duration * _EMOTION_RATE) + 1, _EMOTION_RATE)
+    emotion = {} if weights is None else dict(zip(names, np.atleast_2d(weights).T, strict=True))
+    return plan_life(speech, life_settings(track.settings), emotion=emotion, emotion_rate=_EMOTION_RATE)
+
+
+def add_life(sampled: ChannelCurves, speech: SpeechEvents, track: EmotionTrack) -> tuple[ChannelCurves, NDArray[np.bool_]]:
+    """Return ``sampled`` (a row for each scene frame) with the life of its line added, and where that needs keys.
+
+    Channels that only life has come last. The keys are bool ``[time, channel]``.
+    """
+    rendered = render_life(plan_take(speech, track), sampled.frame_rate, sampled.start_seconds, sampled.frame_count)
+    names = (*sampled.names, *(name for name in CHANNEL_NAMES if name not in sampled.names))
+    values = np.zeros((sampled.frame_count, len(names)), np.float32)
+    values[:, : len(sampled.names)] = sampled.values
+    keys = np.zeros(values.shape, bool)
+    for index, channel in enumerate(CHANNELS):
+        column = names.index(channel.name)
+        lived = rendered.curves.values[:, index]
+        if channel.name not in _LITERAL:
+            lived = lived * _strength_of(channel.region, track.settings)
+        # A mouth that an artist opened further than a weight of 1 stays as it is.
+        low, high = min(channel.minimum, values[:, column].min()), max(channel.maximum, values[:, column].max())
+        values[:, column] = np.clip(values[:, column] + lived, low, high)
+        keys[:, column] = rendered.keys[:, index]
+    return sampled.with_values(values, names), keys
+
+
+def with_life(curves: ChannelCurves, speech: SpeechEvents | None, track: EmotionTrack) -> ChannelCurves:
+    """Return curves at any rate with the life of their line, where there is one and the settings ask for it."""
+    return curves if speech is None or track.settings.life <= 0.0 else add_life(curves, speech, track)[0]
+
+
+def _strength_of(region: str, settings: TakeSettings) -> float:
+    """Return the artist's strength of a face part; that of the whole face scales speech alone."""
+    return settings.region_strengths.get(region, 1.0)
