@@ -57,7 +57,9 @@ def _why_left_alone(item: Any, bone: Any, turn: BoneTurn) -> str:
         return f"The bone '{bone.name}' is aimed by the constraint '{aims[0].name}', so life leaves it alone; animate {what}"
     place = compat.place_of(item)
     path = f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].{_property(bone, turn)}'
-    for fcurve in compat.curves_at(place) or () if place is not None else ():
+    if place is None:
+        return ""
+    for fcurve in compat.curves_at(place) or ():
         if fcurve.data_path == path and find_entry(place, Target("OBJECT", item.name_full, path, fcurve.array_index)) is None:
             return f"The bone '{bone.name}' is animated already, so life leaves it alone; remove its keys to let it live"
     return ""

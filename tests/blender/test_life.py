@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A take whose head lives: shapes and bones move as the plan says, at any rotation mode, and an artist's head stays as it
+is."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import bpy
+import model_packages
+import numpy as np
+import pytest
+import soundfile
+from characters import animate, choose
+from file_state import curves_of
+from keyframes import evaluate
+from mathutils import Matrix
+from voxrig.animation.life.channels import CHANNEL_NAMES
+from voxrig.animation.life.events import of_part
+from voxrig.animation.life.rendering import blink_frames
+from voxrig.blender.life import link_bones
+from voxrig.blender.rigs import find_character
+from voxrig.takes.living import plan_take
+
+pytestmark = pytest.mark.usefixtures("registered")
+
+SHAPES = (
+    *model_packages.CHANNELS,
+    *(
+        name
+        for name in CHANNEL_NAMES
+        if name.startswith(("eyeLook", "eyeBlink", "browOuter")) and name not in model_packages.CHANNELS
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight seconds of babble in three phrases."""
+    path = tmp_path_factory.mktemp("sounds") / "line.wav"
+    rate = model_packages.SAMPLE_RATE
+    time = np.arange(8 * rate) / rate
+    tone = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 12)) * 0.08
+    spoken = (np.sin(2 * np.pi * 2.5 * time) > -0.3) & ((time % 3.0) > 0.8)
+    soundfile.write(path, (tone * spoken).astype(np.float32), rate)
+    return path
+
+
+@pytest.fixture
+def puppet(make_face: Any, make_rig: Any) -> Any:
+    """A face with ARKit's eye shapes below an armature with head and neck."""
+    rig = make_rig("Puppet", ("head", "neck"))
+    face = make_face("Face", SHAPES)
+    face.parent = rig
+    return rig
+
+
+def head_turn(rig: Any, bone: str) -> Matrix:
+    """How far a bone is turned from its rest, in the armature's axes."""
+    pose = rig.pose.bones[bone]
+    return pose.matrix.to_3x3() @ pose.bone.matrix_local.to_3x3().inverted()
+
+
+def test_a_mask_stays_a_mask(scene: Any, puppet: Any, line: Path, model_folder: Path) -> None:
+    take = animate(scene, puppet, line, model_folder)
+    assert not any("rotation" in target.data_path or "Blink" in target.data_path for target, _ in take.curves)
+    assert not curves_of(puppet)
+
+
+def test_blinks_shut_on_their_frames(scene: Any, puppet: Any, line: Path, model_folder: Path) -> None:
+    from voxrig.operators.animate import gather
+    from voxrig.takes.emotion import EmotionTrack
+    from voxrig.takes.hearing import recall
+    from voxrig.takes.record import SoundFile
+    from voxrig.takes.settings import TakeSettings
+
+    settings = TakeSettings(provider="CPU", life=1.0, life_seed=3)
+    animate(scene, puppet, line, model_folder, life=1.0, life_seed=3)
+    job = gather(scene, puppet, SoundFile(str(line), 1.0), model_folder, settings)
+    heard = recall(job.parts[0].source)
+    life = plan_take(heard.speech, EmotionTrack(settings, 1.0, 24.0))
+    blinks = of_part(life.events, "blinks")
+    assert len(blinks) >= 2
+    keys = bpy.data.objects["Face"].data.shape_keys
+    for event in blinks:
+        frames, _ = blink_frames(event, "blinkLeft", 24.0)
+        if frames[0] >= 0 and frames[-1] < 190:
+            assert evaluate(keys, "eyeBlinkLeft", [1 + frames[1]])[0] > 0.99
+            assert evaluate(keys, "eyeBlinkLeft", [1 + frames[0], 1 + frames[-1]]).max() < 0.4
+
+
+@pytest.mark.parametrize("mode", ["XYZ", "ZYX", "QUATERNION"])
+def test_head_and_neck_share_the_turn(scene: Any, puppet: Any, line: Path, model_folder: Path, mode: str) -> None:
+    for bone in puppet.pose.bones:
+        bone.rotation_mode = mode
+    links, notes = link_bones(find_character(puppet), ())
+    assert not notes
+    take = animate(scene, puppet, line, model_folder, life=1.0, life_head=2.0, life_seed=1)
+    assert len([target for target, _ in take.curves if target.id_type == "OBJECT"]) == 6
+    assert {link.channel for link in links} == {"headYaw", "headPitch", "headRoll"}
+    angles = []
+    for frame in range(take.first_frame, take.last_frame + 1, 4):
+        scene.frame_set(frame)
+        turn, neck = head_turn(puppet, "head"), head_turn(puppet, "neck")
+        forward, neck_forward = turn @ Matrix.Identity(3).col[1] * -1.0, neck @ Matrix.Identity(3).col[1] * -1.0
+        angles.append((-math.asin(forward.x), -math.asin(forward.z), -math.asin(neck_forward.x)))
+    yaw, pitch, neck_yaw = np.array(angles).T
+    assert yaw.std() > math.radians(0.5)
+    assert pitch.std() > math.radians(0.5)
+    assert neck_yaw.std() == pytest.approx(yaw.std() * 0.35 / 0.65, rel=0.1)
+
+
+def test_an_animated_head_is_left_alone(scene: Any, puppet: Any, line: Path, model_folder: Path) -> None:
+    bone = puppet.pose.bones["head"]
+    for frame in (1, 60):
+        bone.keyframe_insert("rotation_euler", frame=frame)
+    before = {curve: points.tobytes() for curve, points in curves_of(puppet).items()}
+    take = animate(scene, puppet, line, model_folder, life=1.0)
+    assert any("'head' is animated already" in warning for warning in take.warnings)
+    after = {curve: points.tobytes() for curve, points in curves_of(puppet).items()}
+    assert {curve: after[curve] for curve in before} == before
+    assert any('"neck"' in curve[0] for curve in after)
+
+
+def test_another_take_replaces_its_own_head(scene: Any, puppet: Any, line: Path, model_folder: Path) -> None:
+    animate(scene, puppet, line, model_folder, life=1.0)
+    take = animate(scene, puppet, line, model_folder, life=1.0, life_seed=5)
+    assert not take.warnings
+    assert len([target for target, _ in take.curves if target.id_type == "OBJECT"]) == 6
+
+
+def test_aimed_and_driven_bones_are_explained(scene: Any, puppet: Any) -> None:
+    aim = puppet.pose.bones["head"].constraints.new("DAMPED_TRACK")
+    aim.target = bpy.data.objects["Face"]
+    puppet.pose.bones["neck"].rotation_mode = "AXIS_ANGLE"
+    links, notes = link_bones(find_character(puppet), ())
+    assert not links
+    assert [("aimed by the constraint" in note, "axis and angle" in note) for note in sorted(notes)] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_what_a_rig_lacks_is_said(scene: Any, face: Any, line: Path, model_folder: Path) -> None:
+    take = animate(scene, face, line, model_folder, life=1.0)
+    assert any("has no controls for blinks and gaze and head" in warning for warning in take.warnings)
+
+
+def test_one_part_is_made_again(scene: Any, puppet: Any, line: Path, model_folder: Path) -> None:
+    settings = choose(scene, puppet, line, model_folder)
+    assert bpy.ops.voxrig.set_life(temperament="Lively") == {"FINISHED"}
+    assert settings.life == 1.0
+    assert settings.life_head > 1.2
+    assert bpy.ops.voxrig.roll_life(part="head") == {"FINISHED"}
+    assert (settings.life_head_roll, settings.life_blinks_roll) == (1, 0)
