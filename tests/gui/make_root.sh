@@ -32,6 +32,6 @@ done
 # Without recommends the last three are left out, though Blender's own extension code imports them.
 chroot "$root" sh -c "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
     --no-install-recommends blender xvfb libgl1-mesa-dri imagemagick xdotool \
-    python3-numpy python3-requests python3-zstandard && apt-get clean" >>"$root.log" 2>&1 ||
+    python3-numpy python3-scipy python3-requests python3-zstandard && apt-get clean" >>"$root.log" 2>&1 ||
     refuse "installing Blender into the root failed; the log is $root.log."
 touch "$stamp"
