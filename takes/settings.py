@@ -300,7 +300,8 @@ class TakeSettings:
         panel="life_asymmetry", minimum=0.0, maximum=2.0, panel_unit="factor",
     )  # fmt: skip
     life_asymmetry_roll: int = _setting(
-        0, "whole", SHAPING, "life-asymmetry-roll", "Asymmetry Roll", "Another number makes the asymmetry again and nothing else",
+        0, "whole", SHAPING, "life-asymmetry-roll", "Asymmetry Roll",
+        "Another number makes the asymmetry again and nothing else",
         panel="life_asymmetry_roll", minimum=0, maximum=999999,
     )  # fmt: skip
     region_models: tuple[RegionModel, ...] = _setting(
