@@ -14,7 +14,7 @@ import bpy
 from mathutils import Vector
 
 from ..animation.rig.mapping import Link, Mapping, Target
-from ..animation.rig.names import names_in_path, unescape
+from ..animation.rig.names import names_in_path, split_words, unescape
 from ..animation.rig.presets import bundled_presets
 from ..animation.rig.recognition import UNSURE, Control, FoundLink, Recognition, recognise
 from ..errors import RigError
@@ -47,6 +47,12 @@ _UNLIMITED = 1e9
 _PERCENT = 100.0
 # Components with less than this share in a bone's movement would only be more curves to look after.
 _SHARE = 0.05
+
+# What meshes of a face beside the head are called.
+_PARTS = set(
+    "teeth tooth tongue gum denture mouth lip jaw eye eyeball cornea lash lashe eyelash eyelashe brow eyebrow beard mustache "
+    "moustache".split()
+)
 
 Range = tuple[float | None, float | None]
 
@@ -136,37 +142,34 @@ def _armature_below_empty(chosen: Any) -> Any | None:
 def _beside(top: Any) -> list[Any]:
     """List the objects below the same Empty as ``top``.
 
-    A mesh that stands apart with the same shape keys is the face of someone else. Importers nest Empties. A further one counts
-    while the meshes it adds meet the character: several characters may also stand below one Empty, but hardly inside each
-    other.
+    Importers nest Empties. A further one counts while the meshes it adds are parts by name or meet the character: several
+    characters may also stand below one Empty, but hardly inside each other.
     """
     group = top if top.type == "EMPTY" else top.parent
     if group is None or group.type != "EMPTY":
         return []
-    found: list[Any] = []
-    for child in group.children:
-        if not _is_another_face(child, top):
-            found += [child, *child.children_recursive]
+    found = list(group.children_recursive)
     while group.parent is not None and group.parent.type == "EMPTY":
         group = group.parent
         added = [item for item in group.children_recursive if item not in found]
-        meshes = [item for item in added if item.type == "MESH"]
-        if any(_armature_of(item) not in (None, top) for item in added) or not all(
-            _meets(item, [top, *found]) for item in meshes
-        ):
+        if any(_armature_of(item) not in (None, top) for item in added) or _brings_another(added, [top, *found]):
             break
         found += added
     return found
 
 
-def _is_another_face(item: Any, top: Any) -> bool:
-    """Return whether a mesh has the shape keys of another one, but stands apart from it and all its children."""
-    if item == top or item.type != "MESH" or top.type != "MESH":
-        return False
-    keys, known = (getattr(one.data, "shape_keys", None) for one in (item, top))
-    if keys is None or known is None or {*keys.key_blocks.keys()} != {*known.key_blocks.keys()}:
-        return False
-    return not _meets(item, [top, *top.children_recursive])
+def _brings_another(added: Sequence[Any], present: Sequence[Any]) -> bool:
+    """Return whether a mesh of those added is another character than those present: not a part, and apart from them.
+
+    Where there are only parts yet, one such mesh is their head.
+    """
+    apart = [item for item in added if item.type == "MESH" and not _is_part(item) and not _meets(item, present)]
+    return len(apart) > (1 if all(_is_part(item) for item in present if item.type == "MESH") else 0)
+
+
+def _is_part(item: Any) -> bool:
+    """Return whether a mesh is named like a part of a face that no character is without."""
+    return any(word.rstrip("s") in _PARTS for word in split_words(item.name))
 
 
 def _meets(item: Any, others: Sequence[Any]) -> bool:
