@@ -88,6 +88,7 @@ def gather(
     folders = (model_folder, *(chosen.folder for chosen in settings.region_models))
     models = [describe_model(describe_package(folder)) for folder in folders]
     check_emotion(settings, models)
+    scenes.check_time_stretching(scene)
     place, content, sound_name = find_sound(scene, sound)
     bare = Job(character_object.name, (), place, model_folder, settings, sound, sound_name, scope, take=take, beside=beside)
     source = make_living(make_source(sound, content, model_folder, bare.emotion, settings), settings)

@@ -168,8 +168,7 @@ class SpeechModel:
         rows = count_frames(waveform, package)
         energy, emotion = None, None
         if self._defers(package):
-            padded = np.pad(waveform.samples, (0, rows * package.hop - waveform.samples.size))
-            energy = voice_energy(padded, package.sample_rate, package.frame_rate)
+            energy = voice_energy(waveform.samples, package.sample_rate, package.frame_rate, frame_count=rows)
         else:
             emotion = self.emotion.of_rows(package.emotions, rows, package.frame_rate)
         made = generate_all(
@@ -184,7 +183,7 @@ class SpeechModel:
             waveform.duration_seconds,
             self.sound.digest(),
             model.provider,
-            (model.warning,) if model.warning else (),
+            (*waveform.warnings, *((model.warning,) if model.warning else ())),
             find_peaks(waveform.samples, waveform.sample_rate),
             energy,
             made.keys,

@@ -633,3 +633,21 @@ def test_the_command_line_refuses_in_one_line(
     assert cli.main(["animate", *words]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and message in lines[0]
+
+
+# What the sound says of itself
+
+
+def test_channels_that_cancel_are_told(scene: Any, face: Any, model_folder: Path, tmp_path: Path) -> None:
+    voice = model_packages.noise(1.0)
+    path = tmp_path / "phase.wav"
+    soundfile.write(path, np.stack([voice, -voice], axis=1), model_packages.SAMPLE_RATE)
+    take = animate(scene, face, path, model_folder)
+    assert any("cancel each other" in warning for warning in take.warnings)
+
+
+def test_a_scene_that_stretches_time_says_so(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
+    scene.render.frame_map_new = 200
+    with pytest.raises(AudioError, match="stretches time from 100 to 200"):
+        animate(scene, face, voice, model_folder)
+    assert curves_of(face.data.shape_keys) == {}
