@@ -160,7 +160,11 @@ def judge_language(phones: Sequence[TimedPhone] | None) -> list[str]:
 
 def find_unmapped(curves: ChannelCurves, source: Description, linked: Sequence[str]) -> list[str]:
     """A sentence on channels that move and drive nothing, of the kinds (shapes, visemes) that other channels are linked of."""
-    groups = {channel.name: channel.group for channel in source.channels}
+    # No face of ARKit's shapes has a tongue that does more than to come out; such channels are lost on it for good.
+    groups = {
+        channel.name: "tongue" if channel.region == "tongue" and channel.name != "tongueOut" else channel.group
+        for channel in source.channels
+    }
     used = {groups.get(name) for name in linked}
     ranges = np.ptp(curves.values, axis=0)
     lost = [

@@ -13,11 +13,12 @@ from .arguments import (
     add_model_options,
     add_setting_options,
     check_names,
+    check_output,
     make_scope,
     make_settings,
     number_between,
 )
-from .blender import save_output, with_extension
+from .blender import plan_blend_output, save_output, with_extension
 from .reporting import EXIT_DONE, EXIT_FAILED, CommandError, complain, progress_printer
 
 if TYPE_CHECKING:
@@ -63,11 +64,8 @@ def add_animate(subcommands: Any) -> None:
 def run_animate(arguments: argparse.Namespace) -> int:
     """Open, animate, save under the name of the output; nothing is saved when anything fails, but for lines of a dialogue:
     those that could be animated are saved, and the exit code tells of the others."""
-    output = Path(cast("str", arguments.output)).absolute()
-    if output.suffix.lower() != ".blend":
-        raise CommandError(f"--output {output.name} does not end in .blend")
-    if not output.parent.is_dir():
-        raise CommandError(f"there is no folder {output.parent} for --output; make it first")
+    read = (arguments.blend, arguments.audio, arguments.curves, arguments.mapping)
+    output = plan_blend_output(cast("str", arguments.output), read)
     from ..inference.package import find_model, read_description
 
     model_folder = find_model(cast("str | None", arguments.model))
@@ -91,6 +89,7 @@ def _animate_file(arguments: argparse.Namespace, model_folder: Path, settings: T
         open_blend(Path(blend))
     elif not bpy.data.filepath:
         raise CommandError("no file is loaded; name one with --blend")
+    check_output(output, [bpy.data.filepath])
     scene = find_scene(cast("str | None", arguments.scene))
     if (arguments.character is None) == (arguments.dialogue is None):
         raise CommandError("give either --character or --dialogue")
@@ -118,8 +117,23 @@ def _animate_file(arguments: argparse.Namespace, model_folder: Path, settings: T
         complain(sentence)
     save_output(output)
     for name, take in takes:
-        print(f"{output}: {take.summary(name)}")
+        print(f"{output}: {take.summary(name)}{count_confidences(find_object(scene, name))}")
     return EXIT_FAILED if troubles else EXIT_DONE
+
+
+def count_confidences(character: bpy.types.Object) -> str:
+    """Return how sure the controls of a character's mapping are, as the end of its summary; '' without a mapping."""
+    from ..animation.rig.mapping import CONFIDENCES
+    from ..properties.access import read_mapping
+
+    links = read_mapping(character).links
+    # A target that several channels drive is as sure as the least sure of them.
+    confidences = {link.target: link.confidence for word in CONFIDENCES for link in links if link.confidence == word}
+    counts = [(word, sum(found == word for found in confidences.values())) for word in CONFIDENCES]
+    if not links:
+        return ""
+    text = ", ".join(f"{count} {word.lower()}" for word, count in counts)
+    return f"; mapped controls: {text}" + (" (off until you tick them under Mapping)" if counts[-1][1] else "")
 
 
 def _sound_choice(arguments: argparse.Namespace) -> SoundChoice:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from ..storage.reading import refers_to_same_file
+from ..storage.writing import check_output_place
 from ..takes.settings import (
     Scope,
     Setting,
@@ -129,6 +131,17 @@ def number_between(minimum: float, maximum: float) -> Callable[[str], float]:
         return value
 
     return number
+
+
+def check_output(output: str | Path, inputs: Iterable[str | Path | None]) -> None:
+    """Raise CommandError where an output would replace one of its inputs, by whatever path, or can be no ordinary file."""
+    for source in inputs:
+        if source is not None and refers_to_same_file(output, source):
+            raise CommandError(f"the output {output} is the input {source}; give it another name")
+    try:
+        check_output_place(output)
+    except OSError as error:
+        raise CommandError(f"{output} cannot be written ({error.strerror}); choose another place") from None
 
 
 def absolute(path: str) -> str:

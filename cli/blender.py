@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from .arguments import check_output
 from .reporting import CommandError
 
 
@@ -28,6 +29,17 @@ def with_extension(command: str, work: Callable[[], int]) -> int:
         return work()
     finally:
         registration.unregister()
+
+
+def plan_blend_output(text: str, inputs: Iterable[str | Path | None]) -> Path:
+    """Return the absolute path of a .blend file to write. Raises CommandError for an input and for what can be no .blend."""
+    output = Path(text).absolute()
+    if output.suffix.lower() != ".blend":
+        raise CommandError(f"--output {output.name} does not end in .blend")
+    if not output.parent.is_dir():
+        raise CommandError(f"there is no folder {output.parent} for --output; make it first")
+    check_output(output, inputs)
+    return output
 
 
 def save_output(output: Path) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, cast
 
-from .arguments import number_between
+from .arguments import check_output, number_between
 from .reporting import EXIT_DONE, complain
 
 
@@ -46,6 +46,7 @@ def run_convert(arguments: argparse.Namespace) -> int:
     from ..animation.interchange.timecode import exact_rate
 
     source, output = cast("str", arguments.input), cast("str", arguments.output)
+    check_output(output, [source])
     file_format = cast("str | None", arguments.to) or format_of_path(output)
     rates = [None if rate is None else exact_rate(rate) for rate in (arguments.from_fps, arguments.fps)]
     has_jaw = not arguments.arkit_mouth_close

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import VoxrigError
-from .arguments import EMOTION, add_model_options, add_setting_options, check_names, make_settings
+from .arguments import EMOTION, add_model_options, add_setting_options, check_names, check_output, make_settings
 from .reporting import EXIT_DONE, EXIT_FAILED, CommandError, complain, progress_printer
 
 CURVE_FORMATS = ("csv", "npz")
@@ -43,6 +43,8 @@ def run_curves(arguments: argparse.Namespace) -> int:
     """Write every sound that can be read; each that cannot is one line and exit code 2."""
     sounds = [Path(sound) for sound in cast("list[str]", arguments.sounds)]
     outputs = plan_outputs(sounds, cast("str", arguments.output), cast("str | None", arguments.format))
+    for output in outputs:
+        check_output(output, sounds)
 
     from ..animation.interchange import write_curves
     from ..inference.package import find_model, load_package

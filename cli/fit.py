@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..animation.face.channels import REGIONS
+from ..storage.writing import is_temporary
 from .arguments import add_model_options
 from .reporting import EXIT_DONE, CommandError, complain, progress_printer
 
@@ -40,7 +41,8 @@ def run_fit(arguments: argparse.Namespace) -> int:
     from ..learning.show import read_show
 
     output = Path(cast("str", arguments.output))
-    if output.is_dir() and {path.name for path in output.iterdir()} - {"model.json", "model.onnx"}:
+    others = [path for path in output.iterdir() if not is_temporary(path)] if output.is_dir() else []
+    if {path.name for path in others} - {"model.json", "model.onnx"}:
         raise CommandError(f"--output {output} already holds other files; give a new folder or that of a model package")
     show = read_show(cast("str", arguments.dataset))
     if arguments.region:

@@ -32,6 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A console that cannot show a file's name must not stop the work.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if any("\0" in word for word in argv or ()):  # no shell can write it, but a program that calls this can
+        complain("a name on the command line holds a character that no file and no object can have; correct it")
+        return EXIT_FAILED
     try:
         arguments = build_parser().parse_args(argv)
     except SystemExit as leaving:

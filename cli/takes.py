@@ -7,7 +7,8 @@ import argparse
 from pathlib import Path
 from typing import Any, cast
 
-from .blender import save_output, with_extension
+from .arguments import check_output
+from .blender import plan_blend_output, save_output, with_extension
 from .reporting import EXIT_DONE, CommandError, complain
 
 
@@ -30,6 +31,8 @@ def add_takes(subcommands: Any) -> None:
 
 def run_takes(arguments: argparse.Namespace) -> int:
     """``voxrig takes``: nothing is saved when anything fails."""
+    import bpy
+
     from ..blender.files import find_object, find_scene, open_blend
     from ..operators.takes import compare_take, update_take
     from ..properties.access import character_settings
@@ -37,8 +40,11 @@ def run_takes(arguments: argparse.Namespace) -> int:
     changes = arguments.compare is not None or arguments.update is not None
     if changes != (arguments.output is not None):
         raise CommandError("--output goes with --compare or --update")
+    output = plan_blend_output(cast("str", arguments.output), [arguments.blend]) if changes else None
     if arguments.blend is not None:
         open_blend(Path(cast("str", arguments.blend)))
+    if output is not None:
+        check_output(output, [bpy.data.filepath or None])
     scene = find_scene(cast("str | None", arguments.scene))
     character = find_object(scene, cast("str", arguments.character))
     if arguments.compare is not None:
@@ -49,8 +55,8 @@ def run_takes(arguments: argparse.Namespace) -> int:
         notes = ()
     for sentence in notes:
         complain(sentence)
-    if changes:
-        save_output(Path(cast("str", arguments.output)).absolute())
+    if output is not None:
+        save_output(output)
     for take in character_settings(character).takes:
         print(f"{'*' if take.is_shown else ' '} {take.name}  {take.title}  {take.about}")
     return EXIT_DONE

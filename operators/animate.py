@@ -14,11 +14,13 @@ from typing import Any
 import bpy
 
 from ..animation.rig.mapping import Mapping
+from ..animation.rig.recognition import UNSURE
 from ..blender import rigs, sounds, witness
 from ..blender import scene as scenes
 from ..blender.compare import is_shown
 from ..blender.outputs import Output
 from ..blender.takes import write_take
+from ..blender.targets import explain_no_match
 from ..errors import AudioError, ModelError, RigError
 from ..properties.access import character_settings, scene_settings
 from ..properties.links import active_mapping, find_owner, store_mapping
@@ -102,7 +104,7 @@ def gather(
         mapping = match_channels(character_object, description).mapping
     if isinstance(source, LivingModel):
         mapping, notes = add_life_links(character_object, mapping, description)
-    check_mapping(mapping, description, character_object.name)
+    check_mapping(mapping, description, character_object)
     main = Part(source, mapping, warnings=(*warn_of_missing(character_object.name, description, missing), *notes))
     others: list[tuple[Part, tuple[str, ...]]] = []
     for chosen, theirs in zip(settings.region_models, models[1:]):
@@ -147,17 +149,25 @@ def map_source(character_object: bpy.types.Object, description: Description) -> 
     return active_mapping(character_object), ()
 
 
-def check_mapping(mapping: Mapping, description: Description, character: str) -> None:
+def check_mapping(mapping: Mapping, description: Description, character_object: bpy.types.Object) -> None:
     """Raise RigError unless the mapping drives something with this source and every target of it can be animated."""
+    names = description.channel_names
     if not mapping.links:
+        raise RigError(explain_no_match(find_character(character_object), names, description.title))
+    named = [link for link in mapping.links if link.channel in names]
+    active = [link for link in named if link.enabled]
+    if not named:
         raise RigError(
-            f"'{character}' has no control that is named like a channel of '{description.title}'; "
-            "add links by hand in the Mapping panel or choose another character"
+            f"The mapping of '{character_object.name}' uses no channel of '{description.title}', such as '{names[0]}'; "
+            "run Match Channels for this model, or choose the model that the mapping is for"
         )
-    names = set(description.channel_names)
-    active = [link for link in mapping.links if link.enabled and link.channel in names]
     if not active:
-        raise RigError(f"No link of '{character}' that is on uses a channel of '{description.title}'; match the channels again")
+        unsure = all(link.confidence == UNSURE for link in named)
+        why = f"all {len(named)} of them are unsure; look at them and" if unsure else "all of them are off;"
+        raise RigError(
+            f"No link of '{character_object.name}' to a channel of '{description.title}' is on, {why} tick those that are "
+            "right in the Mapping panel, or load a mapping"
+        )
     for target in dict.fromkeys(link.target for link in active):
         rigs.resolve(target)
 

@@ -12,7 +12,7 @@ import bpy
 from ..animation.rig.mapping import Link, Mapping, Target, from_json, to_json
 from ..animation.rig.recognition import UNSURE, choose_mouth
 from ..blender import rigs
-from ..blender.targets import limits_of, rest_of
+from ..blender.targets import explain_no_match, limits_of, rest_of
 from ..errors import ModelError, RigError
 from ..inference.package import read_description
 from ..properties.access import character_settings, scene_settings
@@ -47,10 +47,8 @@ def match_character(scene: bpy.types.Scene) -> rigs.Match:
     source = _describe_chosen(scene)
     match = match_channels(character_object, source)
     if not match.mapping.links:
-        raise RigError(
-            f"'{character_object.name}' has no control that is named like a channel of '{source.title}'; "
-            "add links by hand or choose another character"
-        )
+        names = [channel.name for channel in source.channels]
+        raise RigError(explain_no_match(find_character(character_object), names, source.title))
     store_mapping(settings.character, match.mapping)
     return match
 
