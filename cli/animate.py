@@ -124,7 +124,7 @@ def _animate_file(arguments: argparse.Namespace, model_folder: Path, settings: T
 def count_confidences(character: bpy.types.Object) -> str:
     """Return how sure the controls of a character's mapping are, as the end of its summary; '' without a mapping."""
     from ..animation.rig.mapping import CONFIDENCES
-    from ..properties.access import read_mapping
+    from ..properties.links import read_mapping
 
     links = read_mapping(character).links
     # A target that several channels drive is as sure as the least sure of them.

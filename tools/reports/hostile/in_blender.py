@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from voxrig.animation.interchange import write_curves
 
-from .inputs import both, command, damage, json_damage, link_to, make_pipe, odd_files, sample_curves, wav
+from .inputs import both, command, damage, json_damage, link_to, make_device, make_pipe, odd_files, sample_curves, wav
 from .trial import Case
 
 KEYS = ("jawOpen", "mouthPucker", "mouthClose", "eyeBlinkLeft", "browInnerUp")
@@ -120,12 +120,12 @@ def outputs() -> Iterator[Case]:
         yield Case("outputs in Blender", f"animate onto its .blend as {output}", with_scene, animate(output=output))
         take = command("takes", "--blend", "face.blend", "--character", "Face", "--compare", "1", "--output", output)
         yield Case("outputs in Blender", f"takes onto its .blend as {output}", with_scene, take)
-    for output in ("line.wav", "take.csv", "out.txt", "sub", "/dev/full", "/dev/null", "nowhere/out.blend", "", "a\0b.blend"):
+    for output in ("line.wav", "take.csv", "out.txt", "sub", "nowhere/out.blend", "", "a\0b.blend"):
         yield Case("outputs in Blender", f"animate to {output!r}", with_scene, animate(output=output))
         take = command("takes", "--blend", "face.blend", "--character", "Face", "--compare", "1", "--output", output)
         yield Case("outputs in Blender", f"takes to {output!r}", with_scene, take, output == "nowhere/out.blend")
-    piped = both(with_scene, make_pipe("p.blend"), link_to("full.blend", "/dev/full"))
-    for output in ("p.blend", "full.blend"):
+    piped = both(with_scene, make_pipe("p.blend"), make_device("full.blend"), link_to("linked.blend", "full.blend"))
+    for output in ("p.blend", "full.blend", "linked.blend"):
         yield Case("outputs in Blender", f"animate to {output}", piped, animate(output=output))
     renamed = both(with_scene, lambda folder: (folder / "line.wav").rename(folder / "line.blend"))
     yield Case("outputs in Blender", "animate onto its sound", renamed, animate("--audio", "line.blend", output="line.blend"))
@@ -156,6 +156,7 @@ def inputs(rng: np.random.Generator) -> Iterator[Case]:
 def takes(rng: np.random.Generator) -> Iterator[Case]:
     """Yield take records with hostile values: Update reads all of them."""
     record = json.loads(blend_with_take()[1])
+    record["sound"]["path"] = "@curves@"
     record["mapping"]["links"] = record["mapping"]["links"][:2]
     update = command("takes", "--blend", "face.blend", "--character", "Face", "--update", "1", "--output", "out.blend")
     for what, text in json_damage(record, 44, rng):
@@ -169,7 +170,9 @@ def takes(rng: np.random.Generator) -> Iterator[Case]:
             with_scene(folder)
             bpy.ops.wm.open_mainfile(filepath=str(folder / "face.blend"), load_ui=False)
             stored: Any = bpy.data.objects["Face"].voxrig.takes[0]
-            stored.record = text.decode("utf-8", "replace").replace("\0", "")
+            # The curves of the take lie where this file does.
+            found = text.replace(b"@curves@", str(folder / "take.csv").encode())
+            stored.record = found.decode("utf-8", "replace").replace("\0", "")
             bpy.ops.wm.save_as_mainfile(filepath=str(folder / "face.blend"), check_existing=False)
 
         yield Case("take records", what, prepare, update, True)

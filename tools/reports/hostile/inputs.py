@@ -7,6 +7,7 @@ import io
 import json
 import os
 import resource
+import stat
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
@@ -141,10 +142,22 @@ def link_to(name: str, target: str) -> Callable[[Path], object]:
     return lambda folder: (folder / name).symlink_to(target)
 
 
+def make_device(name: str, minor: int = 7) -> Callable[[Path], object]:
+    """Return the making of a device that is full (7) or without end (5): never the system's own, which may be replaced."""
+
+    def make(folder: Path) -> None:
+        try:
+            os.mknod(folder / name, stat.S_IFCHR | 0o666, os.makedev(1, minor))
+        except OSError:  # only root may
+            os.mkfifo(folder / name)
+
+    return make
+
+
 def odd_files(name: str) -> Iterator[tuple[str, Callable[[Path], object]]]:
     """Yield what may stand in the place of any file."""
     yield "a named pipe", make_pipe(name)
-    yield "a device without end", link_to(name, "/dev/zero")
+    yield "a device without end", make_device(name, 5)
     yield "a folder", lambda folder: (folder / name).mkdir()
     yield "a link in a circle", link_to(name, name)
     yield "a link to nowhere", link_to(name, "nowhere")
@@ -526,10 +539,11 @@ def outputs(_rng: np.random.Generator) -> Iterator[Case]:
         (folder / "sub").mkdir()
         (folder / "link.csv").symlink_to("take.csv")
         os.link(folder / "take.csv", folder / "twin.csv")
+        make_device("full")(folder)
 
     for output in ("take.csv", "sub/../take.csv", "./take.csv", "link.csv", "twin.csv"):
         yield Case("outputs", f"convert onto its input as {output}", with_take, command("convert", "take.csv", output))
-    for output in ("/dev/null", "/dev/full", "/dev/zero", "sub", "/proc/x.csv", "take.csv/x.csv", "x" * 256, "a\0b"):
+    for output in ("full", "sub", "/proc/x.csv", "take.csv/x.csv", "x" * 256, "a\0b"):
         yield Case("outputs", f"convert to {output[:12]!r}", with_take, command("convert", "take.csv", output, "--to", "csv"))
     yield Case("outputs", "convert to a pipe", both(with_take, make_pipe("p.csv")), command("convert", "take.csv", "p.csv"))
     for ending in ("csv", "npz", "json", "tsv"):
@@ -546,11 +560,12 @@ def outputs(_rng: np.random.Generator) -> Iterator[Case]:
 
     def with_sound(folder: Path) -> None:
         (folder / "line.wav").write_bytes(wav())
+        make_device("full.csv")(folder)
 
     for number in ("nan", "inf", "-1", "2", "9" * 400, "", "1,5"):
         attempt = command("curves", "line.wav", "-o", "out.csv", "--emotion", f"joy={number}")
         yield Case("outputs", f"curves --emotion joy={number[:8]}", with_sound, attempt)
-    for output in ("/dev/full", "line.wav", "line.wav/x.csv", "out.txt"):
+    for output in ("full.csv", "line.wav", "line.wav/x.csv", "out.txt"):
         yield Case("outputs", f"curves to {output}", with_sound, command("curves", "line.wav", "-o", output))
     yield Case("outputs", "curves on a full disk", with_sound, full_disk(command("curves", "line.wav", "-o", "out.csv")))
 
