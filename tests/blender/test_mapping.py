@@ -165,7 +165,7 @@ def test_editing_the_list_by_hand(settings: Any, face: Any, voice: Path) -> None
 def test_nothing_to_match_and_nothing_to_save(settings: Any, make_face: Any, tmp_path: Path) -> None:
     settings.character = make_face("Bare", ())
     before = fingerprint()
-    with pytest.raises(RuntimeError, match="no control that is named like a channel"):
+    with pytest.raises(RuntimeError, match="has neither shape keys nor custom properties"):
         bpy.ops.voxrig.match_channels()
     with pytest.raises(RuntimeError, match="no mapping to save"):
         bpy.ops.voxrig.save_mapping(filepath=str(tmp_path / "mapping.json"))

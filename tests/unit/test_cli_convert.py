@@ -25,7 +25,7 @@ def take(tmp_path: Path) -> Path:
 
 def test_to_every_format_and_back(take: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for file_format in FORMATS:
-        path = tmp_path / f"take.{file_format}"
+        path = tmp_path / f"again.{file_format}"
         assert main(["convert", str(take), str(path), "--to", file_format]) == 0
         output = capsys.readouterr().out
         assert f"({file_format}): 4 channels, 120 frames at 60 a second" in output
