@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work on lines with a .blend file, inside a worker process.
+"""Animate lines in a .blend file, inside a worker process.
 
-What a line gives never depends on the lines before it: a file is opened once and put back by undo after each unit.
+The result for a line never depends on the lines before it: a file is opened once and restored by undo after each unit.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from .jobs import Line, Unit
 
 
 class Stage:
-    """Blender with Voxrig in it, and the .blend file that is open as it is on disk."""
+    """Blender with Voxrig registered, and the .blend file that is open in its state on disk."""
 
     def __init__(self, provider: str, threads: int) -> None:
         self._provider, self._threads = provider, threads
@@ -54,7 +54,7 @@ class Stage:
             registration.register()
 
     def perform(self, unit: Unit, partials: Mapping[str, str], on_progress: Progress) -> list[Result]:
-        """How each line of a unit ended: all are animated, the file is saved, then films and pictures are made."""
+        """Perform a unit: animate all lines, save the file, then render films and pictures. Returns how each line ended."""
         first = unit.lines[0]
         opened = guard(first, lambda: self._open_blend(first))
         if opened.why:
@@ -81,7 +81,7 @@ class Stage:
         return Result(line.number)
 
     def _put_back(self) -> None:
-        """Undo what was done to the open file; where that fails it is opened again next time."""
+        """Undo all changes to the open file; if that fails it is opened again next time."""
         witness = bpy.data.texts.new("voxrig batch").name
         try:
             bpy.ops.ed.undo_push(message="Voxrig batch: a unit")
@@ -93,7 +93,7 @@ class Stage:
 
 
 class _Work:
-    """The lines of one unit, in the file that is open."""
+    """The lines of one unit, in the open file."""
 
     def __init__(self, provider: str, threads: int, partials: Mapping[str, str], on_progress: Progress) -> None:
         self._provider, self._threads, self._partials, self._on_progress = provider, threads, partials, on_progress
@@ -135,12 +135,12 @@ class _Work:
         return Result(line.number, warnings=tuple(warnings), facts=facts)
 
     def save(self, line: Line) -> Result:
-        """Save the file with all that was animated."""
+        """Save the file with everything that was animated."""
         save_blend(Path(self._partials[line.output_blend]))
         return Result(line.number)
 
     def render(self, line: Line, result: Result) -> Result:
-        """The film and the pictures of a line."""
+        """Render the film and the pictures of a line."""
         scene = find_scene(line.scene)
         take, curves = self.takes[line.number]
         films.set_preview_look(scene, rigs.find_character(scene.objects[line.character]).objects)

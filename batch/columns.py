@@ -7,7 +7,7 @@ from ..takes.settings import Scope, Setting, list_settings
 
 _LINE_COLUMNS: dict[str, str] = {
     "audio": "sound file, folder of sounds or pattern such as lines/*.wav",
-    "curves": "file of curves (or a pattern) instead of a sound and a model",
+    "curves": "curve file (or a pattern) instead of a sound and a model",
     "blend": ".blend file with the character; none for curves alone",
     "scene": "scene of the file (default: its active one)",
     "character": "mesh or armature of the character",
@@ -16,7 +16,7 @@ _LINE_COLUMNS: dict[str, str] = {
     "fps": "frames a second of the scene and the curves (default: the file's, the model's)",
     "start_frame": "frame at which the sound begins (default: 1)",
     "output_blend": ".blend file to write; lines with the same one share it",
-    "output_curves": "file of curves to write; its ending names the format",
+    "output_curves": "curve file to write; its ending determines the format",
     "output_film": ".mp4 file to write, a preview with the sound",
     "sheet": "yes for pictures of the face on the report page",
 }
@@ -31,7 +31,7 @@ def _setting_columns() -> dict[str, tuple[Setting, str]]:
 
 
 SETTING_COLUMNS = _setting_columns()
-"""The row of the table of settings by column, and the face part that the column is for, '' for the whole setting."""
+"""The row of the table of settings by column, and the face part of the column, '' for the whole setting."""
 
 COLUMNS: dict[str, str] = {
     **_LINE_COLUMNS,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work on lines, inside a worker process: what needs no Blender, and what is said about every line."""
+"""Perform lines inside a worker process: the part that needs no Blender, and the checks of every line."""
 
 from __future__ import annotations
 
@@ -33,27 +33,30 @@ if TYPE_CHECKING:
     from .blend_line import Stage
 
 Progress = Callable[[int, float], None]
-"""Called with the number of a line and how much of it is done, 0..1; often enough to show that the worker lives."""
+"""Called with the number of a line and its finished share, 0..1; often enough to show that the worker is alive."""
 
 SHEET_FACES = 6
 SHEET_SIZE, FILM_SIZE = 200, 480
 _STEPS = 200
-"""Points of each track on the report page."""
+"""Number of points of each track on the report page."""
 
 _FULL_SCALE, _CLIPPED_SHARE = 0.995, 0.01
 _AUDIBLE, _AUDIBLE_SHARE = 10 ** (-45 / 20), 0.05
 _STILL = 0.05
-"""A channel whose values range over less than this is no loss when nothing follows it."""
+"""A channel whose values range over less than this is no loss if nothing follows it."""
 
 _LEAST_EVIDENCE = -1.0
-"""Of English (animation.face.languages): what is e times as likely in other languages. Measured on recordings: less have 1 % of
-200 lines of native English, 4 % of Mandarin speakers' English, 46 % of German lines, 41 % of Dutch, all of Russian ones (from
-a table made without their language 27 %, 34 % and 88 %), and 11 % of stretches of Mandarin."""
+"""Threshold of the evidence for English (animation.face.languages): e times as likely in other languages.
+
+Measured on recordings, below it are 1 % of 200 lines of native English, 4 % of Mandarin speakers' English, 46 % of German
+lines, 41 % of Dutch, all of Russian ones (from a table made without their language 27 %, 34 % and 88 %), and 11 % of stretches
+of Mandarin.
+"""
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a line ended: why it failed or '', whether another try may help, warnings, and facts for the report page."""
+    """The result of a line: why it failed or '', whether another try may help, warnings, and facts for the report page."""
 
     number: int
     why: str = ""
@@ -63,7 +66,7 @@ class Result:
 
 
 def guard(line: Line, work: Callable[[], Result]) -> Result:
-    """The result of ``work``, or that of its failure. Only the system's own troubles may pass by themselves."""
+    """Return the result of ``work``, or that of its failure. Only problems of the system itself may pass on a second try."""
     try:
         return work()
     except VoxrigError as error:
@@ -72,13 +75,13 @@ def guard(line: Line, work: Callable[[], Result]) -> Result:
         return Result(line.number, "there is not enough memory for it; use fewer workers", passing=True)
     except OSError as error:
         return Result(line.number, f"{error.filename or 'a file'}: {error.strerror or error}", passing=True)
-    except Exception as error:  # one line's trouble must not end the others
+    except Exception as error:  # one line's failure must not end the others
         traceback.print_exc(file=sys.stderr)
-        return Result(line.number, f"Voxrig itself failed ({type(error).__name__}: {error}); the worker's log says where")
+        return Result(line.number, f"Voxrig itself failed ({type(error).__name__}: {error}); see the worker's log")
 
 
 class Performer:
-    """Does units one after the other, and keeps what they share: the open model and the open .blend file.
+    """A performer of units in turn, which keeps the open model and the open .blend file between them.
 
     ``provider`` is 'AUTO', 'CUDA' or 'CPU'; ``threads`` is for the CPU.
     """
@@ -88,15 +91,16 @@ class Performer:
         self._stage: Stage | None = None
 
     def perform(self, unit: Unit, partials: Mapping[str, str], on_progress: Progress) -> tuple[list[Result], list[str]]:
-        """Do the lines of a unit; gives how each ended, and the outputs that are whole, on the disk and to be kept.
+        """Perform the lines of a unit; returns the result of each, and the outputs that are complete, on the disk and to be
+        kept.
 
-        ``partials`` says under which temporary name each output is written; pictures for the report page are
-        'sheet <line number> <index>' there. Raises nothing that a line can cause.
+        ``partials`` holds the temporary name of each output; pictures for the report page are 'sheet <line number> <index>' in
+        it. No line can make it raise.
         """
         if unit.lines[0].blend:
             if self._stage is None:
                 try:
-                    from .blend_line import Stage  # Blender takes seconds to import and lines may do without
+                    from .blend_line import Stage  # Blender takes seconds to import, and lines may do without it
                 except ImportError as error:
                     if error.name != "bpy":
                         raise
@@ -114,7 +118,7 @@ class Performer:
         return results, written
 
     def _write_curves(self, line: Line, partials: Mapping[str, str], on_progress: Progress) -> Result:
-        """Do a line without a .blend: as ``voxrig curves`` and ``voxrig convert`` write it."""
+        """Perform a line without a .blend, as ``voxrig curves`` and ``voxrig convert`` do."""
         folder = find_model(line.model or None)
         package = read_description(folder)
         settings = line.make_settings(self._provider, self._threads)
@@ -137,7 +141,7 @@ class Performer:
 
 
 def judge_sound(peaks: NDArray[np.float32]) -> list[str]:
-    """Sentences on a sound's level, from the largest absolute sample of each hundredth of a second, ``[time]``."""
+    """Check a sound's level from the largest absolute sample of each hundredth of a second, ``[time]``; returns sentences."""
     warnings: list[str] = []
     clipped = float(np.mean(peaks >= _FULL_SCALE)) if peaks.size else 0.0
     if clipped > _CLIPPED_SHARE:
@@ -151,15 +155,15 @@ def judge_sound(peaks: NDArray[np.float32]) -> list[str]:
 
 
 def judge_language(phones: Sequence[TimedPhone] | None) -> list[str]:
-    """A sentence where phones, if the model knows any, follow one another as in other languages than English."""
+    """Warn in a sentence if phones, if any, follow one another as in other languages than English."""
     evidence = english_evidence([phone.phone for phone in phones or ()])
     if evidence is None or evidence >= _LEAST_EVIDENCE:
         return []
-    return ["wrong language suspected: the sounds follow one another as in other languages than English; look at the lips"]
+    return ["wrong language suspected: the sounds follow one another as in a language other than English; look at the lips"]
 
 
 def find_unmapped(curves: ChannelCurves, source: Description, linked: Sequence[str]) -> list[str]:
-    """A sentence on channels that move and drive nothing, of the kinds (shapes, visemes) that other channels are linked of."""
+    """Warn in a sentence about channels that move but drive nothing, of the kinds (shapes, visemes) that other links use."""
     # No face of ARKit's shapes has a tongue that does more than to come out; such channels are lost on it for good.
     groups = {
         channel.name: "tongue" if channel.region == "tongue" and channel.name != "tongueOut" else channel.group
@@ -177,7 +181,7 @@ def find_unmapped(curves: ChannelCurves, source: Description, linked: Sequence[s
 
 
 def squeeze_tracks(overview: Overview) -> dict[str, list[int]]:
-    """The tracks of the report page: at most 200 points each, in hundredths."""
+    """Reduce the tracks for the report page to at most 200 points each, in hundredths."""
     tracks = {"sound": overview.peaks, "jaw": overview.jaw, "lips": overview.lips, "rounding": overview.rounding}
     return {name: _squeeze(track.values) for name, track in tracks.items() if track.values.size}
 
@@ -188,7 +192,7 @@ def _squeeze(values: NDArray[np.float32]) -> list[int]:
 
 
 def choose_faces(curves: ChannelCurves, count: int) -> list[float]:
-    """Seconds worth a picture: in each of ``count`` equal parts, by turns the widest and the closest mouth."""
+    """Choose seconds that are worth a picture: in each of ``count`` equal parts, by turns the widest and the closest mouth."""
     gap = lip_gap(curves.values, curves.names)
     chosen: list[float] = []
     for i, rows in enumerate(np.array_split(np.arange(gap.size), min(count, gap.size))):

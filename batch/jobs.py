@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of a batch: what each line animates from what, and what it depends on. No Blender.
+"""The table of a batch: the input and output of each line, and its dependencies. No Blender.
 
-One row is one line, or one line for each sound that a pattern in its ``audio`` or ``curves`` matches. A cell that makes no
-sense is the fault of its line alone (``Line.problem``), a table that does is refused (JobsError).
+One row is one line, or one line for each sound that a pattern in its ``audio`` or ``curves`` matches. An invalid cell only
+affects its own line (``Line.problem``), an invalid table is rejected (JobsError).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .columns import COLUMNS, SETTING_COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".m4a", ".mp4", ".mov", ".mkv", ".webm")
-"""What a folder is searched for; a pattern takes what it matches."""
+"""Endings for which a folder is searched; a pattern takes all of its matches."""
 
 _NUMBERS: dict[str, tuple[float, float]] = {
     "fps": (1.0, 1000.0),
@@ -47,14 +47,15 @@ _FIELD = re.compile(r"\{([^{}]*)\}")
 
 
 class JobsError(VoxrigError):
-    """A table of jobs cannot be read, or what the command line says of it cannot be meant."""
+    """A table of jobs cannot be read, or an option of the command line cannot be applied to it."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line to animate: all that a table can say of it, with absolute paths.
+    """One line to animate: everything in its row of the table, with absolute paths.
 
-    ``settings`` and ``scope`` hold the cells of settings as plain data by field name. ``problem`` says why it cannot be done.
+    ``settings`` and ``scope`` hold the cells of settings as plain data by field name. ``problem`` is the reason why it
+    cannot be done.
     """
 
     number: int
@@ -85,31 +86,32 @@ class Line:
 
     @property
     def name(self) -> str:
-        """What the line is called: its sound's name without the ending."""
+        """Name of the line: its sound's name without the ending."""
         return Path(self.audio or self.curves).stem
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The files that it writes."""
+        """Files that the line writes."""
         return tuple(output for output in (self.output_blend, self.output_curves, self.output_film) if output)
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Lines that are done together because they write one .blend file, or a single line; done when all of it is done."""
+    """Lines that are done together because they write one .blend file, or a single line; done once all of it is done."""
 
     lines: tuple[Line, ...]
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The files of all its lines, each once."""
+        """Files of all its lines, each once."""
         return tuple(dict.fromkeys(output for line in self.lines for output in line.outputs))
 
 
 def read_jobs(places: Sequence[str], defaults: Mapping[str, str], sheet: bool = False) -> list[Line]:
-    """The lines of a table (.csv or .json) or of sounds, folders and patterns; ``defaults`` fill empty cells.
+    """Read the lines of a table (.csv or .json) or of sounds, folders and patterns; ``defaults`` fill empty cells.
 
-    Relative paths in a table count from its folder, those of ``defaults`` and of sounds from the current one. Raises JobsError.
+    Relative paths in a table start at its folder, those of ``defaults`` and of sounds from the current one. Raises
+    JobsError.
     """
     here = Path.cwd()
     given = {name: _absolute(value, here) if name in _PATHS else value for name, value in defaults.items() if value}
@@ -143,7 +145,10 @@ def _absolute(path: str, base: Path) -> str:
 
 
 def _read_table(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Where each row is, and its cells by column without empty ones and those that start with '#'. Raises JobsError."""
+    """Read the place of each row, and its cells by column without empty ones and those that start with '#'.
+
+    Raises JobsError.
+    """
     try:
         text = read_text(path)
     except OSError as error:
@@ -157,7 +162,7 @@ def _read_table(path: Path) -> list[tuple[str, dict[str, Any]]]:
         if isinstance(entries, dict):
             entries = cast("dict[str, Any]", entries).get("jobs")
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in cast("list[Any]", entries)):
-            raise JobsError(f'{path} holds no list of jobs; write [{{...}}, ...] or {{"jobs": [...]}}')
+            raise JobsError(f"{path} holds no list of jobs; write [{{...}}, ...] or {{'jobs': [...]}}")
         rows = [(f"job {i}", dict(entry)) for i, entry in enumerate(cast("list[dict[str, Any]]", entries), 1)]
     else:
         sample = text.splitlines()[0] if text.strip() else ""
@@ -182,12 +187,12 @@ def _read_table(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _expand(row: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    """One row for each file that the row's sound or curves stand for, by name."""
+    """Expand a row to one row for each file of its sound or curves, by name."""
     for column in ("audio", "curves"):
         source = row.get(column)
         if isinstance(source, str):
             found: list[str] = []
-            # Unlike pathlib's, these raise nothing for a name that is too long or a folder that cannot be read.
+            # Unlike pathlib's, these do not raise for a name that is too long or an unreadable folder.
             if os.path.isdir(source):
                 inside = glob.glob(os.path.join(glob.escape(source), "*"))
                 found = [path for path in inside if Path(path).suffix.lower() in SOUNDS]
@@ -198,7 +203,7 @@ def _expand(row: dict[str, Any]) -> Iterable[dict[str, Any]]:
 
 
 def _make_line(number: int, where: str, row: Mapping[str, Any]) -> Line:
-    """The line of a row; what is wrong with it becomes its problem."""
+    """Make the line of a row; an error in it becomes the line's problem."""
     values: dict[str, Any] = {}
     problems: list[str] = []
     for column, cell in row.items():
@@ -226,7 +231,7 @@ def _make_line(number: int, where: str, row: Mapping[str, Any]) -> Line:
 
 
 def _add_setting(values: dict[str, Any], column: str, cell: Any) -> None:
-    """Put a cell where the line keeps it. Raises ValueError."""
+    """Store a cell in the line's settings or scope. Raises ValueError."""
     row, region = SETTING_COLUMNS[column]
     kept = values.setdefault("settings" if row in list_settings() else "scope", {})
     value = parse_setting(row, {region: cell} if region else cell)
@@ -248,7 +253,7 @@ def _contradictions(line: Line) -> Iterable[str]:
 
 
 def _parse(column: str, cell: Any) -> Any:
-    """A cell as a value of Line. Raises ValueError with what is wrong."""
+    """Parse a cell as a value of Line. Raises ValueError with the reason."""
     if column == "sheet":
         text = str(cell).strip().lower()
         if text not in ("yes", "no", "true", "false", "1", "0"):
@@ -267,7 +272,7 @@ def _parse(column: str, cell: Any) -> Any:
     if not isinstance(cell, str):
         raise ValueError(f"'{cell}' is not a text")
     if not is_storable(cell):
-        raise ValueError("it holds a character that no name can have")
+        raise ValueError("it contains a character that no name can have")
     endings = _OUTPUTS.get(column)
     if endings and Path(cell).suffix.lower() not in endings:
         raise ValueError(f"'{Path(cell).name}' does not end in {' or '.join(endings)}")
@@ -275,7 +280,7 @@ def _parse(column: str, cell: Any) -> Any:
 
 
 def _number(cell: Any) -> float:
-    """The number in a cell, NaN where there is none."""
+    """Return the number in a cell, NaN if there is none."""
     try:
         return float(cell)
     except (TypeError, ValueError, OverflowError):
@@ -295,7 +300,7 @@ def _fill_in(pattern: str, line: Line) -> str:
 
 
 def _check_outputs(lines: list[Line], tables: Sequence[str]) -> list[Line]:
-    """The lines, with a problem on each that would write what another one writes or reads, by whatever path."""
+    """Mark lines with a problem if they would write a file that another one writes or reads, by whatever path."""
     read = {identity: "is the table itself" for table in tables for identity in _identities(table)}
     for line in lines:
         for place in (line.audio, line.curves, line.blend, line.mapping, *_model_files(line.model)):
@@ -337,7 +342,7 @@ def _model_files(model: str) -> tuple[str, ...]:
 
 
 def group_lines(lines: Iterable[Line]) -> list[Unit]:
-    """Units in an order in which a worker seldom changes its model and file."""
+    """Group lines into units, in an order in which a worker seldom changes its model and file."""
     groups: dict[object, list[Line]] = {}
     for line in lines:
         groups.setdefault(("blend", line.output_blend) if line.output_blend else ("line", line.number), []).append(line)
@@ -345,7 +350,7 @@ def group_lines(lines: Iterable[Line]) -> list[Unit]:
     return sorted(units, key=lambda unit: (unit.lines[0].model, unit.lines[0].blend, unit.lines[0].number))
 
 
-# What a line depends on
+# Dependencies of a line
 
 
 class Digests:
@@ -358,7 +363,7 @@ class Digests:
         self._version = f"{manifest['id']} {manifest['version']}"
 
     def key(self, line: Line) -> str:
-        """The key of a line; files that are missing count as such."""
+        """Return the key of a line; missing files count as such."""
         about = asdict(line)
         for name in ("number", "problem"):
             del about[name]
@@ -367,7 +372,7 @@ class Digests:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def keys(self, lines: Iterable[Line]) -> dict[int, str]:
-        """The keys of lines by number; those that share a .blend to write depend on one another, too."""
+        """Return the keys of lines by number; lines that write the same .blend depend on one another as well."""
         found: dict[int, str] = {}
         for unit in group_lines(lines):
             keys = [self.key(line) for line in unit.lines]
@@ -377,14 +382,14 @@ class Digests:
         return found
 
     def of_file(self, path: str) -> str:
-        """sha256 of a file's content, read once; 'missing' where it cannot be read."""
+        """Return the sha256 of a file's content, read once; 'missing' if it cannot be read."""
         if path not in self._files:
             self._stamps[path] = _stamp(path)
             self._files[path] = _digest(path)
         return self._files[path]
 
     def changed_input(self, line: Line) -> str:
-        """A file that a line reads and that is another one than when its key was made; '' where there is none."""
+        """Find a file that a line reads and that has changed since its key was made; '' if there is none."""
         for path in (line.audio, line.curves, line.blend, line.mapping, *_model_files(line.model)[:1]):
             if path in self._files and _stamp(path) != self._stamps[path] and _digest(path) != self._files[path]:
                 return path
@@ -395,12 +400,12 @@ class Digests:
             folder = find_model(model or None)
         except ModelError:
             return "missing"
-        # model.json holds the sha256 of the graph, which loading checks.
+        # model.json holds the sha256 of the graph, which loading verifies.
         return self.of_file(str(folder / "model.json"))
 
 
 def _stamp(path: str) -> tuple[int, ...]:
-    """What tells in no time that a file is the same: nothing where it cannot be found."""
+    """Return a quick stamp that identifies an unchanged file; empty if it cannot be found."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -418,9 +423,9 @@ def _digest(path: str) -> str:
 
 
 def select_lines(lines: Sequence[Line], ranges: str) -> list[Line]:
-    """The lines of '3', '1-10' or '1-5,8'. Raises JobsError for what is no such range or lies outside the lines.
+    """Select the lines of '3', '1-10' or '1-5,8'. Raises JobsError for an invalid range or one outside the lines.
 
-    Lines that share a .blend to write go with the first of them, so that parts never write one file.
+    Lines that write the same .blend belong to the part of the first of them, so that parts never write one file.
     """
     chosen: set[int] = set()
     for part in ranges.split(","):

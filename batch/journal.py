@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What has been done, so that a batch goes on after a kill or a power cut at any moment. No Blender.
+"""The journal of a batch, so that it can resume after a kill or a power cut at any moment. No Blender.
 
-One JSON object per line, appended and forced to the disk; a line that was cut off is ignored. The work on a unit ends in
-three steps: its outputs are whole under temporary names and forced to the disk (the worker), the journal says 'ready' with
-their names and hashes, the files are renamed. After 'ready' nothing is ever done again: what was not renamed is renamed when
-the journal is opened. Before it, nothing counts. Workers never write here, so no two processes write one journal.
+One JSON object per line, appended and forced to the disk; a truncated line is ignored. The work on a unit ends in three
+steps: its outputs are complete under temporary names and forced to the disk (by the worker), the journal records 'ready'
+with their names and hashes, and the files are renamed. After 'ready' nothing is ever done again: files not yet renamed are
+renamed when the journal is opened. Before it, nothing counts. Workers never write here, so no two processes write one
+journal.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ class JournalError(VoxrigError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a line ended: its key then, DONE or FAILED, why it failed, sentences to look at, and facts for the report page.
+    """The outcome of a line: its key at that time, DONE or FAILED, why it failed, sentences to check, and facts for the report
+    page.
 
-    ``passing`` is for a failure that another try may not meet: a worker that was killed, a disk that was full.
+    ``passing`` marks a failure that another try may not meet: a killed worker, a full disk.
     """
 
     key: str
@@ -51,7 +53,7 @@ class Outcome:
 class Journal:
     """The journal in a folder. Close it, or use it with ``with``; a second process on it raises JournalError.
 
-    A farm runs parts of one table at once, so each part has a journal of its own beside the others; all of them are read.
+    A farm runs parts of one table at once, so each part has its own journal beside the others; all of them are read.
     """
 
     def __init__(self, folder: Path, part: str = "") -> None:
@@ -87,17 +89,18 @@ class Journal:
         self._file.close()
 
     def outcome(self, key: str) -> Outcome | None:
-        """How the line with this key ended the last time."""
+        """Return the last outcome of the line with this key."""
         return self._outcomes.get(key)
 
     def write_start(self, keys: Sequence[str], worker: int) -> None:
-        """A worker begins with lines. For whoever reads the journal; nothing depends on it."""
+        """Record that a worker begins with lines. It is only for readers of the journal; nothing depends on it."""
         self._append({"event": "started", "keys": list(keys), "worker": worker})
 
     def write_end(self, outcomes: Sequence[Outcome], files: Mapping[str, str]) -> list[Outcome]:
-        """Lines have ended; ``files`` are the outputs by their temporary names, whole and on the disk: they are renamed now.
+        """Record ended lines and rename their outputs.
 
-        Gives the outcomes, as failures where the system refuses to rename.
+        ``files`` are the outputs by their temporary names, complete and on the disk. Returns the outcomes, as failures if the
+        system refuses to rename.
         """
         self._write_ready(outcomes, [[partial, final, _digest(partial)] for partial, final in files.items()])
         try:
@@ -126,10 +129,10 @@ class Journal:
                 self._outcomes[outcome.key] = outcome
 
     def _finish_renames(self) -> None:
-        """Rename what a kill between 'ready' and 'renamed' left under its temporary name."""
+        """Rename files that a kill between 'ready' and 'renamed' left under their temporary names."""
         entries = list(read_entries(self._path))
         if entries and entries[-1]["event"] == "ready":
-            # Already renamed where it is not there any more; a stranger's file of that name is not ours to move.
+            # Already renamed if it is no longer there; another program's file of that name is not ours to move.
             waiting = [
                 (partial, final)
                 for partial, final, digest in entries[-1]["files"]
@@ -139,7 +142,7 @@ class Journal:
 
 
 def read_entries(path: Path) -> Iterator[dict[str, Any]]:
-    """The entries of a journal, without lines that were cut off or are of another shape than is written here."""
+    """Yield the entries of a journal, without truncated lines and lines of another shape."""
     try:
         check_ordinary_file(path, _LARGEST_JOURNAL)
         texts = path.read_bytes().splitlines()
@@ -155,7 +158,8 @@ def read_entries(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _is_entry(entry: Any) -> bool:
-    """Whether a journal's line is an entry that ``Journal`` can follow: 'ready' needs outcomes and files, others nothing."""
+    """Return whether a journal's line is an entry that ``Journal`` can follow: 'ready' needs outcomes and files, others
+    nothing."""
     if not isinstance(entry, dict) or not isinstance(entry.get("event"), str):
         return False
     if entry["event"] != "ready":
@@ -201,22 +205,22 @@ def _is_text(value: Any) -> bool:
 
 
 def partial_name(final: str, token: str) -> str:
-    """The temporary name of an output, in its own folder and with its own ending; ``token`` tells attempts apart.
+    """Return the temporary name of an output, in its own folder and with its own ending; ``token`` identifies the attempt.
 
-    The output's name is in it as a digest: two parts of a job write side by side, and no name may look like the beginning of
-    another; and the longest names leave no room for more.
+    The output's name is part of it as a digest: two parts of a job write side by side, no name may look like the beginning of
+    another, and the longest names leave no room for more.
     """
     path = Path(final)
     return str(path.with_name(f".{_digest_of_name(path)}.{token}.partial{path.suffix}"))
 
 
 def remove_partials(outputs: Iterable[str]) -> None:
-    """Remove what killed workers left of these outputs under temporary names."""
+    """Remove temporary files of these outputs that killed workers left."""
     names: dict[Path, set[str]] = {}
     for path in map(Path, outputs):
         names.setdefault(path.parent, set()).add(_digest_of_name(path))
     for folder, digests in names.items():
-        with contextlib.suppress(OSError):  # a folder that is not there yet
+        with contextlib.suppress(OSError):  # a folder that does not exist yet
             for found in os.listdir(folder):
                 match = _PARTIAL.match(found)
                 if match is not None and match[1] in digests:
@@ -224,7 +228,7 @@ def remove_partials(outputs: Iterable[str]) -> None:
                         os.unlink(folder / found)
 
 
-# Blender itself saves under the name with an @ behind it, and renames; so nothing is said of the end.
+# Blender itself saves under the name with an @ appended, and renames; so the ending is not checked.
 _PARTIAL = re.compile(r"\.([0-9a-f]{16})\.[0-9a-z]+\.partial")
 
 
@@ -233,7 +237,7 @@ def _digest_of_name(path: Path) -> str:
 
 
 def force_to_disk(path: str | Path) -> None:
-    """Return when a file's content is on the disk."""
+    """Force a file's content to the disk."""
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
 
@@ -256,7 +260,7 @@ def _digest(path: str) -> str:
 
 
 def _lock(handle: int) -> None:
-    """Lock a file for this process; the system lets go of it when the process ends, however it ends. Raises OSError."""
+    """Lock a file for this process; the system releases it when the process ends in any way. Raises OSError."""
     if sys.platform == "win32":
         import msvcrt
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The page that a supervisor looks through: one file without anything from elsewhere, except films, which lie beside it."""
+"""Write the report page of a batch: one self-contained file, except for films, which are beside it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ _COLUMNS = ("Line", "Name", "State", "Look at", "Seconds", "Frames", "Keys", "So
 
 
 def write_report(folder: Path, lines: Sequence[Line], outcomes: Sequence[Outcome | None]) -> Path:
-    """Write ``report.html`` in ``folder``, whole or not at all; failures come first, then warnings. Raises JournalError."""
+    """Write ``report.html`` in ``folder``, completely or not at all; failures come first, then warnings.
+
+    Raises JournalError.
+    """
     rows = sorted(zip(lines, outcomes), key=lambda row: (_rank(row[1]), row[0].number))
     failed = sum(_rank(outcome) == 0 for outcome in outcomes)
     warned = sum(_rank(outcome) == 1 for outcome in outcomes)
@@ -106,7 +109,7 @@ def _loudness(facts: dict[str, Any]) -> str:
 
 
 def draw_tracks(tracks: dict[str, list[int]]) -> str:
-    """The sound as a filled shape and the main channels as lines over it, as SVG."""
+    """Draw the sound as a filled shape and the main channels as lines over it, as SVG."""
     if not tracks:
         return ""
     parts = [f'<svg width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}">']

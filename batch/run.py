@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One run over the lines of a batch: what is to be done, and how far it is."""
+"""Run the lines of a batch and report progress."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .workers import Finished, count_workers, run_units
 
 
 class Batch:
-    """One run over some lines: what is to be done, and how far it is."""
+    """One run over some lines: the remaining units and the progress."""
 
     def __init__(self, lines: Sequence[Line], journal: Journal, digests: Digests, folder: Path, retry_failed: bool) -> None:
         self.began = time.perf_counter()
@@ -35,7 +35,7 @@ class Batch:
         self.skipped = sum(1 for line in lines if not line.problem) - self._to_do
 
     def outcome(self, line: Line) -> Outcome | None:
-        """How a line ended, now or before; None where it was not done."""
+        """Return how a line ended, now or before; None if it was not done."""
         key = self._keys[line.number]
         if line.problem:
             return Outcome(key, FAILED, line.problem)
@@ -51,7 +51,7 @@ class Batch:
         return True
 
     def run(self, count: int | None, provider: str, timeout: float) -> None:
-        """Do all units. Raises VoxrigError when not even the workers can be started."""
+        """Perform all units. Raises VoxrigError if no worker can be started."""
 
         outputs = [output for unit in self.units for output in unit.outputs]
         remove_partials(outputs)
@@ -75,7 +75,7 @@ class Batch:
                 stall_seconds=timeout,
             )
         except OSError as error:
-            raise VoxrigError(f"The batch cannot go on ({error}); put that right and start it again") from None
+            raise VoxrigError(f"The batch cannot continue ({error}); fix that and start it again") from None
         finally:
             remove_partials(outputs)
             if sys.stderr.isatty():
@@ -111,7 +111,7 @@ class Batch:
             self._progress.pop(line.number, None)
         files = {partial: sheets.get(output, output) for partial, output in finished.files.items()}
         if changed := next(filter(None, map(self._digests.changed_input, finished.unit.lines)), ""):
-            # What was made of it is of neither the old file nor, for sure, the new one.
+            # The result belongs neither to the old file nor, with certainty, to the new one.
             why = f"{changed} changed while it was read; start the batch again"
             outcomes = [
                 outcome if outcome.why else replace(outcome, state=FAILED, why=why, passing=True) for outcome in outcomes
@@ -124,7 +124,7 @@ class Batch:
         self._show(0, 0.0)
 
     def _show(self, line: int, share: float) -> None:
-        """Jobs, frames and time left, for people at a terminal."""
+        """Show jobs, frames and remaining time to people at a terminal."""
         if line:
             self._progress[line] = share
         if not sys.stderr.isatty():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Worker processes: each is this same Voxrig again, which takes units on its standard input until that closes.
+"""Worker processes: each is the same Voxrig again, which reads units from its standard input until that closes.
 
-A worker may die in any way: the unit goes to another one, and a line on which two have died is given up.
+A worker may die in any way: its unit goes to another one, and a line on which two have died is given up.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .jobs import ROOT, Line, Unit
 
 MOST_ATTEMPTS = 2
 STALL_SECONDS = 600.0
-"""A worker that gives no sign of life for so long is ended."""
+"""A worker that shows no sign of life for this long is ended."""
 
 
 class WorkerError(VoxrigError):
@@ -35,7 +35,7 @@ class WorkerError(VoxrigError):
 
 @dataclass(frozen=True)
 class Finished:
-    """A unit that has ended: how each line did, its whole outputs by their temporary names, and the worker's memory."""
+    """A finished unit: the result of each line, its complete outputs by their temporary names, and the worker's memory."""
 
     unit: Unit
     results: tuple[Result, ...]
@@ -45,7 +45,7 @@ class Finished:
 
 
 def count_workers(units: int) -> int:
-    """As many workers as leave the machine usable: three quarters of the cores that this process may use, at least one."""
+    """Choose a number of workers that leaves the machine usable: three quarters of the cores of this process, at least one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(units, cores - max(1, cores // 4)))
 
@@ -58,7 +58,7 @@ class _Task:
 
 
 class _Worker:
-    """One process, what it is at, and when it last gave a sign of life."""
+    """One process, its unit, and its last sign of life."""
 
     def __init__(self, number: int, log: Path, options: Iterable[str], events: queue.Queue[tuple[_Worker, Any]]) -> None:
         self.number, self.log = number, log
@@ -83,14 +83,14 @@ class _Worker:
     def _listen(self, events: queue.Queue[tuple[_Worker, Any]]) -> None:
         output = self.process.stdout
         for text in output or ():
-            # Blender prints what it likes; ours begins like this.
+            # Blender prints all kinds of lines; ours begin like this.
             if text.startswith(_MARK):
                 events.put((self, json.loads(text[len(_MARK) :])))
         self.process.wait()
         events.put((self, None))
 
     def give(self, task: _Task, partials: dict[str, str]) -> None:
-        """Give it a unit."""
+        """Give the worker a unit."""
         self.task, self.partials, self.line, self.seen = task, partials, None, time.monotonic()
         lines = [asdict(line) for line in task.unit.lines if line.number not in task.given_up]
         try:
@@ -98,10 +98,10 @@ class _Worker:
                 self.process.stdin.write(json.dumps({"lines": lines, "partials": partials}) + "\n")
                 self.process.stdin.flush()
         except OSError:
-            pass  # it has just died, which its output will say
+            pass  # it has just died, which its output will show
 
     def end(self) -> None:
-        """End it now."""
+        """End the worker now."""
         self.process.kill()
         self.process.wait()
         self._log.close()
@@ -121,9 +121,9 @@ def run_units(
 ) -> None:
     """Have all units done by ``count`` processes; ``on_end`` is called once for each, in the order in which they end.
 
-    ``options`` go to the workers, ``name_partials`` gives the temporary names of a unit's outputs for one attempt. All
-    callbacks come from the calling thread; when one raises, or Ctrl-C does, the workers are ended. Raises WorkerError when
-    one ends before any has answered.
+    ``options`` go to the workers, ``name_partials`` returns the temporary names of a unit's outputs for one attempt. All
+    callbacks come from the calling thread; if one raises, or Ctrl-C does, the workers are ended. Raises WorkerError if one ends
+    before any has answered.
     """
     waiting = deque(_Task(unit) for unit in units)
     later: deque[_Task] = deque()
@@ -134,7 +134,7 @@ def run_units(
     log_folder.mkdir(parents=True, exist_ok=True)
 
     def give_work(worker: _Worker) -> None:
-        # What failed once goes last, when everything else is safe.
+        # Units that failed once come last, when everything else is safe.
         task = waiting.popleft() if waiting else later.popleft()
         on_start(task.unit, worker.number)
         worker.give(task, name_partials(task.unit))
@@ -186,7 +186,7 @@ def run_units(
             worker.seen = time.monotonic()
             has_answered = has_answered or message is not None
             if not has_answered:
-                raise WorkerError(f"The workers do not start; {worker.log} says why")
+                raise WorkerError(f"The workers do not start; see {worker.log}")
             if message is None:
                 bury(worker, f"A worker ended ({_name_end(worker.process.returncode)})")
             elif "line" in message:
@@ -211,9 +211,9 @@ def _name_end(status: int | None) -> str:
 
 
 def _worker_command() -> tuple[list[str], dict[str, str]]:
-    """How to start this Voxrig again: in the same Blender where this is one, else in the same Python."""
+    """Return the command that starts this Voxrig again: in the same Blender if this is one, else in the same Python."""
     bpy = sys.modules.get("bpy")
-    # glibc would keep the room of large arrays, in ever more pieces; so it gives each back. Other systems do not look.
+    # glibc would keep the memory of large arrays in ever more pieces; this returns each to the system. Other systems ignore it.
     sparing = {"MALLOC_MMAP_THRESHOLD_": str(2**20), "MALLOC_TRIM_THRESHOLD_": str(2**20)}
     environment = {**sparing, **os.environ, "PYTHONUNBUFFERED": "1"}
     if bpy is not None and bpy.app.binary_path:
@@ -227,11 +227,11 @@ _MARK = "voxrig-batch "
 
 
 def serve(provider: str, threads: int) -> None:
-    """Do the units that come in on standard input, one JSON object per line, until it closes. Never returns."""
+    """Perform the units that arrive on standard input, one JSON object per line, until it closes. Never returns."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that ends this one
-    # What Blender prints goes to the log; the answers have the pipe to themselves.
+    # Blender's output goes to the log; the pipe is for the answers alone.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     performer = Performer(provider, threads)
@@ -257,12 +257,12 @@ def serve(provider: str, threads: int) -> None:
     except BaseException:
         traceback.print_exc()
         os._exit(1)
-    # Without Python's clean-up, in which the bpy module of 4.2 crashes; all is written.
+    # Without Python's clean-up, in which the bpy module of 4.2 crashes; everything is written.
     os._exit(0)
 
 
 def _memory_mb() -> float | None:
-    """What this process holds in memory now, where the system tells (Linux)."""
+    """Return the present memory of this process, if the system reports it (Linux)."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):

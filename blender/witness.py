@@ -34,8 +34,11 @@ _LINEAR = 1
 
 @dataclass(frozen=True)
 class _Shown:
-    """What Blender makes of a take: ``values`` ``[frame, target]`` (NaN where that cannot be told), and for each bone how far
-    it goes by its channels and how far it really goes (radians and armature units, added)."""
+    """A take as Blender evaluates it.
+
+    ``values`` are ``[frame, target]`` (NaN if unknown); for each bone there is how far it goes by its channels and how far
+    it really goes (radians and armature units, added).
+    """
 
     values: NDArray[np.float64]
     bones: dict[tuple[str, str], tuple[float, float]]

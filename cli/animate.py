@@ -41,15 +41,15 @@ def add_animate(subcommands: Any) -> None:
     parser.add_argument("--scene", metavar="NAME", help="scene of the file (default: its active one)")
     parser.add_argument("--character", metavar="OBJECT", help="mesh or armature of the character (not with --dialogue)")
     sound = parser.add_mutually_exclusive_group(required=True)
-    sound.add_argument("--audio", metavar="SOUND", help="sound file; what Blender can play, it can read")
+    sound.add_argument("--audio", metavar="SOUND", help="sound file in any format that Blender can play")
     sound.add_argument("--strip", metavar="NAME", help="sound strip of the scene's sequencer, with its own place and trim")
-    sound.add_argument("--curves", metavar="FILE", help="curves instead of a sound and a model; any that convert reads")
+    sound.add_argument("--curves", metavar="FILE", help="curve file instead of a sound and a model, in any format of convert")
     sound.add_argument(
         "--dialogue",
         nargs="*",
         metavar="STRIP=OBJECT",
         help="all sound strips of the sequencer, each for its speaker: by the name of the strip or the number of its channel, "
-        "by the names in it where none is given",
+        "by the names in it by default",
     )
     limits = number_between(-1048574.0, 1048574.0)
     parser.add_argument("--start-frame", type=limits, default=1.0, metavar="FRAME", help="where the sound begins (default: 1)")
@@ -62,8 +62,11 @@ def add_animate(subcommands: Any) -> None:
 
 
 def run_animate(arguments: argparse.Namespace) -> int:
-    """Open, animate, save under the name of the output; nothing is saved when anything fails, but for lines of a dialogue:
-    those that could be animated are saved, and the exit code tells of the others."""
+    """Open, animate and save under the name of the output.
+
+    Nothing is saved if anything fails, except for lines of a dialogue: those that could be animated are saved, and the exit
+    code reports the others.
+    """
     read = (arguments.blend, arguments.audio, arguments.curves, arguments.mapping)
     output = plan_blend_output(cast("str", arguments.output), read)
     from ..inference.package import find_model, read_description
@@ -147,7 +150,7 @@ def _sound_choice(arguments: argparse.Namespace) -> SoundChoice:
 
 
 def _parse_speakers(scene: bpy.types.Scene, assignments: list[str]) -> dict[str | int, bpy.types.Object]:
-    """Return who speaks which strips or channels; by their names where nothing is given. Raises CommandError."""
+    """Return who speaks which strips or channels, guessed from their names by default. Raises CommandError."""
     from ..blender.files import find_object
     from ..operators.dialogue import guess_speakers, list_characters
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that several subcommands share; those of the settings come from their table (takes/settings.py)."""
+"""Options shared by several subcommands; those of the settings come from their table (takes/settings.py)."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 _METAVARS = {"regions": "REGION=NUMBER", "flags": "REGION"}
 _REPEATED = ("regions", "flags", "channels", "emotions", "models")
-"""Kinds whose option may be given several times."""
+"""Kinds whose option may be repeated."""
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add which model runs, and where."""
+    """Add the options for the model and the place where it runs."""
     parser.add_argument("--model", metavar="FOLDER", help="folder of a model package, or the name of a bundled one")
     parser.add_argument(
         "--provider",
@@ -51,7 +51,7 @@ def add_setting_options(parser: argparse.ArgumentParser, rows: Sequence[Setting]
             parser.add_argument(f"--{row.option}", dest=destination, action="store_true", help=about)
         elif row.kind in _REPEATED:
             metavar = row.metavar or _METAVARS[row.kind]
-            about += "; may be given several times"
+            about += "; may be repeated"
             parser.add_argument(f"--{row.option}", dest=destination, action="append", metavar=metavar, help=about)
         else:
             metavar = row.option_unit.upper() or ("NUMBER" if not row.choices else "CHOICE")
@@ -72,7 +72,7 @@ def _describe(row: Setting) -> str:
 
 
 def read_setting_options(arguments: argparse.Namespace, owner: type[Any] = TakeSettings) -> dict[str, Any]:
-    """Return what the options say, as data by field name. Raises CommandError."""
+    """Read the options into data by field name. Raises CommandError."""
     data: dict[str, Any] = {}
     for row in list_settings(owner):
         given = getattr(arguments, f"setting_{row.name}", None)
@@ -96,7 +96,7 @@ def read_setting_options(arguments: argparse.Namespace, owner: type[Any] = TakeS
 
 
 def make_settings(arguments: argparse.Namespace) -> TakeSettings:
-    """Return the settings that the options say. Raises CommandError and ModelError."""
+    """Make the settings from the options. Raises CommandError and ModelError."""
     from ..inference.package import find_model
 
     return settings_from_data(
@@ -105,7 +105,7 @@ def make_settings(arguments: argparse.Namespace) -> TakeSettings:
 
 
 def make_scope(arguments: argparse.Namespace) -> Scope:
-    """Return the scope that the options say. Raises CommandError."""
+    """Make the scope from the options. Raises CommandError."""
     return scope_from_data(read_setting_options(arguments, Scope))
 
 
@@ -145,7 +145,7 @@ def check_output(output: str | Path, inputs: Iterable[str | Path | None]) -> Non
 
 
 def absolute(path: str) -> str:
-    """Return a path as an absolute one: Blender reads a leading '//' as the folder of its own file."""
+    """Make a path absolute, because Blender reads a leading '//' as the folder of its own file."""
     return str(Path(path).absolute())
 
 

@@ -16,13 +16,14 @@ from .reporting import EXIT_DONE, EXIT_FAILED
 
 
 def add_batch(subcommands: Any) -> None:
-    """Add the subcommands to the parser of the command line; ``subcommands`` is what argparse's add_subparsers gave."""
+    """Add the subcommands to ``subcommands``, the result of argparse's add_subparsers."""
     parser = subcommands.add_parser(
         "batch",
         help="animate many lines from a table or a folder of sounds",
-        description="Do every line of a table (.csv or .json), or of sounds, folders and patterns with the options below. A "
-        "batch that was stopped in any way goes on where it was; what has not changed is not done again; a line that cannot "
-        "be done does not stop the rest. Columns of a table: " + "; ".join(f"{name}: {what}" for name, what in COLUMNS.items()),
+        description="Do every line of a table (.csv or .json), or of sounds, folders and patterns with the options below. "
+        "Run the same command to resume a batch that was stopped in any way; finished lines that have not changed are "
+        "skipped, and a line that cannot be done does not stop the rest. Columns of a table: "
+        + "; ".join(f"{name}: {what}" for name, what in COLUMNS.items()),
     )
     parser.add_argument("jobs", nargs="+", metavar="JOBS", help="table, or sounds, folders and patterns such as 'lines/*.wav'")
     parser.add_argument("--state", metavar="FOLDER", help="where journal, report and logs go (default: beside the table)")
@@ -33,12 +34,12 @@ def add_batch(subcommands: Any) -> None:
         help="only these lines, such as 1-10 or 3,7, as a part of a farm's job: with a journal of its own beside the others, "
         "no page, and exit code 0 unless another try may help; --report-only tells at the end",
     )
-    parser.add_argument("--retry-failed", action="store_true", help="also try again what failed and has not changed since")
+    parser.add_argument("--retry-failed", action="store_true", help="also retry unchanged lines that failed")
     parser.add_argument("--sheet", action="store_true", help="pictures of every line's face on the report page")
-    parser.add_argument("--dry-run", action="store_true", help="read the table and say what would be done and what cannot be")
-    parser.add_argument("--report-only", action="store_true", help="write the report page of what has been done")
+    parser.add_argument("--dry-run", action="store_true", help="read the table and list what would be done and what cannot be")
+    parser.add_argument("--report-only", action="store_true", help="write the report page of the lines done so far")
     parser.add_argument(
-        "--timeout", type=float, default=600.0, metavar="SECONDS", help="a worker silent for so long is ended (default: 600)"
+        "--timeout", type=float, default=600.0, metavar="SECONDS", help="a worker silent for this long is ended (default: 600)"
     )
     parser.add_argument("--provider", choices=("auto", "cuda", "cpu"), default="auto", type=str.lower, help=argparse.SUPPRESS)
     for name, what in COLUMNS.items():
@@ -46,13 +47,13 @@ def add_batch(subcommands: Any) -> None:
         if name not in ("audio", "sheet"):
             parser.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", default="", help=f"{about}; fills empty cells")
     parser.set_defaults(run=run_batch)
-    worker = subcommands.add_parser("batch-worker")  # no help: for batch itself
+    worker = subcommands.add_parser("batch-worker")  # without help: for batch itself
     worker.add_argument("--provider", default="AUTO")
     worker.set_defaults(run=run_worker)
 
 
 def run_worker(arguments: argparse.Namespace) -> int:
-    """A worker process of a batch."""
+    """Run a worker process of a batch."""
     from ..batch.workers import serve
 
     serve(arguments.provider, 1)
@@ -60,7 +61,7 @@ def run_worker(arguments: argparse.Namespace) -> int:
 
 
 def run_batch(arguments: argparse.Namespace) -> int:
-    """Do the batch; 0 only when every line of the table is done."""
+    """Run the batch; returns 0 only if every line of the table is done."""
     from ..batch.jobs import Digests, read_jobs, select_lines
     from ..batch.journal import Journal
     from ..batch.report import write_report
@@ -98,7 +99,7 @@ def run_batch(arguments: argparse.Namespace) -> int:
 
 
 def _state_folder(jobs: Sequence[str]) -> Path:
-    """Beside the table, or in the current folder."""
+    """Return the folder of the state: beside the table, or in the current folder."""
     if len(jobs) == 1 and Path(jobs[0]).is_file():
         return Path(jobs[0]).absolute().with_suffix(".batch")
     return Path.cwd() / "voxrig.batch"

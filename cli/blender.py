@@ -11,7 +11,7 @@ from .reporting import CommandError
 
 
 def with_extension(command: str, work: Callable[[], int]) -> int:
-    """Do what needs Blender and Voxrig in it. Raises CommandError where there is no Blender."""
+    """Do work that needs Blender and Voxrig in it. Raises CommandError without Blender."""
     try:
         import bpy
     except ImportError:
@@ -21,7 +21,7 @@ def with_extension(command: str, work: Callable[[], int]) -> int:
     if hasattr(bpy.types.Scene, "voxrig"):
         return work()
 
-    # Outside Blender nobody has enabled the extension; what is left registered would outlive Python itself.
+    # Outside Blender nobody has enabled the extension; anything left registered would outlive Python itself.
     from .. import registration
 
     registration.register()

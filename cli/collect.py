@@ -18,7 +18,7 @@ def add_collect(subcommands: Any) -> None:
         "collect",
         help="collect animated shots into a dataset folder to learn a show from",
         description="Sample a character's animated controls and the sound of every shot, a .blend file each, and write a "
-        "report on what was collected. What is already there and has not changed is left, so a stopped run goes on; a file "
+        "report on what was collected. Unchanged shots in the folder are kept, so that a stopped run can resume; a file "
         "that cannot be used does not stop the rest. Inside Blender (blender --background shot.blend --command voxrig "
         "collect ...) without files: the file that Blender has loaded.",
     )
@@ -34,21 +34,21 @@ def add_collect(subcommands: Any) -> None:
     parser.add_argument("--first", type=int, metavar="FRAME", help="first frame of the shots (default: the scene's)")
     parser.add_argument("--last", type=int, metavar="FRAME", help="last frame of the shots (default: the scene's)")
     parser.add_argument(
-        "--emotion", action="append", default=[], metavar="NAME[=WEIGHT]", help="emotion of the shots where no marker says it"
+        "--emotion", action="append", default=[], metavar="NAME[=WEIGHT]", help="emotion of the shots without a marker for it"
     )
-    parser.add_argument("--all-controls", action="store_true", help="also controls that name no part of the face")
-    parser.add_argument("--again", action="store_true", help="collect again what has not changed")
+    parser.add_argument("--all-controls", action="store_true", help="also collect controls that name no part of the face")
+    parser.add_argument("--again", action="store_true", help="collect unchanged shots again")
     parser.set_defaults(run=run_collect)
 
 
 def run_collect(arguments: argparse.Namespace) -> int:
-    """``voxrig collect``: every shot that can be used is written; each that cannot is one line and exit code 2."""
+    """Run ``voxrig collect``: every usable shot is written; every other one is one line and exit code 2."""
     files = find_blends(cast("list[str]", arguments.blends))
     return with_extension("collect", lambda: _collect_files(arguments, files))
 
 
 def find_blends(places: Sequence[str]) -> list[Path]:
-    """The .blend files that are meant, folders searched to the bottom. Raises CommandError for a place without any."""
+    """Find the .blend files of the arguments, searching folders recursively. Raises CommandError for a place without any."""
     files: list[Path] = []
     for place in map(Path, places):
         found = sorted(place.rglob("*.blend")) if place.is_dir() else [place] if place.is_file() else []
@@ -59,7 +59,7 @@ def find_blends(places: Sequence[str]) -> list[Path]:
 
 
 def parse_labels(assignments: Sequence[str]) -> dict[str, float]:
-    """Emotions of one's own, with a weight of 1 where none is given. Raises CommandError."""
+    """Parse custom emotions, with a weight of 1 by default. Raises CommandError."""
     weights: dict[str, float] = {}
     for assignment in assignments:
         name, separator, text = assignment.partition("=")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``voxrig convert``: change files of curves from one format to another. Needs no Blender."""
+"""``voxrig convert``: convert curve files from one format to another. Needs no Blender."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .reporting import EXIT_DONE, complain
 def add_convert(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "convert",
-        help="change a file of curves into another program's format",
+        help="convert a curve file to another program's format",
         description="Read curves of Live Link Face, Audio2Face, Rhubarb, MediaPipe or Voxrig, whichever the file's content "
         "is, and write them in another format. Formats: csv and npz (Voxrig's own), live-link-face, audio2face-csv, "
         "audio2face-json, rhubarb-tsv, rhubarb-xml, rhubarb-json, rhubarb-dat, mediapipe.",
@@ -30,7 +30,7 @@ def add_convert(subcommands: Any) -> None:
         "--from-fps",
         type=number_between(1.0, 1000.0),
         metavar="RATE",
-        help="frames a second of IN, where it states none or wrong ones",
+        help="frames a second of IN, if it states none or a wrong one",
     )
     parser.add_argument(
         "--arkit-mouth-close",
@@ -41,7 +41,7 @@ def add_convert(subcommands: Any) -> None:
 
 
 def run_convert(arguments: argparse.Namespace) -> int:
-    """``voxrig convert``: what the formats do not share is said in one line each."""
+    """Run ``voxrig convert``; anything that the formats do not share is reported in one line each."""
     from ..animation.interchange import format_of_path, import_curves, write_curves
     from ..animation.interchange.timecode import exact_rate
 

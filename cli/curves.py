@@ -40,7 +40,7 @@ def add_curves(subcommands: Any) -> None:
 
 
 def run_curves(arguments: argparse.Namespace) -> int:
-    """Write every sound that can be read; each that cannot is one line and exit code 2."""
+    """Write every sound that can be read; every other one is one line and exit code 2."""
     sounds = [Path(sound) for sound in cast("list[str]", arguments.sounds)]
     outputs = plan_outputs(sounds, cast("str", arguments.output), cast("str | None", arguments.format))
     for output in outputs:
@@ -76,7 +76,7 @@ def run_curves(arguments: argparse.Namespace) -> int:
 
 
 def plan_outputs(sounds: Sequence[Path], output: str, file_format: str | None) -> list[Path]:
-    """Return the file for each sound. Raises CommandError when two would share one, or the output is not understood."""
+    """Return the file for each sound. Raises CommandError if two would share one, or the output is not understood."""
     place = Path(output)
     suffix = place.suffix.lower()
     is_folder = place.is_dir() or output.endswith(("/", os.sep))

@@ -16,23 +16,21 @@ from .reporting import EXIT_DONE, CommandError, complain, progress_printer
 def add_fit(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "fit",
-        help="learn a show from its collected shots, as a model of its own",
-        description="Learn the controls of a rig from shots that were collected into a dataset folder, on top of what a "
-        "model hears, and write a model package that loads like any other. The more shots the better; with one alone the "
-        "check on unseen animation is made on pieces of it.",
+        help="learn a show from its collected shots, as a separate model",
+        description="Learn the controls of a rig from shots that were collected into a dataset folder, from the hearing "
+        "of a model, and write a model package that loads like any other. The more shots the better; with one alone the "
+        "check on unseen animation is made on parts of it.",
     )
     parser.add_argument("dataset", metavar="DATASET", help="folder with the collected shots")
     parser.add_argument("-o", "--output", required=True, metavar="PACKAGE", help="folder of the model package to write")
-    parser.add_argument(
-        "--region", action="append", default=[], choices=REGIONS, help="face part to learn; may be given several times"
-    )
+    parser.add_argument("--region", action="append", default=[], choices=REGIONS, help="face part to learn; may be repeated")
     parser.add_argument("--title", metavar="TEXT", help="name of the model in lists (default: the folder's)")
     add_model_options(parser)
     parser.set_defaults(run=run_fit)
 
 
 def run_fit(arguments: argparse.Namespace) -> int:
-    """``voxrig fit``: nothing is written unless all of it was learned."""
+    """Run ``voxrig fit``; nothing is written unless everything was learned."""
     import time
 
     from ..inference.package import find_model, load_package

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line: ``voxrig curves`` (no Blender needed) and the other subcommands.
 
-Exit codes: 0 when everything was done; 2 for a problem that you can fix, one line each on stderr; 130 when interrupted.
+Exit codes: 0 if everything was done; 2 for a problem that you can fix, one line each on stderr; 130 when interrupted.
 Anything else is a bug and shows its traceback.
 """
 

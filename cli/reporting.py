@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How subcommands end and what they say: exit codes, complaints on stderr, progress at a terminal."""
+"""Report from subcommands: exit codes, complaints on stderr, progress at a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXIT_INTERRUPTED = 130
 
 
 class CommandError(VoxrigError):
-    """The command line makes no sense."""
+    """The command line is not valid."""
 
 
 def complain(sentence: str) -> None:

@@ -30,7 +30,7 @@ def add_takes(subcommands: Any) -> None:
 
 
 def run_takes(arguments: argparse.Namespace) -> int:
-    """``voxrig takes``: nothing is saved when anything fails."""
+    """Run ``voxrig takes``; nothing is saved if anything fails."""
     import bpy
 
     from ..blender.files import find_object, find_scene, open_blend

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Animate from Audio: the function behind the button, the command line and scripts, and the button itself.
+"""Animate from Audio: the function behind the button, the command line and scripts, and the button.
 
-The work has three steps, because Blender's data belongs to the main thread: ``gather`` reads the scene, ``takes.job.compute``
-knows no Blender and may run anywhere, ``write`` puts the keyframes in. Nothing changes before ``write``, and what could make
-``write`` fail is checked first.
+The work has three steps, because Blender's data belongs to the main thread: ``gather`` reads the scene,
+``takes.job.compute`` does not use Blender and may run anywhere, and ``write`` inserts the keyframes. Nothing changes before
+``write``, and whatever could make ``write`` fail is checked first.
 """
 
 import uuid
@@ -44,7 +44,7 @@ from .mapping import find_character, match_channels
 from .markers import write_phone_markers
 from .redo import RedoSettings
 
-# A take bends to a key of the artist's within this time: about the length of a vowel.
+# A take bends to the artist's keys within this time: about the length of a vowel.
 _PIN_SECONDS = 0.16
 
 
@@ -60,10 +60,10 @@ def animate_character(
 ) -> Take:
     """Animate a character from a sound and return what was written.
 
-    The character's mapping is used where it has one; else the model's channels are matched by name, and the mapping found is
-    stored on the character, as is the take. ``scope`` limits what is written and says what becomes of the artist's own keys,
-    which are kept by default. ``on_progress`` is called with 0..1. Raises VoxrigError for what the user can put right and
-    Cancelled soon after ``is_cancelled`` answers True; then nothing has changed.
+    The character's mapping is used if it has one; else the model's channels are matched by name, and that mapping is stored
+    on the character, as is the take. ``scope`` limits what is written and determines what happens to the artist's own keys,
+    which are kept by default. ``on_progress`` is called with 0..1. Raises VoxrigError for problems that the user can fix
+    and Cancelled soon after ``is_cancelled`` returns True; nothing has changed then.
     """
     job = gather(scene, character_object, sound, model_folder, settings or TakeSettings(), scope or Scope())
     return write(scene, job, compute(job, on_progress, is_cancelled))
@@ -80,10 +80,10 @@ def gather(
     take: str = "",
     beside: str = "",
 ) -> Job:
-    """Read from Blender what a take is made from. Main thread; changes nothing; raises VoxrigError.
+    """Gather everything that a take is made from out of Blender's data. Main thread; changes nothing; raises VoxrigError.
 
-    ``mapping`` is the character's own unless another one is given; ``take`` names a take of its list to make again, and
-    ``beside`` is the mark of one that a new take goes to the place of.
+    ``mapping`` is the character's own by default; ``take`` names a take of its list to make again, and ``beside`` is the mark
+    of a take whose place a new one goes to.
     """
     scope = scope or Scope()
     model_folder = Path(model_folder)
@@ -116,7 +116,7 @@ def gather(
 
 
 def find_sound(scene: bpy.types.Scene, choice: SoundChoice) -> tuple[Place, Sound, str]:
-    """Return where a chosen sound lies in the scene, where its content lies on disk, and its name. Raises AudioError."""
+    """Find a chosen sound: its place in the scene, its content on disk, and its name. Raises AudioError."""
     fps = scenes.frames_per_second(scene)
     if isinstance(choice, SoundStrip):
         span = sounds.strip_span(find_strip(scene, choice.name))
@@ -130,7 +130,7 @@ def find_sound(scene: bpy.types.Scene, choice: SoundChoice) -> tuple[Place, Soun
 
 
 def find_strip(scene: bpy.types.Scene, name: str) -> Any:
-    """Return a sound strip of the scene by name. Raises AudioError."""
+    """Find a sound strip of the scene by name. Raises AudioError."""
     if not name:
         raise AudioError("No sound strip is chosen; choose one under Sound")
     for strip in sounds.list_sound_strips(scene):
@@ -140,9 +140,9 @@ def find_strip(scene: bpy.types.Scene, name: str) -> Any:
 
 
 def map_source(character_object: bpy.types.Object, description: Description) -> tuple[Mapping, tuple[str, ...]]:
-    """Return the mapping that a source uses on a character, and the controls that it was learned on and the character lacks.
+    """Return the mapping of a source on a character, and the controls that it was learned on and the character lacks.
 
-    A learned model drives its own controls; for others it is the character's mapping, which may be empty. Raises RigError.
+    A learned model drives its own controls; others use the character's mapping, which may be empty. Raises RigError.
     """
     if description.targets:
         return map_learned(character_object, description)
@@ -173,15 +173,15 @@ def check_mapping(mapping: Mapping, description: Description, character_object: 
 
 
 def pin_reach(frames_per_second: float) -> float:
-    """Return how many frames to each side a take bends to a key of the artist's."""
+    """Return how many frames to each side a take bends to the artist's keys."""
     return max(2.0, _PIN_SECONDS * frames_per_second)
 
 
 def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False) -> Take:
-    """Write the keyframes, and the mapping where it is new; return the take as it was written.
+    """Write the keyframes, and the mapping if it is new; returns the written take.
 
-    Main thread. Controls that belong to a driver or are locked are left alone, with a warning. Unless it ``is_live``, another
-    one says which controls do not follow and why (blender/witness.py). Raises RigError before anything has changed.
+    Main thread. Controls that have a driver or are locked are left alone, with a warning. Unless it ``is_live``, another
+    warning lists the controls that do not follow, with reasons (blender/witness.py). Raises RigError before any change.
     """
     character_object = scene.objects.get(job.character)
     if character_object is None:
@@ -244,7 +244,7 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
 
 
 def mark_shown(character_object: bpy.types.Object, mapping: Mapping) -> None:
-    """Note for the list which takes of a character show; ``mapping`` says what belongs to it."""
+    """Mark in the list which takes of a character are shown; ``mapping`` tells what belongs to it."""
     owners = {rigs.resolve(target).owner for target in mapping.targets()}
     for stored in character_settings(character_object).takes:
         stored.is_shown = is_shown(tuple(owners), stored.mark)
@@ -255,7 +255,7 @@ def gather_from_scene(
     character_object: bpy.types.Object | None = None,
     sound: SoundChoice | None = None,
 ) -> Job:
-    """Gather with the scene's settings, but for a character or a sound that is given. Raises VoxrigError."""
+    """Gather with the scene's settings, except for a given character or sound. Raises VoxrigError."""
     settings = scene_settings(scene)
     character_object = character_object or settings.character
     if character_object is None:
@@ -277,15 +277,15 @@ class GeneratingOperator(BackgroundOperator):
         raise NotImplementedError
 
     def start(self, job: Job) -> Work[Job, Take]:
-        """Return the work on a take."""
+        """Prepare the work on a take."""
         return start_take(job)
 
     def finish(self, scene: bpy.types.Scene, job: Job, take: Take) -> None:
-        """Write the take and report what was done."""
+        """Write the take and report the result."""
         take = write(scene, job, take)
         session.provider = take.provider
         for warning in take.warnings:
-            # Why CUDA does not work need not be said at every run.
+            # The reason why CUDA does not work need not be repeated at every run.
             if warning not in session.warned:
                 self.report({"WARNING"}, warning)
         session.warned.update(take.warnings)
@@ -293,18 +293,18 @@ class GeneratingOperator(BackgroundOperator):
 
 
 def start_take(job: Job) -> Work[Job, Take]:
-    """Return ``compute`` for a thread, not yet begun."""
+    """Return ``compute`` for a thread, not yet started."""
     return Work(job, Run(job.character), compute)
 
 
 def why_not_animate(settings: Any) -> str | None:
-    """Return what is still to be chosen before there is anything to animate, in the order of the panel, or None."""
+    """Return what must still be chosen before anything can be animated, in the order of the panel, or None."""
     if settings.character is None:
         return "Choose a character first: a mesh with shape keys or an armature"
     if settings.sound_source == "FILE" and not settings.sound_file:
         return "Choose a sound file first"
     if settings.sound_source == "CURVES" and not settings.curves_file:
-        return "Choose a file of curves first"
+        return "Choose a curve file first"
     if settings.sound_source == "STRIP" and not settings.strip:
         return "Choose a sound strip of the sequencer first"
     if settings.model == OTHER_FOLDER and not settings.model_folder:
@@ -313,8 +313,10 @@ def why_not_animate(settings: Any) -> str | None:
 
 
 class VOXRIG_OT_animate_from_audio(RedoSettings, GeneratingOperator):
-    """Listen to the sound and write sparse keyframes on the character's mapped controls.
-    Keyframes that you made or changed, those of other controls and those outside the sound stay as they are"""
+    """Generate sparse keyframes from the sound on the character's mapped controls.
+
+    Keyframes that you made or changed, those of other controls and those outside the sound stay as they are
+    """
 
     bl_idname = "voxrig.animate_from_audio"
     bl_label = "Animate from Audio"
@@ -322,7 +324,7 @@ class VOXRIG_OT_animate_from_audio(RedoSettings, GeneratingOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Return what is still to be chosen, in the order of the panel."""
+        """Return what must still be chosen, in the order of the panel."""
         return super().disabled_reason(context) or why_not_animate(scene_settings(context.scene))
 
     def gather(self, scene: bpy.types.Scene) -> Job:
@@ -339,7 +341,7 @@ class VOXRIG_OT_stop(VoxrigOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey while there is nothing to stop."""
+        """Require a run in progress."""
         return None if session.run is not None else "Nothing is being animated"
 
     def run(self, context: Any) -> None:
@@ -353,6 +355,6 @@ register, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)  # p
 
 
 def unregister() -> None:
-    """Unregister the operators and let go of memory."""
+    """Unregister the operators and free memory."""
     _unregister_classes()
     forget_heard()

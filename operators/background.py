@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Long work: at once for scripts, in a thread with progress and Esc in a window; Blender's data stays on the main thread."""
+"""Long tasks: at once for scripts, in a thread with progress and Esc in a window; Blender's data stays on the main thread."""
 
 import threading
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Compute = Callable[[AnyJob, Callable[[float], None] | None, Callable[[], bool] |
 
 
 class Work(threading.Thread, Generic[AnyJob, Result]):
-    """``compute(job, on_progress, is_cancelled)`` in a thread of its own. ``result`` gives what it gave, once it has ended."""
+    """``compute(job, on_progress, is_cancelled)`` in a separate thread. ``result`` returns its result once it has ended."""
 
     def __init__(self, job: AnyJob, state: Run, compute: Compute[AnyJob, Result]) -> None:
         super().__init__(name="Voxrig", daemon=True)
@@ -28,7 +28,7 @@ class Work(threading.Thread, Generic[AnyJob, Result]):
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        """The thread's work."""
+        """Compute; Python calls this in the thread."""
 
         def show(fraction: float) -> None:
             self.state.progress = fraction
@@ -39,7 +39,7 @@ class Work(threading.Thread, Generic[AnyJob, Result]):
             self._error = error
 
     def result(self) -> Result:
-        """What was made. Raises what ``compute`` raised, or Cancelled when it was stopped too late to notice."""
+        """Return the result. Raises the exception of ``compute``, or Cancelled if it was stopped too late to notice."""
         if self._error is not None:
             raise self._error
         if self.state.cancelled or self._result is None:
@@ -52,25 +52,25 @@ class BackgroundOperator(VoxrigOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey while another run goes on."""
+        """Refuse while another task runs."""
         if session.run is not None:
             return f"'{session.run.character}' is being {session.run.doing}: wait, or press Esc to stop"
         return None
 
     def gather(self, scene: bpy.types.Scene) -> Any:
-        """What to compute. Raises VoxrigError."""
+        """Gather the data to compute with. Raises VoxrigError."""
         raise NotImplementedError
 
     def start(self, job: Any) -> Work[Any, Any]:
-        """The work on ``job``, not yet begun."""
+        """Prepare the work on ``job``, not yet started."""
         raise NotImplementedError
 
     def finish(self, scene: bpy.types.Scene, job: Any, result: Any, /) -> None:
-        """Write and say what was done."""
+        """Write and report the result."""
         raise NotImplementedError
 
     def run(self, context: Any) -> None:
-        """All three steps at once, for scripts, tests and redo."""
+        """Do all three steps at once, for scripts, tests and redo."""
         job = self.gather(context.scene)
         work = self.start(job)
         work.run()
@@ -95,7 +95,7 @@ class BackgroundOperator(VoxrigOperator):
         self._work.start()
 
     def modal(self, context: Any, event: bpy.types.Event) -> Any:
-        """Show progress; Esc stops; everything else goes on as if nothing ran."""
+        """Show progress; Esc stops; all other events pass through."""
         if event.type == "ESC" and event.value == "PRESS":
             self._work.state.cancelled = True
             return {"RUNNING_MODAL"}
@@ -109,14 +109,14 @@ class BackgroundOperator(VoxrigOperator):
 
     def _write(self) -> None:
         result = self._work.result()
-        # Undo and redo while the work ran may have replaced the scene that it was started from.
+        # Undo and redo during the work may have replaced the scene that it was started from.
         scene = bpy.data.scenes.get(self._scene_name)
         if scene is None:
             raise VoxrigError(f"The scene '{self._scene_name}' is gone; start again from another one")
         self.finish(scene, self._work.job, result)
 
     def cancel(self, context: Any) -> None:
-        """Blender closes the window or opens another file: stop without writing."""
+        """Stop without writing when Blender closes the window or opens another file."""
         self._work.state.cancelled = True
         self._end(context)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all operators share: one way to report errors, one reason why a button is grey.
+"""The base of all operators: one way to report errors, one reason why a button is grey.
 
 Contexts are ``Any`` here and in the panels: the stubs of Blender's API take the members of a context for methods.
 """
@@ -14,24 +14,24 @@ from ..errors import Cancelled, VoxrigError
 
 
 class VoxrigOperator(bpy.types.Operator):
-    """Base of every operator: subclasses do their work in ``run`` and say in ``disabled_reason`` why they cannot.
+    """Base of every operator: subclasses do their work in ``run`` and return in ``disabled_reason`` why they cannot.
 
     Their docstring is the button's tooltip.
     """
 
     def __init_subclass__(cls, **keywords: Any) -> None:
-        """Blender takes a docstring as it stands, with its line breaks and indents."""
+        """Join the lines of the docstring, which Blender would show with its line breaks and indents."""
         super().__init_subclass__(**keywords)
         cls.bl_description = " ".join((cls.__doc__ or "").split())
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """One phrase on why the button is grey, or None. Called on every redraw: properties only."""
+        """Return a phrase on why the button is grey, or None. Called on every redraw, so it only reads properties."""
         return None
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        """Blender's own question, answered by ``disabled_reason``."""
+        """Answer Blender by ``disabled_reason``."""
         reason = cls.disabled_reason(context)
         if reason is not None:
             cls.poll_message_set(reason)
@@ -42,13 +42,13 @@ class VoxrigOperator(bpy.types.Operator):
         raise NotImplementedError
 
     def execute(self, context: Any) -> Any:
-        """Run to the end; an error of the user's kind is reported once and changes nothing."""
-        # What a preview shows must be neither stored nor taken for the artist's pose.
+        """Run to the end; an error that the user can fix is reported once and changes nothing."""
+        # Values of a preview must not be stored or taken for the artist's pose.
         poses.end_preview()
         return self.guard(self.run, context)
 
     def guard(self, work: Any, *arguments: Any) -> Any:
-        """Call ``work``; {'FINISHED'}, or {'CANCELLED'} after reporting what the user can put right."""
+        """Call ``work``; returns {'FINISHED'}, or {'CANCELLED'} after reporting a problem that the user can fix."""
         try:
             work(*arguments)
         except VoxrigError as error:
@@ -60,7 +60,7 @@ class VoxrigOperator(bpy.types.Operator):
 
 
 def redraw_panel(context: Any) -> None:
-    """Redraw the sidebars that show the Voxrig tab, and nothing else of the window."""
+    """Redraw only the sidebars that show the Voxrig tab."""
     for region in _regions(context, {"VIEW_3D"}):
         if region.type == "UI" and region.active_panel_category == "Voxrig":
             region.tag_redraw()

@@ -26,11 +26,12 @@ def calibrate_channel(
     frame: float = 1.0,
     return_to_neutral: bool = True,
 ) -> list[Link]:
-    """Make the pose of the character now, or that of ``action`` at ``frame``, what ``channel`` looks like when it is ``full``.
+    """Use the character's current pose, or that of ``action`` at ``frame``, as the look of ``channel`` when it is ``full``.
 
     Every free control and bone transform that differs from the neutral pose (``store_neutral_pose``, else the rest pose)
-    becomes a target; they replace the channel's links, and the links of other channels stay. The character goes back to the
-    neutral pose unless ``return_to_neutral`` is off. Nothing is keyed. Gives the new links; raises RigError, changing nothing.
+    becomes a target; they replace the channel's links, and the links of other channels stay. The character returns to the
+    neutral pose unless ``return_to_neutral`` is off. Nothing is keyed. Returns the new links; raises RigError, changing
+    nothing.
     """
     check_editable(character_object)
     if not channel:
@@ -52,7 +53,7 @@ def calibrate_channel(
 
 
 def store_neutral_pose(character_object: bpy.types.Object) -> int:
-    """Remember the character's pose as the one that Calibrate compares with; gives how many values differ from rest.
+    """Store the character's pose as the neutral one for Calibrate; returns how many values differ from rest.
 
     Raises RigError, changing nothing.
     """
@@ -69,18 +70,18 @@ def store_neutral_pose(character_object: bpy.types.Object) -> int:
 
 
 def read_neutral_pose(character_object: bpy.types.Object, targets: list[Target]) -> poses.Pose:
-    """The stored neutral pose over the rest pose of everything in ``targets``."""
+    """Read the stored neutral pose over the rest pose of everything in ``targets``."""
     pose = poses.rest_pose(targets)
     stored = character_settings(character_object).neutral_pose
     for id_type, id_name, data_path, array_index, value in json.loads(stored) if stored else ():
         target = Target(id_type, id_name, data_path, array_index)
-        if target in pose:  # what was renamed or deleted is at rest again
+        if target in pose:  # anything renamed or deleted is at rest again
             pose[target] = value
     return pose
 
 
 def return_to_neutral_pose(character_object: bpy.types.Object) -> int:
-    """Put the character into its neutral pose without keying; gives how many values changed. Raises RigError."""
+    """Put the character into its neutral pose without keying; returns how many values changed. Raises RigError."""
     targets = poses.list_pose_targets(find_character(character_object))
     neutral = read_neutral_pose(character_object, targets)
     moved = {target: neutral[target] for target, value in poses.read_pose(targets).items() if value != neutral[target]}
@@ -89,7 +90,7 @@ def return_to_neutral_pose(character_object: bpy.types.Object) -> int:
 
 
 def _replace_links(character_object: bpy.types.Object, channel: str, links: list[Link], owners: list[Any]) -> None:
-    """Put the new links where the channel's first one was, and tell the targets' other links the new rest."""
+    """Insert the new links at the channel's first old one, and give the targets' other links the new rest."""
     group = character_settings(character_object)
     old = [i for i, stored in enumerate(group.links) if stored.channel == channel]
     for i in reversed(old):
@@ -110,13 +111,13 @@ def _replace_links(character_object: bpy.types.Object, channel: str, links: list
 
 
 def list_pose_sources(_operator: Any, _context: Any, typed: str) -> list[tuple[str, str]]:
-    """What a pose can be taken from, with what it is: the file's pose assets first, then its other Actions."""
+    """List sources of a pose: the file's pose assets first, then its other Actions."""
     found = [(action.name, "Pose Asset" if action.asset_data is not None else "Action") for action in bpy.data.actions]
     return sorted((entry for entry in found if typed.lower() in entry[0].lower()), key=lambda entry: entry[1] == "Action")
 
 
 class CalibrateOperator(CharacterOperator):
-    """Base of the two ways to give a pose."""
+    """Base of the two ways to provide a pose."""
 
     channel: bpy.props.StringProperty(
         name="Channel", description="Channel or viseme that the pose stands for", options={"SKIP_SAVE"}
@@ -133,7 +134,7 @@ class CalibrateOperator(CharacterOperator):
     )
 
     def run(self, context: Any) -> None:
-        """Calibrate the channel of the field above the button, or the one that is given."""
+        """Calibrate the channel of the field above the button, or the given one."""
         channel = self.channel or window_settings(context.window_manager).channel
         action = None
         if self.action:
@@ -159,8 +160,10 @@ class CalibrateOperator(CharacterOperator):
 
 
 class VOXRIG_OT_calibrate(CalibrateOperator):
-    """Pose the character as it looks when a channel or viseme is at its most ('this is my fully open jaw'), then press this.
-    Every control and bone that you moved becomes a target of the channel. The character goes back to neutral"""
+    """Make the character's current pose the full look of a channel or viseme, such as a fully open jaw.
+
+    Every control and bone that you moved becomes a target of the channel. The character returns to neutral
+    """
 
     bl_idname = "voxrig.calibrate"
     bl_label = "Calibrate"
@@ -169,7 +172,9 @@ class VOXRIG_OT_calibrate(CalibrateOperator):
 
 class VOXRIG_OT_calibrate_from_action(CalibrateOperator):
     """Take the pose of a channel from a pose asset of this file or from a frame of an Action.
-    The character itself is not moved"""
+
+    The character itself does not move
+    """
 
     bl_idname = "voxrig.calibrate_from_action"
     bl_label = "Calibrate from Action"
@@ -182,7 +187,7 @@ class VOXRIG_OT_calibrate_from_action(CalibrateOperator):
         return context.window_manager.invoke_props_dialog(self)
 
     def draw(self, context: Any) -> None:
-        """The dialog: channel, pose asset or Action, frame."""
+        """Draw the dialog: channel, pose asset or Action, frame."""
         layout: Any = self.layout
         layout.use_property_split = True
         layout.prop(self, "channel")
@@ -200,15 +205,17 @@ class VOXRIG_OT_calibrate_from_action(CalibrateOperator):
 
 
 class VOXRIG_OT_store_neutral_pose(CharacterOperator):
-    """Make the pose the character is in now the neutral one that Calibrate compares with.
-    Without this it is the rest pose of the rig. Press it in the rest pose to go back to that"""
+    """Make the character's current pose the neutral one that Calibrate compares with.
+
+    By default it is the rig's rest pose; press this in the rest pose to return to that
+    """
 
     bl_idname = "voxrig.store_neutral_pose"
     bl_label = "Store Neutral Pose"
     bl_options = {"REGISTER", "UNDO"}
 
     def run(self, context: Any) -> None:
-        """Store and say how much of the pose is not at rest."""
+        """Store the pose and report how much of it is not at rest."""
         count = store_neutral_pose(scene_settings(context.scene).character)
         self.report({"INFO"}, f"Neutral pose stored: {count} values away from rest" if count else "Neutral is the rest pose")
 
@@ -221,7 +228,7 @@ class VOXRIG_OT_return_to_neutral(CharacterOperator):
     bl_options = {"REGISTER", "UNDO"}
 
     def run(self, context: Any) -> None:
-        """Return and say how much moved."""
+        """Return to neutral and report how much moved."""
         count = return_to_neutral_pose(scene_settings(context.scene).character)
         self.report({"INFO"}, f"{count} values returned to neutral")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Collect: an animated shot of the open file becomes part of a dataset that Voxrig can learn the show from."""
+"""Collect: an animated shot of the open file becomes part of a dataset from which Voxrig can learn the show."""
 
 import hashlib
 import json
@@ -25,9 +25,9 @@ from .base import VoxrigOperator
 from .mapping import find_character
 
 SAMPLE_RATE = 16_000
-"""Of the collected sound: what speech models hear."""
+"""Rate of the collected sound, which speech models use."""
 
-# Sound is kept this far beyond the shot: what is said just before and after it moves the face, too.
+# Sound is kept this far beyond the shot, because speech just before and after it moves the face, too.
 _MARGIN_SECONDS = 1.0
 
 
@@ -36,9 +36,9 @@ class CollectSettings:
     """How a shot is collected.
 
     The range is the scene's unless frames are given. The sound is the file ``sound``, which begins on ``sound_start_frame``
-    (None for the first frame of the shot), or else what the sequencer plays: all strips that are not muted, or those named in
-    ``strips``, mixed into one line. ``emotion`` are weights 0..1 by name from the shot's start, until a timeline marker says
-    otherwise. ``everything`` also takes controls that name no part of the face.
+    (None for the first frame of the shot), or else that of the sequencer: all strips that are not muted, or those named in
+    ``strips``, mixed into one line. ``emotion`` are weights 0..1 by name from the shot's start, until a timeline marker
+    changes them. ``everything`` includes controls that name no part of the face.
     """
 
     first_frame: int | None = None
@@ -52,7 +52,7 @@ class CollectSettings:
 
 @dataclass(frozen=True)
 class CollectedShot:
-    """A shot, and sentences on what the artist may not expect in it."""
+    """A shot, and sentences on anything in it that the artist may not expect."""
 
     shot: Shot
     warnings: tuple[str, ...]
@@ -67,9 +67,9 @@ def collect_shot(
     is_cancelled: Callable[[], bool] | None = None,
     origin: str = "",
 ) -> CollectedShot:
-    """Sample a character's animated controls with the shot's sound. Only looks: the scene stays on its frame.
+    """Sample a character's animated controls with the shot's sound. It changes nothing: the scene stays on its frame.
 
-    Raises VoxrigError for what cannot be learned from (no sound, nothing animated, values that are no numbers) and
+    Raises VoxrigError if nothing can be learned from it (no sound, nothing animated, values that are not numbers) and
     Cancelled.
     """
     settings = settings or CollectSettings()
@@ -116,7 +116,7 @@ def collect_shot(
 
 
 def _mapped(character_object: bpy.types.Object) -> dict[Target, str]:
-    """The targets of the character's mapping that are there, and the channels that drive them."""
+    """Return the existing targets of the character's mapping, and the channels that drive them."""
     found: dict[Target, str] = {}
     for stored in character_settings(character_object).links:
         try:
@@ -130,14 +130,15 @@ def _mapped(character_object: bpy.types.Object) -> dict[Target, str]:
 
 
 def _sound_start(scene: bpy.types.Scene, first: int) -> float:
-    """The frame on which the collected line of sound begins."""
+    """Return the frame on which the collected line of sound begins."""
     return scenes.frame_of_seconds(scene, -_MARGIN_SECONDS, first)
 
 
 def _collect_sound(
     scene: bpy.types.Scene, name: str, first: int, last: int, settings: CollectSettings
 ) -> tuple[Waveform, str, int]:
-    """One line of sound from a margin before the shot to at most one after it, its source, and how many sounds are in it."""
+    """Collect one line of sound with at most a margin before and after the shot; returns it, its source, and the number of
+    sounds."""
     if settings.sound is not None:
         start = float(first) if settings.sound_start_frame is None else settings.sound_start_frame
         parts = [(settings.sound, start, 0.0, None, 1.0)]
@@ -186,7 +187,7 @@ def _collect_sound(
 
 
 def name_shots(files: list[Path]) -> dict[Path, str]:
-    """A shot's name for every .blend file: its own, with as many of its folders before it as tell it from the others."""
+    """Name the shot of every .blend file: its own name, with as many of its folders as distinguish it from the others."""
     names = {file: file.stem for file in files}
     depth = 1
     while len(set(names.values())) < len(names) and depth < 64:
@@ -196,7 +197,7 @@ def name_shots(files: list[Path]) -> dict[Path, str]:
 
 
 def find_sound(place: Path, file: Path) -> str:
-    """The sound for a shot: ``place`` itself, or in a folder the file that is named like the .blend. Raises AudioError."""
+    """Find the sound for a shot: ``place`` itself, or in a folder the file with the name of the .blend. Raises AudioError."""
     if not place.is_dir():
         return str(place)
     found = sorted(path for path in place.iterdir() if path.stem == file.stem and path.suffix.lower() != ".blend")
@@ -206,7 +207,7 @@ def find_sound(place: Path, file: Path) -> str:
 
 
 def digest_origin(file: Path, character: str, settings: CollectSettings) -> str:
-    """What a shot depends on: the content of its .blend file (not what that links) and how it is collected."""
+    """Digest the dependencies of a shot: the content of its .blend file (not of linked files) and the settings."""
     choices = json.dumps([character, asdict(settings)], sort_keys=True)
     try:
         content = file.read_bytes()
@@ -216,7 +217,7 @@ def digest_origin(file: Path, character: str, settings: CollectSettings) -> str:
 
 
 def is_collected(folder: Path, name: str, origin: str) -> bool:
-    """Whether the dataset already holds this very shot, undamaged."""
+    """Return whether the dataset already holds this very shot, undamaged."""
     path = folder / f"{name}.json"
     try:
         return path.is_file() and read_shot(path).origin == origin
@@ -230,7 +231,9 @@ def is_collected(folder: Path, name: str, origin: str) -> bool:
 
 class VOXRIG_OT_collect_shot(VoxrigOperator):
     """Add this file's shot to the show: the character's animated controls and the sound, frame by frame.
-    Nothing in the file changes. Name markers such as 'emotion: joy' to learn emotions"""
+
+    Nothing in the file changes. Name markers like 'emotion: joy' to learn emotions
+    """
 
     bl_idname = "voxrig.collect_shot"
     bl_label = "Collect Shot"
@@ -238,14 +241,14 @@ class VOXRIG_OT_collect_shot(VoxrigOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """What is still to be chosen."""
+        """Return what must still be chosen."""
         settings = scene_settings(context.scene)
         if settings.character is None:
             return "Choose a character first: a mesh with shape keys or an armature"
         return None if settings.show_folder else "Choose the folder of the show first"
 
     def run(self, context: Any) -> None:
-        """Collect, write, and bring the report up to date."""
+        """Collect, write, and update the report."""
         scene = context.scene
         settings = scene_settings(scene)
         name = Path(bpy.data.filepath).stem or scene.name
@@ -270,7 +273,7 @@ class VOXRIG_OT_collect_shot(VoxrigOperator):
 
 
 class VOXRIG_OT_show_report(VoxrigOperator):
-    """Look at what was collected, as a page with plots: controls, timing of sound and motion, and what seems wrong"""
+    """Open a report on the collected shots as a page with plots: controls, timing of sound and motion, and what seems wrong"""
 
     bl_idname = "voxrig.show_report"
     bl_label = "Show Report"
@@ -278,11 +281,11 @@ class VOXRIG_OT_show_report(VoxrigOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey without a dataset."""
+        """Require a dataset."""
         return None if scene_settings(context.scene).show_folder else "Choose the folder of the show first"
 
     def run(self, context: Any) -> None:
-        """Write the page anew and open it."""
+        """Write the page again and open it."""
         report = write_report(Path(bpy.path.abspath(scene_settings(context.scene).show_folder)))
         if not bpy.app.background:
             bpy.ops.wm.path_open(filepath=str(report.path))

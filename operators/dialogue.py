@@ -29,7 +29,7 @@ Speakers = Table[str | int, bpy.types.Object]
 
 @dataclass(frozen=True)
 class Line:
-    """One sound strip of a dialogue and who speaks it."""
+    """One sound strip of a dialogue, and its speaker."""
 
     strip: str
     character: bpy.types.Object
@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True)
 class SpokenLine:
-    """What became of a line: its take, or one sentence on why there is none."""
+    """The result of a line: its take, or one sentence on why there is none."""
 
     strip: str
     character: str
@@ -47,7 +47,7 @@ class SpokenLine:
 
 @dataclass(frozen=True)
 class _Script:
-    """The lines of a dialogue with what is to be computed, in the order of time, and those that were refused."""
+    """The lines of a dialogue with their jobs, in order of time, and those that were rejected."""
 
     jobs: tuple[tuple[str, Job], ...]
     refused: tuple[SpokenLine, ...]
@@ -64,10 +64,10 @@ def animate_dialogue(
 ) -> tuple[SpokenLine, ...]:
     """Animate every character of a dialogue from its own sound strips, each at its place in the sequencer.
 
-    ``speakers`` gives the character by the name of a strip, or by the number of a sequencer channel for all strips in it that
-    are not muted; a strip's own name counts more. A line that cannot be animated does not stop the others: what became of
-    each is told, in the order of time. Settings, progress and scope are as in ``animate_character``. Raises VoxrigError where
-    nothing could be animated, and Cancelled soon after ``is_cancelled`` answers True; then nothing has changed.
+    ``speakers`` is the character by the name of a strip, or by the number of a sequencer channel for all strips in it that
+    are not muted; a strip's own name has priority. A line that cannot be animated does not stop the others: the results of
+    all are returned, in order of time. Settings, progress and scope are as in ``animate_character``. Raises VoxrigError if
+    nothing could be animated, and Cancelled soon after ``is_cancelled`` returns True; nothing has changed then.
     """
     lines = find_lines(scene, speakers)
     script = _gather_lines(
@@ -80,7 +80,7 @@ def animate_dialogue(
 
 
 def find_lines(scene: bpy.types.Scene, speakers: Speakers) -> tuple[Line, ...]:
-    """The lines of a dialogue in the order of time; what names no strip or channel with sound comes last."""
+    """Find the lines of a dialogue in order of time; names of no strip or channel with sound come last."""
     strips = sounds.list_sound_strips(scene)
     lines: list[Line] = []
     for strip in strips:
@@ -94,10 +94,10 @@ def find_lines(scene: bpy.types.Scene, speakers: Speakers) -> tuple[Line, ...]:
 
 
 def guess_speakers(scene: bpy.types.Scene, characters: Iterable[bpy.types.Object]) -> dict[str, bpy.types.Object | None]:
-    """Who speaks each sound strip of the scene, by name and in the order of time; None where nothing tells.
+    """Guess who speaks each sound strip of the scene, by name and in order of time; None if nothing tells.
 
-    A character speaks the strips whose name, file or channel has its name in it (the longest one counts), and so the other
-    strips of a channel in which all of those are one character's.
+    A character speaks the strips whose name, file or channel contains its name (the longest one counts), and also the other
+    strips of a channel in which all of those belong to one character.
     """
     named = sorted(((_plain(item.name), item) for item in characters), key=lambda pair: -len(pair[0]))
     strips = sounds.list_sound_strips(scene)
@@ -116,14 +116,14 @@ def guess_speakers(scene: bpy.types.Scene, characters: Iterable[bpy.types.Object
 
 
 def _plain(text: str) -> str:
-    """A name without case, separators and the number of a copy, as files and objects spell it differently."""
+    """Reduce a name to a form without case, separators and copy numbers, which files and objects spell differently."""
     return re.sub(r"[\W_]+", "", re.sub(r"\.\d{3}$", "", text).casefold())
 
 
 def list_characters(scene: bpy.types.Scene) -> list[bpy.types.Object]:
-    """The characters of a scene: objects with a mapping, and for what belongs to none of these the object to map.
+    """List the characters of a scene: objects with a mapping, and for objects that belong to none of these the one to map.
 
-    Meshes without shape keys that hang on no armature are none.
+    Meshes without shape keys and without an armature are not characters.
     """
     candidates = [item for item in scene.objects if is_character(item)]
     mapped = [item for item in candidates if len(character_settings(item).links)]
@@ -140,9 +140,9 @@ def list_characters(scene: bpy.types.Scene) -> list[bpy.types.Object]:
 
 
 def fill_dialogue(scene: bpy.types.Scene, *, by_channel: bool = False) -> int:
-    """List the sound strips of the scene, or its channels with sound, with who speaks them as far as that can be told.
+    """List the sound strips of the scene, or its channels with sound, with speakers as far as they can be guessed.
 
-    What a person has chosen stays; lines whose strip is gone go. Gives how many are without a speaker.
+    A person's own choices stay; lines whose strip is gone are removed. Returns how many lack a speaker.
     """
     stored = scene_settings(scene).dialogue
     chosen = {line.strip or line.channel: line.character for line in stored if line.character is not None}
@@ -165,13 +165,13 @@ def fill_dialogue(scene: bpy.types.Scene, *, by_channel: bool = False) -> int:
 
 
 def read_speakers(scene: bpy.types.Scene) -> dict[str | int, bpy.types.Object]:
-    """Who speaks what in the scene's dialogue list. Lines without a character are left out."""
+    """Return who speaks what in the scene's dialogue list. Lines without a character are left out."""
     stored = scene_settings(scene).dialogue
     return {line.strip or line.channel: line.character for line in stored if line.character is not None}
 
 
 def _gather_lines(lines: Sequence[Line], gather_line: Callable[[Line], Job]) -> _Script:
-    """What to compute for each line. Raises AudioError when there are none."""
+    """Gather the job of each line. Raises AudioError if there are none."""
     if not lines:
         raise AudioError("No sound strip of the dialogue has a character; choose who speaks under Dialogue")
     jobs: list[tuple[str, Job]] = []
@@ -187,7 +187,7 @@ def _gather_lines(lines: Sequence[Line], gather_line: Callable[[Line], Job]) -> 
 def _compute_script(
     script: _Script, on_progress: Progress | None = None, is_cancelled: CancelCheck | None = None
 ) -> tuple[Take | str, ...]:
-    """The take of each job, or why there is none. Knows no Blender; raises Cancelled."""
+    """Compute the take of each job, or the reason why there is none. Uses no Blender; raises Cancelled."""
     made: list[Take | str] = []
     for i, (_strip, job) in enumerate(script.jobs):
 
@@ -203,7 +203,7 @@ def _compute_script(
 
 
 def _write_script(scene: bpy.types.Scene, script: _Script, made: Sequence[Take | str]) -> tuple[SpokenLine, ...]:
-    """Write all takes. Raises RigError, before anything has changed, when there is none."""
+    """Write all takes. Raises RigError, before anything has changed, if there are none."""
     if not any(isinstance(take, Take) for take in made):
         troubles = [line.trouble for line in script.refused] + [take for take in made if isinstance(take, str)]
         raise RigError(f"No line of the dialogue can be animated; the first: {troubles[0]}")
@@ -221,8 +221,8 @@ def _write_script(scene: bpy.types.Scene, script: _Script, made: Sequence[Take |
 
 
 class VOXRIG_OT_fill_dialogue(VoxrigOperator):
-    """List the sound strips of the sequencer with the characters whose names are in the name of the strip,
-    of its file or of its channel. Who you have chosen stays"""
+    """List the sound strips of the sequencer with the characters whose names are in the name of the strip, of its file or of
+    its channel. Speakers that you have chosen stay"""
 
     bl_idname = "voxrig.fill_dialogue"
     bl_label = "Fill from Strips"
@@ -233,7 +233,7 @@ class VOXRIG_OT_fill_dialogue(VoxrigOperator):
     )
 
     def run(self, context: Any) -> None:
-        """Fill the list and say what is still to be chosen."""
+        """Fill the list and report what must still be chosen."""
         if not sounds.list_sound_strips(context.scene):
             raise AudioError("The sequencer of this scene has no sound strip; add one for each line of the dialogue")
         missing = fill_dialogue(context.scene, by_channel=self.by_channel)
@@ -242,7 +242,7 @@ class VOXRIG_OT_fill_dialogue(VoxrigOperator):
 
 
 class VOXRIG_OT_remove_line(VoxrigOperator):
-    """Take the chosen line out of the dialogue. Its strip stays"""
+    """Remove the active line from the dialogue. Its strip stays"""
 
     bl_idname = "voxrig.remove_line"
     bl_label = "Remove Line"
@@ -250,7 +250,7 @@ class VOXRIG_OT_remove_line(VoxrigOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey without lines."""
+        """Require a line."""
         return None if len(scene_settings(context.scene).dialogue) else "The dialogue has no lines"
 
     def run(self, context: Any) -> None:
@@ -261,8 +261,10 @@ class VOXRIG_OT_remove_line(VoxrigOperator):
 
 
 class VOXRIG_OT_animate_dialogue(BackgroundOperator):
-    """Animate each character of the dialogue from its own sound strips, with the model and sliders as they are.
-    A line that cannot be animated does not stop the others"""
+    """Animate each character of the dialogue from its own sound strips, with the current model and sliders.
+
+    A line that cannot be animated does not stop the others
+    """
 
     bl_idname = "voxrig.animate_dialogue"
     bl_label = "Animate Dialogue"
@@ -270,22 +272,22 @@ class VOXRIG_OT_animate_dialogue(BackgroundOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey without a line that somebody speaks, and while another run goes on."""
+        """Require a line with a speaker, and no other running task."""
         if any(line.character is not None for line in scene_settings(context.scene).dialogue):
             return super().disabled_reason(context)
         return "Fill the dialogue from the strips and choose who speaks"
 
     def gather(self, scene: bpy.types.Scene) -> _Script:
-        """The lines of the scene's list with the scene's settings."""
+        """Gather the lines of the scene's list with the scene's settings."""
         lines = find_lines(scene, read_speakers(scene))
         return _gather_lines(lines, lambda line: gather_from_scene(scene, line.character, SoundStrip(line.strip)))
 
     def start(self, job: _Script) -> Work[_Script, tuple[Take | str, ...]]:
-        """The work on all lines."""
+        """Prepare the work on all lines."""
         return Work(job, Run("The dialogue"), _compute_script)
 
     def finish(self, scene: bpy.types.Scene, job: _Script, result: tuple[Take | str, ...]) -> None:
-        """Write all lines, and say how many there are and what is wrong with the others."""
+        """Write all lines, and report their number and what is wrong with the others."""
         spoken = _write_script(scene, job, result)
         for line in scene_settings(scene).dialogue:
             line.trouble = next((said.trouble for said in spoken if line.strip == said.strip), "")

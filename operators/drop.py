@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A sound file dropped onto the 3D View animates the character."""
+"""Animate the character from a sound file dropped onto the 3D View."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from ..takes.shaping import Take
 from .animate import GeneratingOperator, gather_from_scene
 from .redo import RedoSettings
 
-# What libsndfile reads, and with Blender's own decoder behind it also what films are made of.
+# Formats of libsndfile, and through Blender's own decoder also those of films.
 SOUND_FILES = ".wav;.flac;.ogg;.opus;.mp3;.aif;.aiff;.m4a;.mp4;.mov"
 
 
 def dropped_on(context: Any) -> bpy.types.Object | None:
-    """The character that a dropped sound is for: the chosen one, or else the active object where it can be one."""
+    """Return the character for a dropped sound: the chosen one, or else the active object if it can be one."""
     chosen = scene_settings(context.scene).character
     if chosen is not None:
         return chosen
@@ -27,8 +27,10 @@ def dropped_on(context: Any) -> bpy.types.Object | None:
 
 
 class VOXRIG_OT_animate_from_file(RedoSettings, GeneratingOperator):
-    """Listen to a sound file and write sparse keyframes on the character's mapped controls, from the start frame on.
-    Without a chosen character the active object becomes it"""
+    """Generate sparse keyframes from a sound file on the character's mapped controls, from the start frame on.
+
+    Without a chosen character the active object becomes it
+    """
 
     bl_idname = "voxrig.animate_from_file"
     bl_label = "Animate from Audio"
@@ -40,19 +42,19 @@ class VOXRIG_OT_animate_from_file(RedoSettings, GeneratingOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey without a character and while another run goes on."""
+        """Require a character, and no other running task."""
         reason = super().disabled_reason(context)
         if reason is None and dropped_on(context) is None:
             return "Choose a character first: a mesh with shape keys or an armature"
         return reason
 
     def gather(self, scene: bpy.types.Scene) -> Job:
-        """The scene's settings with this sound."""
+        """Gather with the scene's settings and this sound."""
         start_frame = float(scene_settings(scene).start_frame)
         return gather_from_scene(scene, dropped_on(bpy.context), SoundFile(self.filepath, start_frame))
 
     def finish(self, scene: bpy.types.Scene, job: Job, take: Take) -> None:
-        """Write, and show in the panel what was animated from what."""
+        """Write the take, and show its character and sound in the panel."""
         super().finish(scene, job, take)
         settings: Any = scene_settings(scene)
         settings.character = scene.objects[job.character]
@@ -60,7 +62,7 @@ class VOXRIG_OT_animate_from_file(RedoSettings, GeneratingOperator):
 
 
 class VOXRIG_FH_sound(bpy.types.FileHandler):
-    """Offers Animate from Audio for sounds that are dropped onto the 3D View."""
+    """A handler that offers Animate from Audio for sounds dropped onto the 3D View."""
 
     bl_idname = "VOXRIG_FH_sound"
     bl_label = "Animate from Audio"
@@ -69,7 +71,7 @@ class VOXRIG_FH_sound(bpy.types.FileHandler):
 
     @classmethod
     def poll_drop(cls, context: Any) -> bool:
-        """On the 3D View, with a character to animate."""
+        """Accept drops on the 3D View, with a character to animate."""
         return context.area is not None and context.area.type == "VIEW_3D" and VOXRIG_OT_animate_from_file.poll(context)
 
 

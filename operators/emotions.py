@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Emotion presets: mixes of the emotion sliders that ship or that the user saved, for every file of theirs."""
+"""Emotion presets: mixes of the emotion sliders, bundled or saved by the user, for all of the user's files."""
 
 # pyright: reportInvalidTypeForm=false
 
@@ -21,12 +21,12 @@ from .base import VoxrigOperator
 
 
 def emotion_presets() -> dict[str, EmotionPreset]:
-    """All presets by name: those that ship, then the user's, which may replace them."""
+    """Return all presets by name: the bundled ones, then the user's, which may replace them."""
     return {preset.name: preset for preset in (*bundled_emotion_presets(), *own_emotion_presets())}
 
 
 def own_emotion_presets() -> list[EmotionPreset]:
-    """The presets that the user saved. Damaged files are left out."""
+    """Return the presets saved by the user, without damaged files."""
     return [preset for _file, preset in _own_files()]
 
 
@@ -41,7 +41,7 @@ def _own_files() -> list[tuple[Path, EmotionPreset]]:
 
 
 def find_emotion_preset(name: str) -> EmotionPreset:
-    """A preset by its name. Raises VoxrigError."""
+    """Find a preset by its name. Raises VoxrigError."""
     presets = emotion_presets()
     if name not in presets:
         raise VoxrigError(f"There is no emotion preset '{name}'; there are: {', '.join(presets)}")
@@ -49,10 +49,10 @@ def find_emotion_preset(name: str) -> EmotionPreset:
 
 
 def apply_emotion_preset(scene: bpy.types.Scene, name: str) -> None:
-    """Set the emotion sliders of a scene to a preset; emotions that it does not name go to 0. The chosen take follows.
+    """Set the emotion sliders of a scene to a preset; emotions that it lacks go to 0. The chosen take follows.
 
-    Sliders with keyframes keep them, and these win again at the next frame. Raises VoxrigError, changing nothing, for an
-    unknown preset and one of which the scene's model has no emotion.
+    Sliders with keyframes keep them, and these take effect again at the next frame. Raises VoxrigError, changing nothing, for
+    an unknown preset and one without any emotion of the scene's model.
     """
     preset = find_emotion_preset(name)
     settings = scene_settings(scene)
@@ -72,7 +72,7 @@ def apply_emotion_preset(scene: bpy.types.Scene, name: str) -> None:
 def save_emotion_preset(scene: bpy.types.Scene, name: str) -> EmotionPreset:
     """Save the emotion sliders of a scene, those above 0, for this and all other files. Raises VoxrigError.
 
-    An older preset of the user's of that name is replaced; one that ships is hidden until this one is removed.
+    An older preset of the user's with that name is replaced; a bundled one is hidden until this one is removed.
     """
     name = name.strip()
     if not name:
@@ -89,7 +89,7 @@ def save_emotion_preset(scene: bpy.types.Scene, name: str) -> EmotionPreset:
 
 
 def remove_emotion_preset(name: str) -> None:
-    """Remove a preset that the user saved. Raises VoxrigError for one that ships or does not exist."""
+    """Remove a preset saved by the user. Raises VoxrigError for a bundled or missing one."""
     for file, preset in _own_files():
         if preset.name == name:
             file.unlink()
@@ -99,20 +99,20 @@ def remove_emotion_preset(name: str) -> None:
 
 
 def _user_folder(*, create: bool = False) -> Path:
-    """Where the user's presets are; it outlives files and updates of the extension."""
+    """Return the folder of the user's presets, which outlives files and updates of the extension."""
     if PACKAGE.startswith("bl_ext."):
         return Path(bpy.utils.extension_path_user(PACKAGE, path="emotions", create=create))
-    # Not installed as an extension: from a checkout.
+    # Not installed as an extension: run from a checkout.
     return Path(bpy.utils.user_resource("DATAFILES", path="voxrig/emotions", create=create))
 
 
 def _file_name(name: str) -> str:
-    """A name that every file system takes; what makes two names differ is kept in their hash."""
+    """Return a name that every file system accepts; a hash preserves the differences between names."""
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40]
     return f"{plain}_{hashlib.sha256(name.encode()).hexdigest()[:6]}.json"
 
 
-# Blender keeps no reference to the texts of a dynamic enum, so they have to live on here.
+# Blender keeps no reference to the texts of a dynamic enum, so they must stay alive here.
 _items: dict[str, list[tuple[str, str, str]]] = {}
 
 
@@ -142,7 +142,7 @@ class VOXRIG_OT_apply_emotion_preset(VoxrigOperator):
     preset: bpy.props.EnumProperty(name="Preset", description="The mix to set", items=_list_all, options={"SKIP_SAVE"})
 
     def run(self, context: Any) -> None:
-        """Apply it."""
+        """Apply the preset."""
         apply_emotion_preset(context.scene, self.preset)
 
 
@@ -160,13 +160,13 @@ class VOXRIG_OT_save_emotion_preset(VoxrigOperator):
         return context.window_manager.invoke_props_dialog(self)
 
     def run(self, context: Any) -> None:
-        """Save it."""
+        """Save the preset."""
         preset = save_emotion_preset(context.scene, self.preset)
         self.report({"INFO"}, f"Emotion preset '{preset.name}' saved")
 
 
 class VOXRIG_OT_remove_emotion_preset(VoxrigOperator):
-    """Remove a mix that you saved. Those that ship with Voxrig stay"""
+    """Remove a mix that you saved. Those that come with Voxrig stay"""
 
     bl_idname = "voxrig.remove_emotion_preset"
     bl_label = "Remove Emotion Preset"
@@ -175,7 +175,7 @@ class VOXRIG_OT_remove_emotion_preset(VoxrigOperator):
     preset: bpy.props.EnumProperty(name="Preset", description="The mix to remove", items=_list_own, options={"SKIP_SAVE"})
 
     def run(self, context: Any) -> None:
-        """Remove it."""
+        """Remove the preset."""
         remove_emotion_preset(self.preset)
         self.report({"INFO"}, f"Emotion preset '{self.preset}' removed")
 

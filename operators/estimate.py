@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many keys a take would have and how far they would stray, before anything is written."""
+"""Estimate how many keys a take would have and how far they would stray, before anything is written."""
 
 from dataclasses import replace
 from typing import Any
@@ -17,16 +17,16 @@ from .animate import GeneratingOperator, gather_from_scene, why_not_animate
 from .base import redraw_panel
 from .later import Waiting
 
-# A longer take is estimated from its beginning, so that sliders stay quick.
+# A longer take is estimated from its beginning, so that sliders stay fast.
 _SECONDS = 60.0
 _REST_SECONDS = 0.3
 
 
 def estimate_keys(scene: bpy.types.Scene) -> str:
-    """What the next take would have: keys a second, and the largest distance from the model's curves.
+    """Estimate the next take: keys a second, and the largest distance from the model's curves.
 
-    From what this session has heard, so no model runs: '' where one would have to. Of a take longer than a minute its first
-    minute counts. Raises VoxrigError as ``gather`` does.
+    It uses what this session has already heard, so no model runs; '' if one would have to. Of a take longer than a minute its
+    first minute counts. Raises VoxrigError like ``gather``.
     """
     take = recall_take(_shorten(gather_from_scene(scene)))
     return take.density() if take is not None else ""
@@ -42,11 +42,11 @@ def _shorten(job: Job) -> Job:
 
 
 def refresh_estimate(scene: bpy.types.Scene) -> None:
-    """Note the estimate for the panel to show, or that there is none."""
+    """Store the estimate for the panel, or that there is none."""
     try:
         text = estimate_keys(scene)
     except VoxrigError:
-        text = ""  # what is wrong shows where it is chosen
+        text = ""  # errors are shown where the cause is chosen
     session.estimate = Estimate(estimate_basis(scene), text)
 
 
@@ -67,7 +67,7 @@ def _refresh_later(scene: bpy.types.Scene) -> None:
 
 
 class VOXRIG_OT_estimate_keys(GeneratingOperator):
-    """Listen to the sound and say how many keyframes there would be and how far they would stray. Writes nothing"""
+    """Estimate how many keyframes there would be and how far they would stray. Writes nothing"""
 
     bl_idname = "voxrig.estimate_keys"
     bl_label = "Estimate Keys"
@@ -75,15 +75,15 @@ class VOXRIG_OT_estimate_keys(GeneratingOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """What is still to be chosen."""
+        """Return what must still be chosen."""
         return super().disabled_reason(context) or why_not_animate(scene_settings(context.scene))
 
     def gather(self, scene: bpy.types.Scene) -> Job:
-        """What the scene's settings say."""
+        """Gather with the scene's settings."""
         return gather_from_scene(scene)
 
     def finish(self, scene: bpy.types.Scene, job: Job, take: Take) -> None:
-        """Show it."""
+        """Show the estimate."""
         refresh_estimate(scene)
         self.report({"INFO"}, take.density())
 
@@ -99,7 +99,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Take back what ``register`` did, and the timer if it still waits."""
+    """Undo ``register``, and stop a waiting timer."""
     session.on_estimate, session.estimate = None, None
     _waiting.cancel()
     _unregister_classes()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Work that waits: until a slider rests, or until a thread has ended. One place for all of Blender's timers.
+"""Delayed work: until a slider rests, or until a thread has ended. All of Blender's timers are here.
 
-Every wait is for a scene by name, since a timer must not hold Blender's data.
+Every delay belongs to a scene by name, because a timer must not hold Blender's data.
 """
 
 from collections.abc import Callable
@@ -16,10 +16,10 @@ POLL_SECONDS = 0.1
 
 
 class Waiting:
-    """A function of a scene that is called later, at most once for any number of calls while it waits."""
+    """A function of a scene that is called later, once for any number of calls during the delay."""
 
     def __init__(self, function: Callable[[Any], None], seconds: float, *, needs_rest: bool = True) -> None:
-        """``seconds`` is how long it waits; with ``needs_rest`` each further call starts the wait again."""
+        """``seconds`` is the delay; with ``needs_rest`` each further call starts the delay again."""
         self._function, self._seconds, self._needs_rest = function, seconds, needs_rest
         self._scene = ""
         # Blender knows a timer by the very object, and every look at a bound method makes another one.
@@ -31,7 +31,7 @@ class Waiting:
         return bpy.app.timers.is_registered(self._timer)
 
     def call(self, scene: bpy.types.Scene, seconds: float | None = None) -> None:
-        """Call the function once the wait is over."""
+        """Call the function after the delay."""
         if self.is_pending:
             if not self._needs_rest:
                 return
@@ -40,7 +40,7 @@ class Waiting:
         bpy.app.timers.register(self._timer, first_interval=self._seconds if seconds is None else seconds)
 
     def cancel(self) -> None:
-        """Forget the wait."""
+        """Cancel the delayed call."""
         if self.is_pending:
             bpy.app.timers.unregister(self._timer)
 
@@ -51,10 +51,10 @@ class Waiting:
 
 
 class QuietWork:
-    """Work in a thread without a button: begun when nothing else runs, finished on the main thread.
+    """A task in a thread without a button: started when nothing else runs, finished on the main thread.
 
-    ``begin`` returns the work for a scene, or None where there is none; ``finish`` is called with the scene (None where it is
-    gone) and the work. With ``is_shown`` the panel shows its progress and other work waits.
+    ``begin`` returns the work for a scene, or None if there is none; ``finish`` is called with the scene (None if it is gone)
+    and the work. With ``is_shown`` the panel shows its progress and other tasks wait.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class QuietWork:
         self._timer = self._poll
 
     def call(self, scene: bpy.types.Scene) -> None:
-        """Begin once the wait is over."""
+        """Begin after the delay."""
         self._waiting.call(scene)
 
     @property
@@ -81,7 +81,7 @@ class QuietWork:
         return self._waiting.is_pending or bpy.app.timers.is_registered(self._timer)
 
     def cancel(self) -> None:
-        """Forget the wait, and stop the thread without finishing."""
+        """Cancel the delay, and stop the thread without finishing."""
         self._waiting.cancel()
         if bpy.app.timers.is_registered(self._timer):
             bpy.app.timers.unregister(self._timer)

@@ -26,7 +26,8 @@ from .learned import list_names, map_learned
 
 @dataclass(frozen=True)
 class LearnJob:
-    """What is learned: the shots in ``dataset``, on what the model in ``trunk`` hears, into the package folder ``output``.
+    """The task of learning: the shots in ``dataset``, from the hearing of the model ``trunk``, into the package folder
+    ``output``.
 
     ``regions`` are the face parts whose controls are learned, none for all. ``provider`` and ``threads`` are as for a take.
     """
@@ -42,14 +43,14 @@ class LearnJob:
 
 @dataclass(frozen=True)
 class Learned:
-    """The package that was written, and how well it does on unseen parts of the show."""
+    """The written package, and its score on unseen parts of the show."""
 
     package: ModelPackage
     fit: Fit
     warnings: tuple[str, ...]
 
     def summary(self) -> str:
-        """One line on what was learned."""
+        """Summarise the result in one line."""
         return (
             f"'{self.package.title}' learned: {len(self.fit.controls)} controls of '{self.fit.rig}' from "
             f"{self.fit.minutes:.1f} minutes, r {self.fit.mean_held_out:.2f} on unseen parts"
@@ -61,9 +62,9 @@ def learn_show(
     on_progress: Callable[[float], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Learned:
-    """Learn a show and write its model package. Knows no Blender, so it may run in a thread.
+    """Learn a show and write its model package. Uses no Blender, so it may run in a thread.
 
-    Raises VoxrigError, and Cancelled; then nothing was written.
+    Raises VoxrigError, and Cancelled; nothing was written then.
     """
     show = read_show(job.dataset)
     if job.regions:
@@ -78,13 +79,15 @@ def learn_show(
 
 
 def folder_name(title: str) -> str:
-    """The folder of a package with this title."""
+    """Return the folder name of a package with this title."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "show"
 
 
 class VOXRIG_OT_learn_show(BackgroundOperator):
-    """Learn the style of the collected shots as a model of its own, for the rig's own controls.
-    Takes seconds to minutes, stays on this machine, and the model appears in the list"""
+    """Learn the style of the collected shots as a separate model for the rig's own controls.
+
+    It takes seconds to minutes, stays on this machine, and the model appears in the list
+    """
 
     bl_idname = "voxrig.learn_show"
     bl_label = "Learn Show"
@@ -92,14 +95,14 @@ class VOXRIG_OT_learn_show(BackgroundOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey without a dataset and while another run goes on."""
+        """Require a dataset, and no other running task."""
         reason = super().disabled_reason(context)
         if reason is None and not scene_settings(context.scene).show_folder:
             return "Choose the folder of the show first"
         return reason
 
     def gather(self, scene: bpy.types.Scene) -> LearnJob:
-        """What the panel says. Raises ModelError."""
+        """Gather the settings of the panel. Raises ModelError."""
         settings = scene_settings(scene)
         dataset = Path(bpy.path.abspath(settings.show_folder))
         title = settings.learn_title.strip() or dataset.name
@@ -107,21 +110,21 @@ class VOXRIG_OT_learn_show(BackgroundOperator):
         if not place:
             raise ModelError("There is no folder for models; choose one under Save To or in the preferences")
         model = chosen_model(settings)
-        # What a learned model hears is what the model heard that it was learned on; its own controls are not built upon.
+        # A learned model hears through the model that it was learned on; its own controls are not built upon.
         trunk = model if model is not None and not model.is_learned else default_model()
         if trunk is None:
-            raise ModelError("No model is there to learn with; choose one under Model")
+            raise ModelError("There is no model to learn with; choose one under Model")
         chosen = preferences()
         regions = tuple(region for region in REGIONS if region.upper() in settings.learn_regions)
         output = Path(place) / folder_name(title)
         return LearnJob(dataset, trunk.folder, output, title, regions, chosen.provider, chosen.threads)
 
     def start(self, job: LearnJob) -> Work[LearnJob, Learned]:
-        """The work of learning."""
+        """Prepare the task of learning."""
         return Work(job, Run(job.title, doing="learned"), learn_show)
 
     def finish(self, scene: bpy.types.Scene, job: LearnJob, result: Learned) -> None:
-        """Put the model into the list and choose it."""
+        """Add the model to the list and choose it."""
         forget_models()
         for sentence in result.warnings:
             self.report({"WARNING"}, sentence)
@@ -141,7 +144,7 @@ def choose_model(scene: bpy.types.Scene, package: ModelPackage) -> None:
 
 
 class VOXRIG_OT_check_learned(VoxrigOperator):
-    """See whether the character has all the controls that the chosen model was learned on"""
+    """Check whether the character has all the controls that the chosen model was learned on"""
 
     bl_idname = "voxrig.check_learned"
     bl_label = "Check Controls"
@@ -149,7 +152,7 @@ class VOXRIG_OT_check_learned(VoxrigOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Only for learned models, with a character."""
+        """Require a learned model and a character."""
         settings = scene_settings(context.scene)
         model = chosen_model(settings)
         if settings.character is None:
@@ -157,7 +160,7 @@ class VOXRIG_OT_check_learned(VoxrigOperator):
         return None if model is not None and model.is_learned else "Choose a learned model first"
 
     def run(self, context: Any) -> None:
-        """Name what is missing. Raises RigError when nothing is there."""
+        """Name the missing controls. Raises RigError if none exists."""
         settings = scene_settings(context.scene)
         model = chosen_model(settings)
         if model is None:
@@ -171,7 +174,7 @@ class VOXRIG_OT_check_learned(VoxrigOperator):
 
 
 class VOXRIG_OT_add_region_model(VoxrigOperator):
-    """Add a model that animates some face parts in the place of the chosen one"""
+    """Add a model that animates some face parts in place of the chosen one"""
 
     bl_idname = "voxrig.add_region_model"
     bl_label = "Add Model for Regions"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Models that were learned on a rig: what of the rig their channels are, and several models at once, each for its regions."""
+"""Models learned on a rig: the rig's controls for their channels, and several models at once, each for some regions."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _MOST_NAMES = 6
 
 
 def map_learned(character_object: bpy.types.Object, description: Description) -> tuple[Mapping, tuple[str, ...]]:
-    """Links from the channels of a learned model to the controls that they are, and the names of controls that are missing.
+    """Link the channels of a learned model to the rig's controls; also returns the names of missing controls.
 
-    Raises RigError where the character has none of them.
+    Raises RigError if the character has none of them.
     """
     character = find_character(character_object)
     links: list[Link] = []
@@ -38,13 +38,13 @@ def map_learned(character_object: bpy.types.Object, description: Description) ->
 
 
 def list_names(names: list[str] | tuple[str, ...]) -> str:
-    """The first of many names, and how many more there are."""
+    """List the first of many names, and how many more there are."""
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def warn_of_missing(character: str, description: Description, missing: tuple[str, ...]) -> tuple[str, ...]:
-    """The sentence on controls that a learned model drives and the character lacks."""
+    """Warn in a sentence of controls that a learned model drives and the character lacks."""
     if not missing:
         return ()
     return (f"'{character}' lacks {len(missing)} controls that '{description.title}' was learned on: {list_names(missing)}",)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The chosen take follows the sliders.
+"""Let the chosen take follow the sliders.
 
-While a slider is dragged in a window, the keys that the take has are moved where they are, which is fast; once it rests they
-are placed anew, and then the take is what generating it with these settings would give. Until then it is marked as a draft, so
-that saving, undo and redo finish it as well. For scripts without a window every change is exact at once. The model only runs
-where an emotion has changed that its graph alone knows how to show, and then in the background.
+While a slider is dragged in a window, the keys of the take are moved in place, which is fast; once it rests they are placed
+again, and the take is then the same as if it were generated with these settings. Until then it is marked as a draft, so
+that saving, undo and redo finish it as well. For scripts without a window every change is exact at once. The model only
+runs if an emotion has changed that only its graph can show, and then in the background.
 """
 
 from dataclasses import dataclass
@@ -40,16 +40,16 @@ from .later import QuietWork, Waiting
 from .preview_frame import refresh_look
 from .takes import gather_settings
 
-# A slider is at rest after so many seconds.
+# A slider is at rest after this many seconds.
 _REST_SECONDS = 0.25
-# And an emotion for which the model has to run after these.
+# And an emotion that needs the model after these.
 _EMOTION_REST_SECONDS = 0.4
 
 
 def gather_live(scene: bpy.types.Scene) -> Job | None:
-    """What to compute so that the chosen take follows the sliders, or None when it is not theirs.
+    """Gather the job for the chosen take to follow the sliders, or None if they do not belong to it.
 
-    It is theirs while the scene still names its sound and model. Raises VoxrigError.
+    They belong to it while the scene still names its sound and model. Raises VoxrigError.
     """
     settings = scene_settings(scene)
     stored = active_take(settings.character)
@@ -63,9 +63,9 @@ def gather_live(scene: bpy.types.Scene) -> Job | None:
 
 
 def follow_sliders(scene: bpy.types.Scene) -> bool:
-    """Apply the sliders to the chosen take from what is remembered of it; no model runs. Trouble is shown below them.
+    """Apply the sliders to the chosen take from cached curves; no model runs. Errors are shown below the sliders.
 
-    False where the model would have to run.
+    Returns False if the model would have to run.
     """
     session.trouble = ""
     try:
@@ -80,9 +80,9 @@ def follow_sliders(scene: bpy.types.Scene) -> bool:
 
 
 def place_anew(scene: bpy.types.Scene) -> bool:
-    """Give the chosen take exactly what the sliders say, with keys placed for it.
+    """Place the keys of the chosen take exactly for the current sliders.
 
-    False, with nothing changed, where the model would have to run. Raises VoxrigError.
+    Returns False, with nothing changed, if the model would have to run. Raises VoxrigError.
     """
     job = gather_live(scene)
     take = recall_take(job) if job is not None else None
@@ -97,7 +97,7 @@ def place_anew(scene: bpy.types.Scene) -> bool:
 
 @dataclass
 class _Part:
-    """What one model heard, at scene frames and before any slider."""
+    """The output of one model at scene frames, before any slider."""
 
     heard: Heard
     description: Description
@@ -106,12 +106,12 @@ class _Part:
     mapping: Mapping
     place: Place
     felt: tuple[Any, ChannelCurves] | None = None
-    """With the emotion last asked for, which most sliders leave as it is."""
+    """The same with the emotion last used, which most sliders leave unchanged."""
 
 
 @dataclass
 class _Drag:
-    """The take that follows, as long as all that ``basis`` holds stays as it is."""
+    """The take that follows, as long as everything in ``basis`` stays the same."""
 
     basis: tuple[Any, ...]
     placed: tuple[Any, ...]
@@ -122,13 +122,13 @@ class _Drag:
 
 
 _drags: list[_Drag] = []
-"""The last one, or none."""
+"""The last drag, or empty."""
 
 
 def drag(scene: bpy.types.Scene) -> bool:
-    """Move the keys of the chosen take to what the sliders say. False, with nothing changed, where they must be placed anew.
+    """Move the keys of the chosen take to the sliders. Returns False, with nothing changed, if they must be placed again.
 
-    The result misses the sliders' take by at most a few tolerances, but for curves with keys of the artist's. Raises
+    The result misses the sliders' take by at most a few tolerances, except for curves with the artist's keys. Raises
     VoxrigError.
     """
     basis = _basis(scene)
@@ -153,7 +153,7 @@ def drag(scene: bpy.types.Scene) -> bool:
 
 
 def _basis(scene: bpy.types.Scene) -> tuple[Any, ...]:
-    """All that a take depends on besides the sliders."""
+    """Return everything that a take depends on besides the sliders."""
     settings = scene_settings(scene)
     stored = active_take(settings.character)
     model = chosen_model(settings)
@@ -172,7 +172,7 @@ def _basis(scene: bpy.types.Scene) -> tuple[Any, ...]:
 
 
 def _fixed(settings: TakeSettings, parts: list[_Part]) -> tuple[Any, ...]:
-    """The settings that moving keys cannot follow: where keys go, and emotions that only a model's graph can show."""
+    """Return the settings that moving keys cannot follow: key placement, and emotions that only a model's graph can show."""
     placing = (
         *(settings.density, settings.keys, settings.key_step, settings.key_phase, settings.lead_seconds),
         settings.life > 0.0,  # a head that begins to live has further controls
@@ -217,10 +217,10 @@ def _open_drag(scene: bpy.types.Scene, basis: tuple[Any, ...]) -> _Drag | None:
 
 
 def _sample(part: _Part, settings: TakeSettings, frames: NDArray[np.float64]) -> NDArray[np.float32]:
-    """What the targets of a part do with these settings, ``[frame, target]``.
+    """Compute the targets of a part with these settings, ``[frame, target]``.
 
-    The sliders work on scene frames here, and on the model's own where keys are placed; the difference is in how fast
-    movements are blended, and below what can be seen of a slider that moves.
+    The sliders work on scene frames here, but on the model's own where keys are placed; the difference is in how fast movements
+    are blended, and too small to be seen while a slider moves.
     """
     curves = part.sampled
     track = EmotionTrack(settings, part.place.start_frame, part.place.frames_per_second)
@@ -246,7 +246,7 @@ _settling = Waiting(_settle, _REST_SECONDS)
 
 
 def settle(scene: bpy.types.Scene) -> None:
-    """Place the keys of the chosen take anew where it is still a draft. Trouble is shown below the sliders."""
+    """Place the keys of the chosen take again if it is still a draft. Errors are shown below the sliders."""
     stored = active_take(scene_settings(scene).character)
     if stored is None or not stored.is_draft:
         return
@@ -264,7 +264,8 @@ def _settle_before_saving(*_arguments: Any) -> None:
 
 @bpy.app.handlers.persistent
 def _settle_after_undo(*_arguments: Any) -> None:
-    """Undo and redo may lead to where a slider had just been let go. Their own work must be over before keys are placed."""
+    """Settle after undo and redo, which may lead to a state where a slider had just been released; their own work must be over
+    before keys are placed."""
     _drags.clear()
     for scene in bpy.data.scenes:
         stored = active_take(scene_settings(scene).character)
@@ -280,8 +281,11 @@ def _settle_after_undo(*_arguments: Any) -> None:
 
 
 def follow_emotion(scene: bpy.types.Scene) -> None:
-    """Let the take follow the emotion sliders: like any slider where emotions can be put on what was heard; else the model
-    runs in the background once they rest. Scripts without a window call ``apply_settings`` for that."""
+    """Let the take follow the emotion sliders.
+
+    Like any slider, if emotions can be applied to the cached curves; else the model runs in the background once they rest.
+    Scripts without a window call ``apply_settings`` instead.
+    """
     if not follow_sliders(scene) and not bpy.app.background:
         _emotion_work.call(scene)
 
@@ -311,25 +315,25 @@ def _finish_emotion(scene: bpy.types.Scene | None, work: Work[Job, Take]) -> Non
 
 
 _emotion_work = QuietWork(_begin_emotion, _finish_emotion, _EMOTION_REST_SECONDS, is_shown=True)
-"""The work that brings a new emotion into the take."""
+"""The task that brings a new emotion into the take."""
 
 
 class VOXRIG_OT_add_channel(VoxrigOperator):
-    """Give one more channel of the model a multiplier and an offset of its own"""
+    """Give one more channel of the model its own multiplier and offset"""
 
     bl_idname = "voxrig.add_channel"
     bl_label = "Add Channel"
     bl_options = {"REGISTER", "UNDO"}
 
     def run(self, context: Any) -> None:
-        """Add a row; its channel is still to be chosen."""
+        """Add a row; its channel must still be chosen."""
         settings = scene_settings(context.scene)
         settings.channels.add()
         settings.active_channel = len(settings.channels) - 1
 
 
 class VOXRIG_OT_remove_channel(VoxrigOperator):
-    """Play the channel as the model hears it again"""
+    """Reset the channel to the model's output"""
 
     bl_idname = "voxrig.remove_channel"
     bl_label = "Remove Channel"
@@ -337,11 +341,11 @@ class VOXRIG_OT_remove_channel(VoxrigOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey while the list is empty."""
+        """Require a channel in the list."""
         return None if len(scene_settings(context.scene).channels) else "There is no channel in the list"
 
     def run(self, context: Any) -> None:
-        """Remove the chosen row; the chosen take follows."""
+        """Remove the active row; the chosen take follows."""
         settings = scene_settings(context.scene)
         settings.channels.remove(settings.active_channel)
         settings.active_channel = max(0, min(settings.active_channel, len(settings.channels) - 1))
@@ -370,7 +374,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Take back what ``register`` did, and any timer that still waits."""
+    """Undo ``register``, and stop waiting timers."""
     session.on_slider = session.on_emotion = None
     for handlers, function in _handlers():
         handlers.remove(function)

@@ -25,23 +25,24 @@ from .base import VoxrigOperator
 
 
 def find_character(character_object: bpy.types.Object) -> rigs.Character:
-    """The character without objects that were deleted in the viewport, which live on while a mapping points at them."""
+    """Find the character, without objects that were deleted in the viewport, which stay alive while a mapping points at
+    them."""
     character = rigs.find_character(character_object)
     return replace(character, objects=tuple(item for item in character.objects if item.users_scene))
 
 
 def match_channels(character_object: bpy.types.Object, source: Description) -> rigs.Match:
-    """Links from the model's channels to the character's controls, on all its meshes and bones; unsure ones are off.
+    """Match the model's channels with the character's controls, on all its meshes and bones; unsure links are off.
 
-    A face has its shapes or its visemes driven, never both. Empty where nothing matches; raises RigError where the character
-    cannot be used at all.
+    A face has its shapes or its visemes driven, never both. The result is empty if nothing matches; raises RigError if the
+    character cannot be used at all.
     """
     names = [channel.name for channel in source.channels]
     return rigs.match_channels(find_character(character_object), names, lambda found: choose_mouth(found, source.channels))
 
 
 def match_character(scene: bpy.types.Scene) -> rigs.Match:
-    """Match the scene's character with its model and store what was found. Raises RigError and ModelError, changing nothing."""
+    """Match the scene's character with its model and store the result. Raises RigError and ModelError, changing nothing."""
     settings = scene_settings(scene)
     character_object = _character(scene)
     source = _describe_chosen(scene)
@@ -54,7 +55,7 @@ def match_character(scene: bpy.types.Scene) -> rigs.Match:
 
 
 def save_mapping(character_object: bpy.types.Object, path: str | Path) -> None:
-    """Write a character's mapping to a JSON file. Raises RigError where there is none or the file cannot be written."""
+    """Write a character's mapping to a JSON file. Raises RigError if there is none or the file cannot be written."""
     mapping = read_mapping(character_object)
     if not mapping.links:
         raise RigError(f"'{character_object.name}' has no mapping to save; run Match Channels or add links by hand")
@@ -65,7 +66,7 @@ def save_mapping(character_object: bpy.types.Object, path: str | Path) -> None:
 
 
 def load_mapping(character_object: bpy.types.Object, path: str | Path) -> Mapping:
-    """Replace a character's mapping by one from a JSON file. Raises RigError, changing nothing."""
+    """Replace a character's mapping with one from a JSON file. Raises RigError, changing nothing."""
     try:
         text = read_text(path)
     except OSError as error:
@@ -92,11 +93,11 @@ def _describe_chosen(scene: bpy.types.Scene) -> Description:
 
 
 class CharacterOperator(VoxrigOperator):
-    """Base of operators that need a character and nothing else."""
+    """Base of operators that only need a character."""
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey without a character."""
+        """Require a character."""
         if scene_settings(context.scene).character is None:
             return "Choose a character first: a mesh with shape keys or an armature"
         return None
@@ -107,7 +108,7 @@ class LinkOperator(CharacterOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey without an active link."""
+        """Require an active link."""
         reason = super().disabled_reason(context)
         if reason is None:
             group = character_settings(scene_settings(context.scene).character)
@@ -117,15 +118,17 @@ class LinkOperator(CharacterOperator):
 
 
 class VOXRIG_OT_match_channels(CharacterOperator):
-    """Recognise the controls of the character and what drives them, on all its meshes and bones. Links that are
-    unsure stay off until you tick them. Replaces the list"""
+    """Recognise the controls of the character and the channels that drive them, on all its meshes and bones.
+
+    Unsure links stay off until you tick them. Replaces the list
+    """
 
     bl_idname = "voxrig.match_channels"
     bl_label = "Match Channels"
     bl_options = {"REGISTER", "UNDO"}
 
     def run(self, context: Any) -> None:
-        """Match and say how much was found."""
+        """Match and report how much was found."""
         match = match_character(context.scene)
         mapping = match.mapping
         unsure = len({link.channel for link in mapping.links if link.confidence == UNSURE})
@@ -140,7 +143,7 @@ class VOXRIG_OT_match_channels(CharacterOperator):
 
 
 class VOXRIG_OT_add_link(CharacterOperator):
-    """Add a link to the list. Then choose its channel and what it drives"""
+    """Add a link to the list, to choose its channel and its target"""
 
     bl_idname = "voxrig.add_link"
     bl_label = "Add Link"
@@ -174,7 +177,8 @@ class VOXRIG_OT_remove_link(LinkOperator):
 
 
 def list_all_targets(character_object: bpy.types.Object) -> list[tuple[str, Target]]:
-    """What a link can drive, label and target: the character's controls first, then the free transforms of its bones."""
+    """List everything that a link can drive, label and target: the character's controls, then the free transforms of its
+    bones."""
     character = find_character(character_object)
     controls = [(label, target) for label, target, _limits in rigs.list_targets(character)]
     return controls + rigs.list_bone_transforms(character)
@@ -184,7 +188,7 @@ _target_items: list[tuple[str, str, str]] = []
 
 
 def _list_target_items(_operator: Any, context: Any) -> list[tuple[str, str, str]]:
-    # Blender keeps no reference to the texts of a dynamic enum, so the list has to live on here.
+    # Blender keeps no reference to the texts of a dynamic enum, so the list must stay alive here.
     character_object = scene_settings(context.scene).character if context else None
     if character_object is not None:
         found = list_all_targets(character_object)
@@ -193,7 +197,7 @@ def _list_target_items(_operator: Any, context: Any) -> list[tuple[str, str, str
 
 
 class VOXRIG_OT_choose_target(LinkOperator):
-    """Search the shape keys, bone properties and bone transforms of the character for what the active link drives"""
+    """Search the shape keys, bone properties and bone transforms of the character for the target of the active link"""
 
     bl_idname = "voxrig.choose_target"
     bl_label = "Choose Target"
@@ -235,7 +239,7 @@ class FileOperator(CharacterOperator):
 
 
 class VOXRIG_OT_save_mapping(FileOperator):
-    """Save the mapping as a JSON file, for other characters with the same rig"""
+    """Save the mapping as a JSON file for other characters with the same rig"""
 
     bl_idname = "voxrig.save_mapping"
     bl_label = "Save Mapping"
@@ -256,7 +260,7 @@ class VOXRIG_OT_save_mapping(FileOperator):
 
 
 class VOXRIG_OT_load_mapping(FileOperator):
-    """Replace the list by a mapping saved as a JSON file. All its targets must exist in this file"""
+    """Replace the list with a mapping saved as a JSON file. All its targets must exist in this file"""
 
     bl_idname = "voxrig.load_mapping"
     bl_label = "Load Mapping"
@@ -269,14 +273,14 @@ class VOXRIG_OT_load_mapping(FileOperator):
 
 
 class VOXRIG_OT_refresh_models(VoxrigOperator):
-    """Read the list of models again, after model packages were added, changed or removed"""
+    """Read the list of models again after model packages were added, changed or removed"""
 
     bl_idname = "voxrig.refresh_models"
     bl_label = "Refresh Models"
     bl_options = {"INTERNAL"}
 
     def run(self, context: Any) -> None:
-        """Forget what is known of models; the next redraw reads it again."""
+        """Forget all models; the next redraw reads them again."""
         forget_models()
 
 

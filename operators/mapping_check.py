@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a mapping works: a report to read or to send, and repair after objects, bones or keys were renamed."""
+"""Check a mapping: a report to read or send, and repair after objects, bones or keys were renamed."""
 
 # pyright: reportInvalidTypeForm=false
 
@@ -20,14 +20,14 @@ from ..properties.links import check_editable, fill_link, find_owner, link_statu
 from ..properties.models import chosen_model
 from .mapping import CharacterOperator, find_character
 
-# Names that have less in common than this (the share of equal letters, see difflib) are not offered for one another.
+# Names with less in common than this (the share of equal letters, see difflib) are not offered for one another.
 _CLOSE = 0.6
 _TRANSFORM = re.compile(rf"(pose\.bones\[{QUOTED}\])?\.?(location|rotation_\w+|scale)$")
 
 
 @dataclass(frozen=True)
 class MappingReport:
-    """A mapping by what works. Entries are lines of text; ``missing`` are names of channels without a link."""
+    """A mapping sorted by state. Entries are lines of text; ``missing`` are names of channels without a link."""
 
     character: str
     model: str
@@ -39,12 +39,12 @@ class MappingReport:
     missing: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """One line with the counts that are not 0."""
+        """Summarise the counts that are not 0 in one line."""
         parts = ((name, getattr(self, name)) for name in ("mapped", "likely", "unsure", "driven", "broken", "missing"))
         return ", ".join(f"{len(entries)} {name}" for name, entries in parts if entries) or "no link and no channel"
 
     def text(self) -> str:
-        """The whole report, to be read or sent."""
+        """Return the whole report as text, to be read or sent."""
         lines = [f"Voxrig mapping of '{self.character}' for {self.model}: {self.summary()}"]
         for title in ("Mapped", "Likely", "Unsure", "Driven", "Broken", "Missing"):
             entries = getattr(self, title.lower())
@@ -54,7 +54,7 @@ class MappingReport:
 
 
 def report_mapping(scene: bpy.types.Scene) -> MappingReport:
-    """What of the scene's character is mapped, unsure, missing and broken with the chosen model. Raises RigError."""
+    """Report what of the scene's character is mapped, unsure, missing and broken with the chosen model. Raises RigError."""
     settings = scene_settings(scene)
     if settings.character is None:
         raise RigError("No character is chosen; choose a mesh with shape keys or an armature under Character")
@@ -87,7 +87,7 @@ def _describe_stored(stored: Any) -> str:
 
 @dataclass(frozen=True)
 class Repair:
-    """A broken link of the list and the target that is most like the one it lost; ``likeness`` is 0..1."""
+    """A broken link of the list and the target most similar to the one it lost; ``likeness`` is 0..1."""
 
     index: int
     channel: str
@@ -97,9 +97,9 @@ class Repair:
 
 
 def propose_repairs(character_object: bpy.types.Object) -> tuple[list[Repair], list[str]]:
-    """The closest match for each broken link, by name among controls of the same kind, and the links that have none.
+    """Propose the closest match for each broken link, by name among controls of the same kind; also returns links without one.
 
-    No target is offered twice, and none that a link of the same channel drives already. Changes nothing.
+    No target is offered twice, nor one that a link of the same channel already drives. Changes nothing.
     """
     stored_links = character_settings(character_object).links
     broken = [i for i, stored in enumerate(stored_links) if link_status(stored)[0] == "BROKEN"]
@@ -131,17 +131,17 @@ def propose_repairs(character_object: bpy.types.Object) -> tuple[list[Repair], l
 
 
 def _names_and_kind(target: Target) -> tuple[list[str], tuple[str, int]]:
-    """The names that are compared, the most telling one first, and what two targets must have in common for that."""
+    """Return the names to compare, the most telling one first, and what two targets must have in common for that."""
     match = _TRANSFORM.search(target.data_path)
     names = names_in_path(target.data_path)
     if match:
         return names, (match.group(3), target.array_index)
-    # The name of a property says more than that of the bone it is on.
+    # The name of a property tells more than that of its bone.
     return names[::-1], ("KEY" if target.id_type == "KEY" else f"property of {len(names)} names", 0)
 
 
 def _likeness(first: list[str], second: list[str]) -> float:
-    """0..1 by common letters without case and separators; names of two different sides have nothing in common."""
+    """Rate names 0..1 by common letters without case and separators; names of two different sides have nothing in common."""
     total = weights = 0.0
     for i, (one, other) in enumerate(zip(first, second)):
         plain = [normalise_name(name) for name in (one, other)]
@@ -154,9 +154,9 @@ def _likeness(first: list[str], second: list[str]) -> float:
 
 
 def repair_links(character_object: bpy.types.Object, repairs: list[Repair] | None = None) -> tuple[list[Repair], list[str]]:
-    """Point broken links at their closest matches (those of ``propose_repairs`` unless given) and mark them as likely.
+    """Point broken links at their closest matches (those of ``propose_repairs`` by default) and mark them as likely.
 
-    Gives what was repaired and the links that have no close match. Raises RigError, changing nothing, where no link is broken.
+    Returns the repairs and the links without a close match. Raises RigError, changing nothing, if no link is broken.
     """
     check_editable(character_object)
     left: list[str] = []
@@ -184,7 +184,7 @@ def repair_links(character_object: bpy.types.Object, repairs: list[Repair] | Non
 
 
 class VOXRIG_OT_report_mapping(CharacterOperator):
-    """Copy to the clipboard what of the character is mapped, unsure, missing and broken"""
+    """Copy a report to the clipboard: which channels of the character are mapped, unsure, missing and broken"""
 
     bl_idname = "voxrig.report_mapping"
     bl_label = "Copy Report"
@@ -205,7 +205,7 @@ class VOXRIG_OT_repair_links(CharacterOperator):
     bl_options = {"REGISTER", "UNDO"}
 
     def invoke(self, context: Any, event: bpy.types.Event) -> Any:
-        """Show what would be repaired before doing it."""
+        """Show the proposed repairs before doing them."""
         if bpy.app.background:
             return self.execute(context)
         self._repairs, self._left = propose_repairs(scene_settings(context.scene).character)
@@ -214,7 +214,7 @@ class VOXRIG_OT_repair_links(CharacterOperator):
         return context.window_manager.invoke_props_dialog(self, width=420)
 
     def draw(self, context: Any) -> None:
-        """The dialog: each lost name and what would stand in for it."""
+        """Draw each lost name and its replacement."""
         layout: Any = self.layout
         column = layout.column()
         for repair in self._repairs:
@@ -225,7 +225,7 @@ class VOXRIG_OT_repair_links(CharacterOperator):
             column.label(text=f"No match for {entry}", icon="ERROR")
 
     def run(self, context: Any) -> None:
-        """Repair and say what is left."""
+        """Repair and report the rest."""
         repaired, left = repair_links(scene_settings(context.scene).character)
         if not repaired:
             raise RigError(f"Nothing has a name close enough for {left[0]}; choose a target by hand")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Editing links: paste a data path, take a driver's source, mirror a side, list the channels that have no link yet."""
+"""Edit links: paste a data path, use a driver's source, mirror a side, list channels without a link."""
 
 # pyright: reportInvalidTypeForm=false
 
@@ -19,7 +19,7 @@ from .mapping import CharacterOperator, LinkOperator
 
 
 def point_link_at(character_object: bpy.types.Object, index: int, target: Target, gain: float | None = None) -> Link:
-    """Make a link of the list drive ``target``, with the target's own limits and rest. Raises RigError, changing nothing."""
+    """Point a link of the list at ``target``, with the target's own limits and rest. Raises RigError, changing nothing."""
     check_editable(character_object)
     stored = character_settings(character_object).links[index]
     low, high = limits_of(target)
@@ -39,16 +39,17 @@ def point_link_at(character_object: bpy.types.Object, index: int, target: Target
 
 
 def paste_target(character_object: bpy.types.Object, index: int, text: str) -> Link:
-    """Make a link drive the value whose full data path is in ``text`` (see ``parse_data_path``). Raises RigError."""
+    """Point a link at the value whose full data path is in ``text`` (see ``parse_data_path``). Raises RigError."""
     target = parse_data_path(text)
     return point_link_at(character_object, index, target)
 
 
 def use_driver_source(character_object: bpy.types.Object, index: int) -> Link:
-    """Make a link drive what drives its target, so that the driver keeps its work and the target still follows the channel.
+    """Point a link at the value that drives its target, so that the driver keeps working and the target still follows the
+    channel.
 
-    The gain becomes what moves the target as the link's own gain did; it is measured by moving the source a little and back.
-    Raises RigError, changing nothing, where the target has no driver or the driver reads more than one value.
+    The gain is adapted so that the target moves as far as before; it is measured by moving the source slightly and back. Raises
+    RigError, changing nothing, if the target has no driver or the driver reads more than one value.
     """
     link = read_link(character_settings(character_object).links[index])
     owner = rigs.resolve(link.target).owner
@@ -57,7 +58,7 @@ def use_driver_source(character_object: bpy.types.Object, index: int) -> Link:
     source = find_driver_source(owner, link.target)
     if source is None:
         raise RigError(
-            f"The driver of {describe_target(link.target)} does not read one single value that is free; choose a target by hand"
+            f"The driver of {describe_target(link.target)} does not read a single free value; choose a target by hand"
         )
     slope = _measure_slope(source, link.target)
     if slope == 0.0:
@@ -66,15 +67,15 @@ def use_driver_source(character_object: bpy.types.Object, index: int) -> Link:
 
 
 def _measure_slope(source: Target, target: Target) -> float:
-    """How far ``target`` goes for each unit of ``source`` near its rest; 0 when it does not follow."""
+    """Measure how far ``target`` moves per unit of ``source`` near its rest; 0 if it does not follow."""
     rest, (_low, high) = rest_of(source), limits_of(source)
-    # A small step, because the target has limits of its own; a whole number moves by 1 at least.
+    # A small step, because the target has its own limits; a whole number moves by 1 at least.
     step = 0.01 if high is None or high <= rest else 0.01 * (high - rest)
     context: Any = bpy.context
     before = poses.read_pose([source])
     slope = 0.0
     try:
-        # Down as well as up: what opens a mouth by going down would only meet the target's limit going up.
+        # Down as well as up: a control that opens a mouth downwards would only meet its limit upwards.
         for way in (step, -step, 1.0):
             seen: list[float] = []
             for value in (rest, rest + way):
@@ -89,10 +90,10 @@ def _measure_slope(source: Target, target: Target) -> float:
 
 
 def mirror_channels(character_object: bpy.types.Object, channels: list[str]) -> tuple[list[Link], list[str]]:
-    """Give the other side of ``channels`` the links that these have, on the controls of the other side.
+    """Copy the links of ``channels`` to the channels of the other side, on the controls of the other side.
 
-    What the other side had is replaced, channel by channel; a channel of which any control has no other side is left as it is.
-    Gives the new links and a sentence for each channel left. Raises RigError, changing nothing, when nothing can be mirrored.
+    The other side's links are replaced, channel by channel; a channel with a control that has no other side is left alone.
+    Returns the new links and a sentence for each channel left. Raises RigError, changing nothing, if nothing can be mirrored.
     """
     check_editable(character_object)
     group = character_settings(character_object)
@@ -148,7 +149,7 @@ def _mirror_link(link: Link, channel: str) -> Link | None:
 
 
 def add_missing_links(character_object: bpy.types.Object, channels: list[str]) -> list[str]:
-    """Add an empty link for each of ``channels`` that has none, to be given a target; gives their names."""
+    """Add an empty link for each of ``channels`` that has none, to be given a target; returns their names."""
     check_editable(character_object)
     group = character_settings(character_object)
     present = {stored.channel for stored in group.links}
@@ -163,7 +164,7 @@ def add_missing_links(character_object: bpy.types.Object, channels: list[str]) -
 
 
 def confirm_links(character_object: bpy.types.Object, indices: list[int]) -> int:
-    """Make links sure and turn them on; gives how many were not both before."""
+    """Mark links as sure and turn them on; returns how many were not both before."""
     check_editable(character_object)
     changed = 0
     for i in indices:
@@ -175,8 +176,10 @@ def confirm_links(character_object: bpy.types.Object, indices: list[int]) -> int
 
 
 class VOXRIG_OT_paste_target(LinkOperator):
-    """Make the active link drive the value whose path is on the clipboard.
-    Right-click any value of the rig and choose Copy Full Data Path before"""
+    """Point the active link at the value whose path is on the clipboard.
+
+    First right-click any value of the rig and choose Copy Full Data Path
+    """
 
     bl_idname = "voxrig.paste_target"
     bl_label = "Paste Target"
@@ -184,12 +187,12 @@ class VOXRIG_OT_paste_target(LinkOperator):
 
     text: bpy.props.StringProperty(
         name="Full Data Path",
-        description="What Copy Full Data Path gave; the clipboard where this is empty",
+        description="Text of Copy Full Data Path; the clipboard if this is empty",
         options={"SKIP_SAVE"},
     )
 
     def run(self, context: Any) -> None:
-        """Paste and say what the link drives now."""
+        """Paste and report what the link drives now."""
         character_object = scene_settings(context.scene).character
         text = self.text or context.window_manager.clipboard
         if not text.strip():
@@ -199,7 +202,7 @@ class VOXRIG_OT_paste_target(LinkOperator):
 
 
 class VOXRIG_OT_use_driver_source(LinkOperator):
-    """Make the active link drive the property that drives its target, with a gain that moves the target as far as before"""
+    """Point the active link at the property that drives its target, with a gain that moves the target as far as before"""
 
     bl_idname = "voxrig.use_driver_source"
     bl_label = "Use Driver's Source"
@@ -213,7 +216,7 @@ class VOXRIG_OT_use_driver_source(LinkOperator):
 
 
 class VOXRIG_OT_mirror_links(LinkOperator):
-    """Give the channels of the other side the same links, on the controls of the other side"""
+    """Copy links to the channels and controls of the other side"""
 
     bl_idname = "voxrig.mirror_links"
     bl_label = "Mirror Side"
@@ -230,7 +233,7 @@ class VOXRIG_OT_mirror_links(LinkOperator):
     )
 
     def run(self, context: Any) -> None:
-        """Mirror and say what could not be."""
+        """Mirror and report what could not be mirrored."""
         character_object = scene_settings(context.scene).character
         group = character_settings(character_object)
         channels = [group.links[group.active_link].channel]
@@ -251,7 +254,7 @@ class VOXRIG_OT_add_missing_links(CharacterOperator):
     bl_options = {"REGISTER", "UNDO"}
 
     def run(self, context: Any) -> None:
-        """Add them and say how many."""
+        """Add them and report how many."""
         settings = scene_settings(context.scene)
         missing = add_missing_links(settings.character, relevant_channels(settings))
         if not missing:
@@ -260,7 +263,7 @@ class VOXRIG_OT_add_missing_links(CharacterOperator):
 
 
 class VOXRIG_OT_confirm_link(LinkOperator):
-    """This link is right: mark it as sure and turn it on"""
+    """Confirm this link: mark it as sure and turn it on"""
 
     bl_idname = "voxrig.confirm_link"
     bl_label = "Confirm"
@@ -276,7 +279,7 @@ class VOXRIG_OT_confirm_link(LinkOperator):
     )
 
     def run(self, context: Any) -> None:
-        """Confirm and say how many."""
+        """Confirm and report how many."""
         character_object = scene_settings(context.scene).character
         group = character_settings(character_object)
         indices = [group.active_link]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Markers of the timeline where phones begin. The artist's own are never touched.
+"""Timeline markers where phones begin. The artist's own are never touched.
 
-Blender 5 lets nobody store anything on a marker, so the scene remembers which ones are ours, by name and frame: one that the
-artist has moved or renamed, or bound a camera to, is theirs from then on.
+Blender 5 cannot store anything on a marker, so the scene records Voxrig's markers by name and frame: one that the artist has
+moved, renamed or bound to a camera counts as theirs from then on.
 """
 
 import json
@@ -21,7 +21,7 @@ _PREFIX = "v:"
 def write_phone_markers(
     scene: bpy.types.Scene, character: str, phones: Iterable[tuple[int, str]], first_frame: int, last_frame: int
 ) -> None:
-    """Markers at (frame, phone) in the place of those that were written for the character from the first to the last frame."""
+    """Write markers at (frame, phone), replacing those of the character from the first to the last frame."""
     written = _read_written(scene)
     before = written.get(character, [])
     replaced = [marker for marker in before if first_frame <= marker[0] <= last_frame]
@@ -34,20 +34,20 @@ def write_phone_markers(
 
 
 def clear_phone_markers(scene: bpy.types.Scene) -> int:
-    """Remove every marker of a phone, of all characters; how many these were."""
+    """Remove every marker of a phone, of all characters; returns how many."""
     removed = _remove(scene, [marker for markers in _read_written(scene).values() for marker in markers])
     scene_settings(scene).own_markers = ""
     return removed
 
 
 def _read_written(scene: bpy.types.Scene) -> dict[str, list[tuple[int, str]]]:
-    """(frame, name) of the markers written for each character, whatever became of them."""
+    """Read (frame, name) of the markers written for each character, even if they have changed."""
     stored: dict[str, list[Any]] = json.loads(scene_settings(scene).own_markers or "{}")
     return {character: [(frame, name) for frame, name in markers] for character, markers in stored.items()}
 
 
 def _remove(scene: bpy.types.Scene, written: Collection[tuple[int, str]]) -> int:
-    """Remove as many markers of each frame and name as were written, where they are still there."""
+    """Remove as many markers of each frame and name as were written, if they are still there."""
     wanted = Counter(written)
     found = [marker for marker in scene.timeline_markers if (marker.frame, marker.name) in wanted and marker.camera is None]
     removed = 0
@@ -69,11 +69,11 @@ class VOXRIG_OT_clear_phone_markers(VoxrigOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey while there are none."""
+        """Require a marker of a phone."""
         return None if scene_settings(context.scene).own_markers else "There are no markers of phones"
 
     def run(self, context: Any) -> None:
-        """Remove them and say how many they were."""
+        """Remove them and report how many there were."""
         self.report({"INFO"}, f"{clear_phone_markers(context.scene)} markers removed")
 
 

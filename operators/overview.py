@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the waveform strip shows of a take that this session has not generated, such as after a file was opened."""
+"""The overview behind the waveform strip of a take that this session has not generated, for example after opening a file."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ from .takes import gather_update
 
 
 def see_take(scene: bpy.types.Scene) -> None:
-    """Listen to the chosen take's sound again in the background and remember its overview; nothing in the file changes.
+    """Listen to the chosen take's sound again in the background and store its overview; nothing in the file changes.
 
-    Cheap, and safe to call while drawing. A take that cannot be heard any more is remembered as None.
+    It is cheap and safe to call while drawing. A take that can no longer be heard is stored as None.
     """
     if not _seeing.is_pending:
         _seeing.call(scene)
@@ -49,17 +49,17 @@ def _finish(_scene: Any, work: Work[Any, Any]) -> None:
 
 
 _records: list[str] = []
-"""The record of the take that is being listened to, or none."""
+"""The record of the take that is being heard, or empty."""
 _seeing = QuietWork(_begin, _finish, POLL_SECONDS, is_shown=False)
 
 
 def register() -> None:
-    """Let the strip ask for what it lacks."""
+    """Let the strip request missing overviews."""
     session.on_unseen_take = see_take
 
 
 def unregister() -> None:
-    """Stop what goes on and forget all overviews."""
+    """Stop running work and forget all overviews."""
     session.on_unseen_take = None
     _seeing.cancel()
     session.overviews.clear()

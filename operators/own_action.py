@@ -48,7 +48,7 @@ class VOXRIG_OT_make_own_action(VoxrigOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey without a character."""
+        """Require a character."""
         return None if scene_settings(context.scene).character is not None else "Choose a character first"
 
     def run(self, context: Any) -> None:

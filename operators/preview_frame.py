@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looking at the current frame as the sliders say, without writing a keyframe."""
+"""Preview the current frame with the sliders, without writing keyframes."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ from .animate import gather_from_scene, why_not_animate
 from .background import BackgroundOperator, Work
 from .base import redraw_panel
 
-# Frames around the one that is looked at, so that a closure falls on the frame on which it would in a take.
+# Frames around the shown one, so that a closure is on the same frame as in a take.
 _AROUND = 2
 
 
 def look_at_frame(scene: bpy.types.Scene) -> None:
-    """Pose the scene's character as its sound and sliders say for the current frame, without keyframes.
+    """Pose the scene's character for the current frame by its sound and sliders, without keyframes.
 
-    The model runs if this session has not heard the sound yet. Everything goes back as ``poses.show_preview`` says, or by
+    The model runs if this session has not heard the sound yet. Everything is restored as in ``poses.show_preview``, or by
     ``poses.end_preview``. Raises VoxrigError, changing nothing.
     """
     job = gather_from_scene(scene)
@@ -35,7 +35,7 @@ def look_at_frame(scene: bpy.types.Scene) -> None:
 
 
 def refresh_look(scene: bpy.types.Scene) -> bool:
-    """Show the current frame with the sliders as they are now; False where a model would have to run. Raises VoxrigError."""
+    """Show the current frame with the current sliders; returns False if a model would have to run. Raises VoxrigError."""
     job = gather_from_scene(scene)
     if any(recall(part.source) is None for part in live_parts(job)):
         return False
@@ -44,7 +44,7 @@ def refresh_look(scene: bpy.types.Scene) -> bool:
 
 
 def pose_at_frame(job: Job, frame: float) -> dict[Target, float]:
-    """What the targets do at a scene frame, where this session knows what the models made of the sound."""
+    """Return the values of the targets at a scene frame, if this session has the models' output for the sound."""
     pose: dict[Target, float] = {}
     for part in live_parts(job):
         heard = recall(part.source)
@@ -69,14 +69,17 @@ def _forget_look() -> None:
 
 
 def _hear(job: Job, on_progress: Any, is_cancelled: Any) -> Job:
-    """The thread's work: as for a take, of which only what the models made of the sound is wanted."""
+    """Listen to the sound in the thread, as for a take, of which only the models' output is needed."""
     compute(job, on_progress, is_cancelled)
     return job
 
 
 class VOXRIG_OT_look_at_frame(BackgroundOperator):
-    """Pose the character as the sliders say for the current frame, without writing keyframes. Sliders then change only what you
-    look at. Ends when you press it again, change the frame, save or leave the tab; everything goes back as it was"""
+    """Pose the character for the current frame by the sliders, without writing keyframes.
+
+    Sliders then change only this preview. It ends when you press it again, change the frame, save or leave the tab; everything
+    goes back as it was
+    """
 
     bl_idname = "voxrig.look_at_frame"
     bl_label = "Preview Frame"
@@ -84,27 +87,27 @@ class VOXRIG_OT_look_at_frame(BackgroundOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """As for Animate from Audio."""
+        """Require the same as Animate from Audio."""
         return super().disabled_reason(context) or why_not_animate(scene_settings(context.scene))
 
     def gather(self, scene: bpy.types.Scene) -> Job:
-        """What the scene's settings say."""
+        """Gather with the scene's settings."""
         return gather_from_scene(scene)
 
     def start(self, job: Job) -> Work[Job, Job]:
-        """Listen to the sound."""
+        """Prepare listening to the sound."""
         return Work(job, Run(job.character, doing="previewed"), _hear)
 
     def finish(self, scene: bpy.types.Scene, job: Job, result: Job) -> None:
-        """Show the frame, with the sliders as they are by now."""
+        """Show the frame, with the current sliders."""
         refresh_look(scene)
 
     def run(self, context: Any) -> None:
-        """For scripts and tests."""
+        """Preview at once, for scripts and tests."""
         look_at_frame(context.scene)
 
     def invoke(self, context: Any, event: bpy.types.Event) -> Any:
-        """End the look, show what is known at once, or listen first."""
+        """End the preview, show cached curves at once, or listen first."""
         if session.is_looking:
             poses.end_preview()
             redraw_panel(context)

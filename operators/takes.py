@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes: generate again for a range or some face parts, update a take from what it was made from, and the list of takes."""
+"""Takes: generate again for a range or some face parts, update a take from its stored inputs, and the list of takes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -36,12 +36,11 @@ def retake(
     on_progress: Progress | None = None,
     is_cancelled: CancelCheck | None = None,
 ) -> Take:
-    """Generate again, within ``scope`` only, from the sound and model of a take of the character (the chosen one by default),
-    there where that take is.
+    """Generate a take again within ``scope``, from its sound and model and in its place (by default the chosen take).
 
-    ``settings`` are the take's own unless others are given. Keys outside the range, of other face parts and those that the
-    artist made or changed stay exactly as they are. The retake is added to the character's takes. Raises VoxrigError and
-    Cancelled as ``animate_character`` does.
+    ``settings`` are the take's own by default. Keys outside the range, those of other face parts and those that the artist made
+    or changed stay exactly as they are. The retake is added to the character's takes. Raises VoxrigError and Cancelled like
+    ``animate_character``.
     """
     stored = find_take(character_object, take_name)
     record = read_record(stored.record)
@@ -59,7 +58,7 @@ def _gather_retake(
     model_folder: Path,
     settings: TakeSettings,
 ) -> Job:
-    """A new take of the same sound in the place of a stored one."""
+    """Gather a new take of the same sound in the place of a stored one."""
     scope = replace(scope, output=record.scope.output)
     return gather(scene, character_object, record.sound, model_folder, settings, scope, beside=stored.mark)
 
@@ -71,10 +70,10 @@ def update_take(
     on_progress: Progress | None = None,
     is_cancelled: CancelCheck | None = None,
 ) -> Take:
-    """Generate a take of the character (the chosen one by default) again from everything that is stored with it.
+    """Generate a take (the character's chosen one by default) again from everything that is stored with it.
 
-    A sound that has changed since is used as it is now, with a warning. Raises VoxrigError and Cancelled as
-    ``animate_character`` does.
+    A sound that has changed since is used in its present form, with a warning. Raises VoxrigError and Cancelled like
+    ``animate_character``.
     """
     job, record = gather_update(scene, character_object, find_take(character_object, take_name))
     take = write(scene, job, compute(job, on_progress, is_cancelled))
@@ -82,11 +81,11 @@ def update_take(
 
 
 def compare_take(character_object: bpy.types.Object, take_name: str = "") -> tuple[str, ...]:
-    """Show a take of the character (the chosen one by default) in the place of those that share frames and controls with it.
+    """Show a take (the character's chosen one by default) in place of those that share frames and controls with it.
 
-    Nothing is generated and no key is lost: going back to the other take gives exactly the keys that were there in its frames,
-    with what the artist did to either; beyond its frames stays what was shown. Gives sentences on what else was changed, such
-    as F-Curves that are locked. Raises RigError.
+    Nothing is generated and no key is lost: returning to the other take restores exactly its keys in its frames, with the
+    artist's changes to either; beyond its frames nothing changes. Returns sentences on other changes and on F-Curves that are
+    locked. Raises RigError.
     """
     stored = find_take(character_object, take_name)
     mapping = _mapping_of(read_record(stored.record), character_object)
@@ -103,10 +102,10 @@ def apply_settings(
     on_progress: Progress | None = None,
     is_cancelled: CancelCheck | None = None,
 ) -> Take:
-    """Give a take of the character (the chosen one by default) other settings, in its place.
+    """Change the settings of a take (the character's chosen one by default), in its place.
 
-    The model only runs when its emotion has changed or this session has not heard the take yet. Raises VoxrigError and
-    Cancelled as ``animate_character`` does.
+    The model only runs if its emotion has changed or this session has not heard the take yet. Raises VoxrigError and Cancelled
+    like ``animate_character``.
     """
     stored = find_take(character_object, take_name)
     job = gather_settings(scene, character_object, stored, read_record(stored.record), settings)
@@ -120,15 +119,15 @@ def gather_settings(
     record: TakeRecord,
     settings: TakeSettings,
 ) -> Job:
-    """What to compute to give a stored take other settings. Raises VoxrigError."""
+    """Gather the job that changes the settings of a stored take. Raises VoxrigError."""
     mapping = _mapping_of(record, character_object)
     return gather(scene, character_object, record.sound, record.model_folder, settings, record.scope, mapping, stored.name)
 
 
 def gather_update(scene: bpy.types.Scene, character_object: bpy.types.Object, stored: VOXRIG_PG_take) -> tuple[Job, TakeRecord]:
-    """What to compute to make a stored take again, and its record. Raises VoxrigError.
+    """Gather the job that makes a stored take again, and its record. Raises VoxrigError.
 
-    Solo does not count here: a take that is made again with fewer links would give up the controls of the others.
+    Solo is ignored here, because a take made again with fewer links would give up the controls of the others.
     """
     record = read_record(stored.record)
     job = gather(
@@ -145,14 +144,14 @@ def gather_update(scene: bpy.types.Scene, character_object: bpy.types.Object, st
 
 
 def warn_of_changes(take: Take, record: TakeRecord) -> Take:
-    """The take with a warning where its sound is no longer the one that the stored take was made from."""
+    """Add a warning to the take if its sound is no longer the one of the stored take."""
     if take.sound_hash == record.sound_hash:
         return take
     return replace(take, warnings=(*take.warnings, f"The sound '{record.sound.label}' has changed since this take was made"))
 
 
 def find_take(character_object: bpy.types.Object, name: str = "") -> VOXRIG_PG_take:
-    """A stored take by its name, or the chosen one. Raises RigError."""
+    """Find a stored take by its name, or the chosen one. Raises RigError."""
     group = character_settings(character_object)
     stored = group.takes.get(name) if name else active_take(character_object)
     if stored is None:
@@ -161,13 +160,13 @@ def find_take(character_object: bpy.types.Object, name: str = "") -> VOXRIG_PG_t
 
 
 def _on_this_machine(settings: TakeSettings) -> TakeSettings:
-    """Stored settings with today's place to compute."""
+    """Return stored settings with the present place of computation."""
     chosen = preferences()
     return replace(settings, provider=chosen.provider, threads=chosen.threads)
 
 
 def _mapping_of(record: TakeRecord, character_object: bpy.types.Object) -> Mapping:
-    """The take's mapping, or the character's own where targets of the take have been renamed or removed."""
+    """Return the take's mapping, or the character's own if targets of the take were renamed or removed."""
     try:
         for target in record.mapping.targets():
             rigs.resolve(target)
@@ -181,7 +180,7 @@ class TakeOperator(VoxrigOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey without a take."""
+        """Require a take."""
         return _lacks_take(context)
 
 
@@ -198,8 +197,10 @@ _RETAKE_RANGE = ("retake_first", "retake_last", "retake_regions", "retake_fade")
 
 
 class VOXRIG_OT_retake(RedoSettings, GeneratingOperator):
-    """Generate again with the sliders as they are now, but only in the range and the face parts chosen below.
-    All other keyframes stay as they are, and so do those that you made or changed"""
+    """Generate again with the current sliders, but only in the range and the face parts chosen below.
+
+    All other keyframes stay as they are, and so do those that you made or changed
+    """
 
     bl_idname = "voxrig.retake"
     bl_label = "Retake"
@@ -209,11 +210,11 @@ class VOXRIG_OT_retake(RedoSettings, GeneratingOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey without a take and while another run goes on."""
+        """Require a take, and no other running task."""
         return super().disabled_reason(context) or _lacks_take(context)
 
     def gather(self, scene: bpy.types.Scene) -> Job:
-        """The chosen take's sound with the scene's model and sliders, within the scene's range."""
+        """Gather the chosen take's sound with the scene's model and sliders, within the scene's range."""
         settings = scene_settings(scene)
         stored = find_take(settings.character)
         model = chosen_model(settings)
@@ -233,7 +234,7 @@ class VOXRIG_OT_retake(RedoSettings, GeneratingOperator):
 
 
 class VOXRIG_OT_update_take(GeneratingOperator):
-    """Generate the chosen take again from the sound, model and settings that are stored with it"""
+    """Generate the chosen take again from its stored sound, model and settings"""
 
     bl_idname = "voxrig.update_take"
     bl_label = "Update Take"
@@ -241,34 +242,36 @@ class VOXRIG_OT_update_take(GeneratingOperator):
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
-        """Grey without a take and while another run goes on."""
+        """Require a take, and no other running task."""
         return super().disabled_reason(context) or _lacks_take(context)
 
     def gather(self, scene: bpy.types.Scene) -> Job:
-        """What is stored with the take."""
+        """Gather the inputs stored with the take."""
         character_object = scene_settings(scene).character
         job, self._record = gather_update(scene, character_object, find_take(character_object))
         return job
 
     def finish(self, scene: bpy.types.Scene, job: Job, take: Take) -> None:
-        """Also say when the sound has changed."""
+        """Write the take, and warn if the sound has changed."""
         super().finish(scene, job, warn_of_changes(take, self._record))
 
 
 class VOXRIG_OT_compare_take(TakeOperator):
-    """Show this take instead of the others on its frames. Nothing is generated and nothing is lost:
-    each take comes back with all that you did to it"""
+    """Show this take instead of the others on its frames.
+
+    Nothing is generated and nothing is lost: each take comes back with everything that you did to it
+    """
 
     bl_idname = "voxrig.compare_take"
     bl_label = "Compare Take"
     bl_options = {"REGISTER", "UNDO"}
 
     take: bpy.props.StringProperty(  # pyright: ignore[reportInvalidTypeForm]
-        name="Take", description="Name of the take, the chosen one where there is none", options={"HIDDEN", "SKIP_SAVE"}
+        name="Take", description="Name of the take, by default the chosen one", options={"HIDDEN", "SKIP_SAVE"}
     )
 
     def run(self, context: Any) -> None:
-        """Show it, and choose it in the list."""
+        """Show the take, and choose it in the list."""
         character_object = scene_settings(context.scene).character
         group = character_settings(character_object)
         take = find_take(character_object, self.take)
@@ -293,14 +296,16 @@ class VOXRIG_OT_remove_take(TakeOperator):
 
 class VOXRIG_OT_select_edited_keys(TakeOperator):
     """Select the keyframes on the character's controls that you made or changed since they were generated.
-    These are the ones that takes keep and bend to"""
+
+    Takes keep these and bend to them
+    """
 
     bl_idname = "voxrig.select_edited_keys"
     bl_label = "Select Edited Keys"
     bl_options = {"REGISTER", "UNDO"}
 
     def run(self, context: Any) -> None:
-        """Select them and say how many there are."""
+        """Select them and report how many there are."""
         character_object = scene_settings(context.scene).character
         take = active_take(character_object)
         count = takes.select_artist_keys(read_mapping(character_object).targets(), take.mark if take is not None else "")
@@ -308,7 +313,7 @@ class VOXRIG_OT_select_edited_keys(TakeOperator):
 
 
 class VOXRIG_OT_retake_range(TakeOperator):
-    """Take the range from the timeline's preview range, or from the whole chosen take where there is none"""
+    """Take the range from the timeline's preview range, or from the whole chosen take if there is none"""
 
     bl_idname = "voxrig.retake_range"
     bl_label = "Range from Timeline"

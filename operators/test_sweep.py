@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looking at a mapping: a sweep through its channels, shown or as keyframes of its own, and the way back."""
+"""Test a mapping: a sweep through its channels, shown or as separate keyframes, and the way back."""
 
 # pyright: reportInvalidTypeForm=false
 
@@ -28,7 +28,7 @@ _SECONDS_PER_CHANNEL = 0.8
 
 
 def sweep_channels(character_object: bpy.types.Object, on_channel: Callable[[str], None] | None = None) -> list[str]:
-    """Move each mapped channel to its maximum in turn, without keying; gives the channels that move nothing.
+    """Move each mapped channel to its maximum in turn, without keying; returns the channels that move nothing.
 
     ``on_channel`` is called while the character shows the channel. Afterwards everything is as before. Raises RigError,
     changing nothing, for a mapping without links that are on or with a target that is gone.
@@ -51,12 +51,12 @@ def sweep_channels(character_object: bpy.types.Object, on_channel: Callable[[str
 
 
 def mapping_of(mapping: Mapping, channel: str) -> Mapping:
-    """Only the links of one channel that are on."""
+    """Restrict a mapping to the links of one channel that are on."""
     return Mapping(tuple(link for link in mapping.links if link.enabled and link.channel == channel))
 
 
 def sweep_state(channels: tuple[str, ...], seconds: float) -> tuple[str, float] | None:
-    """Which channel a sweep shows after so many seconds and how much of it, 0..1 and back; None when it is over."""
+    """Return the channel that a sweep shows after so many seconds and its amount, 0..1 and back; None when it is over."""
     i = int(seconds / _SECONDS_PER_CHANNEL)
     if i >= len(channels):
         return None
@@ -67,9 +67,9 @@ def sweep_state(channels: tuple[str, ...], seconds: float) -> tuple[str, float] 
 def key_sweep(scene: bpy.types.Scene) -> WriteReport:
     """Move each mapped channel to its maximum and back in turn, on the frames of the scene (or of its preview range).
 
-    The keys are in a new Action, with a marker for each channel, that is played instead of the present one until
-    ``sweeps.remove_sweep``; no other key changes. Raises RigError, changing nothing, for a mapping without links that are on or
-    with a target that is gone, and for a range that is too short.
+    The keys are in a new Action, with a marker for each channel, that replaces the present one until
+    ``sweeps.remove_sweep``; no other key changes. Raises RigError, changing nothing, for a mapping without links that are
+    on or with a target that is gone, and for a range that is too short.
     """
     settings = scene_settings(scene)
     mapping = _swept_mapping(settings.character)
@@ -108,15 +108,17 @@ def _swept_mapping(character_object: bpy.types.Object) -> Mapping:
 
 
 class VOXRIG_OT_test_sweep(CharacterOperator):
-    """Move every mapped channel in turn to see what it does, without keying. Esc stops; everything goes back as it was.
-    While links are solo, only these"""
+    """Move every mapped channel in turn to see its effect, without keying.
+
+    Esc stops; everything goes back as it was. While links are solo, only these move
+    """
 
     bl_idname = "voxrig.test_sweep"
     bl_label = "Test Sweep"
     bl_options = {"REGISTER"}
 
     def run(self, context: Any) -> None:
-        """Without a window: visit each channel and say which move nothing."""
+        """Visit each channel without a window and report which move nothing."""
         still = sweep_channels(scene_settings(context.scene).character)
         if still:
             self.report({"WARNING"}, f"{len(still)} channels move nothing: {', '.join(still)}")
@@ -124,7 +126,7 @@ class VOXRIG_OT_test_sweep(CharacterOperator):
             self.report({"INFO"}, "Every mapped channel moves the character")
 
     def invoke(self, context: Any, event: bpy.types.Event) -> Any:
-        """Show the channels one after the other."""
+        """Show the channels in turn."""
         if bpy.app.background:
             return self.execute(context)
         outcome = self.guard(self._start, scene_settings(context.scene).character)
@@ -146,7 +148,7 @@ class VOXRIG_OT_test_sweep(CharacterOperator):
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
         state = sweep_state(self._channels, self._timer.time_duration)
-        # What ends a preview from outside (a new frame, saving) ends the sweep as well.
+        # Anything that ends a preview from outside (a new frame, saving) ends the sweep as well.
         if state is None or (self._shown and not poses.is_previewing()):
             return self._finish(context, {"FINISHED"})
         channel, amount = state
@@ -159,7 +161,7 @@ class VOXRIG_OT_test_sweep(CharacterOperator):
         return {"PASS_THROUGH"}
 
     def cancel(self, context: Any) -> None:
-        """Blender closes the window or opens another file."""
+        """Stop when Blender closes the window or opens another file."""
         self._finish(context, {"CANCELLED"})
 
     def _finish(self, context: Any, outcome: Any) -> Any:
@@ -172,15 +174,17 @@ class VOXRIG_OT_test_sweep(CharacterOperator):
 
 
 class VOXRIG_OT_key_sweep(CharacterOperator):
-    """Key every mapped channel in turn through the timeline range, in a new Action that is played until you remove the sweep.
-    Your own Actions and keyframes stay as they are"""
+    """Key every mapped channel in turn through the timeline range, in a new Action that plays until you remove the sweep.
+
+    Your own Actions and keyframes stay as they are
+    """
 
     bl_idname = "voxrig.key_sweep"
     bl_label = "Key Sweep"
     bl_options = {"REGISTER", "UNDO"}
 
     def run(self, context: Any) -> None:
-        """Write the sweep and say where it is."""
+        """Write the sweep and report where it is."""
         report = key_sweep(context.scene)
         self.report({"INFO"}, f"{report.key_count} keyframes in the new Action '{sweeps.NAME}'; press play")
         for _target, reason in report.skipped[:3]:
@@ -188,27 +192,27 @@ class VOXRIG_OT_key_sweep(CharacterOperator):
 
 
 class VOXRIG_OT_remove_sweep(VoxrigOperator):
-    """Remove the keyed sweep with its Actions; the character plays again what it played before"""
+    """Remove the keyed sweep with its Actions; the character plays its previous Action again"""
 
     bl_idname = "voxrig.remove_sweep"
     bl_label = "Remove Sweep"
     bl_options = {"REGISTER", "UNDO"}
 
     def run(self, context: Any) -> None:
-        """Remove it."""
+        """Remove the sweep."""
         if not sweeps.remove_sweep():
             raise RigError("There is no keyed sweep in this file")
 
 
 class VOXRIG_OT_end_preview(CharacterOperator):
-    """Put the character back to where it was before the preview"""
+    """Put the character back to its pose before the preview"""
 
     bl_idname = "voxrig.end_preview"
     bl_label = "End Preview"
     bl_options = {"INTERNAL"}
 
     def run(self, context: Any) -> None:
-        """End it."""
+        """End the preview."""
         poses.end_preview()
 
 

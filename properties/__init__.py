@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Voxrig stores in a .blend file and in Blender's preferences, and what this session knows; with typed access."""
+"""Data that Voxrig stores in .blend files, in Blender's preferences and for the session, with typed access."""

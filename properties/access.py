@@ -7,12 +7,12 @@ from typing import Any
 import bpy
 
 PACKAGE = (__package__ or "voxrig.properties").rpartition(".")[0]
-"""The name that the extension is registered under."""
+"""Name under which the extension is registered."""
 
 
 @dataclass(frozen=True)
 class Preferences:
-    """The preferences, or their defaults where the extension runs without being installed."""
+    """The preferences, or their defaults if the extension runs without being installed."""
 
     provider: str = "AUTO"
     threads: int | None = None
@@ -20,7 +20,7 @@ class Preferences:
 
 
 def preferences() -> Preferences:
-    """What the user set in the preferences."""
+    """Return the user's preferences."""
     blender: Any = bpy.context.preferences
     addon = blender.addons.get(PACKAGE)
     stored = addon.preferences if addon else None
@@ -41,5 +41,5 @@ def character_settings(character_object: Any) -> Any:
 
 
 def window_settings(window_manager: Any) -> Any:
-    """Return what Voxrig keeps for this session's windows (VOXRIG_PG_window)."""
+    """Return Voxrig's data for this session's windows (VOXRIG_PG_window)."""
     return window_manager.voxrig

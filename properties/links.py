@@ -35,7 +35,7 @@ class VOXRIG_PG_link(bpy.types.PropertyGroup):
         options=set(),
         override={"LIBRARY_OVERRIDABLE"},
     )
-    # The object, and not its shape keys: a pointer would keep shape keys alive after their mesh is gone.
+    # The object, not its shape keys: a pointer would keep shape keys alive after their mesh is gone.
     owner: bpy.props.PointerProperty(
         name="Object",
         description="Object that the target is on",
@@ -57,13 +57,13 @@ class VOXRIG_PG_link(bpy.types.PropertyGroup):
     )
     block: bpy.props.PointerProperty(
         name="Data",
-        description="Data-block that the data path starts from, where that is not the object or its data",
+        description="Data-block that the data path starts from, if it is not the object or its data",
         type=bpy.types.ID,
         override={"LIBRARY_OVERRIDABLE"},
     )
     data_path: bpy.props.StringProperty(
         name="Data Path",
-        description="Value to animate, as Copy Data Path gives it: right-click any slider of the rig",
+        description="Value to animate, as copied with Copy Data Path: right-click any slider of the rig",
         options=set(),
         override={"LIBRARY_OVERRIDABLE"},
     )
@@ -77,7 +77,7 @@ class VOXRIG_PG_link(bpy.types.PropertyGroup):
     )
     gain: bpy.props.FloatProperty(
         name="Gain",
-        description="How far the target moves for each unit of the channel. Negative turns the movement round",
+        description="How far the target moves for each unit of the channel. Negative values reverse the movement",
         default=1.0,
         soft_min=-2.0,
         soft_max=2.0,
@@ -129,7 +129,7 @@ class VOXRIG_PG_link(bpy.types.PropertyGroup):
     )
     use_minimum: bpy.props.BoolProperty(
         name="Limit Minimum",
-        description="Never go below the minimum, whatever the channels that drive this target say",
+        description="Never go below the minimum, whatever channels drive this target",
         options=set(),
         override={"LIBRARY_OVERRIDABLE"},
     )
@@ -138,7 +138,7 @@ class VOXRIG_PG_link(bpy.types.PropertyGroup):
     )
     use_maximum: bpy.props.BoolProperty(
         name="Limit Maximum",
-        description="Never go above the maximum, whatever the channels that drive this target say",
+        description="Never go above the maximum, whatever channels drive this target",
         options=set(),
         override={"LIBRARY_OVERRIDABLE"},
     )
@@ -155,7 +155,7 @@ class VOXRIG_PG_link(bpy.types.PropertyGroup):
 
 
 def active_mapping(character_object: bpy.types.Object) -> Mapping:
-    """The stored mapping as it is animated: while links are solo, all others are off. Raises as ``read_mapping`` does."""
+    """Return the stored mapping for animation: while links are solo, all others are off. Raises like ``read_mapping``."""
     stored_links = character_settings(character_object).links
     if not any(stored.solo for stored in stored_links):
         return read_mapping(character_object)
@@ -189,7 +189,7 @@ def preview_link(character_object: bpy.types.Object, index: int, amount: float) 
 
 
 def preview_channel(mapping: Mapping, channel: str, amount: float) -> None:
-    """Show what a mapping makes of one channel at ``amount`` 0..1 of its maximum until the preview ends (``poses``)."""
+    """Show the effect of a mapping on one channel at ``amount`` 0..1 of its maximum until the preview ends (``poses``)."""
     model = chosen_model(scene_settings(bpy.context.scene))
     full = model.maxima.get(channel, 1.0) if model is not None else 1.0
     shown = apply_mapping(mapping, ChannelCurves((channel,), 1.0, np.array([[amount * full]], np.float32)))
@@ -202,10 +202,10 @@ def _forget_preview() -> None:
 
 
 def read_mapping(character_object: bpy.types.Object) -> Mapping:
-    """The mapping stored on a character, with its targets by today's names.
+    """Read the mapping stored on a character, with the present names of its targets.
 
-    Raises RigError for an enabled link without a channel or a target, or whose object was deleted; links that are off are
-    left out where they cannot be read.
+    Raises RigError for an enabled link without a channel or a target, or whose object was deleted; links that are off are left
+    out if they cannot be read.
     """
     links: list[Link] = []
     for stored in character_settings(character_object).links:
@@ -218,11 +218,11 @@ def read_mapping(character_object: bpy.types.Object) -> Mapping:
 
 
 def read_link(stored: Any) -> Link:
-    """One stored link (a VOXRIG_PG_link). Raises RigError when it is incomplete or its object was deleted."""
+    """Read one stored link (a VOXRIG_PG_link). Raises RigError if it is incomplete or its object was deleted."""
     if not stored.channel:
         raise RigError("A link of the mapping has no channel; choose one or remove the link")
     owner = stored.block if stored.id_type == "BLOCK" else stored.owner
-    # An object that is deleted in the viewport lives on in no scene, held by this very pointer.
+    # An object deleted in the viewport is in no scene, but this very pointer keeps it alive.
     if owner is None or (stored.id_type != "BLOCK" and not owner.users_scene):
         raise RigError(
             f"The object that '{stored.channel}' drives was deleted; choose another target in the mapping or run Match Channels"
@@ -258,7 +258,7 @@ def read_link(stored: Any) -> Link:
 def store_mapping(character_object: bpy.types.Object, mapping: Mapping) -> None:
     """Replace the mapping stored on a character.
 
-    Raises RigError, before anything changes, for a target no object has and for a linked character.
+    Raises RigError, before anything changes, for a target without an object and for a linked character.
     """
     check_editable(character_object)
     owners = [find_owner(link.target) for link in mapping.links]
@@ -270,7 +270,7 @@ def store_mapping(character_object: bpy.types.Object, mapping: Mapping) -> None:
 
 
 def check_editable(character_object: Any) -> None:
-    """Raise RigError for a linked character: what is stored on it would be lost with this session."""
+    """Raise RigError for a linked character, because data stored on it would be lost with this session."""
     if character_object.library is not None:
         raise RigError(
             f"'{character_object.name}' is linked from {character_object.library.name}; make a library override of the "
@@ -279,7 +279,7 @@ def check_editable(character_object: Any) -> None:
 
 
 def find_owner(target: Target) -> Any:
-    """The object that a target is on, or the data-block itself where no object carries it (a material). Raises RigError."""
+    """Find the object that a target is on, or the data-block itself if no object has it (a material). Raises RigError."""
     for candidate in bpy.data.objects:
         if target.id_type == "OBJECT":
             data_block = candidate
@@ -296,7 +296,7 @@ def find_owner(target: Target) -> Any:
 
 
 def fill_link(stored: VOXRIG_PG_link, link: Link, owner: Any) -> None:
-    """Write one link into the mapping of a character; ``owner`` is what ``find_owner`` gives."""
+    """Write one link into the mapping of a character; ``owner`` is that of ``find_owner``."""
     stored.name = stored.channel = link.channel
     on_object = isinstance(owner, bpy.types.Object)
     stored.owner = owner if on_object else None
@@ -322,11 +322,11 @@ def fill_link(stored: VOXRIG_PG_link, link: Link, owner: Any) -> None:
 
 
 STATUSES = ("SURE", "LIKELY", "UNSURE", "MISSING", "BROKEN", "DRIVEN")
-"""What the list shows of a link: its confidence, or that it has no target, a target that is gone, or one it cannot move."""
+"""Status of a link in the list: its confidence, or no target, a target that is gone, or one that the link cannot move."""
 
 
 def link_status(stored: Any) -> tuple[str, str]:
-    """One of STATUSES for a stored link, and for the last three one sentence on what to do. Cheap enough to draw with."""
+    """Return one of STATUSES for a stored link, and for the last three a sentence on what to do. Cheap enough for drawing."""
     if not stored.data_path or not stored.channel:
         return "MISSING", f"'{stored.channel or 'This link'}' has no target; choose, paste or calibrate one"
     try:
@@ -339,7 +339,7 @@ def link_status(stored: Any) -> tuple[str, str]:
 
 
 def relevant_channels(settings: Any) -> list[str]:
-    """The model's channels of the groups that the character's mapping uses: a rig has either ARKit shapes or visemes."""
+    """Return the model's channels of the groups that the mapping uses: a rig has either ARKit shapes or visemes."""
     model = chosen_model(settings)
     if model is None or settings.character is None:
         return []
@@ -349,7 +349,7 @@ def relevant_channels(settings: Any) -> list[str]:
 
 
 def count_mapped(settings: Any) -> tuple[int, int]:
-    """How many of the model's channels the chosen character's mapping uses, and how many there are; (0, 0) without a model.
+    """Count how many of the model's channels the chosen character's mapping uses, and all of them; (0, 0) without a model.
 
     Only ``relevant_channels`` count.
     """

@@ -22,9 +22,9 @@ DEFAULT_MODEL = "speech"
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One model package in the list; ``channels`` are (name, group). What follows is empty for a damaged one.
+    """One model package in the list; ``channels`` are (name, group). The remaining fields are empty for a damaged one.
 
-    ``regions`` are the face parts and ``maxima`` the largest values of the channels, by name. ``is_learned`` says that it was
+    ``regions`` are the face parts and ``maxima`` the largest values of the channels, by name. ``is_learned`` is set if it was
     learned on a rig and drives that rig's own controls.
     """
 
@@ -42,7 +42,7 @@ class ModelEntry:
 
 @functools.cache
 def list_models(extra_folder: str = "") -> tuple[ModelEntry, ...]:
-    """The bundled models and those in ``extra_folder``, from their descriptions only; read once, then remembered."""
+    """List the bundled models and those in ``extra_folder``, from their descriptions only; read once, then cached."""
     folders = bundled_packages()
     if extra_folder:
         folders += sorted(path.parent for path in Path(extra_folder).glob("*/model.json"))
@@ -51,7 +51,7 @@ def list_models(extra_folder: str = "") -> tuple[ModelEntry, ...]:
 
 @functools.cache
 def read_model_entry(folder: str) -> ModelEntry:
-    """What a list shows of the package in ``folder``; a damaged one says so. Read once, then remembered."""
+    """Return the list entry of the package in ``folder``; a damaged one is marked. Read once, then cached."""
     path = Path(folder)
     try:
         package = read_description(path)
@@ -76,12 +76,12 @@ def read_model_entry(folder: str) -> ModelEntry:
 
 
 def shown_provider() -> str:
-    """'CUDA' or 'CPU': what the last run of this session ran on, or before the first one what the next will most likely use."""
+    """Return 'CUDA' or 'CPU': the provider of the session's last run, or else the one that the next will most likely use."""
     return session.provider or expected_provider(preferences().provider)
 
 
 def forget_models() -> None:
-    """Read the descriptions again at the next look, because files or folders have changed."""
+    """Read the descriptions again at the next access, because files or folders have changed."""
     list_models.cache_clear()
     read_model_entry.cache_clear()
     model_items.cache_clear()
@@ -89,7 +89,7 @@ def forget_models() -> None:
 
 @functools.cache
 def model_items(extra_folder: str) -> list[tuple[str, str, str, str, int]]:
-    # Blender keeps no reference to the texts of a dynamic enum, so the list has to live on here.
+    # Blender keeps no reference to the texts of a dynamic enum, so the list must stay alive here.
     entries = list_models(extra_folder)
     items = [(entry.name, entry.title, entry.description, "SOUND", i) for i, entry in enumerate(entries)]
     about = "A model package of your own, such as one that was trained on your show"
@@ -107,7 +107,7 @@ def set_model(group: Any, value: int) -> None:
 
 
 def chosen_model(settings: Any) -> ModelEntry | None:
-    """The model that the scene asks for, or None while no folder is chosen. Cheap enough to draw with."""
+    """Return the model of the scene, or None while no folder is chosen. Cheap enough for drawing."""
     entry = find_model_entry(settings.model_name)
     if entry is None and settings.model_folder:
         entry = read_model_entry(bpy.path.abspath(settings.model_folder))
@@ -115,7 +115,7 @@ def chosen_model(settings: Any) -> ModelEntry | None:
 
 
 def find_model_entry(name: str) -> ModelEntry | None:
-    """The model of a name, or in a folder that is given instead of a name; None where there is none."""
+    """Find a model by name, or by a folder given as a name; None if there is none."""
     for entry in list_models(own_models_folder()):
         if entry.name == name:
             return entry
@@ -124,12 +124,13 @@ def find_model_entry(name: str) -> ModelEntry | None:
 
 
 def default_model() -> ModelEntry | None:
-    """The bundled speech model."""
+    """Return the bundled speech model."""
     return next((entry for entry in list_models() if entry.name == DEFAULT_MODEL), None)
 
 
 def own_models_folder() -> str:
-    """The folder of one's own models: that of the preferences, else the extension's; '' where it is not installed as one."""
+    """Return the folder of the user's own models: that of the preferences, else the extension's; '' if it is not installed as
+    one."""
     chosen = preferences().models_folder
     if chosen:
         return chosen
@@ -140,14 +141,14 @@ def own_models_folder() -> str:
 
 
 def offer_emotions(settings: Any) -> None:
-    """Give every emotion of the chosen model a slider; those of other models keep theirs for when they come back."""
+    """Add a slider for every emotion of the chosen model; sliders of other models are kept for their return."""
     for name in _emotion_names(settings):
         if name not in settings.emotions:
             settings.emotions.add().name = name
 
 
 def shown_emotions(settings: Any) -> list[Any]:
-    """The sliders of the emotions of the chosen model and those for face parts, in their order."""
+    """Return the sliders of the chosen model's emotions and those for face parts, in order."""
     return [settings.emotions[name] for name in _emotion_names(settings) if name in settings.emotions]
 
 

@@ -18,23 +18,23 @@ class VOXRIG_AP_preferences(bpy.types.AddonPreferences):
 
     provider: bpy.props.EnumProperty(
         name="Compute On",
-        description="What runs the model",
+        description="Device that runs the model",
         items=[
-            ("AUTO", "Automatic", "CUDA where this zip has it and it works, else the CPU"),
-            ("CUDA", "CUDA", "An NVIDIA graphics card; needs the zip made for CUDA. Falls back to the CPU with a warning"),
+            ("AUTO", "Automatic", "CUDA if this zip has it and it works, else the CPU"),
+            ("CUDA", "CUDA", "An NVIDIA graphics card; needs the zip for CUDA. Falls back to the CPU with a warning"),
             ("CPU", "CPU", "The processor, on any machine"),
         ],
         update=lambda _self, _context: setattr(session, "provider", None),
     )
     threads: bpy.props.IntProperty(
         name="CPU Threads",
-        description="Threads that the model uses on the CPU. 0 chooses, leaving one core to Blender's window",
+        description="Threads that the model uses on the CPU. 0 chooses automatically, leaving one core for Blender's window",
         min=0,
         max=64,
     )
     models_folder: bpy.props.StringProperty(
         name="Models Folder",
-        description="Folder with model packages of your own, each in its own subfolder. They appear in the list of models",
+        description="Folder with your own model packages, each in its own subfolder. They appear in the list of models",
         subtype="DIR_PATH",
         update=lambda _self, _context: forget_models(),
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Register the property groups and hang them on their owners: scenes, objects, Actions and the window manager."""
+"""Register the property groups and attach them to their owners: scenes, objects, Actions and the window manager."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ _TYPES: Any = bpy.types
 
 
 def register() -> None:
-    """Register the groups and hang them on their owners."""
+    """Register the groups and attach them to their owners."""
     _register_classes()
     _TYPES.Scene.voxrig = bpy.props.PointerProperty(type=VOXRIG_PG_scene)
     _TYPES.Object.voxrig = bpy.props.PointerProperty(type=VOXRIG_PG_character, override={"LIBRARY_OVERRIDABLE"})
@@ -57,7 +57,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Take the groups off their owners and unregister them."""
+    """Detach the groups from their owners and unregister them."""
     poses.end_preview()
     for owner in (_TYPES.WindowManager, _TYPES.Action, _TYPES.Object, _TYPES.Scene):
         del owner.voxrig

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The settings of a scene: what to animate, from which sound, with which model."""
+"""The settings of a scene: the character, the sound and the model."""
 
 # Blender reads properties from annotations, which a type checker takes for types.
 # pyright: reportInvalidTypeForm=false
@@ -28,7 +28,7 @@ from .settings import TakeProperties, emotion_moved, slider_moved
 
 
 def is_character(candidate: bpy.types.Object) -> bool:
-    """Whether an object can be chosen as a character."""
+    """Return whether an object can be chosen as a character."""
     return candidate.type in {"MESH", "ARMATURE"}
 
 
@@ -65,11 +65,11 @@ def _set_preview(group: "VOXRIG_PG_window", value: float) -> None:
     try:
         preview_link(character_object, character_settings(character_object).active_link, value)
     except RigError:
-        session.preview = 0.0  # the list says what is wrong with the link
+        session.preview = 0.0  # the list shows what is wrong with the link
 
 
 class VOXRIG_PG_window(bpy.types.PropertyGroup):
-    """What is only looked at: on the window manager, so that neither undo nor the file ever holds a preview."""
+    """View state on the window manager, so that neither undo nor the file ever holds a preview."""
 
     preview: bpy.props.FloatProperty(
         name="Preview",
@@ -91,11 +91,11 @@ class VOXRIG_PG_window(bpy.types.PropertyGroup):
 
 
 class VOXRIG_PG_emotion(bpy.types.PropertyGroup):
-    """How much of one emotion of the model; its name is the model's."""
+    """The weight of one emotion of the model, under the model's name for it."""
 
     weight: bpy.props.FloatProperty(
         name="Weight",
-        description="How much of this emotion the face shows. 0 leaves it to the voice. Keyframe it to let it come and go",
+        description="How much of this emotion the face shows. 0 leaves it to the voice. Keyframe it to let it rise and fall",
         min=0.0,
         max=1.0,
         subtype="FACTOR",
@@ -115,7 +115,7 @@ class VOXRIG_PG_channel(bpy.types.PropertyGroup):
     )
     gain: bpy.props.FloatProperty(
         name="Multiplier",
-        description="How much of the channel is shown: 1 as it is, 0 nothing, below 0 the other way round. "
+        description="How much of the channel is shown: 1 unchanged, 0 nothing, below 0 reversed. "
         "Taken literally: too little of 'mouthClose' opens closed lips",
         default=1.0,
         soft_min=0.0,
@@ -144,7 +144,7 @@ def _region_flags(what: str) -> Any:
 
 
 class VOXRIG_PG_region_model(bpy.types.PropertyGroup):
-    """A further model, for some face parts."""
+    """An additional model for some face parts."""
 
     model_name: bpy.props.StringProperty(
         name="Model",
@@ -154,11 +154,11 @@ class VOXRIG_PG_region_model(bpy.types.PropertyGroup):
         update=_set_region_model,
         options=set(),
     )
-    regions: _region_flags("Face parts that this model animates in the place of the chosen one. Hold Shift to choose several")
+    regions: _region_flags("Face parts that this model animates in place of the chosen one. Hold Shift to choose several")
 
 
 class VOXRIG_PG_line(bpy.types.PropertyGroup):
-    """A sound strip, or all of a channel of the sequencer, and who speaks it."""
+    """A sound strip, or a whole channel of the sequencer, and its speaker."""
 
     strip: bpy.props.StringProperty(name="Strip", description="Sound strip of the sequencer", options={"HIDDEN"})
     channel: bpy.props.IntProperty(name="Channel", description="Channel of the sequencer", min=0, options={"HIDDEN"})
@@ -172,11 +172,11 @@ class VOXRIG_PG_line(bpy.types.PropertyGroup):
 
 
 class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
-    """What to animate from which sound with which model; how comes from the table of settings."""
+    """The character, the sound and the model of the next take; its settings come from the table of settings."""
 
     character: bpy.props.PointerProperty(
         name="Character",
-        description="Mesh with shape keys or armature with face controls. What hangs on it or is deformed by it belongs to it",
+        description="Mesh with shape keys or armature with face controls. Its children and deformed meshes belong to it",
         type=bpy.types.Object,
         poll=_may_be_character,
         update=_set_character,
@@ -199,7 +199,7 @@ class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
     )
     curves_file: bpy.props.StringProperty(
         name="Curves File",
-        description="Curves of Live Link Face, Audio2Face, Rhubarb, MediaPipe or Voxrig; what the file is, its content says",
+        description="Curves of Live Link Face, Audio2Face, Rhubarb, MediaPipe or Voxrig, detected from the content",
         subtype="FILE_PATH",
         options=set(),
     )
@@ -245,7 +245,7 @@ class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
     )
     emotion_fade: bpy.props.FloatProperty(
         name="Cross-Fade",
-        description="Frames over which the emotions come and go, half of them on each side of the range's ends",
+        description="Frames over which the emotions fade in and out, half of them on each side of the range's ends",
         default=12.0,
         min=0.0,
         soft_max=50.0,
@@ -259,10 +259,10 @@ class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
         name="Has Own Lead", description="Whether the lead was set by hand", options={"HIDDEN"}
     )
     channels: bpy.props.CollectionProperty(
-        name="Channels", description="Channels with a multiplier and an offset of their own", type=VOXRIG_PG_channel
+        name="Channels", description="Channels with their own multiplier and offset", type=VOXRIG_PG_channel
     )
     active_channel: bpy.props.IntProperty(
-        name="Active Channel", description="Channel of the list that Remove Channel takes out", options={"HIDDEN"}
+        name="Active Channel", description="Channel of the list that Remove Channel removes", options={"HIDDEN"}
     )
     live_update: bpy.props.BoolProperty(
         name="Live Update",
@@ -292,7 +292,7 @@ class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
     )
     dialogue: bpy.props.CollectionProperty(name="Dialogue", description="Who speaks which sound strips", type=VOXRIG_PG_line)
     active_line: bpy.props.IntProperty(
-        name="Active Line", description="Line of the dialogue that Remove Line takes out", options={"HIDDEN"}
+        name="Active Line", description="Line of the dialogue that Remove Line removes", options={"HIDDEN"}
     )
     retake_first: bpy.props.IntProperty(
         name="First Frame", description="First frame that a retake may change", default=1, options=set()
@@ -309,7 +309,7 @@ class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
     )
     retake_fade: bpy.props.FloatProperty(
         name="Fade",
-        description="Frames over which a retake fades from and to what lies before and after it",
+        description="Frames over which a retake fades into the animation before and after it",
         default=4.0,
         min=0.0,
         max=100.0,
@@ -320,7 +320,7 @@ class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
     )
     show_folder: bpy.props.StringProperty(
         name="Show",
-        description="Folder that shots are collected into, and that a model of the show is learned from",
+        description="Folder of the collected shots, from which a model of the show is learned",
         subtype="DIR_PATH",
         options=set(),
     )
@@ -329,13 +329,13 @@ class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
     )
     learn_folder: bpy.props.StringProperty(
         name="Save To",
-        description="Folder that the learned model is put into. Empty for the models folder, from where it appears in the list",
+        description="Folder of the learned model. Empty for the models folder, from which it appears in the list",
         subtype="DIR_PATH",
         options=set(),
     )
     learn_regions: _region_flags("Face parts whose controls are learned. Hold Shift to choose several, none means all")
     region_models: bpy.props.CollectionProperty(
-        name="Models by Region", description="Models that animate face parts of their own", type=VOXRIG_PG_region_model
+        name="Models by Region", description="Models that animate single face parts", type=VOXRIG_PG_region_model
     )
     collect_everything: bpy.props.BoolProperty(
         name="All Controls",

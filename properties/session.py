@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The run in progress and whatever else ends with this Blender session, shared by operators and panels."""
+"""The run in progress and other state of this Blender session, shared by operators and panels."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from ..animation.overview import Overview
 
 @dataclass
 class Run:
-    """Work going on in the background. ``progress`` is 0..1; setting ``cancelled`` asks it to stop."""
+    """A background task. ``progress`` is 0..1; setting ``cancelled`` asks it to stop."""
 
     character: str
     progress: float = 0.0
@@ -22,7 +22,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is known of the next take's keys, '' for nothing, while ``settings.estimate_basis`` returns ``basis``."""
+    """The estimate of the next take's keys, '' for none, valid while ``settings.estimate_basis`` returns ``basis``."""
 
     basis: tuple[object, ...]
     text: str
@@ -30,9 +30,9 @@ class Estimate:
 
 @dataclass
 class Session:
-    """What this Blender session knows and no file should: the run in progress and what the last one ran on.
+    """State of this Blender session that no file should hold: the run in progress and the provider of the last one.
 
-    The ``on_...`` hooks are set by operators, which nothing here may import.
+    Operators set the ``on_...`` hooks, because nothing here may import operators.
     """
 
     run: Run | None = None
@@ -46,7 +46,7 @@ class Session:
     is_looking: bool = False
     preview: float = 0.0
     swept: str = ""
-    # What the waveform strip draws, by the take's record; None for a take that cannot be drawn. Undo brings takes back.
+    # Overviews for the waveform strip, by the take's record; None for a take that cannot be drawn. Undo brings takes back.
     overviews: OrderedDict[str, Overview | None] = field(default_factory=OrderedDict)
     on_unseen_take: Callable[[Any], None] | None = None
 
@@ -61,7 +61,7 @@ class Session:
             self.on_slider, self.on_emotion = hooks
 
     def remember_overview(self, record: str, overview: Overview | None) -> None:
-        """Keep what is drawn of a take; the oldest of many is forgotten."""
+        """Store the overview of a take; the oldest of many is dropped."""
         self.overviews[record] = overview
         self.overviews.move_to_end(record)
         while len(self.overviews) > 16:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Blender properties made from the table of settings (takes/settings.py), and the way back from them to its values."""
+"""Blender properties made from the table of settings (takes/settings.py), and the way back to its values."""
 
 from collections.abc import Callable
 from typing import Any
@@ -100,7 +100,7 @@ _BY_HAND: dict[str, Callable[[Setting], Any] | None] = {
 
 
 def make_properties() -> dict[str, Any]:
-    """Return all properties that the table describes, by name, as annotations for a class."""
+    """Return all properties described by the table, by name, as annotations for a class."""
     made: dict[str, Any] = {}
     for row in (*list_settings(), *list_settings(Scope)):
         if row.regions:
@@ -114,7 +114,7 @@ def make_properties() -> dict[str, Any]:
 
 
 class TakeProperties:
-    """What VOXRIG_PG_scene inherits from the table of settings."""
+    """The properties that VOXRIG_PG_scene inherits from the table of settings."""
 
     __annotations__ = make_properties()
 
@@ -156,7 +156,7 @@ def _read_region_models(_scene: Any, settings: Any) -> tuple[RegionModel, ...]:
 
 
 def read_emotion(scene: bpy.types.Scene, holder: Any, name: str = "weight") -> Emotion:
-    """Return a slider's weight, or where it is animated (frame, weight) points from its first to its last key."""
+    """Return a slider's weight, or if it is animated (frame, weight) points from its first to its last key."""
     return scenes.sample_animated(scene, holder.path_from_id(name), 0.0, 1.0) or float(getattr(holder, name))
 
 
@@ -183,11 +183,11 @@ def read_sound_choice(scene: bpy.types.Scene) -> SoundChoice:
 
 
 # ---------------------------------------------------------------------------------------------------------------
-# What an estimate was made for
+# The basis of an estimate
 
 
 def estimate_basis(scene: Any) -> tuple[object, ...]:
-    """Return all that the next take's keys depend on, as far as the scene says it. Cheap enough to draw with."""
+    """Return everything that the next take's keys depend on, as far as the scene holds it. Cheap enough for drawing."""
     settings = scene_settings(scene)
     character = settings.character.name if settings.character is not None else ""
     values: list[object] = [read_sound_choice(scene), settings.model, settings.model_folder]
@@ -207,6 +207,6 @@ def estimate_basis(scene: Any) -> tuple[object, ...]:
 
 
 def shown_estimate(scene: Any) -> str:
-    """Return the estimate of a scene's next take, '' where there is none for how things are now. Cheap enough to draw with."""
+    """Return the estimate of a scene's next take, '' if there is none for the present state. Cheap enough for drawing."""
     known: Estimate | None = session.estimate
     return known.text if known is not None and known.basis == estimate_basis(scene) else ""

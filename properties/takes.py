@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The takes of a character, and what Actions remember of generated keyframes."""
+"""The takes of a character, and the record that Actions keep of generated keyframes."""
 
 # Blender reads properties from annotations, which a type checker takes for types.
 # pyright: reportInvalidTypeForm=false
@@ -20,27 +20,25 @@ class VOXRIG_PG_hold(bpy.types.PropertyGroup):
     first: bpy.props.FloatProperty(name="First", description="First frame that the take holds", options={"HIDDEN"})
     last: bpy.props.FloatProperty(name="Last", description="Last frame that the take holds", options={"HIDDEN"})
     keys: bpy.props.StringProperty(
-        name="Keys", description="Keyframes that come back when another take is shown", options={"HIDDEN"}
+        name="Keys", description="Keyframes that return when another take is shown", options={"HIDDEN"}
     )
     generated: bpy.props.StringProperty(name="Generated", description="Fingerprint of the generated ones", options={"HIDDEN"})
 
 
 class VOXRIG_PG_generated(bpy.types.PropertyGroup):
-    """What blender/ledger.py remembers of one F-Curve; its name says which."""
+    """The record of one F-Curve (blender/ledger.py), named after it."""
 
     keys: bpy.props.StringProperty(
         name="Keys", description="Fingerprint that tells generated keyframes from the artist's", options={"HIDDEN"}
     )
-    holds: bpy.props.CollectionProperty(
-        name="Holds", description="Takes on the F-Curve, the uppermost last", type=VOXRIG_PG_hold
-    )
+    holds: bpy.props.CollectionProperty(name="Holds", description="Takes on the F-Curve, the topmost last", type=VOXRIG_PG_hold)
     muted: bpy.props.BoolProperty(
         name="Muted", description="Whether the F-Curve is muted so that a take in the NLA can be seen", options={"HIDDEN"}
     )
 
 
 class VOXRIG_PG_replaced(bpy.types.PropertyGroup):
-    """What a data-block played before a sweep."""
+    """The Action that a data-block played before a sweep."""
 
     block: bpy.props.PointerProperty(name="Data-Block", description="What the sweep animates", type=bpy.types.ID)
     action: bpy.props.PointerProperty(name="Action", description="What it played before", type=bpy.types.Action)
@@ -49,18 +47,18 @@ class VOXRIG_PG_replaced(bpy.types.PropertyGroup):
 
 
 class VOXRIG_PG_action(bpy.types.PropertyGroup):
-    """What of an Action was generated."""
+    """The generated content of an Action."""
 
     generated: bpy.props.CollectionProperty(
         name="Generated", description="Fingerprints of generated keyframes, by F-Curve", type=VOXRIG_PG_generated
     )
     replaced: bpy.props.CollectionProperty(
-        name="Replaced", description="What was played before this sweep", type=VOXRIG_PG_replaced
+        name="Replaced", description="Actions that were played before this sweep", type=VOXRIG_PG_replaced
     )
 
 
 class VOXRIG_PG_take(bpy.types.PropertyGroup):
-    """One take of a character: with what it was made, so that it can be made again."""
+    """One take of a character, with everything needed to make it again."""
 
     record: bpy.props.StringProperty(
         name="Record",
@@ -70,19 +68,19 @@ class VOXRIG_PG_take(bpy.types.PropertyGroup):
     )
     mark: bpy.props.StringProperty(
         name="Mark",
-        description="Name by which Actions know the take; no other take has it",
+        description="Unique name by which Actions know the take",
         options={"HIDDEN"},
         override={"LIBRARY_OVERRIDABLE"},
     )
     is_shown: bpy.props.BoolProperty(
         name="Shown",
-        description="Whether the take is what one sees: nothing of it lies beneath another take",
+        description="Whether the take is visible: none of it is beneath another take",
         options={"HIDDEN"},
         override={"LIBRARY_OVERRIDABLE"},
     )
     title: bpy.props.StringProperty(
         name="Take",
-        description="Name of the take in the list. Change it to whatever you like",
+        description="Name of the take in the list, which you may change",
         options=set(),
         override={"LIBRARY_OVERRIDABLE"},
     )
@@ -94,13 +92,13 @@ class VOXRIG_PG_take(bpy.types.PropertyGroup):
     )
     is_draft: bpy.props.BoolProperty(
         name="Draft",
-        description="Whether the take's keyframes were only moved to follow a slider and are still to be placed anew",
+        description="Whether the take's keyframes were only moved to follow a slider and must still be placed again",
         options={"HIDDEN"},
         override={"LIBRARY_OVERRIDABLE"},
     )
     density: bpy.props.StringProperty(
         name="Density",
-        description="Keyframes a second and the largest distance from the curves that they stand for",
+        description="Keyframes a second and the largest distance from the curves behind them",
         options={"HIDDEN"},
         override={"LIBRARY_OVERRIDABLE"},
     )
@@ -115,7 +113,7 @@ class VOXRIG_PG_character(bpy.types.PropertyGroup):
     )
     neutral_pose: bpy.props.StringProperty(
         name="Neutral Pose",
-        description="Values that Calibrate compares with, stored from a pose; the rest pose without",
+        description="Values that Calibrate compares with, stored from a pose; otherwise the rest pose",
         options={"HIDDEN"},
         override={"LIBRARY_OVERRIDABLE"},
     )
@@ -133,14 +131,14 @@ def _next_take_number(group: VOXRIG_PG_character) -> int:
 
 
 def next_take_title(group: VOXRIG_PG_character) -> str:
-    """What the next new take of a character will be called."""
+    """Return the title of the next new take of a character."""
     return f"Take {_next_take_number(group)}"
 
 
 def store_take(
     character_object: bpy.types.Object, name: str, mark: str, record: str, about: str, density: str
 ) -> VOXRIG_PG_take:
-    """Note a take on its character, in the place of the take ``name`` or as a new one, and choose it."""
+    """Store a take on its character, replacing the take ``name`` or as a new one, and choose it."""
     group = character_settings(character_object)
     index = group.takes.find(name) if name else -1
     if index < 0:
@@ -156,7 +154,7 @@ def store_take(
 
 
 def active_take(character_object: Any) -> VOXRIG_PG_take | None:
-    """The take that is chosen in the character's list."""
+    """Return the chosen take in the character's list."""
     if character_object is None:
         return None
     group = character_settings(character_object)

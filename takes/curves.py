@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The channel curves of a sound on their own, for files of curves and for scripts."""
+"""The channel curves of a sound alone, for curve files and for scripts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .sources import CancelCheck, Heard, Progress, Sound, Source, make_source
 
 
 def find_source(choice: SoundFile | CurvesFile, model_folder: Path, settings: TakeSettings, place: Place) -> Source:
-    """Return the source of a sound file or a file of curves that plays at ``place``."""
+    """Return the source of a sound file or a curve file that plays at ``place``."""
     track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
     source = make_source(choice, Sound(choice.path), model_folder, track, settings, defers_emotion=False)
     return make_living(source, settings)
@@ -28,7 +28,7 @@ def make_curves(
     on_progress: Progress | None = None,
     is_cancelled: CancelCheck | None = None,
 ) -> tuple[ChannelCurves, Heard]:
-    """Return the channels of a source with emotions and lead, and what was heard. Raises VoxrigError and Cancelled."""
+    """Return the channels of a source with emotions and lead, and its raw output. Raises VoxrigError and Cancelled."""
     heard = source.produce(on_progress or (lambda _fraction: None), is_cancelled)
     track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
     return with_life(with_emotion(heard, source.describe(), track), heard.speech, track), heard

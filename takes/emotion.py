@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The emotions of a take over its frames, as its settings say."""
+"""The emotions of a take over its frames, from its settings."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class EmotionTrack:
         return has_range or any(len(emotion_points(track)) > 1 for track in tracks)
 
     def key(self) -> tuple[object, ...]:
-        """Return all that the weights depend on; () for a neutral face."""
+        """Return everything that the weights depend on; () for a neutral face."""
         if self.is_neutral():
             return ()
         settings = self.settings
         emotion = tuple(sorted((name, emotion_points(emotion)) for name, emotion in settings.emotion.items()))
         intensity = emotion_points(settings.emotion_intensity)
-        # Where the sound lies matters only to emotions that change on the way.
+        # The place of the sound only matters to emotions that change over time.
         place = (self.start_frame, self.frames_per_second) if self._moves() else ()
         return emotion, intensity, settings.emotion_first, settings.emotion_last, settings.emotion_fade, place
 
@@ -70,7 +70,7 @@ class EmotionTrack:
 def put_on(
     curves: ChannelCurves, weights: NDArray[np.float32] | None, energy: NDArray[np.floating[Any]] | None
 ) -> ChannelCurves:
-    """Return neutral curves with emotions ``[emotion]`` or ``[time, emotion]``; ``energy`` ``[time]`` is the voice's."""
+    """Apply emotions ``[emotion]`` or ``[time, emotion]`` to neutral curves; ``energy`` ``[time]`` is the voice's."""
     if weights is None or energy is None:
         return curves
     weights = np.broadcast_to(weights, (curves.frame_count, weights.shape[-1]))

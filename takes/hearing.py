@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Remember what sources made of sounds, so that sliders need no model."""
+"""Cache the output of sources, so that sliders need no model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _hearing = threading.Lock()
 
 
 def hear(source: Source, advance: Progress, is_cancelled: CancelCheck | None = None) -> Heard:
-    """Return the curves of a source: remembered, or produced now. Raises VoxrigError and Cancelled."""
+    """Return the curves of a source, cached or produced now. Raises VoxrigError and Cancelled."""
     advance(0.0)
     known = recall(source)
     if known is not None:
@@ -30,7 +30,7 @@ def hear(source: Source, advance: Progress, is_cancelled: CancelCheck | None = N
 
 
 def recall(source: Source) -> Heard | None:
-    """Return the curves of a source if this session still knows them; nothing runs. Raises nothing."""
+    """Return the curves of a source if they are cached in this session; nothing runs. Never raises."""
     try:
         key = source.key()
     except (OSError, ModelError):

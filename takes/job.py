@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A take to be made: its parts, and the work from their sources to keyframes."""
+"""A take to be made: its parts, and the computation from their sources to keyframes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from .sources import CancelCheck, Description, Progress
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a take is made from, with no reference into Blender's data.
+    """Everything that a take is made from, without references into Blender's data.
 
-    ``parts`` are the sources with the controls that each drives, that of the chosen model first. ``choice`` is the sound as it
-    was chosen; ``take`` is the take of the character's list that is made again, or '' for a new one, which goes where the take
-    marked ``beside`` is.
+    ``parts`` are the sources with the controls that each drives, the chosen model's first. ``choice`` is the sound as chosen;
+    ``take`` is the take of the character's list that is made again, or '' for a new one, which goes to the place of the take
+    marked ``beside``.
     """
 
     character: str
@@ -54,7 +54,7 @@ class Job:
 
 
 def compute(job: Job, on_progress: Progress | None = None, is_cancelled: CancelCheck | None = None) -> Take:
-    """Make the keyframes of a take. May run in any thread; raises VoxrigError and Cancelled."""
+    """Compute the keyframes of a take. May run in any thread; raises VoxrigError and Cancelled."""
 
     def advance(fraction: float) -> None:
         if is_cancelled is not None and is_cancelled():
@@ -72,7 +72,7 @@ def compute(job: Job, on_progress: Progress | None = None, is_cancelled: CancelC
 
 
 def recall_take(job: Job) -> Take | None:
-    """Return the take if this session still knows the curves of every part; no model runs."""
+    """Return the take if the curves of every part are cached; no model runs."""
     parts = live_parts(job)
     known = [(part, heard) for part in parts if (heard := recall(part.source)) is not None]
     if len(known) < len(parts):
@@ -86,7 +86,7 @@ def live_parts(job: Job) -> list[Part]:
 
 
 def merge_takes(takes: list[Take]) -> Take:
-    """Merge takes on the same frames, each with targets of its own; the first says how keys are placed."""
+    """Merge takes on the same frames with separate targets; the first one's placing is used."""
     first = takes[0]
     if len(takes) == 1:
         return first
@@ -108,7 +108,7 @@ def merge_takes(takes: list[Take]) -> Take:
 
 
 def targets_in(regions: tuple[str, ...], mapping: Mapping, description: Description) -> frozenset[Target] | None:
-    """Return the targets that channels of the regions drive, None for all. Raises RigError where there are none."""
+    """Return the targets that channels of the regions drive, None for all. Raises RigError if there are none."""
     if not regions:
         return None
     targets = _driven(regions, mapping, description)
@@ -123,9 +123,9 @@ def _driven(regions: tuple[str, ...], mapping: Mapping, description: Description
 
 
 def share_regions(main: Part, others: list[tuple[Part, tuple[str, ...]]], scope: Scope) -> tuple[Part, ...]:
-    """Divide the face among parts: each other one has its regions, the main one what is left, all within the scope.
+    """Divide the face among parts: each additional one has its regions, the main one the rest, all within the scope.
 
-    Raises ModelError for a region that two parts claim, RigError where nothing is driven.
+    Raises ModelError for a region claimed by two parts, RigError if nothing is driven.
     """
     claimed: dict[str, str] = {}
     found: list[Part] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Model packages of a session: their descriptions, read again when they change, and the one that stays open."""
+"""Model packages of a session: their descriptions, read again when they change, and the open one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..inference.session import Session, open_session
 
 
 def describe_package(folder: str | Path) -> ModelPackage:
-    """Return what ``model.json`` says, read again only when the file has changed. Raises ModelError."""
+    """Return the contents of ``model.json``, read again only if the file has changed. Raises ModelError."""
     try:
         status = (Path(folder) / "model.json").stat()
     except OSError:
@@ -44,6 +44,6 @@ def open_model(folder: Path, provider: str, threads: int | None) -> Session:
 
 
 def model_key(folder: Path, provider: str, threads: int | None) -> tuple[object, ...]:
-    """Return all that an open model depends on: its files, and where it runs. Raises OSError."""
+    """Return everything that an open model depends on: its files, and where it runs. Raises OSError."""
     stamps = tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(folder.glob("*")))
     return folder, stamps, provider, threads

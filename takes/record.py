@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a stored take was made from, and the text that stores it on a character."""
+"""The inputs of a stored take, and the text that stores them on a character."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class SoundFile:
 
     @property
     def label(self) -> str:
-        """How messages name it."""
+        """Name of the sound in messages."""
         return self.path
 
 
 @dataclass(frozen=True)
 class SoundStrip:
-    """A sound strip of the scene's sequencer, by name; its place and trim decide what is animated where."""
+    """A sound strip of the scene's sequencer, by name; its place and trim determine the animated range."""
 
     name: str
 
     @property
     def label(self) -> str:
-        """How messages name it."""
+        """Name of the sound in messages."""
         return self.name
 
 
@@ -51,7 +51,7 @@ class CurvesFile:
 
     @property
     def label(self) -> str:
-        """How messages name it."""
+        """Name of the curves in messages."""
         return self.path
 
 
@@ -61,7 +61,7 @@ _CHOICES: dict[str, type[SoundFile | SoundStrip | CurvesFile]] = {"file": SoundF
 
 @dataclass(frozen=True)
 class TakeRecord:
-    """What a stored take was made from; ``sound_hash`` is the sha256 of the sound at that time."""
+    """The inputs of a stored take; ``sound_hash`` is the sha256 of the sound at that time."""
 
     sound: SoundChoice
     sound_hash: str
@@ -77,7 +77,7 @@ _VERSION = 2
 
 
 def write_record(record: TakeRecord) -> str:
-    """Return all that a take was made from, as text that ``read_record`` understands."""
+    """Write everything that a take was made from as text for ``read_record``."""
     kind = next(kind for kind, choice in _CHOICES.items() if type(record.sound) is choice)
     data = {
         "version": _VERSION,
@@ -100,7 +100,7 @@ def _mapping_data(mapping: Mapping) -> Any:
 
 
 def read_record(text: str) -> TakeRecord:
-    """Read a stored take. Raises RigError for one that is damaged or was made by a later Voxrig."""
+    """Read a stored take. Raises RigError if it is damaged or was made by a later Voxrig."""
     try:
         data = json.loads(text)
         version = data["version"]
@@ -160,7 +160,7 @@ def _frame(value: Any) -> int:
 
 
 def find_model_again(folder: str, name: str) -> Path:
-    """Return the folder of a model, or a bundled one of its name where it is gone: an extension moves when reinstalled."""
+    """Return the folder of a model, or a bundled one of its name if it is gone: an extension moves when reinstalled."""
     path = Path(folder)
     bundled = {place.name: place for place in bundled_packages()}
     return path if path.is_dir() else bundled.get(name, path)

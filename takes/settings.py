@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one table of settings: each field of ``TakeSettings`` and ``Scope`` is declared once, with all that is known of it.
+"""The one table of settings: each field of ``TakeSettings`` and ``Scope`` is declared once, with all its properties.
 
 The Blender property, the Redo panel, the basis of an estimate, the option of the command line, the column of a batch table,
-the stored record with its check, and the table of the manual are all derived from these two classes. To add a setting, add a
-field here, use it where it acts, and draw it in a panel. Imports neither numpy nor Blender.
+the stored record with its check, and the table of the manual are all derived from these two classes. To add a setting, add
+a field here, use it where it takes effect, and draw it in a panel. It imports neither numpy nor Blender.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from ..animation.face.emotions import Emotion
 
 HEARING, SHAPING, PLACING, WRITING = "hearing", "shaping", "placing", "writing"
-"""The steps of making a take; a setting names the first one that has to run again when it changes."""
+"""The steps of making a take; a setting names the first one that must run again when it changes."""
 
 LARGEST_FRAME = 1048574.0
 """Blender's last frame."""
 _EMOTION_FADE = 4.0
-"""Frames over which an emotion that is given for a range comes and goes."""
+"""Frames over which an emotion given for a range fades in and out."""
 
 
 class RegionText(NamedTuple):
@@ -52,11 +52,11 @@ class RegionModel:
 class Setting:
     """One row of the table.
 
-    ``kind`` names a way to read, check and store values (``_KINDS``). ``option`` is the name on the command line (with dashes)
-    and in batch tables; ``panel`` that of the Blender property, where there is one. Numbers lie between ``minimum`` and
-    ``maximum``; sliders end at the soft limits. ``option_unit`` and ``panel_unit`` are the units in which numbers are typed
-    and shown; fields hold seconds. ``shortcuts`` are options of their own for one face part. A setting with ``only_for``
-    counts for that key mode only. ``redo`` puts it into the Redo panel. A face part without a value has ``resting``.
+    ``kind`` names a way to read, check and store values (``_KINDS``). ``option`` is the name on the command line (with
+    dashes) and in batch tables; ``panel`` is that of the Blender property, if there is one. Numbers lie between ``minimum``
+    and ``maximum``; sliders end at the soft limits. ``option_unit`` and ``panel_unit`` are the units in which numbers are
+    typed and shown; fields hold seconds. ``shortcuts`` are separate options for one face part. A setting with ``only_for``
+    counts only for that key mode. ``redo`` puts it into the Redo panel. A face part without a value has ``resting``.
     """
 
     kind: str
@@ -83,17 +83,17 @@ class Setting:
 
     @property
     def column(self) -> str:
-        """The name in batch tables."""
+        """Name in batch tables."""
         return self.option.replace("-", "_")
 
     @property
     def option_divisor(self) -> float:
-        """How many units of the option make one of the field's."""
+        """Number of units of the option in one of the field."""
         return 1000.0 if self.option_unit == "milliseconds" else 1.0
 
     @property
     def panel_divisor(self) -> float:
-        """How many units of the Blender property make one of the field's."""
+        """Number of units of the Blender property in one of the field."""
         return 1000.0 if self.panel_unit == "milliseconds" else 1.0
 
     def panel_names(self) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ def _setting(default: Any, kind: str, step: str, option: str, label: str, help: 
     return field(default=default, metadata={"setting": row})
 
 
-_FACTOR_HELP = "1 is what the model hears, 0 is still, above 1 exaggerates"
+_FACTOR_HELP = "1 is the model's output, 0 is still, above 1 exaggerates"
 _STRENGTH: dict[str, Any] = {"minimum": 0.0, "maximum": 4.0, "soft_maximum": 2.0, "panel_unit": "factor"}
 
 
@@ -130,7 +130,7 @@ def _strengths() -> dict[str, RegionText]:
 
 
 def _smoothings() -> dict[str, RegionText]:
-    text = "half-life in milliseconds of smoothing on top of that of the whole face"
+    text = "half-life of the smoothing in milliseconds, added to that of the whole face"
     return {region: RegionText(f"{region.title()} Smoothing", f"{region.title()}: {text}") for region in REGIONS}
 
 
@@ -148,12 +148,12 @@ _OFFSETS = {
 
 @dataclass(frozen=True)
 class TakeSettings:
-    """How a sound becomes keyframes; the defaults play what the model hears.
+    """Settings that turn a sound into keyframes; the defaults play the model's output.
 
     Emotions are weights 0..1 by name: one for the whole sound, or (frame, weight) points that are joined by straight lines.
     ``channels`` are (multiplier, offset) by channel, applied last. ``lead_seconds`` is how far the face runs ahead of the
-    sound, None for the model's own. ``provider`` is 'AUTO', 'CUDA' or 'CPU' and ``threads`` is for the CPU; these two say
-    where a take is computed and are no part of its record.
+    sound, None for the model's own. ``provider`` is 'AUTO', 'CUDA' or 'CPU' and ``threads`` is for the CPU; these two
+    determine where a take is computed and are not part of its record.
     """
 
     strength: float = _setting(
@@ -162,7 +162,7 @@ class TakeSettings:
     )  # fmt: skip
     articulation: float = _setting(
         1.0, "number", SHAPING, "articulation", "Articulation",
-        f"How clearly jaw, lips and tongue speak, from a mumble to every sound shown. {_FACTOR_HELP}",
+        f"How clearly jaw, lips and tongue speak, from a mumble to full articulation. {_FACTOR_HELP}",
         panel="articulation", redo=True, **_STRENGTH,
     )  # fmt: skip
     region_strengths: Mapping[str, float] = _setting(
@@ -192,7 +192,7 @@ class TakeSettings:
     )  # fmt: skip
     lead_seconds: float | None = _setting(
         None, "number", SHAPING, "lead", "Lead",
-        "Milliseconds by which the face runs ahead of the sound. The model has a default of its own",
+        "Milliseconds by which the face runs ahead of the sound. The model has its own default",
         panel="lead", minimum=-0.5, maximum=0.5, soft_minimum=-0.1, soft_maximum=0.2,
         option_unit="milliseconds", panel_unit="milliseconds", redo=True,
     )  # fmt: skip
@@ -202,8 +202,8 @@ class TakeSettings:
     )  # fmt: skip
     density: int = _setting(
         DEFAULT_DENSITY, "whole", PLACING, "density", "Density",
-        "How many keyframes. Each step up adds some and comes closer to the model's curves, each step down thins them out. "
-        "1 leaves little more than extremes, closures and vowels, 7 keeps what no eye can see",
+        "Number of keyframes. Each step up adds some and comes closer to the model's curves, each step down thins them out. "
+        "1 leaves little more than extremes, closures and vowels, 7 keeps details that no eye can see",
         panel="density", minimum=DENSITIES[0], maximum=DENSITIES[-1], only_for="SPARSE", redo=True,
     )  # fmt: skip
     key_step: int = _setting(
@@ -222,7 +222,7 @@ class TakeSettings:
     )  # fmt: skip
     emotion_intensity: Emotion = _setting(
         1.0, "emotion", SHAPING, "intensity", "Intensity",
-        "How much of the whole mix of emotions the face shows. Keyframe it to let the mix come and go",
+        "How much of the whole mix of emotions the face shows. Keyframe it to let the mix rise and fall",
         panel="emotion_intensity", minimum=0.0, maximum=1.0, panel_unit="factor",
     )  # fmt: skip
     emotion_first: float | None = _setting(
@@ -235,7 +235,7 @@ class TakeSettings:
     )  # fmt: skip
     emotion_fade: float = _setting(
         0.0, "number", SHAPING, "emotion-fade", "Cross-Fade",
-        "Frames over which the emotions come and go, half of them on each side of the range's ends",
+        "Frames over which the emotions fade in and out, half of them on each side of the range's ends",
         panel="emotion_fade", minimum=0.0, maximum=1000.0, soft_maximum=50.0, option_unit="frames",
     )  # fmt: skip
     life: float = _setting(
@@ -306,7 +306,7 @@ class TakeSettings:
     )  # fmt: skip
     region_models: tuple[RegionModel, ...] = _setting(
         (), "models", HEARING, "region-model", "Models by Region",
-        "A model for face parts of its own, such as lips,jaw=models/hero-lips", panel="region_models", metavar="REGIONS=MODEL",
+        "A model for single face parts, such as lips,jaw=models/hero-lips", panel="region_models", metavar="REGIONS=MODEL",
     )  # fmt: skip
     phone_markers: bool = _setting(
         False, "switch", WRITING, "markers", "Phone Markers",
@@ -320,12 +320,13 @@ class TakeSettings:
 
 @dataclass(frozen=True)
 class Scope:
-    """What of a character a take may change.
+    """The part of a character that a take may change.
 
     ``first_frame`` to ``last_frame`` (both included, None for as far as the sound goes) and ``regions`` (none for all face
     parts); at the seams it fades over ``fade_frames``. Keys that the artist made or changed since they were generated stay,
-    and the take bends to them, unless ``replace_edited``. ``output`` says where a new take goes (OUTPUTS); as an NLA strip it
-    blends in and out over ``fade_frames``. A retake goes where its take is. Raises ValueError for another output.
+    and the take bends to them, unless ``replace_edited``. ``output`` is the destination of a new take (OUTPUTS); as an NLA
+    strip it blends in and out over ``fade_frames``. A retake goes to its take's place. Raises ValueError for another
+    output.
     """
 
     first_frame: int | None = _setting(
@@ -351,7 +352,7 @@ class Scope:
         panel="replace_edited", redo=True,
     )  # fmt: skip
     output: str = _setting(
-        "ACTION", "choice", WRITING, "into", "Output", "Where a new take goes. Updates and retakes go where their take is",
+        "ACTION", "choice", WRITING, "into", "Output", "Where a new take goes. Updates and retakes stay in their take's place",
         panel="output", choices=OUTPUT_PLACES,
     )  # fmt: skip
 
@@ -382,9 +383,9 @@ def find_setting(name: str) -> Setting:
 
 
 def parse_setting(row: Setting, text: Any) -> Any:
-    """Return the value that an option or a cell means, as ``setting_to_data`` would store it. Raises ValueError."""
+    """Parse the value of an option or a cell, in the form of ``setting_to_data``. Raises ValueError."""
     if isinstance(text, str) and "\0" in text:
-        raise ValueError("it holds a character that no text may have")
+        raise ValueError("it contains a character that no text can have")
     return _KINDS[row.kind].parse(row, text)
 
 
@@ -394,7 +395,7 @@ def check_setting(row: Setting, data: Any) -> Any:
 
 
 def settings_to_data(settings: Any) -> dict[str, Any]:
-    """Return a TakeSettings or a Scope as plain data by field name, for JSON."""
+    """Convert a TakeSettings or a Scope to plain data by field name, for JSON."""
     owner = cast("type[Any]", type(settings))
     return {row.name: _KINDS[row.kind].store(getattr(settings, row.name)) for row in list_settings(owner)}
 
@@ -402,10 +403,10 @@ def settings_to_data(settings: Any) -> dict[str, Any]:
 def settings_from_data(
     data: Mapping[str, Any], find_model: Callable[[str, str], Path], provider: str = "AUTO", threads: int | None = None
 ) -> TakeSettings:
-    """Return the settings that ``settings_to_data`` stored, defaults where a name is missing.
+    """Rebuild the settings stored by ``settings_to_data``, with defaults for missing names.
 
     ``find_model`` returns the folder of a model from its stored folder and name. Unknown names are left out: a later Voxrig
-    may have written them. Raises SettingError for a value that is not one of its setting.
+    may have written them. Raises SettingError for a value that its setting does not allow.
     """
     values = _check_all(TakeSettings, data)
     values["region_models"] = tuple(
@@ -416,7 +417,7 @@ def settings_from_data(
 
 
 def scope_from_data(data: Mapping[str, Any]) -> Scope:
-    """Return the scope that ``settings_to_data`` stored. Raises SettingError."""
+    """Rebuild the scope stored by ``settings_to_data``. Raises SettingError."""
     values = _check_all(Scope, data)
     values["regions"] = tuple(values.get("regions", ()))
     return Scope(**values)
@@ -434,7 +435,7 @@ def _check_all(owner: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _number(cell: Any) -> float:
-    """Return the number in a cell, NaN where there is none."""
+    """Return the number in a cell, NaN if there is none."""
     try:
         return float(cell)
     except (TypeError, ValueError, OverflowError):
@@ -459,7 +460,7 @@ def _check_number(row: Setting, data: Any, whole: bool = False) -> float | int |
         return None
     is_number = isinstance(data, (int, float)) and not isinstance(data, bool)
     number = _number(data) if is_number else math.nan
-    # What was stored before a limit was set or in a property of single precision may stray by a rounding.
+    # Values stored before a limit was set, or in a property of single precision, may stray by a rounding error.
     slack = 1e-6 * max(1.0, abs(row.minimum) if math.isfinite(row.minimum) else 1.0)
     if not row.minimum - slack <= number <= row.maximum + slack or (whole and number != int(number)):
         raise ValueError(f"'{_shown(data)}' is not a {'whole ' if whole else ''}number from {row.minimum:g} to {row.maximum:g}")
@@ -589,7 +590,7 @@ def _check_emotion(row: Setting, data: Any) -> float | list[list[float]]:
 def _parse_emotions(row: Setting, cell: Any) -> dict[str, float | list[list[float]]]:
     """Read 'joy=0.5; anger=0.8@24-60' or, in JSON, {"joy": 0.5, "anger": [[20, 0], [24, 1]]}.
 
-    A weight on a range of frames comes and goes over four frames on either side.
+    A weight on a range of frames fades over four frames on either side.
     """
     if isinstance(cell, dict):
         return _check_emotions(row, cell)
@@ -656,7 +657,7 @@ def _keep(value: Any) -> Any:
 
 
 class _Kind(NamedTuple):
-    """How values of one kind are read from text, checked as data, and stored as data."""
+    """The way in which values of one kind are read from text, checked as data, and stored as data."""
 
     parse: Callable[[Setting, Any], Any]
     check: Callable[[Setting, Any], Any]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the curves of a source to keyframes for a character's controls, as the artist's settings say."""
+"""Turn the curves of a source into keyframes for a character's controls, following the artist's settings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .sources import Description, Heard, Source
 
 @dataclass(frozen=True)
 class Place:
-    """Where a sound lies in a scene: the frame of its first sample, and the scene's frame rate."""
+    """The place of a sound in a scene: the frame of its first sample, and the scene's frame rate."""
 
     start_frame: float
     frames_per_second: float
@@ -46,7 +46,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Part:
-    """A source of a take and what it drives: the ``targets`` of its ``mapping``, None for all of them."""
+    """A source of a take and its targets: the ``targets`` of its ``mapping``, None for all of them."""
 
     source: Source
     mapping: Mapping
@@ -56,11 +56,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Take:
-    """Keyframes for each target in scene frames, and what they were made with.
+    """Keyframes for each target in scene frames, and the inputs behind them.
 
-    ``dense`` is the same on every frame. ``warnings`` are sentences for the artist. ``kept_count`` counts the artist's own keys
-    that the curves were bent to when they were written. ``phones`` are the frames of markers and what sounds there, None
-    where nobody asked or knows.
+    ``dense`` is the same on every frame. ``warnings`` are sentences for the artist. ``kept_count`` counts the artist's own
+    keys that the curves were bent to when they were written. ``phones`` are the frames and names of phone markers, None if
+    not requested or unknown.
     """
 
     curves: tuple[tuple[Target, KeyedCurve], ...]
@@ -78,11 +78,11 @@ class Take:
 
     @property
     def key_count(self) -> int:
-        """Keyframes over all targets."""
+        """Number of keyframes over all targets."""
         return sum(len(curve) for _target, curve in self.curves)
 
     def density(self) -> str:
-        """Describe how dense the keys are, and the largest error against the curves at any frame of any control."""
+        """Describe the density of the keys, and the largest error against the curves at any frame of any control."""
         seconds = len(self.dense.frames) / self.frames_per_second
         rate = sum(len(curve) for curve in self.dense.keyed) / max(len(self.dense.keyed), 1) / seconds
         error = largest_errors(self.dense.keyed, self.dense.frames, self.dense.values).max(initial=0.0)
@@ -91,7 +91,7 @@ class Take:
         return f"{rate:.1f} keys/s per control, largest error {error:.3f}"
 
     def summary(self, character: str) -> str:
-        """Describe in one line what was done."""
+        """Summarise the take in one line."""
         kept = f", {self.kept_count} edited ones kept" if self.kept_count else ""
         return (
             f"'{character}' animated from frame {self.first_frame} to {self.last_frame}: "
@@ -100,7 +100,7 @@ class Take:
 
 
 def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope: Scope) -> Take:
-    """Turn the curves of a part's source into keyframes. Raises AudioError when the scope lies outside the sound."""
+    """Turn the curves of a part's source into keyframes. Raises AudioError if the scope is outside the sound."""
     description = part.source.describe()
     track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
     curves = perform(with_emotion(heard, description, track), settings, description)
@@ -157,7 +157,7 @@ def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope:
 
 
 def with_emotion(heard: Heard, description: Description, track: EmotionTrack) -> ChannelCurves:
-    """Return the channels with the take's lead and, where the source leaves that to us, its emotions."""
+    """Return the channels with the take's lead and, if the source defers them, its emotions."""
     curves = heard.curves
     if heard.energy is not None:
         weights = track.of_rows(description.emotions, curves.frame_count, curves.frame_rate)
@@ -166,13 +166,13 @@ def with_emotion(heard: Heard, description: Description, track: EmotionTrack) ->
 
 
 def shift_by_lead(curves: ChannelCurves, settings: TakeSettings) -> ChannelCurves:
-    """Return the curves as early as the settings say; the model's own lead is in them already."""
+    """Shift the curves by the lead of the settings, in addition to the model's own, which they already contain."""
     lead = settings.lead_seconds
     return curves if lead is None else replace(curves, start_seconds=-lead)
 
 
 def perform(curves: ChannelCurves, settings: TakeSettings, description: Description) -> ChannelCurves:
-    """Return the curves with the artist's strengths, smoothing and offsets."""
+    """Apply the artist's strengths, smoothing and offsets to the curves."""
     performance = Performance(
         strength=settings.strength,
         articulation=settings.articulation,
@@ -189,7 +189,7 @@ def perform(curves: ChannelCurves, settings: TakeSettings, description: Descript
 
 
 def frame_range(heard: Heard, place: Place, scope: Scope) -> tuple[int, int]:
-    """Return the first and the last frame of a take. Raises AudioError when the scope lies outside the sound."""
+    """Return the first and the last frame of a take. Raises AudioError if the scope is outside the sound."""
     first_frame = math.ceil(place.start_frame - 1e-6)
     # The frame on which the sound ends, but at least the one on which it starts.
     last_frame = max(first_frame, math.floor(place.frame_of(heard.duration_seconds) + 1e-6))
@@ -204,7 +204,7 @@ def frame_range(heard: Heard, place: Place, scope: Scope) -> tuple[int, int]:
 
 
 def sample_at_frames(curves: ChannelCurves, place: Place, first_frame: int, last_frame: int) -> ChannelCurves:
-    """Return one row per scene frame; a closure of the lips stays on its nearest frame even when it is shorter than one."""
+    """Sample one row per scene frame; a closure of the lips stays on its nearest frame even if it is shorter than one."""
     closures = find_closures(curves)
     return resample_to_frames(
         curves,
@@ -237,7 +237,7 @@ def _place_phones(
 
 
 def _hold_poses(placing: Placing, description: Description, place: Place) -> Placing:
-    """Generate a learned show that is animated on twos on twos, unless the artist chose another way to place keys."""
+    """Place keys on twos for a learned show that is animated on twos, unless the artist chose another way."""
     hold = description.hold
     if hold is None or placing.mode != "SPARSE":
         return placing
@@ -260,7 +260,7 @@ def _propose_keys(
 
 
 def _close_on_steps(sampled: ChannelCurves, placing: Placing, frames: NDArray[np.float64]) -> ChannelCurves:
-    """Return curves whose closures all show on keys of 'STEP': one between two of them closes the lips on the nearest."""
+    """Show all closures on the keys of 'STEP': one between two keys closes the lips on the nearest."""
     sealed = find_closures(sampled)
     if placing.mode != "STEP" or sealed is None:
         return sampled

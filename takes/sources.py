@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sources of channel curves: a speech model, a model learned from a show, a file of curves, and whatever comes next.
+"""Sources of channel curves: a speech model, a model learned from a show, a curve file, and future ones.
 
-All of them answer the same three questions (``Source``), and nothing outside this module asks which kind a source is. A take
+All of them answer the same three questions (``Source``), and nothing outside this module asks for the kind of a source. A take
 is a list of sources, each with the controls that it drives.
 """
 
@@ -34,16 +34,16 @@ from .record import CurvesFile, SoundChoice
 from .settings import TakeSettings
 
 Progress = Callable[[float], None]
-"""Called with 0..1."""
+"""Called with the finished share, 0..1."""
 CancelCheck = Callable[[], bool]
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a source produces: its channels, the emotions that it shows, and how its show is animated.
+    """The output of a source: its channels, the emotions that it shows, and how its show is animated.
 
-    ``targets`` say which control of the rig a channel is, for models that were learned on one: they need no mapping.
-    With ``expression_rules`` emotions are put on the neutral channels afterwards. ``hold`` says that the show holds poses.
+    ``targets`` are the rig's controls for the channels of models that were learned on a rig, which need no mapping. With
+    ``expression_rules`` emotions are applied to the neutral channels afterwards. ``hold`` is set if the show holds poses.
     """
 
     title: str
@@ -55,17 +55,19 @@ class Description:
 
     @property
     def channel_names(self) -> tuple[str, ...]:
-        """The names of ``channels``, in their order."""
+        """Names of ``channels``, in order."""
         return tuple(channel.name for channel in self.channels)
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What a source made of a sound, before any of the artist's sliders; ``sound_hash`` is the sha256 of the sound or file.
+    """The output of a source for a sound, before any of the artist's sliders; ``sound_hash`` is the sha256 of the sound or
+    file.
 
-    ``energy`` ``[time]`` is how loud the voice is where emotions are still to be put on the curves, else None. ``peaks`` are
-    for animation.overview. ``keys`` says by region how likely the show's animators would set a key, where a model learned it;
-    ``phones`` are those of the sound, None where the source hears none; ``speech`` its events, for the life of the head.
+    ``energy`` ``[time]`` is the loudness of the voice if emotions must still be applied to the curves, else None. ``peaks``
+    are for animation.overview. ``keys`` is the likelihood by region that the show's animators would set a key, if a model
+    learned it; ``phones`` are those of the sound, None if the source hears none; ``speech`` are its events, for the life of
+    the head.
     """
 
     curves: ChannelCurves
@@ -84,21 +86,21 @@ class Source(Protocol):
     """Something that makes channel curves for a stretch of time."""
 
     def describe(self) -> Description:
-        """Return what it produces, without producing it. Raises VoxrigError."""
+        """Describe the output without producing it. Raises VoxrigError."""
         ...
 
     def key(self) -> tuple[object, ...]:
-        """Return all that its curves depend on, for the cache. Raises OSError or ModelError for what is gone."""
+        """Return everything that the curves depend on, for the cache. Raises OSError or ModelError for missing files."""
         ...
 
     def produce(self, advance: Progress, is_cancelled: CancelCheck | None = None) -> Heard:
-        """Make the curves. Raises VoxrigError, and Cancelled soon after ``is_cancelled`` answers True."""
+        """Produce the curves. Raises VoxrigError, and Cancelled soon after ``is_cancelled`` returns True."""
         ...
 
 
 @dataclass(frozen=True)
 class Sound:
-    """The stretch of a sound file (a path, or the bytes of a packed one) that is spoken; ``decode`` helps out libsndfile."""
+    """The spoken stretch of a sound file (a path, or the bytes of a packed one); ``decode`` reads formats beyond libsndfile."""
 
     content: str | bytes
     offset_seconds: float = 0.0
@@ -106,7 +108,7 @@ class Sound:
     decode: Decoder | None = field(default=None, compare=False)
 
     def key(self) -> tuple[object, ...]:
-        """Return all that its samples depend on. Raises OSError for a file that is gone."""
+        """Return everything that the samples depend on. Raises OSError for a missing file."""
         if isinstance(self.content, bytes):
             stamp: object = hashlib.sha256(self.content).digest()
         else:
@@ -136,7 +138,7 @@ class Sound:
 class SpeechModel:
     """A model package that hears a sound, bundled or learned from a show.
 
-    Where it can, it ``defers_emotion``: emotions are put on the neutral curves later, so that sliders need no model.
+    If possible it ``defers_emotion``: emotions are applied to the neutral curves later, so that sliders need no model.
     """
 
     folder: Path
@@ -147,11 +149,11 @@ class SpeechModel:
     defers_emotion: bool = True
 
     def describe(self) -> Description:
-        """Return what the package says. Raises ModelError."""
+        """Describe the package. Raises ModelError."""
         return describe_model(describe_package(self.folder))
 
     def key(self) -> tuple[object, ...]:
-        """Return what the channels depend on: emotions only where the graph alone can show them."""
+        """Return everything that the channels depend on, including emotions only if the graph alone can show them."""
         heard = (*model_key(self.folder, self.provider, self.threads), *self.sound.key())
         return heard if self._defers(describe_package(self.folder)) else (*heard, *self.emotion.key())
 
@@ -199,7 +201,7 @@ class CurvesFromFile:
     model_folder: Path
 
     def describe(self) -> Description:
-        """Return what the file holds. Raises InterchangeError."""
+        """Describe the file's content. Raises InterchangeError."""
         imported = read_imported(self.path, describe_package(self.model_folder).channels)
         return Description(imported.title, imported.channels)
 
@@ -216,7 +218,7 @@ class CurvesFromFile:
 
 
 def describe_model(package: ModelPackage) -> Description:
-    """Return the description of a model package."""
+    """Describe a model package."""
     return Description(
         package.title, package.channels, package.emotions, package.targets, package.expression_rules, package.hold
     )
@@ -231,7 +233,7 @@ def make_source(
     *,
     defers_emotion: bool = True,
 ) -> Source:
-    """Return the source that a chosen sound or file of curves stands for; ``sound`` is where its content lies."""
+    """Make the source of a chosen sound or curve file; ``sound`` is the place of its content."""
     if isinstance(choice, CurvesFile):
         return CurvesFromFile(Path(str(sound.content)), model_folder)
     return SpeechModel(model_folder, sound, emotion, settings.provider, settings.threads, defers_emotion)

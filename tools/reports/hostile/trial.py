@@ -51,7 +51,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a case: one of GOOD, or what else, with the text that shows it."""
+    """The outcome of a case: one of GOOD, or another one, with the text that shows it."""
 
     case: Case
     outcome: str
