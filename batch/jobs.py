@@ -180,8 +180,8 @@ def _read_table(path: Path) -> list[tuple[str, dict[str, Any]]]:
     for column in dict.fromkeys(column for _where, row in rows for column in row):
         if column not in COLUMNS and not column.startswith("#"):
             near = difflib.get_close_matches(column, COLUMNS, 1)
-            advice = f"did you mean '{near[0]}'" if near else f"the columns are {', '.join(COLUMNS)}"
-            raise JobsError(f"{path} has an unknown column '{column}'; {advice}? Start a name with # to have it left out")
+            advice = f"write '{near[0]}'" if near else "see voxrig batch --help for all columns"
+            raise JobsError(f"{path} has an unknown column '{column}'; {advice}, or start its name with # to have it left out")
     kept = [(where, {name: cell for name, cell in row.items() if name in COLUMNS}) for where, row in rows]
     return [(where, {name: cell for name, cell in row.items() if cell not in (None, "")}) for where, row in kept]
 

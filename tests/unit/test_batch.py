@@ -182,7 +182,7 @@ def test_lines_with_one_blend_to_write_are_one_unit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("audio,oputput_curves\na.wav,x.csv\n", "did you mean 'output_curves'"),
+        ("audio,oputput_curves\na.wav,x.csv\n", "write 'output_curves'"),
         ("audio\na.wav,x\n", "line 2: 2 cells under 1 columns"),
         ('audio\n"a.wav\n', "line 2"),
         ("", "nothing to do"),

@@ -100,7 +100,7 @@ def numbers() -> Iterator[Case]:
         ),
     ):
         for number in ("nan", "inf", "1e999", "9" * 400, "x"):
-            yield Case("numbers", f"{option} {number[:8]}", with_scene, animate(f"{option}={number}"))
+            yield Case("numbers in Blender", f"{option} {number[:8]}", with_scene, animate(f"{option}={number}"))
     for option, values in (
         ("--channel", ("jawOpen=nan", "jawOpen=1,inf", f"jawOpen={'9' * 400}", "jawOpen=", "jawOpen=1,2,3", "nothing=1", "=")),
         ("--region-strength", ("lips=nan", "lips=inf", "lips", "ears=1", f"lips={'9' * 400}")),
@@ -111,7 +111,7 @@ def numbers() -> Iterator[Case]:
         ("--emotion-preset", ("nothing", "\udcff")),
     ):
         for value in values:
-            yield Case("numbers", f"{option} {value[:20]!r}", with_scene, animate(f"{option}={value}"))
+            yield Case("numbers in Blender", f"{option} {value[:20]!r}", with_scene, animate(f"{option}={value}"))
 
 
 def outputs() -> Iterator[Case]:
@@ -175,7 +175,7 @@ def takes(rng: np.random.Generator) -> Iterator[Case]:
             stored.record = found.decode("utf-8", "replace").replace("\0", "")
             bpy.ops.wm.save_as_mainfile(filepath=str(folder / "face.blend"), check_existing=False)
 
-        yield Case("take records", what, prepare, update, True)
+        yield Case("take records in Blender", what, prepare, update, True)
 
 
 def make_cases(seed: int) -> list[Case]:
