@@ -202,9 +202,9 @@ def write_package(folder: str | Path, graph: bytes, description: dict[str, Any])
     return load_package(folder)
 
 
-def package_name(folder: Path) -> str:
-    """Return the name of a package for ``folder``: lower case letters, digits and hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-") or "show"
+def package_name(title: str) -> str:
+    """Return the name of a package with this title or folder name: lower case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "show"
 
 
 def show_corpus(rig: str, licence: str, hours: float) -> dict[str, Any]:

@@ -490,7 +490,7 @@ def _describe(fit: Fit, trunk: ModelPackage, folder: Path, title: str | None, li
     held_out = {control.name: round(r, 3) if math.isfinite(r) else None for control, r in zip(fit.controls, fit.held_out)}
     return {
         "format": 1,
-        "name": package_name(folder),
+        "name": package_name(folder.name),
         "title": title or folder.name or "Show",
         "version": "1.0.0",
         "licence": licence,

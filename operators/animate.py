@@ -19,6 +19,7 @@ from ..blender import rigs, sounds, witness
 from ..blender import scene as scenes
 from ..blender.compare import is_shown
 from ..blender.outputs import Output
+from ..blender.registering import make_registration
 from ..blender.takes import write_take
 from ..blender.targets import explain_no_match
 from ..errors import AudioError, ModelError, RigError
@@ -37,7 +38,7 @@ from ..takes.settings import Scope, TakeSettings
 from ..takes.shaping import Part, Place, Take
 from ..takes.sources import CancelCheck, Description, Progress, Sound, describe_model, make_source
 from .background import BackgroundOperator, Work
-from .base import VoxrigOperator
+from .base import NO_CHARACTER, VoxrigOperator
 from .learned import map_learned, warn_of_missing
 from .life import add_life_links
 from .mapping import find_character, match_channels
@@ -300,7 +301,7 @@ def start_take(job: Job) -> Work[Job, Take]:
 def why_not_animate(settings: Any) -> str | None:
     """Return what must still be chosen before anything can be animated, in the order of the panel, or None."""
     if settings.character is None:
-        return "Choose a character first: a mesh with shape keys or an armature"
+        return NO_CHARACTER
     if settings.sound_source == "FILE" and not settings.sound_file:
         return "Choose a sound file first"
     if settings.sound_source == "CURVES" and not settings.curves_file:
@@ -351,7 +352,7 @@ class VOXRIG_OT_stop(VoxrigOperator):
 
 
 CLASSES = (VOXRIG_OT_animate_from_audio, VOXRIG_OT_stop)
-register, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, _unregister_classes = make_registration(CLASSES)
 
 
 def unregister() -> None:

@@ -12,6 +12,9 @@ import bpy
 from ..blender import poses
 from ..errors import Cancelled, VoxrigError
 
+NO_CHARACTER = "Choose a character first: a mesh with shape keys or an armature"
+"""Why most buttons are grey in a new file."""
+
 
 class VoxrigOperator(bpy.types.Operator):
     """Base of every operator: subclasses do their work in ``run`` and return in ``disabled_reason`` why they cannot.

@@ -10,6 +10,7 @@ import bpy
 
 from ..animation.rig.mapping import Link, Target
 from ..blender import poses
+from ..blender.registering import make_registration
 from ..errors import RigError
 from ..properties.access import character_settings, scene_settings, window_settings
 from ..properties.links import check_editable, fill_link, find_owner, read_link
@@ -239,4 +240,4 @@ CLASSES = (
     VOXRIG_OT_store_neutral_pose,
     VOXRIG_OT_return_to_neutral,
 )
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

@@ -15,13 +15,14 @@ import numpy as np
 from ..animation.rig.mapping import Target
 from ..blender import collect, rigs, sounds
 from ..blender import scene as scenes
+from ..blender.registering import make_registration
 from ..errors import AudioError, RigError, ShowError
 from ..inference.audio import Waveform, read_sound
 from ..learning.page import write_report
 from ..learning.show import STILL_SHARE, Shot, read_shot, write_shot
 from ..properties.access import character_settings, scene_settings
 from ..properties.links import read_link
-from .base import VoxrigOperator
+from .base import NO_CHARACTER, VoxrigOperator
 from .mapping import find_character
 
 SAMPLE_RATE = 16_000
@@ -244,7 +245,7 @@ class VOXRIG_OT_collect_shot(VoxrigOperator):
         """Return what must still be chosen."""
         settings = scene_settings(context.scene)
         if settings.character is None:
-            return "Choose a character first: a mesh with shape keys or an armature"
+            return NO_CHARACTER
         return None if settings.show_folder else "Choose the folder of the show first"
 
     def run(self, context: Any) -> None:
@@ -293,4 +294,4 @@ class VOXRIG_OT_show_report(VoxrigOperator):
 
 
 CLASSES = (VOXRIG_OT_collect_shot, VOXRIG_OT_show_report)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

@@ -11,6 +11,7 @@ from typing import Any
 import bpy
 
 from ..blender import rigs, sounds
+from ..blender.registering import make_registration
 from ..errors import AudioError, RigError, VoxrigError
 from ..properties.access import character_settings, scene_settings
 from ..properties.scene import is_character
@@ -301,4 +302,4 @@ class VOXRIG_OT_animate_dialogue(BackgroundOperator):
 
 
 CLASSES = (VOXRIG_OT_fill_dialogue, VOXRIG_OT_remove_line, VOXRIG_OT_animate_dialogue)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

@@ -5,12 +5,14 @@ from typing import Any
 
 import bpy
 
+from ..blender.registering import make_registration
 from ..properties.access import scene_settings
 from ..properties.scene import is_character
 from ..takes.job import Job
 from ..takes.record import SoundFile
 from ..takes.shaping import Take
 from .animate import GeneratingOperator, gather_from_scene
+from .base import NO_CHARACTER
 from .redo import RedoSettings
 
 # Formats of libsndfile, and through Blender's own decoder also those of films.
@@ -45,7 +47,7 @@ class VOXRIG_OT_animate_from_file(RedoSettings, GeneratingOperator):
         """Require a character, and no other running task."""
         reason = super().disabled_reason(context)
         if reason is None and dropped_on(context) is None:
-            return "Choose a character first: a mesh with shape keys or an armature"
+            return NO_CHARACTER
         return reason
 
     def gather(self, scene: bpy.types.Scene) -> Job:
@@ -76,4 +78,4 @@ class VOXRIG_FH_sound(bpy.types.FileHandler):
 
 
 CLASSES = (VOXRIG_OT_animate_from_file, VOXRIG_FH_sound)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

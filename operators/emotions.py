@@ -11,6 +11,7 @@ from typing import Any
 import bpy
 
 from ..animation.face.emotions import EmotionPreset, bundled_emotion_presets, preset_from_json, preset_to_json
+from ..blender.registering import make_registration
 from ..errors import VoxrigError
 from ..properties.access import PACKAGE, scene_settings
 from ..properties.models import offer_emotions, shown_emotions
@@ -181,4 +182,4 @@ class VOXRIG_OT_remove_emotion_preset(VoxrigOperator):
 
 
 CLASSES = (VOXRIG_OT_apply_emotion_preset, VOXRIG_OT_save_emotion_preset, VOXRIG_OT_remove_emotion_preset)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

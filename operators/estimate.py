@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 
+from ..blender.registering import make_registration
 from ..errors import VoxrigError
 from ..properties.access import scene_settings
 from ..properties.session import Estimate, session
@@ -89,7 +90,7 @@ class VOXRIG_OT_estimate_keys(GeneratingOperator):
 
 
 CLASSES = (VOXRIG_OT_estimate_keys,)
-_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+_register_classes, _unregister_classes = make_registration(CLASSES)
 
 
 def register() -> None:

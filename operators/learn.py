@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Learn a show inside Blender from its collected shots, and choose learned models for face parts."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 import bpy
 
 from ..animation.face.channels import REGIONS
+from ..blender.registering import make_registration
 from ..errors import Cancelled, ModelError
-from ..inference.package import ModelPackage, load_package, read_description
+from ..inference.package import ModelPackage, load_package, package_name, read_description
 from ..inference.session import open_session
 from ..learning.fit import Fit, fit_show, write_fit
 from ..learning.show import read_show
@@ -20,7 +20,7 @@ from ..properties.models import OTHER_FOLDER, chosen_model, default_model, forge
 from ..properties.session import Run
 from ..takes.sources import describe_model
 from .background import BackgroundOperator, Work
-from .base import VoxrigOperator
+from .base import NO_CHARACTER, VoxrigOperator
 from .learned import list_names, map_learned
 
 
@@ -78,11 +78,6 @@ def learn_show(
     return Learned(package, fit, warnings)
 
 
-def folder_name(title: str) -> str:
-    """Return the folder name of a package with this title."""
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "show"
-
-
 class VOXRIG_OT_learn_show(BackgroundOperator):
     """Learn the style of the collected shots as a separate model for the rig's own controls.
 
@@ -116,7 +111,7 @@ class VOXRIG_OT_learn_show(BackgroundOperator):
             raise ModelError("There is no model to learn with; choose one under Model")
         chosen = preferences()
         regions = tuple(region for region in REGIONS if region.upper() in settings.learn_regions)
-        output = Path(place) / folder_name(title)
+        output = Path(place) / package_name(title)
         return LearnJob(dataset, trunk.folder, output, title, regions, chosen.provider, chosen.threads)
 
     def start(self, job: LearnJob) -> Work[LearnJob, Learned]:
@@ -156,7 +151,7 @@ class VOXRIG_OT_check_learned(VoxrigOperator):
         settings = scene_settings(context.scene)
         model = chosen_model(settings)
         if settings.character is None:
-            return "Choose a character first: a mesh with shape keys or an armature"
+            return NO_CHARACTER
         return None if model is not None and model.is_learned else "Choose a learned model first"
 
     def run(self, context: Any) -> None:
@@ -205,4 +200,4 @@ class VOXRIG_OT_remove_region_model(VoxrigOperator):
 
 
 CLASSES = (VOXRIG_OT_learn_show, VOXRIG_OT_check_learned, VOXRIG_OT_add_region_model, VOXRIG_OT_remove_region_model)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

@@ -13,6 +13,7 @@ from ..animation.life.stage import temperaments
 from ..animation.rig.mapping import Mapping
 from ..blender import rigs
 from ..blender.life import link_bones
+from ..blender.registering import make_registration
 from ..properties.access import scene_settings
 from ..takes.sources import Description
 from .base import VoxrigOperator
@@ -89,4 +90,4 @@ class VOXRIG_OT_roll_life(VoxrigOperator):
 
 
 CLASSES = (VOXRIG_OT_set_life, VOXRIG_OT_roll_life)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

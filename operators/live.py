@@ -19,6 +19,7 @@ from ..animation.rig.mapping import Mapping, apply_mapping
 from ..blender import scene as scenes
 from ..blender import sounds
 from ..blender.drafts import LiveTake
+from ..blender.registering import make_registration
 from ..errors import Cancelled, VoxrigError
 from ..properties.access import scene_settings
 from ..properties.models import chosen_model
@@ -353,7 +354,7 @@ class VOXRIG_OT_remove_channel(VoxrigOperator):
 
 
 CLASSES = (VOXRIG_OT_add_channel, VOXRIG_OT_remove_channel)
-_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+_register_classes, _unregister_classes = make_registration(CLASSES)
 
 
 def _handlers() -> list[tuple[Any, Any]]:

@@ -12,6 +12,7 @@ import bpy
 from ..animation.rig.mapping import Link, Mapping, Target, from_json, to_json
 from ..animation.rig.recognition import UNSURE, choose_mouth
 from ..blender import rigs
+from ..blender.registering import make_registration
 from ..blender.targets import explain_no_match, limits_of, rest_of
 from ..errors import ModelError, RigError
 from ..inference.package import read_description
@@ -21,7 +22,7 @@ from ..properties.models import chosen_model, forget_models
 from ..storage.reading import read_text
 from ..storage.writing import write_whole
 from ..takes.sources import Description, describe_model
-from .base import VoxrigOperator
+from .base import NO_CHARACTER, VoxrigOperator
 
 
 def find_character(character_object: bpy.types.Object) -> rigs.Character:
@@ -99,7 +100,7 @@ class CharacterOperator(VoxrigOperator):
     def disabled_reason(cls, context: Any) -> str | None:
         """Require a character."""
         if scene_settings(context.scene).character is None:
-            return "Choose a character first: a mesh with shape keys or an armature"
+            return NO_CHARACTER
         return None
 
 
@@ -293,4 +294,4 @@ CLASSES = (
     VOXRIG_OT_load_mapping,
     VOXRIG_OT_refresh_models,
 )
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

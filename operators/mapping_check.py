@@ -13,6 +13,7 @@ import bpy
 from ..animation.rig.mapping import Link, Target
 from ..animation.rig.names import QUOTED, names_in_path, normalise_name
 from ..blender import poses
+from ..blender.registering import make_registration
 from ..blender.targets import describe_target
 from ..errors import RigError
 from ..properties.access import character_settings, scene_settings
@@ -235,4 +236,4 @@ class VOXRIG_OT_repair_links(CharacterOperator):
 
 
 CLASSES = (VOXRIG_OT_report_mapping, VOXRIG_OT_repair_links)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

@@ -11,6 +11,7 @@ import bpy
 from ..animation.rig.mapping import Link, Target
 from ..animation.rig.names import mirror_name, normalise_name
 from ..blender import poses, rigs
+from ..blender.registering import make_registration
 from ..blender.targets import describe_target, find_driver_source, limits_of, mirror_target, parse_data_path, rest_of
 from ..errors import RigError
 from ..properties.access import character_settings, scene_settings
@@ -298,4 +299,4 @@ CLASSES = (
     VOXRIG_OT_add_missing_links,
     VOXRIG_OT_confirm_link,
 )
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

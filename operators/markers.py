@@ -12,6 +12,7 @@ from typing import Any
 
 import bpy
 
+from ..blender.registering import make_registration
 from ..properties.access import scene_settings
 from .base import VoxrigOperator
 
@@ -78,4 +79,4 @@ class VOXRIG_OT_clear_phone_markers(VoxrigOperator):
 
 
 CLASSES = (VOXRIG_OT_clear_phone_markers,)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

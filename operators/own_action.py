@@ -7,6 +7,7 @@ import bpy
 
 from ..blender import compat, rigs
 from ..blender.outputs import copy_place
+from ..blender.registering import make_registration
 from ..errors import RigError
 from ..properties.access import scene_settings
 from ..properties.links import read_mapping
@@ -61,4 +62,4 @@ class VOXRIG_OT_make_own_action(VoxrigOperator):
 
 
 CLASSES = (VOXRIG_OT_make_own_action,)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

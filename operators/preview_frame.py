@@ -7,6 +7,7 @@ import bpy
 
 from ..animation.rig.mapping import Target, apply_mapping
 from ..blender import poses
+from ..blender.registering import make_registration
 from ..errors import RigError
 from ..properties.access import scene_settings
 from ..properties.session import Run, session
@@ -120,4 +121,4 @@ class VOXRIG_OT_look_at_frame(BackgroundOperator):
 
 
 CLASSES = (VOXRIG_OT_look_at_frame,)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

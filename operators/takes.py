@@ -11,6 +11,7 @@ from ..animation.face.channels import REGIONS
 from ..animation.rig.mapping import Mapping
 from ..blender import rigs, takes
 from ..blender.compare import show_take
+from ..blender.registering import make_registration
 from ..errors import ModelError, RigError
 from ..properties.access import character_settings, preferences, scene_settings
 from ..properties.links import read_mapping
@@ -23,7 +24,7 @@ from ..takes.settings import Scope, TakeSettings
 from ..takes.shaping import Take
 from ..takes.sources import CancelCheck, Progress
 from .animate import GeneratingOperator, gather, mark_shown, write
-from .base import VoxrigOperator
+from .base import NO_CHARACTER, VoxrigOperator
 from .redo import SLIDERS, RedoSettings, as_operator_properties
 
 
@@ -187,7 +188,7 @@ class TakeOperator(VoxrigOperator):
 def _lacks_take(context: Any) -> str | None:
     character_object = scene_settings(context.scene).character
     if character_object is None:
-        return "Choose a character first: a mesh with shape keys or an armature"
+        return NO_CHARACTER
     if active_take(character_object) is None:
         return "There is no take yet: press Animate from Audio first"
     return None
@@ -339,4 +340,4 @@ CLASSES = (
     VOXRIG_OT_select_edited_keys,
     VOXRIG_OT_retake_range,
 )
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

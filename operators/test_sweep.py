@@ -15,6 +15,7 @@ from ..animation.keys.reduction import reduce_to_keys
 from ..animation.rig.mapping import Mapping, apply_mapping
 from ..blender import poses, rigs, sweeps
 from ..blender.actions import WriteReport
+from ..blender.registering import make_registration
 from ..errors import RigError
 from ..properties.access import scene_settings
 from ..properties.links import active_mapping, preview_channel
@@ -217,4 +218,4 @@ class VOXRIG_OT_end_preview(CharacterOperator):
 
 
 CLASSES = (VOXRIG_OT_test_sweep, VOXRIG_OT_key_sweep, VOXRIG_OT_remove_sweep, VOXRIG_OT_end_preview)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

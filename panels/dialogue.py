@@ -3,8 +3,7 @@
 
 from typing import Any
 
-import bpy
-
+from ..blender.registering import make_registration
 from ..properties.access import scene_settings
 from .main import VoxrigList, VoxrigPanel, iface
 
@@ -48,4 +47,4 @@ class VOXRIG_PT_dialogue(VoxrigPanel):
 
 
 CLASSES = (VOXRIG_UL_dialogue, VOXRIG_PT_dialogue)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

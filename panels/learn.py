@@ -3,8 +3,7 @@
 
 from typing import Any
 
-import bpy
-
+from ..blender.registering import make_registration
 from ..properties.access import scene_settings
 from ..properties.models import chosen_model
 from ..properties.session import session
@@ -70,4 +69,4 @@ class VOXRIG_PT_region_models(VoxrigPanel):
 
 
 CLASSES = (VOXRIG_PT_learn, VOXRIG_PT_region_models)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

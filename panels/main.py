@@ -8,6 +8,7 @@ import bpy
 
 from ..animation.face.channels import REGIONS
 from ..animation.life.events import PARTS
+from ..blender.registering import make_registration
 from ..properties.access import character_settings, scene_settings
 from ..properties.links import count_mapped
 from ..properties.models import OTHER_FOLDER, chosen_model, shown_emotions, shown_provider
@@ -343,4 +344,4 @@ CLASSES = (
     VOXRIG_PT_channels,
     VOXRIG_PT_keys,
 )
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

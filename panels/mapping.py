@@ -7,6 +7,7 @@ from typing import Any
 
 import bpy
 
+from ..blender.registering import make_registration
 from ..blender.sweeps import is_sweep_keyed
 from ..properties.access import character_settings, scene_settings, window_settings
 from ..properties.links import STATUSES, count_mapped, link_status
@@ -270,4 +271,4 @@ def _draw_sentence(layout: Any, text: str, icon: str) -> None:
 
 
 CLASSES = (VOXRIG_UL_links, VOXRIG_PT_mapping, VOXRIG_PT_link, VOXRIG_PT_target, VOXRIG_PT_calibrate)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

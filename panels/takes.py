@@ -3,8 +3,7 @@
 
 from typing import Any
 
-import bpy
-
+from ..blender.registering import make_registration
 from ..properties.access import character_settings, scene_settings
 from ..properties.takes import active_take
 from .main import VoxrigList, VoxrigPanel
@@ -70,4 +69,4 @@ class VOXRIG_PT_takes(VoxrigPanel):
 
 
 CLASSES = (VOXRIG_UL_takes, VOXRIG_PT_takes)
-register, unregister = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+register, unregister = make_registration(CLASSES)

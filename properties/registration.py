@@ -6,6 +6,7 @@ from typing import Any
 import bpy
 
 from ..blender import poses
+from ..blender.registering import make_registration
 from .links import VOXRIG_PG_link
 from .models import forget_models
 from .preferences import VOXRIG_AP_preferences
@@ -43,7 +44,7 @@ CLASSES = (
     VOXRIG_PG_scene,
     VOXRIG_AP_preferences,
 )
-_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)  # pyright: ignore[reportGeneralTypeIssues]
+_register_classes, _unregister_classes = make_registration(CLASSES)
 _TYPES: Any = bpy.types
 
 

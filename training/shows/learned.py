@@ -170,7 +170,7 @@ def export(
     corpora = [vars(corpus) for corpus in trunk.training.corpora] if trunk else []
     description = {
         "format": 1,
-        "name": package_name(folder),
+        "name": package_name(folder.name),
         "title": f"{record.rig or 'Show'}, {config.network}",
         "version": "1.0.0",
         "licence": config.licence,
