@@ -8,12 +8,16 @@ Nothing is imported at module level, so that the pure folders work without Blend
 def register() -> None:
     """Register the extension; Blender calls this when it is enabled."""
     from . import registration
+    from .cli import blender_command
 
     registration.register()
+    blender_command.register()
 
 
 def unregister() -> None:
     """Unregister the extension; Blender calls this when it is disabled."""
     from . import registration
+    from .cli import blender_command
 
+    blender_command.unregister()
     registration.unregister()

@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Register everything with Blender in one order, and unregister it in the reverse order."""
 
-from typing import Any
-
-import bpy
-
 from . import translations
 from .operators import (
     animate,
@@ -68,25 +64,14 @@ MODULES = (
     translations,
 )
 
-_commands: list[Any] = []
-
 
 def register() -> None:
-    """Register every module and the command ``voxrig``; failures are visible."""
+    """Register every module; a failure is visible."""
     for module in MODULES:
         module.register()
-    _commands.append(bpy.utils.register_cli_command("voxrig", run_command))
 
 
 def unregister() -> None:
-    """Undo ``register``, in reverse order."""
-    bpy.utils.unregister_cli_command(_commands.pop())
+    """Take back what ``register`` did, the last thing first."""
     for module in reversed(MODULES):
         module.unregister()
-
-
-def run_command(arguments: list[str]) -> int:
-    """Run ``blender --command voxrig ...``: the command line, on the file that is open in Blender."""
-    from .cli import main as command_line
-
-    return command_line.main(arguments)

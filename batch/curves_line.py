@@ -7,8 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +25,7 @@ from ..takes.job import check_emotion
 from ..takes.record import CurvesFile, SoundFile
 from ..takes.shaping import Place
 from ..takes.sources import Description
-from .jobs import Line, Unit
-from .journal import force_to_disk
-
-if TYPE_CHECKING:
-    from .blend_line import Stage
+from .jobs import Line
 
 Progress = Callable[[int, float], None]
 """Called with the number of a line and its finished share, 0..1; often enough to show that the worker is alive."""
@@ -80,64 +75,29 @@ def guard(line: Line, work: Callable[[], Result]) -> Result:
         return Result(line.number, f"Voxrig itself failed ({type(error).__name__}: {error}); see the worker's log")
 
 
-class Performer:
-    """A performer of units in turn, which keeps the open model and the open .blend file between them.
-
-    ``provider`` is 'AUTO', 'CUDA' or 'CPU'; ``threads`` is for the CPU.
-    """
-
-    def __init__(self, provider: str = "AUTO", threads: int = 1) -> None:
-        self._provider, self._threads = provider, threads
-        self._stage: Stage | None = None
-
-    def perform(self, unit: Unit, partials: Mapping[str, str], on_progress: Progress) -> tuple[list[Result], list[str]]:
-        """Perform the lines of a unit; returns the result of each, and the outputs that are complete, on the disk and to be
-        kept.
-
-        ``partials`` holds the temporary name of each output; pictures for the report page are 'sheet <line number> <index>' in
-        it. No line can make it raise.
-        """
-        if unit.lines[0].blend:
-            if self._stage is None:
-                try:
-                    from .blend_line import Stage  # Blender takes seconds to import, and lines may do without it
-                except ImportError as error:
-                    if error.name != "bpy":
-                        raise
-                    why = "A .blend file needs Blender: run the batch inside it, or with a Python that has the module bpy"
-                    return [Result(line.number, why, passing=True) for line in unit.lines], []
-                self._stage = Stage(self._provider, self._threads)
-            results = self._stage.perform(unit, partials, on_progress)
-        else:
-            results = [guard(line, lambda line=line: self._write_curves(line, partials, on_progress)) for line in unit.lines]
-        done = [(line, result) for line, result in zip(unit.lines, results) if not result.why]
-        kept = {output for line, result in done for output in (*line.outputs, *result.facts.get("sheet", ()))}
-        written = [output for output in partials if output in kept and Path(partials[output]).is_file()]
-        for output in written:
-            force_to_disk(partials[output])
-        return results, written
-
-    def _write_curves(self, line: Line, partials: Mapping[str, str], on_progress: Progress) -> Result:
-        """Perform a line without a .blend, as ``voxrig curves`` and ``voxrig convert`` do."""
-        folder = find_model(line.model or None)
-        package = read_description(folder)
-        settings = line.make_settings(self._provider, self._threads)
-        choice = CurvesFile(line.curves) if line.curves else SoundFile(line.audio)
-        place = Place(line.start_frame, line.fps or package.frame_rate)
-        source = find_source(choice, folder, settings, place)
-        check_emotion(settings, [source.describe()])
-        curves, heard = make_curves(source, settings, place, lambda share: on_progress(line.number, share))
-        warnings = list(heard.warnings)
-        if not line.curves:
-            warnings += [*judge_sound(heard.peaks), *judge_language(heard.phones)]
-        warnings += write_curves(partials[line.output_curves], curves, frame_rate=line.fps)
-        facts = {
-            "seconds": round(heard.duration_seconds, 3),
-            "frames": curves.frame_count,
-            "model": source.describe().title,
-            "tracks": squeeze_tracks(make_overview(curves, heard.peaks, 0.0, 1.0)),
-        }
-        return Result(line.number, warnings=tuple(warnings), facts=facts)
+def write_curves_line(
+    line: Line, partials: Mapping[str, str], on_progress: Progress, provider: str = "AUTO", threads: int = 1
+) -> Result:
+    """Perform a line without a .blend, as ``voxrig curves`` and ``voxrig convert`` do."""
+    folder = find_model(line.model or None)
+    package = read_description(folder)
+    settings = line.make_settings(provider, threads)
+    choice = CurvesFile(line.curves) if line.curves else SoundFile(line.audio)
+    place = Place(line.start_frame, line.fps or package.frame_rate)
+    source = find_source(choice, folder, settings, place)
+    check_emotion(settings, [source.describe()])
+    curves, heard = make_curves(source, settings, place, lambda share: on_progress(line.number, share))
+    warnings = list(heard.warnings)
+    if not line.curves:
+        warnings += [*judge_sound(heard.peaks), *judge_language(heard.phones)]
+    warnings += write_curves(partials[line.output_curves], curves, frame_rate=line.fps)
+    facts = {
+        "seconds": round(heard.duration_seconds, 3),
+        "frames": curves.frame_count,
+        "model": source.describe().title,
+        "tracks": squeeze_tracks(make_overview(curves, heard.peaks, 0.0, 1.0)),
+    }
+    return Result(line.number, warnings=tuple(warnings), facts=facts)
 
 
 def judge_sound(peaks: NDArray[np.float32]) -> list[str]:

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import VoxrigError
-from .curves_line import Performer, Result
+from .curves_line import Result
 from .jobs import ROOT, Line, Unit
+from .perform import Performer
 
 MOST_ATTEMPTS = 2
 STALL_SECONDS = 600.0

@@ -55,7 +55,7 @@ LAYERS = {
     # Panels draw; the waveform strip draws arrays that are at hand.
     "panels": layer("animation properties blender", f"numpy blf gpu gpu_extras {BLENDER}"),
     "translations": layer("", "bpy"),
-    "registration": layer("properties operators panels blender cli translations", "bpy"),
+    "registration": layer("properties operators panels blender translations", "bpy"),
     "batch": layer("errors animation inference takes blender operators registration", f"numpy {BLENDER}", exempt="subprocess"),
     "cli": layer(
         "batch errors animation inference learning takes blender operators properties registration", "numpy", lazy="bpy"
@@ -64,7 +64,7 @@ LAYERS = {
     "tools": Layer(ANYTHING, ANYTHING),
 }
 # Imported inside functions only, where the place itself is allowed at all: __init__ must cost nothing.
-LAZY_OURS = {"__init__": frozenset({"registration"})}
+LAZY_OURS = {"__init__": frozenset({"cli", "registration"})}
 SHIPPED = tuple(place for place in LAYERS if place not in ("training", "tools"))
 NO_BLENDER = frozenset(f"bmesh aud gpu blf bl_ext {BLENDER}".split())
 # Voxrig never opens a connection and never starts another program, in particular not pip; a batch starts Voxrig again.
@@ -144,6 +144,8 @@ def test_onnxruntime_is_loaded_in_one_place(path: Path) -> None:
     ("file", "line"),
     [
         ("__init__.py", "from . import registration"),
+        ("__init__.py", "def register():\n    from . import panels"),
+        ("registration.py", "def run():\n    from .cli import main"),
         ("animation/planted.py", "import bpy"),
         ("animation/planted.py", "def f():\n    import bpy"),
         ("animation/planted.py", "import soxr"),
