@@ -15,8 +15,9 @@ import pytest
 import soundfile
 from file_state import curves_of
 from voxrig.animation.interchange import import_curves
-from voxrig.batch.curves_line import Performer, Result
+from voxrig.batch.curves_line import Result
 from voxrig.batch.jobs import Line, Unit
+from voxrig.batch.perform import Performer
 from voxrig.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("registered")

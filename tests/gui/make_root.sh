@@ -29,7 +29,8 @@ cp /etc/resolv.conf "$root/etc/resolv.conf"
 for file in /etc/apt/apt.conf.d/*proxy*; do # a machine that reaches the mirror by a proxy keeps doing so
     if [ -e "$file" ]; then cp "$file" "$root/etc/apt/apt.conf.d/"; fi
 done
-# Without recommends the last three are left out, though Blender's own extension code imports them.
+# Without recommends numpy, requests and zstandard are left out, though Blender's own extension code imports them. scipy is
+# for the demo character.
 chroot "$root" sh -c "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
     --no-install-recommends blender xvfb libgl1-mesa-dri imagemagick xdotool \
     python3-numpy python3-scipy python3-requests python3-zstandard && apt-get clean" >>"$root.log" 2>&1 ||

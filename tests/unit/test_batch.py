@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from job_tables import write_sound, write_table
-from voxrig.batch import curves_line, workers
+from voxrig.batch import curves_line, perform, workers
 from voxrig.batch.columns import COLUMNS
 from voxrig.batch.jobs import Digests, JobsError, Line, Unit, group_lines, read_jobs, select_lines
 from voxrig.batch.journal import DONE, FAILED, Journal, JournalError, Outcome, partial_name, read_entries, remove_partials
@@ -452,13 +452,13 @@ def kill_workers_that(work: str) -> str:
 import os, signal, sys, time
 sys.path.insert(0, {str(ROOT / "tests")!r})
 import conftest
-from voxrig.batch import curves_line, workers
-whole = curves_line.Performer.perform
+from voxrig.batch import perform, workers
+whole = perform.Performer.perform
 def perform_or_die(self, unit, partials, on_progress):
     if unit.lines[0].name == "bad":
         {work}
     return whole(self, unit, partials, on_progress)
-curves_line.Performer.perform = perform_or_die
+perform.Performer.perform = perform_or_die
 workers.serve("CPU", 1)
 """
 
@@ -590,7 +590,7 @@ def test_levels() -> None:
 def test_another_language_is_suspected(tmp_path: Path) -> None:
     def warn(sound: Path) -> str:
         line = Line(1, str(sound), output_curves=str(tmp_path / "out.csv"))
-        (result,), _files = curves_line.Performer("CPU").perform(Unit((line,)), {line.output_curves: line.output_curves}, print)
+        (result,), _files = perform.Performer("CPU").perform(Unit((line,)), {line.output_curves: line.output_curves}, print)
         assert result.why == ""
         return "; ".join(result.warnings)
 

@@ -101,6 +101,13 @@ def test_the_picture_of_a_circle_is_whole() -> None:
     assert len(imports.draw_mermaid(graph).splitlines()) == 1 + 4
 
 
+def test_voxrig_has_no_circles() -> None:
+    modules = imports.graph_modules(ROOT, shipped_only=False)
+    assert len(modules) > 150
+    assert imports.find_circles(modules) == []
+    assert imports.find_circles(imports.graph_folders(modules)) == []
+
+
 def test_an_import_from_above_the_root_is_refused() -> None:
     with pytest.raises(ValueError, match="above the root"):
         imports.find_imports("from ... import x", ("animation", "curves"), False)

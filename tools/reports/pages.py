@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from . import api, commands, imports
+from . import api, commands, imports, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE_BEGINS, PICTURE_ENDS = "<!-- imports: begin -->", "<!-- imports: end -->"
@@ -25,6 +25,7 @@ def write_architecture(root: Path = ROOT) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/command-line.md": commands.write_page,
     "docs/scripting.md": api.write_page,
+    "docs/settings.md": settings.write_page,
     "docs/architecture.md": write_architecture,
 }
 
