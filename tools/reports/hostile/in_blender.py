@@ -50,8 +50,9 @@ def _make_blend(connection: Connection) -> None:
         bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
         mesh = bpy.data.meshes.new("Face")
         mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
-        face = bpy.data.objects.new("Face", mesh)
-        bpy.context.scene.collection.objects.link(face)
+        face: Any = bpy.data.objects.new("Face", mesh)
+        scene: Any = bpy.context.scene
+        scene.collection.objects.link(face)
         face.shape_key_add(name="Basis")
         for key in KEYS:
             face.shape_key_add(name=key, from_mix=False).data[2].co.z = 0.5
@@ -61,7 +62,8 @@ def _make_blend(connection: Connection) -> None:
         words = ("--blend", bare, "--character", "Face", "--curves", Path(folder) / "take.csv", "--output", taken)
         if command("animate", *map(str, words))(Path(folder)) == 0:
             bpy.ops.wm.open_mainfile(filepath=str(taken), load_ui=False)
-            connection.send((taken.read_bytes(), bpy.data.objects["Face"].voxrig.takes[0].record))
+            made: Any = bpy.data.objects["Face"]
+            connection.send((taken.read_bytes(), made.voxrig.takes[0].record))
     os._exit(0)
 
 
@@ -169,7 +171,8 @@ def takes(rng: np.random.Generator) -> Iterator[Case]:
                 registration.register()
             with_scene(folder)
             bpy.ops.wm.open_mainfile(filepath=str(folder / "face.blend"), load_ui=False)
-            stored: Any = bpy.data.objects["Face"].voxrig.takes[0]
+            face: Any = bpy.data.objects["Face"]
+            stored = face.voxrig.takes[0]
             # The curves of the take lie where this file does.
             found = text.replace(b"@curves@", str(folder / "take.csv").encode())
             stored.record = found.decode("utf-8", "replace").replace("\0", "")
