@@ -367,7 +367,9 @@ def damage_sound(case: str, voice: Path, folder: Path) -> Path:
     elif case == "a text":
         path.write_text("This is not a sound.\n" * 100, encoding="utf-8")
     elif case == "cut short":
-        path.write_bytes(voice.read_bytes()[:20_000])
+        # Of a WAV what is there would be animated with a warning.
+        soundfile.write(path, model_packages.noise(2.0), rate, format="FLAC")
+        path.write_bytes(path.read_bytes()[:20_000])
     elif case == "no samples":
         soundfile.write(path, np.zeros(0, np.float32), rate)
     elif case == "not a number":
@@ -660,3 +662,13 @@ def test_a_scene_that_stretches_time_says_so(scene: Any, face: Any, voice: Path,
     with pytest.raises(AudioError, match="stretches time from 100 to 200"):
         animate(scene, face, voice, model_folder)
     assert curves_of(face.data.shape_keys) == {}
+
+
+def test_a_wav_cut_short_is_animated_as_far_as_it_goes(
+    scene: Any, face: Any, voice: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "cut.wav"
+    path.write_bytes(voice.read_bytes()[:20_000])
+    take = animate(scene, face, path, model_folder)
+    assert any("although its header says 2.00 s" in warning for warning in take.warnings)
+    assert 1 < take.last_frame < 1 + SOUND_SECONDS * scene.render.fps
