@@ -178,7 +178,8 @@ def _evaluate(
                     if owner.id_type == "OBJECT" and owner.pose is not None and _scene_frame(homes[owner], frame) == place:
                         _read_bones(owner.evaluated_get(layer.depsgraph), targets, poses)
     finally:
-        bpy.data.scenes.remove(scene)
+        # scenes.remove() crashes Blender 4.3 in `blender --command`, which has no window.
+        bpy.data.batch_remove([scene])
     return _Shown(values, {bone: _distances(pose) for bone, pose in poses.items()})
 
 
