@@ -90,7 +90,7 @@ def prove_untouched() -> str:
         for frame in ARTISTS_FRAMES.tolist():
             keys.key_blocks[name].keyframe_insert("value", frame=frame)
     job = gather(scene, head, sound, _model(), TakeSettings(), RETAKE)
-    lips = {target.data_path for target in job.targets or ()}
+    lips = {target.data_path for target in job.parts[0].targets or ()}
     bpy.ops.ed.undo_push(message="Keys of the artist's")
 
     def everything(_path: str, frames: NDArray[Any]) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ...animation.curves import ChannelCurves
 from ...animation.face.lips import sealed_frames
@@ -112,7 +112,7 @@ def read_recordings(data: Path | None, count: int = 90) -> list[Line]:
     lines = []
     for _, _, utterance, row in sorted(order, key=lambda entry: entry[:3])[:count]:
         path = folder / "librispeech_subset" / row["shard"]
-        sound = soundfile.read(str(path), start=int(row["start"]), frames=int(row["length"]), dtype="float32")[0]
+        sound: Any = soundfile.read(str(path), start=int(row["start"]), frames=int(row["length"]), dtype="float32")[0]
         lines.append(Line(row["speaker"], sound, np.zeros((0, 2)), _aligned_phrases(aligned.get(utterance))))
     return lines
 
@@ -289,9 +289,9 @@ class Table:
         print(f"| {name} | {wanted} | {known} | {here} | {'' if reached is None else 'yes' if reached else 'NO'} |", flush=True)
 
 
-def percentiles(values: Sequence[float]) -> str:
-    """5, 25, 50, 75 and 95 %."""
-    return " ".join(f"{value:.2f}" for value in np.percentile(values, (5, 25, 50, 75, 95)))
+def percentiles(values: ArrayLike) -> str:
+    """Return 5, 25, 50, 75 and 95 %."""
+    return " ".join(f"{value:.2f}" for value in np.percentile(np.asarray(values, np.float64), (5, 25, 50, 75, 95)))
 
 
 def report_events(table: Table, heard: Sequence[Heard], recorded: Sequence[Heard]) -> None:
@@ -450,7 +450,7 @@ def report_keys(table: Table, lives: Sequence[Life], heard: Sequence[Heard]) -> 
     cut = sum(check["cut"] for check in checks)
     table.row("blinks that a key reducer keeps from shutting (24 fps)", "0", "", f"{cut:.0f}", cut == 0)
     most, mean = max(check["most"] for check in checks), np.mean([check["blink"] for check in checks])
-    table.row("keys a blink after reduction", "3 to 4", "", f"mean {mean:.2f}, most {most:.0f}", 3 <= mean <= 4.05)
+    table.row("keys a blink after reduction", "3 to 4", "", f"mean {mean:.2f}, most {most:.0f}", bool(3 <= mean <= 4))
     gaze = float(np.mean([check["gaze"] for check in checks]))
     table.row("keys a gaze shift and control", "<= 2", "", f"{gaze:.2f}", gaze <= 2.05)
     table.row(
@@ -528,7 +528,8 @@ def read_captured(data: Path | None) -> dict[str, str]:
             continue
         if row["shard"] not in shards:
             name = row["shard"] if row["shard"].endswith(".ogg") else f"{row['shard']}.ogg"
-            shards[row["shard"]] = soundfile.read(str(data / "grid_face" / name), dtype="float32")[0]
+            whole: Any = soundfile.read(str(data / "grid_face" / name), dtype="float32")[0]
+            shards[row["shard"]] = whole
         sound = shards[row["shard"]][int(row["start"]) : int(row["start"]) + int(row["length"])]
         events = find_events(sound, 16_000)
         lid = lids[number] - np.median(lids[number])
