@@ -106,7 +106,7 @@ def _data_size(file: _File) -> dict[int, bytes]:
 
 
 def _holds_chunks(file: _File, position: int, end: int) -> bool:
-    """Whether whole chunks fill the rest of a RIFF file, so that an empty one before them is meant."""
+    """Return whether whole chunks fill the rest of a RIFF file, so that an empty one before them is meant."""
     while position + 8 <= end:
         file.seek(position)
         name, size = struct.unpack("<4sI", file.read(8))
@@ -144,6 +144,6 @@ def _false_count(file: _File, begin: int) -> dict[int, bytes]:
 
 
 def _holds_tag(file: _File, position: int) -> bool:
-    """Whether a tag follows the sound there: ID3v1, APEv2 or Lyrics3."""
+    """Return whether a tag follows the sound there: ID3v1, APEv2 or Lyrics3."""
     file.seek(position)
     return file.read(11).startswith((b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3"))

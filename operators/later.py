@@ -19,7 +19,7 @@ class Waiting:
     """A function of a scene that is called later, once for any number of calls during the delay."""
 
     def __init__(self, function: Callable[[Any], None], seconds: float, *, needs_rest: bool = True) -> None:
-        """``seconds`` is the delay; with ``needs_rest`` each further call starts the delay again."""
+        """Set the delay in ``seconds``; with ``needs_rest`` each further call starts the delay again."""
         self._function, self._seconds, self._needs_rest = function, seconds, needs_rest
         self._scene = ""
         # Blender knows a timer by the very object, and every look at a bound method makes another one.

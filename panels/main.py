@@ -241,7 +241,7 @@ class VOXRIG_PT_regions(VoxrigPanel):
 
 
 class VOXRIG_PT_life(VoxrigPanel):
-    """What the head does besides speaking."""
+    """The movements of the head besides speech."""
 
     bl_idname = "VOXRIG_PT_life"
     bl_label = "Life"

@@ -24,7 +24,7 @@ _MOVED = frozenset(GAP_CENTIMETRES) | frozenset(WIDTH_CENTIMETRES) | frozenset(L
 def apply_effort(
     values: NDArray[np.floating[Any]], names: Sequence[str], effort: NDArray[np.floating[Any]], amount: float = 1.0
 ) -> NDArray[np.float32]:
-    """Channels ``[time, channel]`` of a calm voice as ``effort`` ``[time]`` moves them; ``amount`` 0 changes nothing."""
+    """Return channels ``[time, channel]`` of a calm voice as ``effort`` ``[time]`` moves them; ``amount`` 0 changes nothing."""
     gain = np.clip(np.asarray(effort, np.float32), LEAST, MOST) ** np.float32(amount)
     moved = np.array([name in _MOVED for name in names])
     return (values * np.where(moved[None, :], gain[:, None], np.float32(1.0))).astype(np.float32)

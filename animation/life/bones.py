@@ -85,7 +85,7 @@ def _turn_eyes(found: dict[str, tuple[str, ...]]) -> list[BoneTurn]:
 
 
 def _directions(*channels: str) -> list[tuple[str, tuple[float, float, float]]]:
-    """Yaw to the own right, pitch down and roll to the own right shoulder about the axes of an armature."""
+    """Return yaw to the own right, pitch down and roll to the own right shoulder about the axes of an armature."""
     ways = ((0.0, 0.0, -_DEGREES), (_DEGREES, 0.0, 0.0), (0.0, -_DEGREES, 0.0))
     return list(zip(channels, ways))
 

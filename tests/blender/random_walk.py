@@ -44,7 +44,7 @@ class Loss(AssertionError):
 
 
 def all_curves() -> dict[CurveName, Any]:
-    """Every F-Curve of the file."""
+    """Return every F-Curve of the file."""
     from voxrig.blender import compat
 
     found: dict[CurveName, Any] = {}
@@ -56,7 +56,7 @@ def all_curves() -> dict[CurveName, Any]:
 
 
 def keys_of(curve: Any) -> dict[float, bytes]:
-    """All that Blender knows of the keys of an F-Curve, but whether they are selected, by frame."""
+    """Return all that Blender stores of the keys of an F-Curve, except for selection, by frame."""
     from voxrig.blender import actions
 
     keys = actions.read_keys(curve)
@@ -90,7 +90,7 @@ def control_of(path: str) -> str:
 
 
 def is_alike(one: Any, other: Any) -> bool:
-    """Whether two keys are the same but for the rounding of being moved there and back."""
+    """Return whether two keys are the same but for the rounding of being moved there and back."""
     exact = ("interpolation", "easing", "handle_left_type", "handle_right_type", "type", "amplitude", "back", "period")
     near = ("co", "handle_left", "handle_right")
     return all(one[name] == other[name] for name in exact) and all(
@@ -121,7 +121,7 @@ class Walk:
     # The file
 
     def new_file(self) -> None:
-        """An empty file with a face and a bone, animated once."""
+        """Make a file with a face and a bone, animated once."""
         from voxrig.animation.rig.mapping import Link, Mapping, Target
         from voxrig.properties.links import store_mapping
 
@@ -164,7 +164,7 @@ class Walk:
         return bpy.context.scene.voxrig.character
 
     def done(self) -> None:
-        """As in the window: everything one does is an undo step."""
+        """Push an undo step, as for everything that one does in the window."""
         bpy.ops.ed.undo_push(message="Step")
         del self.history[self.now + 1 :]
         self.history.append((dict(self.theirs), self.covered.copy(), dict(self.names)))
@@ -189,7 +189,7 @@ class Walk:
     # Checks
 
     def check(self) -> None:
-        """Everything that is theirs is there, and known for theirs."""
+        """Check that all of the artist's keys are there and known as theirs."""
         from voxrig.blender import compat, ledger
         from voxrig.blender.takes import FoundCurve, read_present
 
@@ -413,7 +413,7 @@ class Walk:
         return self.edit(change)
 
     def nudge(self) -> str:
-        """All keys of a curve, or those of a stretch, in time; the frames of some then equal those of generated keys."""
+        """Return all keys of a curve, or those of a stretch, in time; the frames of some then equal those of generated keys."""
 
         def change(_name: CurveName, curve: Any) -> dict[float, float | None]:
             by = self.random.choice([-1.0, 1.0, 2.0, 0.5])
@@ -458,7 +458,7 @@ class Walk:
         return self.edit(change)
 
     def paste(self) -> str:
-        """A copy of a key with all that belongs to it, as Blender pastes one: elsewhere on its curve or on another."""
+        """Return a copy of a key with all that belongs to it, as Blender pastes one: elsewhere on its curve or on another."""
         source = self.pick()
         if source is None:
             return "nothing"
@@ -560,7 +560,7 @@ class Walk:
         return f"{former} -> {bone.name}"
 
     def follow_paths(self, former: str, new: str) -> None:
-        """Blender renames the paths of F-Curves that are played; theirs are where their keys are now."""
+        """Follow Blender's renaming of the paths of played F-Curves; the artist's keys are where they are now."""
         present = all_keys()
         followed: dict[KeyName, bytes] = {}
         for (name, frame), content in self.theirs.items():
@@ -576,7 +576,7 @@ class Walk:
     FILE = {"undo": 5, "save_and_reload": 2, "rename": 3}
 
     def step(self) -> None:
-        """One step, and its checks. Raises Loss."""
+        """Take one step and check the file. Raises Loss."""
         weights = {**self.OURS, **self.THEIRS, **self.FILE}
         name = self.random.choices(list(weights), list(weights.values()))[0]
         told = getattr(self, name)()

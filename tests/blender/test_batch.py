@@ -64,7 +64,7 @@ def openings() -> Iterator[list[str]]:
 
 
 def perform(performer: Performer, *lines: Line, folder: Path) -> list[Result]:
-    """One unit, its outputs named as they are in the end."""
+    """Perform one unit, whose outputs have their final names."""
     unit = Unit(lines)
     partials = {output: output for output in unit.outputs}
     partials |= {f"sheet {line.number} {i}": str(folder / f"sheet_{line.number}_{i}.jpg") for line in lines for i in range(6)}
@@ -104,7 +104,7 @@ def test_lines_do_not_depend_on_those_before_and_the_file_is_opened_once(
         assert same(keys_in(tmp_path / "a" / f"{number}.blend"), keys_in(tmp_path / "b" / f"{number}.blend"))
         assert (tmp_path / "a" / f"{number}.csv").read_bytes() == (tmp_path / "b" / f"{number}.csv").read_bytes()
         assert len(bpy.data.objects["Face"].voxrig.takes) == 1 and len(bpy.data.texts) == 0
-    # The single command gives the same.
+    # The single command yields the same.
     words = ["animate", "--blend", hero, "--character", "Face", "--audio", tmp_path / "2.wav", "--model", model_folder]
     assert main([str(word) for word in (*words, "--output", tmp_path / "single.blend")]) == 0
     assert same(keys_in(tmp_path / "single.blend"), keys_in(tmp_path / "a" / "2.blend"))

@@ -26,7 +26,7 @@ def rig(scene: Any, make_rig: Callable[..., Any]) -> Any:
 
 
 def show(character_object: Any, channel: str, amount: float) -> None:
-    """The character as its mapping makes it with one channel."""
+    """Show the character with one channel of its mapping."""
     from voxrig.properties.links import preview_channel, read_mapping
 
     mapping = read_mapping(character_object)

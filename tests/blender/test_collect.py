@@ -37,7 +37,7 @@ def line(tmp_path: Path) -> Path:
 
 
 def key_value(owner: Any, path: str, points: dict[int, float], index: int = -1) -> None:
-    """Keys on a property of Blender's, by frame."""
+    """Set keys on a Blender property by frame."""
     holder, _, name = path.rpartition(".")
     thing = owner.path_resolve(holder) if holder else owner
     for frame, value in points.items():
@@ -185,7 +185,7 @@ def test_controls_of_the_same_name_are_told_apart(scene: Any, shot: Any, make_fa
 
 
 def click_seconds(collected: Any) -> np.ndarray:
-    """When the clicks are, in seconds after the first frame."""
+    """Find the clicks, in seconds after the first frame."""
     loud = np.flatnonzero(np.abs(collected.waveform.samples) > 0.3)
     starts = loud[np.concatenate([[True], np.diff(loud) > 100])]
     return starts / RATE + collected.sound_start_seconds

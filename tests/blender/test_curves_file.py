@@ -29,7 +29,7 @@ RATE = 30.0
 
 
 def make_curves(names: tuple[str, ...] = ("jawOpen", "mouthPucker")) -> ChannelCurves:
-    """Two seconds of slow movement, different on every channel."""
+    """Make two seconds of slow movement, different on every channel."""
     seconds = np.arange(61) / RATE
     return ChannelCurves(names, RATE, np.stack([0.5 - 0.4 * np.cos((2 + i) * seconds) for i in range(len(names))], axis=1))
 

@@ -35,7 +35,7 @@ def keys_of(thing: Any) -> dict[str, Any]:
 
 
 def lip_gaps(weights: dict[str, float]) -> np.ndarray:
-    """Upper inner lip over lower, in centimetres, corner to corner."""
+    """Return the height of the upper inner lip over the lower, in centimetres, corner to corner."""
     shapes, motions = sculpt_face()
     positions = shapes.p + sum(weight * motions[name] for name, weight in weights.items())
     loop = shapes.surface.mouth.loop("seam_front")

@@ -91,7 +91,7 @@ def hero(make_rig: Any, make_face: Any) -> Any:
 
 
 def proposed_frames(model: Path, sound: Path) -> set[int]:
-    """Frames of the local maxima above one half of any face part's likelihood, and the take's first and last."""
+    """Return frames of the local maxima above one half of any face part's likelihood, and the take's first and last."""
     from voxrig.inference.audio import read_sound
     from voxrig.inference.generate import generate_outputs
     from voxrig.inference.package import load_package
@@ -119,7 +119,7 @@ def animate(scene: Any, hero: Any, sound: Path, model: Path, keys: str) -> Any:
 
 
 def points_of(target: Target) -> dict[int, float]:
-    """The keys that lie in Blender: frame to value."""
+    """Return the keys that lie in Blender: frame to value."""
     from voxrig.blender import compat, rigs
 
     curve = compat.curves_of(rigs.resolve(target).owner).find(target.data_path, index=target.array_index)

@@ -55,7 +55,7 @@ def artists_keys(expected: Any, name: str = "Edited") -> list[Any]:
 
 
 def find_key(stored: Any) -> Any:
-    """The key that the artist set, wherever it is played now."""
+    """Return the key that the artist set, wherever it is played now."""
     from voxrig.blender import compat
 
     blocks = bpy.data.shape_keys if stored["id_type"] == "KEY" else bpy.data.objects

@@ -58,7 +58,7 @@ def puppet(make_face: Any, make_rig: Any) -> Any:
 
 
 def head_turn(rig: Any, bone: str) -> Matrix:
-    """How far a bone is turned from its rest, in the armature's axes."""
+    """Return how far a bone is turned from its rest, in the armature's axes."""
     pose = rig.pose.bones[bone]
     return pose.matrix.to_3x3() @ pose.bone.matrix_local.to_3x3().inverted()
 

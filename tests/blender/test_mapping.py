@@ -40,7 +40,7 @@ def test_matching_fills_the_list_and_counts(settings: Any, face: Any) -> None:
 
 
 def write_model_with_visemes(folder: Path) -> Path:
-    """The small model with its last channel turned into a viseme."""
+    """Return the small model with its last channel turned into a viseme."""
 
     def change(description: dict[str, Any]) -> None:
         description["channels"][3] |= {"name": "viseme_PP", "region": "lips", "group": "viseme"}

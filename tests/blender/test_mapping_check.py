@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a mapping works, its report, and repair after things were renamed; characters that are odd or linked."""
+"""Checking a mapping, its report, and repair after renaming; characters that are odd or linked."""
 
 from __future__ import annotations
 

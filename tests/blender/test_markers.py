@@ -28,7 +28,7 @@ def all_markers(scene: Any) -> list[tuple[int, str]]:
 
 
 def phones_of(sound: Path, fps: float, start_frame: float, lead_seconds: float) -> list[tuple[int, str]]:
-    """What the model says, without the operators."""
+    """Return the model's own phones, without the operators."""
     from voxrig.inference.audio import read_sound
     from voxrig.inference.generate import generate_outputs
     from voxrig.inference.package import load_package

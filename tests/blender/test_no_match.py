@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is said where no control of a character matches is true of it, and leads on."""
+"""The sentence for a character without any matching control is true of it and helps."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def make(scene: Any, face: Any, voice: Path, model_folder: Path, output: str, **
 
 
 def shown(scene: Any, face: Any, channel: str, frames: Any = FRAMES) -> np.ndarray:
-    """What the depsgraph makes of a shape key, the NLA and all, ``[frame]``."""
+    """Return a shape key as evaluated by the depsgraph, including the NLA, ``[frame]``."""
     values = []
     for frame in frames:
         scene.frame_set(frame)
@@ -46,7 +46,7 @@ def shown(scene: Any, face: Any, channel: str, frames: Any = FRAMES) -> np.ndarr
 
 
 def wanted(scene: Any, make_face: Any, voice: Path, model_folder: Path, **changes: Any) -> dict[str, np.ndarray]:
-    """What the same take shows in the Action of a face of its own."""
+    """Return the same take as shown in the Action of a separate face."""
     face = make_face("Wanted")
     make(scene, face, voice, model_folder, "ACTION", **changes)
     values = {channel: shown(scene, face, channel) for channel in CHANNELS}
@@ -55,7 +55,7 @@ def wanted(scene: Any, make_face: Any, voice: Path, model_folder: Path, **change
 
 
 def artists_action(face: Any, channels: tuple[str, ...] = ("jawOpen",), value: float = 0.25) -> Any:
-    """Keys of the artist's, from -50 to 200, and the Action that they are in."""
+    """Add keys of the artist's, from -50 to 200, and return their Action."""
     for channel in channels:
         block = face.data.shape_keys.key_blocks[channel]
         for frame, height in ((-50, value), (200, value)):
@@ -128,7 +128,7 @@ def test_the_artists_action_stays_byte_for_byte_and_one_undo_takes_the_output_ba
 
 
 def _keys_of(action: Any) -> dict[str, dict[float, bytes]]:
-    """The keys of the first slot of an Action."""
+    """Return the keys of the first slot of an Action."""
     from voxrig.blender import actions, compat
 
     place = compat.Place(action, action.slots[0].handle if compat.has_slots() else 0)
@@ -213,7 +213,7 @@ def test_a_layer_adds_to_bones_and_properties_from_where_they_rest(
 
 
 def _dense(scene: Any, rig: Any, voice: Path, model_folder: Path) -> dict[str, np.ndarray]:
-    """The channels on every frame, through controls that do nothing but show them."""
+    """Return the channels on every frame, through controls that do nothing but show them."""
     from voxrig.animation.rig.mapping import Link, Mapping, Target
     from voxrig.properties.links import store_mapping
 
@@ -342,7 +342,7 @@ def test_comparing_shows_either_take_and_gives_back_exactly_the_same_keys(
 
 
 def _everything() -> dict[str, Any]:
-    """The keys of all Actions."""
+    """Return the keys of all Actions."""
     from voxrig.blender import actions
 
     found: dict[str, Any] = {}

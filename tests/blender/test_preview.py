@@ -48,7 +48,7 @@ def head(scene: Any, make_face: Callable[..., Any], make_rig: Callable[..., Any]
 
 
 def values(head: Any) -> list[float]:
-    """jawOpen of both meshes, the smile, the scale of the jaw bone."""
+    """Return jawOpen of both meshes, the smile, the scale of the jaw bone."""
     blocks, teeth = head.data.shape_keys.key_blocks, bpy.data.objects["Teeth"].data.shape_keys.key_blocks
     scale = bpy.data.objects["Rig"].pose.bones["jaw"].scale[1]
     return [round(v, 5) for v in (blocks["jawOpen"].value, teeth["jawOpen"].value, blocks["mouthSmileLeft"].value, scale)]
@@ -180,7 +180,7 @@ def test_solo_leaves_the_others_alone(head: Any, voice: Path) -> None:
     bpy.context.scene.voxrig.sound_file = str(voice)
     assert bpy.ops.voxrig.animate_from_audio() == {"FINISHED"}
     assert curves_of(head.data.shape_keys) == {} and len(curves_of(bpy.data.objects["Rig"])) == 1
-    # A solo link that is off animates nothing, and says so instead of matching anew.
+    # A solo link that is off animates nothing, and says so instead of matching again.
     head.voxrig.links[2].enabled = False
     with pytest.raises(RuntimeError, match="No link"):
         bpy.ops.voxrig.animate_from_audio()

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("registered")
 
 
 def settings_of(scene: Any) -> dict[str, Any]:
-    """What the sliders show."""
+    """Return the values of the sliders."""
     from voxrig.operators.redo import SLIDERS
 
     return {name: getattr(scene.voxrig, name) for name in (*SLIDERS, "has_own_lead")}

@@ -53,7 +53,7 @@ def speech(tmp_path: Path) -> Path:
 
 
 def fresh_take(scene: Any, face: Any) -> dict[str, dict[float, bytes]]:
-    """The keys of a new take on a face that has none, with the scene's settings."""
+    """Make the first take of a face with the scene's settings, and return its keys."""
     scene.voxrig.character = face
     assert bpy.ops.voxrig.animate_from_audio() == {"FINISHED"}
     return all_keys(face.data.shape_keys)
@@ -152,7 +152,7 @@ def test_a_drag_that_the_keys_cannot_follow_places_them_anew(
     assert np.ptp(shown(face)[:, 0]) > 0.1 and not face.voxrig.takes[0].is_draft
     settings.strength = 0.9
     assert face.voxrig.takes[0].is_draft
-    # Where keys go is no matter of moving them.
+    # Moving keys does not change where they are.
     settings.keys = "EVERY"
     assert not face.voxrig.takes[0].is_draft
     assert sorted(all_keys(face.data.shape_keys)[path_of("jawOpen")]) == FRAMES.tolist()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a sound strip plays and when, and Blender's own decoder."""
+"""The sound and the timing of a strip, and Blender's own decoder."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def set_handles(strip: Any, left: float, right: float) -> None:
 
 
 def mix_down(scene: Any, folder: Path) -> tuple[np.ndarray, int]:
-    """The left channel of what Blender plays from frame 1 to 240, and its rate."""
+    """Return the left channel of what Blender plays from frame 1 to 240, and its rate."""
     scene.frame_start, scene.frame_end = 1, 240
     bpy.ops.sound.mixdown(filepath=str(folder / "mix.wav"), container="WAV", codec="PCM", format="F32")
     samples, rate = soundfile.read(folder / "mix.wav")
@@ -222,7 +222,7 @@ def test_a_missing_file_and_other_strips_say_so(scene: Any, strip: Any, sound_pa
 
 
 def _length(frames: int) -> dict[str, int]:
-    """5.0 asks for a length where earlier versions ask for the last frame."""
+    """Return the argument for the end of a strip: 5.0 requires a length, earlier versions the last frame."""
     strips = bpy.types.StripsTopLevel if hasattr(bpy.types, "StripsTopLevel") else bpy.types.SequencesTopLevel
     has_length = "length" in strips.bl_rna.functions["new_effect"].parameters
     return {"length": frames} if has_length else {"frame_end": 1 + frames}

@@ -66,7 +66,7 @@ def test_a_retake_changes_its_range_and_regions_only(scene: Any, face: Any, voic
         assert {frame: key for frame, key in new.items() if not 15 <= frame <= 30} == outside
         now = evaluate(keys, channel, np.arange(1, 50))
         assert np.abs(now[19:25]).max() < 0.011
-        # Where the retake begins and ends it is where the curve was, and goes on from there without a jump.
+        # Where the retake begins and ends it is where the curve was, and continues from there without a jump.
         assert now[14] == pytest.approx(shown[channel][14], abs=1e-3) and now[29] == pytest.approx(shown[channel][29], abs=1e-3)
         assert np.abs(now[:14] - shown[channel][:14]).max() < 0.08
         assert np.abs(now[30:] - shown[channel][30:]).max() < 0.08
@@ -480,7 +480,7 @@ class Session(RuleBasedStateMachine):
         return bpy.data.objects["Face"].data.shape_keys
 
     def done(self, message: str) -> None:
-        """As in the window: everything one does is an undo step."""
+        """Push an undo step, as for everything that one does in the window."""
         bpy.ops.ed.undo_push(message=message)
         del self.history[self.now + 1 :]
         self.history.append((set(self.theirs), set(self.covered), artist_keys(self.keys)))
@@ -618,7 +618,7 @@ class Session(RuleBasedStateMachine):
         self.done("Compare")
 
     def keys_of_whole_face(self, take: str) -> dict[tuple[str, float], bytes]:
-        """The keys within a take's frames; none for a take of some face parts only or one that is not in the Action."""
+        """Return the keys within a take's frames; none for a take of some face parts only or one that is not in the Action."""
         record = json.loads(bpy.data.objects["Face"].voxrig.takes[take].record)
         first, last = record["first_frame"], record["last_frame"]
         if record["scope"]["regions"] or record["scope"]["output"] != "ACTION":
@@ -636,14 +636,14 @@ class Session(RuleBasedStateMachine):
         self.theirs = {place for place in mine if now.get(place) == mine[place]} | {place for place, _key in shown}
 
     def choose_take(self, index: int) -> bool:
-        """Choose a take and show it; gives whether it is in the Action."""
+        """Choose a take and show it; returns whether it is in the Action."""
         takes = bpy.data.objects["Face"].voxrig.takes
         chosen = takes[index % len(takes)]
         self.show(chosen.name)
         return json.loads(chosen.record)["scope"]["output"] == "ACTION"
 
     def all_versions(self) -> list[bytes]:
-        """Every key that is shown or kept beneath a take, in any Action."""
+        """Return every key that is shown or kept beneath a take, in any Action."""
         from voxrig.animation.keys.stack import unpack_keys
         from voxrig.blender import actions, compat
 

@@ -14,7 +14,7 @@ STEP = Path(__file__).with_name("upgrade_step.py")
 
 
 def python_of(version: str) -> Path:
-    """The Python of a Blender, as `make` sets it up."""
+    """Return the Python of a Blender, as `make` sets it up."""
     main = ROOT / ".venv" / "bin" / "python"
     other = ROOT / ".venvs" / version / "bin" / "python"
     return other if other.exists() else main

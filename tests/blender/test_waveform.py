@@ -31,7 +31,7 @@ def graphics() -> Iterator[None]:
 
 
 def speech() -> Any:
-    """Two seconds at frame 1 of 25 a second: a tone in the first, a wide open jaw in the second."""
+    """Return two seconds at frame 1 of 25 a second: a tone in the first, a wide open jaw in the second."""
     times = np.arange(100) / 50.0
     jaw = np.where(times >= 1.0, 0.9, 0.0).astype(np.float32)
     curves = ChannelCurves(("jawOpen", "mouthPucker"), 50.0, np.stack([jaw, np.zeros(100, np.float32)], axis=1))
@@ -88,7 +88,7 @@ def test_under_keys_it_follows_the_view(scene: Any) -> None:
 
 
 def draw(overview: Any, first_frame: float, last_frame: float, width: int = 400, height: int = 100) -> np.ndarray:
-    """The strip as pixels ``[row from below, column, rgba]``, really drawn."""
+    """Draw the strip as pixels ``[row from below, column, rgba]``."""
     from mathutils import Matrix
     from voxrig.panels.waveform import Strip, draw_strip
 

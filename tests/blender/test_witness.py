@@ -34,7 +34,7 @@ def speak(scene: Any, voice: Path, model_folder: Path) -> Callable[..., tuple[st
 
 
 def add_track(owner: Any, value: float = 0.4) -> Any:
-    """An NLA track of the artist's whose strip holds every shape key."""
+    """Return an NLA track of the artist's whose strip holds every shape key."""
     from voxrig.blender import compat
 
     data = owner.animation_data or owner.animation_data_create()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one Blender does in test_upgrades.py: make a file, or open the one before it, update its take and edit a key.
+"""The step of one Blender in test_upgrades.py: make a file, or open the one before it, update its take and edit a key.
 
-    python tests/blender/upgrade_step.py <file> <file or -> <folder of the model> <sound>
+python tests/blender/upgrade_step.py <file> <file or -> <folder of the model> <sound>
 
 Prints one line of JSON: the keys of the artist's and how many Voxrig kept when it updated the take.
 """
@@ -26,7 +26,7 @@ def curves() -> dict[str, Any]:
 
 
 def list_artists_keys() -> list[list[object]]:
-    """The artist's keys, as Voxrig knows them."""
+    """Return the artist's keys, as Voxrig knows them."""
     from voxrig.blender.takes import find_curves, read_present
 
     found: list[list[object]] = []

@@ -25,7 +25,7 @@ COLUMNS = ("co", "handle_left", "handle_right", "interpolation", "easing", "hand
 
 
 def make_character(name: str) -> Any:
-    """A head with shape keys on an armature whose bone and property follow channels, too; its mapping is stored."""
+    """Make a head with shape keys on an armature whose bone and property follow channels, too; its mapping is stored."""
     from voxrig.animation.mapping import Link, Mapping, Target
     from voxrig.properties.links import store_mapping
 
@@ -85,7 +85,7 @@ def nearest_key(curve: Any, frame: float) -> Any:
 
 
 def edit_by_hand(head: Any) -> list[dict[str, Any]]:
-    """What an artist does to a take: a key moved on the face and on the bone, a handle turned and lengthened, a key set."""
+    """Edit a take like an artist: move a key on the face and on the bone, turn and lengthen a handle, set a key."""
     keys, rig = owners_of(head)
     edited: list[tuple[Any, str, float]] = []
     for owner, path, frame, value in (
@@ -113,7 +113,7 @@ def edit_by_hand(head: Any) -> list[dict[str, Any]]:
 
 
 def describe_key(owner: Any, path: str, frame: float) -> dict[str, Any]:
-    """A key as values that JSON holds exactly."""
+    """Return a key as values that JSON holds exactly."""
     key = nearest_key(find_curve(owner, path), frame)
     values = {name: getattr(key, name) for name in COLUMNS}
     values = {name: value if isinstance(value, str) else list(value) for name, value in values.items()}
@@ -121,7 +121,7 @@ def describe_key(owner: Any, path: str, frame: float) -> dict[str, Any]:
 
 
 def fill_scene() -> dict[str, Any]:
-    """All characters, and what is to be found in the file."""
+    """Make all characters; returns the expected content of the file."""
     from voxrig.inference.package import bundled_packages
     from voxrig.operators.takes import retake
     from voxrig.takes.settings import RegionModel, Scope, TakeSettings

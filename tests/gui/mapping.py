@@ -17,7 +17,7 @@ PACKAGE = driver.PACKAGE
 
 
 def open_panels(*closed: str) -> None:
-    """Register the mapping's panels anew, open but for the named ones."""
+    """Register the mapping's panels again, open except for the named ones."""
     mapping: Any = importlib.import_module(f"{PACKAGE}.panels.mapping")
     mapping.unregister()
     for panel in mapping.CLASSES:

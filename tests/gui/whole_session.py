@@ -31,7 +31,7 @@ def last_take() -> Any:
 
 
 def keys_of(control: str) -> list[list[object]]:
-    """Action, frame and value of every key of the control's curves."""
+    """Return action, frame and value of every key of the control's curves."""
     keys = [
         [action.name, round(key.co[0], 3), round(key.co[1], 5)]
         for action in bpy.data.actions

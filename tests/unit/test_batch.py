@@ -278,7 +278,7 @@ def test_the_journal_survives_being_cut_off_anywhere(tmp_path: Path) -> None:
     for length in range(len(whole) + 1):
         path.write_bytes(whole[:length])
         with Journal(tmp_path / "state") as journal:
-            # Without its last line break an entry is whole all the same.
+            # Without its last line break an entry is complete nevertheless.
             assert (journal.outcome("a") is not None) == (length >= ends[0] - 1)
             assert (journal.outcome("b") is not None) == (length >= ends[2] - 1)
             journal.write_start(["c"], 1)
@@ -447,7 +447,7 @@ def test_bad_lines_are_reported_and_the_others_done(tmp_path: Path, model: Path,
 
 
 def kill_workers_that(work: str) -> str:
-    """A worker that ends itself in a given way on a sound called 'bad'."""
+    """Return a worker that ends itself in a given way on a sound called 'bad'."""
     return f"""
 import os, signal, sys, time
 sys.path.insert(0, {str(ROOT / "tests")!r})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys that are moved instead of placed anew: exact where a curve is scaled and shifted, and honest about the rest."""
+"""Keys that are moved instead of placed again: exact where a curve is scaled and shifted, and honest about the rest."""
 
 from __future__ import annotations
 

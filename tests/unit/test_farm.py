@@ -41,7 +41,7 @@ def test_the_manual_names_parameters_that_the_template_has() -> None:
 
 
 def write_blender(path: Path) -> Path:
-    """A program that is called as Blender is, and starts Voxrig in this Python."""
+    """Return a program that is called as Blender is, and starts Voxrig in this Python."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         f"#!/bin/sh\n"
@@ -145,7 +145,7 @@ const job = { name: "lines", settings: SETTINGS, addTask: task => tasks.push(tas
 
 
 def compile_job(**settings: object) -> dict[str, Any]:
-    """What the script makes of a job's settings; ``error`` where it refuses them."""
+    """Run the script on a job's settings; ``error`` if it refuses them."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed")

@@ -34,14 +34,14 @@ def demo() -> ChannelCurves:
 
 
 def sample(curves: ChannelCurves, fps: float) -> ChannelCurves:
-    """The curves on scene frames, as takes are."""
+    """Return the curves on scene frames, as takes are."""
     sealed = sealed_frames(curves.values, curves.names).astype(float)
     closing = [name for name in curves.names if name in GAP_CENTIMETRES]
     return resample_to_frames(curves, fps, 0.0, event_weights=sealed, event_channels=closing)
 
 
 def guard(sampled: ChannelCurves, gains: dict[str, float] | None = None) -> tuple[Mapping, np.ndarray, np.ndarray, Guards]:
-    """A mapping of one control for each channel, its values and ranges, and their guards."""
+    """Return a mapping of one control for each channel, its values and ranges, and their guards."""
     links = [Link(name, Target("KEY", "Key", name), gain=(gains or {}).get(name, 1.0)) for name in sampled.names]
     mapping = Mapping(tuple(links))
     values = apply_mapping(mapping, sampled).values
@@ -54,7 +54,7 @@ def guard(sampled: ChannelCurves, gains: dict[str, float] | None = None) -> tupl
 
 
 def count_opened(sampled: ChannelCurves, density: int, *, guarded: bool = True, gains: dict[str, float] | None = None) -> int:
-    """On how many frames lips part that were sealed, when the controls follow sparse keys."""
+    """Count the frames on which sealed lips part when the controls follow sparse keys."""
     mapping, values, ranges, guards = guard(sampled, gains)
     placing, frames = Placing(density=density), np.arange(float(sampled.frame_count))
     curves = place_keys(frames, values, placing.tolerance * ranges, placing, guards=guards if guarded else None)

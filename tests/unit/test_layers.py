@@ -22,9 +22,10 @@ ANYTHING = frozenset({"*"})
 
 @dataclass(frozen=True)
 class Layer:
-    """What one top-level place may import: places of ours, foreign modules anywhere, foreign ones inside functions.
+    """Imports allowed to one top-level place: Voxrig's own places, foreign modules anywhere, foreign ones inside functions.
 
-    ``exempt`` are modules of NEVER_SHIPPED that it may have all the same."""
+    ``exempt`` are modules of NEVER_SHIPPED that it may have nevertheless.
+    """
 
     ours: frozenset[str] = frozenset()
     foreign: frozenset[str] = frozenset()
@@ -72,7 +73,7 @@ NEVER_SHIPPED = frozenset("asyncio ftplib http pip requests smtplib socket ssl s
 
 
 def find_violations(root: Path, path: Path) -> list[str]:
-    """One line for each import of a file that the table forbids."""
+    """Return one line for each import of a file that the table forbids."""
     module = path.relative_to(root).with_suffix("").parts
     is_package = module[-1] == "__init__"
     if is_package and len(module) > 1:

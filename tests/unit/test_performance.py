@@ -14,7 +14,8 @@ REGIONS = {channel.name: channel.region for channel in face_channels()}
 
 
 def talking() -> ChannelCurves:
-    """Opening and closing lips at 50 frames a second; sealed for 60 ms six times by mouthClose, with rounding throughout."""
+    """Make opening and closing lips at 50 frames a second; sealed for 60 ms six times by mouthClose, with rounding
+    throughout."""
     t = np.arange(200) / 50.0
     jaw = 0.25 + 0.1 * np.sin(2 * np.pi * 1.5 * t)
     names = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "browInnerUp")

@@ -61,7 +61,7 @@ def test_density_is_monotone_on_real_takes() -> None:
 
 
 def _assert_monotone(frames: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """From one density to the next no channel has fewer keys or a larger error."""
+    """Check that from one density to the next no channel has fewer keys or a larger error."""
     placings = [Placing(density=density) for density in DENSITIES]
     made = [place_keys(frames, values, placing.tolerance, placing) for placing in placings]
     counts = np.array([[len(curve) for curve in curves] for curves in made])

@@ -65,7 +65,7 @@ def find(*names: str, channels: tuple[str, ...] = CHANNELS) -> Recognition:
 
 
 def named(found: Recognition, names: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:
-    """What each channel drives and how certain that is."""
+    """Return the controls of each channel and the certainty of each."""
     table: dict[str, list[tuple[str, str]]] = {}
     for link in found.links:
         table.setdefault(link.channel, []).append((names[link.control], link.confidence))

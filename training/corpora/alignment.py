@@ -26,7 +26,7 @@ from .synthesis_flite import pronounce
 ALIGNER_BIAS_SECONDS = 0.0075
 _FRAME_SECONDS = 0.01
 
-# A word as the aligner gets it: its name in the dictionary and its (phone, stress) when the text gives them.
+# A word as the aligner gets it: its name in the dictionary and its (phone, stress) if the text has them.
 Word = tuple[str, tuple[tuple[str, int], ...]]
 
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -43,7 +43,7 @@ class Line:
 
 
 def read_sentences(data: Path | None) -> list[str]:
-    """The sentences of ``data/text/sentences.jsonl``, without ``data`` those of training.synthesis."""
+    """Return the sentences of ``data/text/sentences.jsonl``, without ``data`` those of training.synthesis."""
     path = None if data is None else data / "text" / "sentences.jsonl"
     if path is None or not path.is_file():
         return list(DRILLS)
@@ -53,7 +53,7 @@ def read_sentences(data: Path | None) -> list[str]:
 
 
 def make_lines(voice: str, seconds: float, sentences: Sequence[str], seed: int = 0) -> Iterator[Line]:
-    """Lines of 10 to 30 s by one of VOICES until ``seconds`` are full. Raises ValueError for an unknown voice."""
+    """Yield lines of 10 to 30 s by one of VOICES until ``seconds`` are full. Raises ValueError for an unknown voice."""
     rng = np.random.default_rng([seed, zlib.crc32(voice.encode())])
     said = _say(voice, seconds, sentences, rng)
     pieces: list[NDArray[np.float32]] = []

@@ -24,7 +24,7 @@ from .network import HOP
 from .train_ear import TRACKED_CENTIMETRES
 
 FACTORS = ((0.9, 0.9), (1.0, 1.0), (1.1, 1.2), (1.2, 1.4))
-"""What AMPLITUDE's factors for opening, and for the mouth's width, are multiplied by."""
+"""Factors on AMPLITUDE for opening and for the width of the mouth."""
 WIDTH = ("mouthFunnel", "mouthPucker", "mouthSmile", "mouthStretch")
 
 

@@ -47,7 +47,7 @@ def hear(
     hard: bool,
     shape: Callable[[Tensor], Tensor],
 ) -> list[Heard]:
-    """Channels, contact logits, phones' probabilities and true phones of ``count`` clips of training speakers."""
+    """Return channels, contact logits, phones' probabilities and true phones of ``count`` clips of training speakers."""
     random = np.random.default_rng(5)
     bank = NoiseBank.load(cache) if hard else None
     clips = [clip for clip in load_corpus(cache, "train", corpora=CORPORA, minimum_quality=-24.0) if 2.0 < clip.seconds < 9.0]

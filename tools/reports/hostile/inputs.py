@@ -183,7 +183,7 @@ def wav(samples: bytes = b"\0" * 3200, rate: int = RATE, channels: int = 1, bits
 
 
 def sounds(rng: np.random.Generator) -> Iterator[Case]:
-    """Yield sounds: damaged bytes of five formats, headers that lie, and what is no sound."""
+    """Yield sounds: damaged bytes of five formats, headers that lie, and files that are not sounds."""
     noise = 0.1 * rng.standard_normal(RATE)
     for suffix, options in (
         ("wav", {}),
@@ -243,7 +243,7 @@ def sample_curves(frames: int = 40) -> ChannelCurves:
 
 
 def curves(rng: np.random.Generator) -> Iterator[Case]:
-    """Yield files of curves: damage in every format, sizes and shapes that lie, and what is no file of curves."""
+    """Yield files of curves: damage in every format, sizes and shapes that lie, and files without curves."""
     for file_format in FORMATS:
         name = f"take.{file_format}"
         whole = encode(file_format)

@@ -71,7 +71,7 @@ class Tally:
         return [verdict for verdict in self.verdicts if verdict.outcome not in GOOD]
 
     def table(self) -> str:
-        """Tried, one sentence, did as told, anything else; a row for each kind."""
+        """Tabulate cases tried, reported in one sentence, done as told, and anything else; a row for each kind."""
         lines = ["| kind | tried | one sentence | did as told | anything else |", "|---|---|---|---|---|"]
         kinds = list(dict.fromkeys(verdict.case.kind for verdict in self.verdicts))
         for kind in (*kinds, ""):
