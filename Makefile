@@ -94,6 +94,10 @@ batch: .venv/.ready ## 200 lines with 2 workers, killed 20 times and resumed, by
 keys: .venv/.ready ## Every way of placing keys: density, errors, times beside Blender's own, and keys that stay untouched
 	$(PY) -m voxrig.tools.reports.keys
 
+.PHONY: hostile
+hostile: .venv/.ready ## Hundreds of inputs made to break Voxrig, and what came of them, as a table
+	$(PY) -m voxrig.tools.reports.hostile
+
 .PHONY: rigs
 rigs: .venv/.ready ## How well rigs are recognised, as a table; with further lists: make rigs DATA=<folder>
 	$(PY) -m voxrig.tools.reports.rigs $(if $(DATA),--data "$(DATA)")

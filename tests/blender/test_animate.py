@@ -646,6 +646,47 @@ def test_the_command_line_refuses_in_one_line(
     assert len(lines) == 1 and message in lines[0]
 
 
+def test_the_command_line_says_how_sure_the_controls_are(
+    scene: Any, face: Any, voice: Path, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from voxrig.animation.rig.mapping import Link, Mapping, Target
+    from voxrig.cli.main import main
+    from voxrig.properties.links import store_mapping
+
+    def link(channel: str, confidence: str, on: bool = True) -> Link:
+        target = Target("KEY", face.data.shape_keys.name, f'key_blocks["{channel}"].value')
+        return Link(channel, target, enabled=on, confidence=confidence)
+
+    store_mapping(face, Mapping((link("jawOpen", "SURE"), link("mouthPucker", "LIKELY"), link("browInnerUp", "UNSURE", False))))
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    words = {"--blend": tmp_path / "scene.blend", "--character": "Face", "--audio": voice, "--model": model_folder}
+    words["--output"] = tmp_path / "out.blend"
+    assert main(["animate", *(str(word) for pair in words.items() for word in pair)]) == 0
+    assert "mapped controls: 1 sure, 1 likely, 1 unsure (off until you tick them" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("links", "words"),
+    [
+        ((("jawOpen", "UNSURE"), ("mouthPucker", "UNSURE")), "all 2 of them are unsure; look at them and tick"),
+        ((("jawOpen", "SURE"),), "all of them are off; tick"),
+        ((("tail", "SURE"),), "uses no channel of 'Small 1', such as 'jawOpen'"),
+    ],
+)
+def test_links_that_drive_nothing_lead_on(
+    links: tuple[tuple[str, str], ...], words: str, scene: Any, face: Any, voice: Path, model_folder: Path
+) -> None:
+    from voxrig.animation.rig.mapping import Link, Mapping, Target
+    from voxrig.properties.links import store_mapping
+
+    target = Target("KEY", face.data.shape_keys.name, 'key_blocks["jawOpen"].value')
+    off = Mapping(tuple(Link(channel, target, enabled=False, confidence=confidence) for channel, confidence in links))
+    store_mapping(face, off)
+    with pytest.raises(RigError) as caught:
+        animate(scene, face, voice, model_folder)
+    assert words in str(caught.value) and "again" not in str(caught.value)
+
+
 # What the sound says of itself
 
 

@@ -657,3 +657,23 @@ def test_the_report_page_sorts_numbers_as_numbers(tmp_path: Path) -> None:
     )
     result = subprocess.run([node, "-e", program], capture_output=True, text=True, check=True)
     assert json.loads(result.stdout) == [[2, 1, 0, 3], [3, 0, 1, 2]]
+
+
+def test_a_tongue_that_a_face_cannot_have_is_not_missed() -> None:
+    """ARKit's shapes know one movement of the tongue: only a rig that has more of them may lack some."""
+    from voxrig.animation.curves import ChannelCurves
+    from voxrig.animation.face.channels import face_channels
+    from voxrig.batch.curves_line import find_unmapped
+    from voxrig.takes.sources import Description
+
+    channels = face_channels()
+    names = tuple(channel.name for channel in channels if channel.group == "face")
+    tongue = [c.name for c in channels if c.region == "tongue" and c.group == "face" and c.name != "tongueOut"]
+    curves = ChannelCurves(names, 50.0, np.stack([np.zeros(len(names)), np.ones(len(names))]))
+    source = Description("Speech", channels)
+    linked = [name for name in names if name not in tongue]
+    assert len(tongue) >= 2
+    assert find_unmapped(curves, source, linked) == []
+    assert f"{len(tongue) - 1} channels move" in find_unmapped(curves, source, [*linked, tongue[0]])[0]
+    without_jaw = [name for name in linked if name != "jawOpen"]
+    assert "1 channels move but drive nothing (jawOpen)" in find_unmapped(curves, source, without_jaw)[0]
