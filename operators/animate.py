@@ -31,7 +31,7 @@ from ..properties.settings import read_settings, read_sound_choice
 from ..properties.takes import next_take_title, store_take
 from ..takes.hearing import forget_heard
 from ..takes.job import Job, check_emotion, compute, share_regions
-from ..takes.living import LivingModel, make_living
+from ..takes.living import make_living
 from ..takes.models import describe_package
 from ..takes.record import SoundChoice, SoundStrip, TakeRecord, write_record
 from ..takes.settings import Scope, TakeSettings
@@ -103,7 +103,7 @@ def gather(
     is_new_mapping = not mapping.links
     if is_new_mapping:
         mapping = match_channels(character_object, description).mapping
-    if isinstance(source, LivingModel):
+    if description.is_living:
         mapping, notes = add_life_links(character_object, mapping, description)
     check_mapping(mapping, description, character_object)
     main = Part(source, mapping, warnings=(*warn_of_missing(character_object.name, description, missing), *notes))

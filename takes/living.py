@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 from ..animation.curves import ChannelCurves
 from ..animation.life.channels import CHANNEL_NAMES, CHANNELS
 from ..animation.life.events import PARTS
-from ..animation.life.planning import Life, plan_life
-from ..animation.life.rendering import render_life
-from ..animation.life.stage import LifeSettings, load_manners
-from ..animation.speech.events import SpeechEvents, find_events
 from .emotion import EmotionTrack
 from .settings import TakeSettings
-from .sources import CancelCheck, Description, Heard, Progress, Source, SpeechModel
+from .sources import CancelCheck, Description, Heard, Progress, Sound, Source
+
+if TYPE_CHECKING:
+    # Imported in the functions that need them: most takes have no life yet, and a short command should start at once.
+    from ..animation.life.planning import Life
+    from ..animation.life.stage import LifeSettings
+    from ..animation.speech.events import SpeechEvents
 
 _EVENTS_RATE = 16_000
 _EMOTION_RATE = 10.0
@@ -30,13 +33,15 @@ _LITERAL = frozenset(name for name in CHANNEL_NAMES if "Blink" in name or "Look"
 class LivingModel:
     """A speech model whose take also has what the rest of the head does: the life's channels are described besides its own."""
 
-    model: SpeechModel
+    model: Source
+    sound: Sound
 
     def describe(self) -> Description:
         """Return what the model describes, with the channels of life that it lacks. Raises ModelError."""
         described = self.model.describe()
         own = set(described.channel_names)
-        return replace(described, channels=(*described.channels, *(one for one in CHANNELS if one.name not in own)))
+        channels = (*described.channels, *(one for one in CHANNELS if one.name not in own))
+        return replace(described, channels=channels, is_living=True)
 
     def key(self) -> tuple[object, ...]:
         """Return what the model's curves depend on; the events depend on nothing else."""
@@ -44,20 +49,24 @@ class LivingModel:
 
     def produce(self, advance: Progress, is_cancelled: CancelCheck | None = None) -> Heard:
         """Run the model, then find the events of its sound."""
+        from ..animation.speech.events import find_events
+
         heard = self.model.produce(lambda fraction: advance(0.9 * fraction), is_cancelled)
-        samples = self.model.sound.read(_EVENTS_RATE).samples
+        samples = self.sound.read(_EVENTS_RATE).samples
         return replace(heard, speech=find_events(samples, _EVENTS_RATE, heard.phones))
 
 
 def make_living(source: Source, settings: TakeSettings) -> Source:
     """Return a source whose takes live, where the settings ask for it and it is a model that hears sounds for any rig."""
-    if settings.life > 0.0 and isinstance(source, SpeechModel) and not source.describe().targets:
-        return LivingModel(source)
-    return source
+    if settings.life <= 0.0 or source.sound is None or source.describe().targets:
+        return source
+    return LivingModel(source, source.sound)
 
 
 def life_settings(settings: TakeSettings) -> LifeSettings:
     """Return the amounts and seeds of a take's life."""
+    from ..animation.life.stage import LifeSettings
+
     amounts = {part: settings.life * getattr(settings, f"life_{part}") for part in PARTS}
     # Left and right differ as much in a calm take as in a lively one.
     amounts["asymmetry"] = settings.life_asymmetry
@@ -67,6 +76,9 @@ def life_settings(settings: TakeSettings) -> LifeSettings:
 
 def plan_take(speech: SpeechEvents, track: EmotionTrack) -> Life:
     """Return the life of a line as the settings of its take say; ``track`` are its emotions."""
+    from ..animation.life.planning import plan_life
+    from ..animation.life.stage import load_manners
+
     names = tuple(load_manners()["emotions"])
     weights = track.of_rows(names, math.ceil(speech.duration * _EMOTION_RATE) + 1, _EMOTION_RATE)
     emotion = {} if weights is None else dict(zip(names, np.atleast_2d(weights).T, strict=True))
@@ -78,6 +90,8 @@ def add_life(sampled: ChannelCurves, speech: SpeechEvents, track: EmotionTrack) 
 
     Channels that only life has come last. The keys are bool ``[time, channel]``.
     """
+    from ..animation.life.rendering import render_life
+
     rendered = render_life(plan_take(speech, track), sampled.frame_rate, sampled.start_seconds, sampled.frame_count)
     names = (*sampled.names, *(name for name in CHANNEL_NAMES if name not in sampled.names))
     values = np.zeros((sampled.frame_count, len(names)), np.float32)

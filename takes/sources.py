@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ from ..animation.face.phones import TimedPhone
 from ..animation.keys.placing import Hold
 from ..animation.overview import find_peaks
 from ..animation.rig.mapping import Target
-from ..animation.speech.events import SpeechEvents
 from ..inference.audio import Decoder, Waveform, read_sound
 from ..inference.generate import count_frames, generate_all
 from ..inference.imported import read_imported
@@ -32,6 +31,9 @@ from .emotion import EmotionTrack
 from .models import describe_package, model_key, open_model
 from .record import CurvesFile, SoundChoice
 from .settings import TakeSettings
+
+if TYPE_CHECKING:
+    from ..animation.speech.events import SpeechEvents
 
 Progress = Callable[[float], None]
 """Called with the finished share, 0..1."""
@@ -43,7 +45,8 @@ class Description:
     """The output of a source: its channels, the emotions that it shows, and how its show is animated.
 
     ``targets`` are the rig's controls for the channels of models that were learned on a rig, which need no mapping. With
-    ``expression_rules`` emotions are applied to the neutral channels afterwards. ``hold`` is set if the show holds poses.
+    ``expression_rules`` emotions are applied to the neutral channels afterwards. ``hold`` is set if the show holds poses,
+    ``is_living`` if the channels of the whole head's life are among its own.
     """
 
     title: str
@@ -52,6 +55,7 @@ class Description:
     targets: Mapping[str, Target] = field(default_factory=dict[str, Target])
     expression_rules: bool = False
     hold: Hold | None = None
+    is_living: bool = False
 
     @property
     def channel_names(self) -> tuple[str, ...]:
@@ -84,6 +88,11 @@ class Heard:
 
 class Source(Protocol):
     """Something that makes channel curves for a stretch of time."""
+
+    @property
+    def sound(self) -> Sound | None:
+        """The sound that it hears, None where it hears none."""
+        ...
 
     def describe(self) -> Description:
         """Describe the output without producing it. Raises VoxrigError."""
@@ -199,6 +208,11 @@ class CurvesFromFile:
 
     path: Path
     model_folder: Path
+
+    @property
+    def sound(self) -> None:
+        """A file of curves hears nothing."""
+        return None
 
     def describe(self) -> Description:
         """Describe the file's content. Raises InterchangeError."""
