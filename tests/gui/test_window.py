@@ -51,13 +51,13 @@ def test_a_batch_in_a_real_blender(real_blender: RealBlender) -> None:
         printed = first.stdout + first.stderr
         assert first.returncode == 2, printed
         assert "2 of 3 lines done (0 of them before), 1 failed" in printed
-        assert "line 2 (broken)" in printed and "damaged or no flac file" in printed and "Traceback" not in printed
+        assert "line 2 (broken)" in printed and "damaged or not a flac file" in printed and "Traceback" not in printed
         made = ["one.blend", "one.csv", "one.mp4", "two.blend", "two.csv"]
         assert sorted(path.name for path in (folder / "out").iterdir()) == made
         assert (folder / "out" / "one.csv").read_bytes() == (folder / "out" / "two.csv").read_bytes()
         assert b"mp4a" in (folder / "out" / "one.mp4").read_bytes(), "the film has its sound"
         page = (folder / "jobs.batch" / "report.html").read_text(encoding="utf-8")
-        assert page.count("data:image/jpeg;base64,") == 6 and "damaged or no flac file" in page
+        assert page.count("data:image/jpeg;base64,") == 6 and "damaged or not a flac file" in page
         # Mended, that line alone is done.
         written = (folder / "out" / "one.blend").stat().st_mtime_ns
         shutil.copy(real_blender.folder / "line.flac", broken)
