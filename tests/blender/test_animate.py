@@ -379,14 +379,7 @@ def damage_sound(case: str, voice: Path, folder: Path) -> Path:
     return path
 
 
-def test_a_sound_cut_short_is_animated_as_far_as_it_decodes(
-    scene: Any, face: Any, voice: Path, model_folder: Path, tmp_path: Path
-) -> None:
-    take = animate(scene, face, damage_sound("cut short", voice, tmp_path), model_folder)
-    assert any("'cut short.wav' ends at 0.62 s although its header says 2.00 s" in warning for warning in take.warnings)
-
-
-@pytest.mark.parametrize("case", ["empty file", "a text", "no samples", "not a number", "missing"])
+@pytest.mark.parametrize("case", ["empty file", "a text", "cut short", "no samples", "not a number", "missing"])
 def test_a_sound_that_cannot_be_used(case: str, scene: Any, face: Any, voice: Path, model_folder: Path, tmp_path: Path) -> None:
     settings = choose(scene, face, damage_sound(case, voice, tmp_path), model_folder)
     before = fingerprint()

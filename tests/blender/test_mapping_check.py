@@ -162,7 +162,7 @@ def test_an_armature_without_meshes_says_what_to_do(scene: Any, make_rig: Callab
     scene.voxrig.character = make_rig("Rig", ("thigh.L", "thigh.R"))
     scene.voxrig.model, scene.voxrig.model_folder = "FOLDER", str(model_folder)
     before = fingerprint()
-    with pytest.raises(RuntimeError, match="no control named"):
+    with pytest.raises(RuntimeError, match="neither shape keys nor custom properties"):
         bpy.ops.voxrig.match_channels()
     assert fingerprint() == before
 
