@@ -75,7 +75,7 @@ def main() -> None:
     make_character()
     scene = folder / "scene.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(scene))
-    cli = importlib.import_module(f"{MODULE}.cli")
+    cli = importlib.import_module(f"{MODULE}.cli.main")
     output = folder / "animated.blend"
     command = ["animate", "--character", "Face", "--audio", str(sound), "--output", str(output)]
     note(animate_code=cli.main(command), output_written=output.is_file())
