@@ -111,6 +111,19 @@ def _setting(default: Any, kind: str, step: str, option: str, label: str, help: 
     return field(default=default, metadata={"setting": row})
 
 
+def _life_amount(part: str, help: str) -> Any:
+    """Declare how much of one part of the head's life a take has."""
+    more = {"panel": f"life_{part}", "minimum": 0.0, "maximum": 2.0, "panel_unit": "factor"}
+    return _setting(1.0, "number", SHAPING, f"life-{part}", part.title(), help, **more)
+
+
+def _life_roll(part: str) -> Any:
+    """Declare the number that makes one part of the head's life again."""
+    help = f"Another number makes the {part} again and nothing else"
+    more = {"panel": f"life_{part}_roll", "minimum": 0, "maximum": 999999}
+    return _setting(0, "whole", SHAPING, f"life-{part}-roll", f"{part.title()} Roll", help, **more)
+
+
 _FACTOR_HELP = "1 is the model's output, 0 is still, above 1 exaggerates"
 _STRENGTH: dict[str, Any] = {"minimum": 0.0, "maximum": 4.0, "soft_maximum": 2.0, "panel_unit": "factor"}
 
@@ -247,63 +260,20 @@ class TakeSettings:
         0, "whole", SHAPING, "seed", "Seed", "Another number is another performance of the same line",
         panel="life_seed", minimum=0, maximum=999999,
     )  # fmt: skip
-    life_blinks: float = _setting(
-        1.0, "number", SHAPING, "life-blinks", "Blinks", "How often the eyes blink. 1 is usual, 0 none",
-        panel="life_blinks", minimum=0.0, maximum=2.0, panel_unit="factor",
-    )  # fmt: skip
-    life_blinks_roll: int = _setting(
-        0, "whole", SHAPING, "life-blinks-roll", "Blinks Roll", "Another number makes the blinks again and nothing else",
-        panel="life_blinks_roll", minimum=0, maximum=999999,
-    )  # fmt: skip
-    life_gaze: float = _setting(
-        1.0, "number", SHAPING, "life-gaze", "Gaze", "How far the eyes wander from what they look at. 1 is usual, 0 none",
-        panel="life_gaze", minimum=0.0, maximum=2.0, panel_unit="factor",
-    )  # fmt: skip
-    life_gaze_roll: int = _setting(
-        0, "whole", SHAPING, "life-gaze-roll", "Gaze Roll", "Another number makes the gaze again and nothing else",
-        panel="life_gaze_roll", minimum=0, maximum=999999,
-    )  # fmt: skip
-    life_brows: float = _setting(
-        1.0, "number", SHAPING, "life-brows", "Brows", "How far the brows go along with accents. 1 is usual, 0 none",
-        panel="life_brows", minimum=0.0, maximum=2.0, panel_unit="factor",
-    )  # fmt: skip
-    life_brows_roll: int = _setting(
-        0, "whole", SHAPING, "life-brows-roll", "Brows Roll", "Another number makes the brows again and nothing else",
-        panel="life_brows_roll", minimum=0, maximum=999999,
-    )  # fmt: skip
-    life_head: float = _setting(
-        1.0, "number", SHAPING, "life-head", "Head", "How far the head moves with what is said. 1 is usual, 0 none",
-        panel="life_head", minimum=0.0, maximum=2.0, panel_unit="factor",
-    )  # fmt: skip
-    life_head_roll: int = _setting(
-        0, "whole", SHAPING, "life-head-roll", "Head Roll", "Another number makes the head again and nothing else",
-        panel="life_head_roll", minimum=0, maximum=999999,
-    )  # fmt: skip
-    life_breath: float = _setting(
-        1.0, "number", SHAPING, "life-breath", "Breath", "How deeply the chest breathes and the lips part. 1 is usual, 0 none",
-        panel="life_breath", minimum=0.0, maximum=2.0, panel_unit="factor",
-    )  # fmt: skip
-    life_breath_roll: int = _setting(
-        0, "whole", SHAPING, "life-breath-roll", "Breath Roll", "Another number makes the breath again and nothing else",
-        panel="life_breath_roll", minimum=0, maximum=999999,
-    )  # fmt: skip
-    life_face: float = _setting(
-        1.0, "number", SHAPING, "life-face", "Face", "How much mouth corners, cheeks, nose and lids live. 1 is usual, 0 none",
-        panel="life_face", minimum=0.0, maximum=2.0, panel_unit="factor",
-    )  # fmt: skip
-    life_face_roll: int = _setting(
-        0, "whole", SHAPING, "life-face-roll", "Face Roll", "Another number makes the face again and nothing else",
-        panel="life_face_roll", minimum=0, maximum=999999,
-    )  # fmt: skip
-    life_asymmetry: float = _setting(
-        1.0, "number", SHAPING, "life-asymmetry", "Asymmetry", "How much left and right differ. 1 is usual, 0 none",
-        panel="life_asymmetry", minimum=0.0, maximum=2.0, panel_unit="factor",
-    )  # fmt: skip
-    life_asymmetry_roll: int = _setting(
-        0, "whole", SHAPING, "life-asymmetry-roll", "Asymmetry Roll",
-        "Another number makes the asymmetry again and nothing else",
-        panel="life_asymmetry_roll", minimum=0, maximum=999999,
-    )  # fmt: skip
+    life_blinks: float = _life_amount("blinks", "How often the eyes blink. 1 is usual, 0 none")
+    life_blinks_roll: int = _life_roll("blinks")
+    life_gaze: float = _life_amount("gaze", "How far the eyes wander from what they look at. 1 is usual, 0 none")
+    life_gaze_roll: int = _life_roll("gaze")
+    life_brows: float = _life_amount("brows", "How far the brows go along with accents. 1 is usual, 0 none")
+    life_brows_roll: int = _life_roll("brows")
+    life_head: float = _life_amount("head", "How far the head moves with what is said. 1 is usual, 0 none")
+    life_head_roll: int = _life_roll("head")
+    life_breath: float = _life_amount("breath", "How deeply the chest breathes and the lips part. 1 is usual, 0 none")
+    life_breath_roll: int = _life_roll("breath")
+    life_face: float = _life_amount("face", "How much mouth corners, cheeks, nose and lids live. 1 is usual, 0 none")
+    life_face_roll: int = _life_roll("face")
+    life_asymmetry: float = _life_amount("asymmetry", "How much left and right differ. 1 is usual, 0 none")
+    life_asymmetry_roll: int = _life_roll("asymmetry")
     region_models: tuple[RegionModel, ...] = _setting(
         (), "models", HEARING, "region-model", "Models by Region",
         "A model for single face parts, such as lips,jaw=models/hero-lips", panel="region_models", metavar="REGIONS=MODEL",
