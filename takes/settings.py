@@ -111,17 +111,17 @@ def _setting(default: Any, kind: str, step: str, option: str, label: str, help: 
     return field(default=default, metadata={"setting": row})
 
 
-def _life_amount(part: str, help: str) -> Any:
+def _life_amount(default: float, part: str, help: str) -> Any:
     """Declare how much of one part of the head's life a take has."""
     more = {"panel": f"life_{part}", "minimum": 0.0, "maximum": 2.0, "panel_unit": "factor"}
-    return _setting(1.0, "number", SHAPING, f"life-{part}", part.title(), help, **more)
+    return _setting(default, "number", SHAPING, f"life-{part}", part.title(), help, **more)
 
 
-def _life_roll(part: str) -> Any:
+def _life_roll(default: int, part: str) -> Any:
     """Declare the number that makes one part of the head's life again."""
     help = f"Another number makes the {part} again and nothing else"
     more = {"panel": f"life_{part}_roll", "minimum": 0, "maximum": 999999}
-    return _setting(0, "whole", SHAPING, f"life-{part}-roll", f"{part.title()} Roll", help, **more)
+    return _setting(default, "whole", SHAPING, f"life-{part}-roll", f"{part.title()} Roll", help, **more)
 
 
 _FACTOR_HELP = "1 is the model's output, 0 is still, above 1 exaggerates"
@@ -260,20 +260,20 @@ class TakeSettings:
         0, "whole", SHAPING, "seed", "Seed", "Another number is another performance of the same line",
         panel="life_seed", minimum=0, maximum=999999,
     )  # fmt: skip
-    life_blinks: float = _life_amount("blinks", "How often the eyes blink. 1 is usual, 0 none")
-    life_blinks_roll: int = _life_roll("blinks")
-    life_gaze: float = _life_amount("gaze", "How far the eyes wander from what they look at. 1 is usual, 0 none")
-    life_gaze_roll: int = _life_roll("gaze")
-    life_brows: float = _life_amount("brows", "How far the brows go along with accents. 1 is usual, 0 none")
-    life_brows_roll: int = _life_roll("brows")
-    life_head: float = _life_amount("head", "How far the head moves with what is said. 1 is usual, 0 none")
-    life_head_roll: int = _life_roll("head")
-    life_breath: float = _life_amount("breath", "How deeply the chest breathes and the lips part. 1 is usual, 0 none")
-    life_breath_roll: int = _life_roll("breath")
-    life_face: float = _life_amount("face", "How much mouth corners, cheeks, nose and lids live. 1 is usual, 0 none")
-    life_face_roll: int = _life_roll("face")
-    life_asymmetry: float = _life_amount("asymmetry", "How much left and right differ. 1 is usual, 0 none")
-    life_asymmetry_roll: int = _life_roll("asymmetry")
+    life_blinks: float = _life_amount(1.0, "blinks", "How often the eyes blink. 1 is usual, 0 none")
+    life_blinks_roll: int = _life_roll(0, "blinks")
+    life_gaze: float = _life_amount(1.0, "gaze", "How far the eyes wander from what they look at. 1 is usual, 0 none")
+    life_gaze_roll: int = _life_roll(0, "gaze")
+    life_brows: float = _life_amount(1.0, "brows", "How far the brows go along with accents. 1 is usual, 0 none")
+    life_brows_roll: int = _life_roll(0, "brows")
+    life_head: float = _life_amount(1.0, "head", "How far the head moves with what is said. 1 is usual, 0 none")
+    life_head_roll: int = _life_roll(0, "head")
+    life_breath: float = _life_amount(1.0, "breath", "How deeply the chest breathes and the lips part. 1 is usual, 0 none")
+    life_breath_roll: int = _life_roll(0, "breath")
+    life_face: float = _life_amount(1.0, "face", "How much mouth corners, cheeks, nose and lids live. 1 is usual, 0 none")
+    life_face_roll: int = _life_roll(0, "face")
+    life_asymmetry: float = _life_amount(1.0, "asymmetry", "How much left and right differ. 1 is usual, 0 none")
+    life_asymmetry_roll: int = _life_roll(0, "asymmetry")
     region_models: tuple[RegionModel, ...] = _setting(
         (), "models", HEARING, "region-model", "Models by Region",
         "A model for single face parts, such as lips,jaw=models/hero-lips", panel="region_models", metavar="REGIONS=MODEL",
