@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..inference.package import ModelPackage
 
 _METAVARS = {"regions": "REGION=NUMBER", "flags": "REGION"}
-_REPEATED = ("regions", "flags", "channels", "emotions", "models")
+_REPEATED = ("regions", "flags", "channels", "emotions", "models", "cues")
 """Kinds whose option may be repeated."""
 
 

@@ -7,7 +7,7 @@ that saving, undo and redo finish it as well. For scripts without a window every
 runs if an emotion has changed that only its graph can show, and then in the background.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import bpy
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..animation.curves import ChannelCurves
+from ..animation.life.cues import Cue
 from ..animation.rig.mapping import Mapping, apply_mapping
 from ..blender import scene as scenes
 from ..blender import sounds
@@ -60,7 +61,9 @@ def gather_live(scene: bpy.types.Scene) -> Job | None:
     record = read_record(stored.record)
     if record.sound != read_sound_choice(scene) or record.model_folder != model.folder:
         return None
-    return gather_settings(scene, settings.character, stored, record, read_settings(scene))
+    # A take's cues have no sliders.
+    sliders = replace(read_settings(scene), cues=record.settings.cues)
+    return gather_settings(scene, settings.character, stored, record, sliders)
 
 
 def follow_sliders(scene: bpy.types.Scene) -> bool:
@@ -120,6 +123,7 @@ class _Drag:
     frames: NDArray[np.float64]
     tolerances: NDArray[np.float64]
     keys: LiveTake
+    cues: tuple[Cue, ...] = ()
 
 
 _drags: list[_Drag] = []
@@ -141,6 +145,7 @@ def drag(scene: bpy.types.Scene) -> bool:
             return False
         _drags.append(opened)
     held = _drags[0]
+    settings = replace(settings, cues=held.cues)
     if held.placed != _fixed(settings, held.parts):
         return False
     dense = np.concatenate([_sample(part, settings, held.frames) for part in held.parts], axis=1)
@@ -208,13 +213,13 @@ def _open_drag(scene: bpy.types.Scene, basis: tuple[Any, ...]) -> _Drag | None:
             energy = np.interp(rows, np.arange(heard.energy.size), heard.energy)
         links = tuple(link for link in part.mapping.links if part.targets is None or link.target in part.targets)
         mapping = Mapping(links)
-        chosen = apply_mapping(mapping, with_life(sampled, heard.speech, job.emotion)).targets
+        chosen = apply_mapping(mapping, with_life(sampled, heard, job.emotion)).targets
         targets += chosen
         tolerances += find_tolerances(part, job.settings, chosen)
         parts.append(_Part(heard, part.source.describe(), sampled, energy, mapping, job.place))
     keys = LiveTake(stored.mark, targets, frames, pin_reach(job.place.frames_per_second))
     placed = _fixed(read_record(stored.record).settings, parts)
-    return _Drag(basis, placed, parts, frames, np.array(tolerances), keys)
+    return _Drag(basis, placed, parts, frames, np.array(tolerances), keys, job.settings.cues)
 
 
 def _sample(part: _Part, settings: TakeSettings, frames: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -231,7 +236,7 @@ def _sample(part: _Part, settings: TakeSettings, frames: NDArray[np.float64]) ->
             part.felt = emotion, put_on(curves, track.at(part.description.emotions, frames), part.energy)
         curves = part.felt[1]
     performed = perform(curves, settings, part.description)
-    return apply_mapping(part.mapping, with_life(performed, part.heard.speech, track)).values
+    return apply_mapping(part.mapping, with_life(performed, part.heard, track)).values
 
 
 # ---------------------------------------------------------------------------------------------------------------

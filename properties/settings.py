@@ -167,6 +167,8 @@ _READERS: dict[str, Callable[[bpy.types.Scene, Any], Any]] = {
     "emotion_intensity": lambda scene, settings: read_emotion(scene, settings, "emotion_intensity"),
     "emotion_first": lambda _scene, settings: float(settings.emotion_first) if settings.use_emotion_range else None,
     "emotion_last": lambda _scene, settings: float(settings.emotion_last) if settings.use_emotion_range else None,
+    # Cues are of one line: they come from its markers, its script or the command line.
+    "cues": lambda _scene, _settings: (),
     "emotion_fade": lambda _scene, settings: settings.emotion_fade if settings.use_emotion_range else 0.0,
     "region_models": _read_region_models,
 }

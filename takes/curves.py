@@ -31,4 +31,4 @@ def make_curves(
     """Return the channels of a source with emotions and lead, and its raw output. Raises VoxrigError and Cancelled."""
     heard = source.produce(on_progress or (lambda _fraction: None), is_cancelled)
     track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
-    return with_life(with_emotion(heard, source.describe(), track), heard.speech, track), heard
+    return with_life(with_emotion(heard, source.describe(), track), heard, track), heard

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     # Imported in the functions that need them: most takes have no life yet, and a short command should start at once.
     from ..animation.life.planning import Life
     from ..animation.life.stage import LifeSettings
-    from ..animation.speech.events import SpeechEvents
 
 _EVENTS_RATE = 16_000
 _EMOTION_RATE = 10.0
@@ -74,25 +73,31 @@ def life_settings(settings: TakeSettings) -> LifeSettings:
     return LifeSettings(settings.life_seed, amounts, rolls)
 
 
-def plan_take(speech: SpeechEvents, track: EmotionTrack) -> Life:
-    """Return the life of a line as the settings of its take say; ``track`` are its emotions."""
+def plan_take(heard: Heard, track: EmotionTrack) -> Life:
+    """Return the life of a line as the settings of its take say; ``track`` are its emotions.
+
+    Raises ValueError if nobody listened for the events of its speech.
+    """
     from ..animation.life.planning import plan_life
-    from ..animation.life.stage import load_manners
+    from ..animation.life.stage import AHEAD, load_manners
 
+    if heard.speech is None:
+        raise ValueError("the source has no events of speech")
     names = tuple(load_manners()["emotions"])
-    weights = track.of_rows(names, math.ceil(speech.duration * _EMOTION_RATE) + 1, _EMOTION_RATE)
+    weights = track.of_rows(names, math.ceil(heard.speech.duration * _EMOTION_RATE) + 1, _EMOTION_RATE)
     emotion = {} if weights is None else dict(zip(names, np.atleast_2d(weights).T, strict=True))
-    return plan_life(speech, life_settings(track.settings), emotion=emotion, emotion_rate=_EMOTION_RATE)
+    cues = [cue for cue in (*heard.cues, *track.settings.cues) if cue.kind != "look" or cue.name == AHEAD.name]
+    return plan_life(heard.speech, life_settings(track.settings), emotion=emotion, emotion_rate=_EMOTION_RATE, cues=cues)
 
 
-def add_life(sampled: ChannelCurves, speech: SpeechEvents, track: EmotionTrack) -> tuple[ChannelCurves, NDArray[np.bool_]]:
+def add_life(sampled: ChannelCurves, heard: Heard, track: EmotionTrack) -> tuple[ChannelCurves, NDArray[np.bool_]]:
     """Return ``sampled`` (a row for each scene frame) with the life of its line added, and where that needs keys.
 
     Channels that only life has come last. The keys are bool ``[time, channel]``.
     """
     from ..animation.life.rendering import render_life
 
-    rendered = render_life(plan_take(speech, track), sampled.frame_rate, sampled.start_seconds, sampled.frame_count)
+    rendered = render_life(plan_take(heard, track), sampled.frame_rate, sampled.start_seconds, sampled.frame_count)
     names = (*sampled.names, *(name for name in CHANNEL_NAMES if name not in sampled.names))
     values = np.zeros((sampled.frame_count, len(names)), np.float32)
     values[:, : len(sampled.names)] = sampled.values
@@ -109,9 +114,9 @@ def add_life(sampled: ChannelCurves, speech: SpeechEvents, track: EmotionTrack) 
     return sampled.with_values(values, names), keys
 
 
-def with_life(curves: ChannelCurves, speech: SpeechEvents | None, track: EmotionTrack) -> ChannelCurves:
+def with_life(curves: ChannelCurves, heard: Heard, track: EmotionTrack) -> ChannelCurves:
     """Return curves at any rate with the life of their line, where there is one and the settings ask for it."""
-    return curves if speech is None or track.settings.life <= 0.0 else add_life(curves, speech, track)[0]
+    return curves if heard.speech is None or track.settings.life <= 0.0 else add_life(curves, heard, track)[0]
 
 
 def _strength_of(region: str, settings: TakeSettings) -> float:

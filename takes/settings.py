@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..animation.face.channels import REGIONS
 from ..animation.keys.modes import DEFAULT_DENSITY, DENSITIES, KEY_MODES, OUTPUT_PLACES, OUTPUTS, Choice
+from ..animation.life.cues import Cue, parse_cue
 from ..errors import SettingError
 
 if TYPE_CHECKING:
@@ -274,6 +275,12 @@ class TakeSettings:
     life_face_roll: int = _life_roll(0, "face")
     life_asymmetry: float = _life_amount(1.0, "asymmetry", "How much left and right differ. 1 is usual, 0 none")
     life_asymmetry_roll: int = _life_roll(0, "asymmetry")
+    cues: tuple[Cue, ...] = _setting(
+        (), "cues", SHAPING, "cue", "Cues",
+        "A blink, nod, beat, brows, accent or look at a second of the sound, such as nod@1.2 or 'look Bob@2.5'; "
+        "blink@2.4>3 moves the one at 2.4, blink@2.4> leaves it out",
+        metavar="KIND@SECONDS",
+    )  # fmt: skip
     region_models: tuple[RegionModel, ...] = _setting(
         (), "models", HEARING, "region-model", "Models by Region",
         "A model for single face parts, such as lips,jaw=models/hero-lips", panel="region_models", metavar="REGIONS=MODEL",
@@ -618,6 +625,23 @@ def _check_models(_row: Setting, data: Any) -> list[dict[str, Any]]:
     return list(cast("list[dict[str, Any]]", data))
 
 
+def _parse_cues(_row: Setting, cell: Any) -> tuple[Cue, ...]:
+    """Read 'nod@1.2; look Bob@2.5', or in JSON a list of such texts."""
+    return tuple(parse_cue(item) for item in _items(cell))
+
+
+def _check_cues(row: Setting, data: Any) -> tuple[Cue, ...]:
+    if isinstance(data, (list, tuple)) and all(isinstance(item, Cue) for item in cast("list[Any]", data)):
+        return tuple(cast("list[Cue]", data))
+    if not isinstance(data, (list, tuple)) or not all(isinstance(item, str) for item in cast("list[Any]", data)):
+        raise ValueError(f"'{_shown(data)}' is not a list of cues")
+    return _parse_cues(row, data)
+
+
+def _store_cues(cues: tuple[Cue, ...]) -> list[str]:
+    return [str(cue) for cue in cues]
+
+
 def _store_models(models: tuple[RegionModel, ...]) -> list[dict[str, Any]]:
     return [{"model": m.folder.name, "folder": str(m.folder), "regions": list(m.regions)} for m in models]
 
@@ -644,5 +668,6 @@ _KINDS: dict[str, _Kind] = {
     "channels": _Kind(_parse_channels, _check_channels),
     "emotion": _Kind(_parse_emotion, _check_emotion),
     "emotions": _Kind(_parse_emotions, _check_emotions),
+    "cues": _Kind(_parse_cues, _check_cues, _store_cues),
     "models": _Kind(_parse_models, _check_models, _store_models),
 }

@@ -111,7 +111,7 @@ def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope:
     sampled = _close_on_steps(sample_at_frames(curves, place, first, last), placing, frames)
     lived: NDArray[np.bool_] | None = None
     if heard.speech is not None and settings.life > 0.0:
-        sampled, lived = add_life(sampled, heard.speech, track)
+        sampled, lived = add_life(sampled, heard, track)
     targets = apply_mapping(part.mapping, sampled)
     columns = [i for i, target in enumerate(targets.targets) if part.targets is None or target in part.targets]
     chosen = tuple(targets.targets[i] for i in columns)

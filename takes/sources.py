@@ -21,6 +21,7 @@ from ..animation.face.channels import Channel
 from ..animation.face.expression import voice_energy
 from ..animation.face.phones import TimedPhone
 from ..animation.keys.placing import Hold
+from ..animation.life.cues import Cue
 from ..animation.overview import find_peaks
 from ..animation.rig.mapping import Target
 from ..inference.audio import Decoder, Waveform, read_sound
@@ -71,7 +72,7 @@ class Heard:
     ``energy`` ``[time]`` is the loudness of the voice if emotions must still be applied to the curves, else None. ``peaks``
     are for animation.overview. ``keys`` is the likelihood by region that the show's animators would set a key, if a model
     learned it; ``phones`` are those of the sound, None if the source hears none; ``speech`` are its events, for the life of
-    the head.
+    the head, and ``cues`` what a script wants the head to do beside that (animation/life/cues.py), in seconds of the sound.
     """
 
     curves: ChannelCurves
@@ -84,6 +85,7 @@ class Heard:
     keys: ChannelCurves | None = None
     phones: tuple[TimedPhone, ...] | None = None
     speech: SpeechEvents | None = None
+    cues: tuple[Cue, ...] = ()
 
 
 class Source(Protocol):

@@ -19,7 +19,9 @@ from .stage import ROWS_PER_SECOND, Dice, Floats, Stage, run_clock, wait_until
 
 # Medians of seconds between spontaneous blinks; those of gaze shifts are added.
 _TALKING, _LISTENING, _IDLE, _SPREAD = 3.9, 6.0, 4.4, 0.62
-_SHORTEST, _DOUBLE = 0.42, 0.1
+_DOUBLE = 0.1
+SHORTEST = 0.42
+"""Least seconds from the start of a blink to that of the next."""
 _LINE, _FIRST_BY, _LONG_LINE, _FIRST_BY_IN_LONG = 2.5, 2.2, 4.5, 4.0
 _LID_LEAD = 0.04
 # How much likelier a blink is than within a phrase.
@@ -49,14 +51,14 @@ def plan_blinks(stage: Stage, shifts: Sequence[Shift]) -> tuple[Event, ...]:
         wait = math.exp(_SPREAD * dice.normal()) * (dice.uniform(0.1, 1.0) if last < 0 else 1.0)
         following = wait_until(clock, row, wait) / ROWS_PER_SECOND
         if times and dice.happens(_DOUBLE):
-            second = last + dice.uniform(_SHORTEST, 0.56)
+            second = last + dice.uniform(SHORTEST, 0.56)
             # A second blink follows if there is still room for it, not within the next phrase.
             following = second if rate[stage.row(second)] >= rate[stage.row(last)] * 0.3 else following
-        following = max(following, last + _SHORTEST)
+        following = max(following, last + SHORTEST)
         first_by = _FIRST_BY if stage.seconds < _LONG_LINE else _FIRST_BY_IN_LONG
         if not times and stage.seconds >= _LINE and following > first_by:
             following = _best_first(rate, key, first_by)
-        drawn = next((at for at, _ in evoked if at >= last + _SHORTEST), math.inf)
+        drawn = next((at for at, _ in evoked if at >= last + SHORTEST), math.inf)
         following = max(min(following, drawn), 0.0)
         if following > stage.seconds - 0.12:
             break
@@ -96,6 +98,13 @@ def _best_first(rate: Floats, key: int, first_by: float) -> float:
     rows = np.arange(int(0.4 * ROWS_PER_SECOND), min(int(first_by * ROWS_PER_SECOND), rate.size))
     worth = rate[rows] * (0.5 + draw(make_key(key, "first"), rows))
     return float(rows[int(worth.argmax())]) / ROWS_PER_SECOND
+
+
+def make_blink(stage: Stage, shut: float) -> Event:
+    """Make a blink whose lids are ``shut`` at an instant."""
+    event = _blink(stage, max(shut - 0.075, 0.0))
+    down = min(keys[1][0] for keys in event.tracks.values())
+    return event.moved(max(shut - down, 0.0))
 
 
 def _blink(stage: Stage, seconds: float) -> Event:

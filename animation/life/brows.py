@@ -38,6 +38,13 @@ def plan_brows(stage: Stage) -> tuple[Event, ...]:
     return tuple(kept)
 
 
+def make_raise(stage: Stage, up: float, size: float) -> Event:
+    """Make a raise that is ``up`` at an instant; ``size`` 1 is a clear one."""
+    dice = stage.dice("brows", up, "cue")
+    rise, hold, fall = dice.uniform(0.1, 0.2), dice.uniform(0.12, 0.3), dice.uniform(0.25, 0.5)
+    return _pulse(stage, "raise", max(up - rise, 0.0), up, 0.8 * size, rise, hold, fall, dice)
+
+
 def _plan_accents(stage: Stage) -> list[Event]:
     found: list[Event] = []
     for accent in stage.speech.accents:

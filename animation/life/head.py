@@ -51,6 +51,16 @@ def drift_head(stage: Stage, seconds: Floats) -> Floats:
     return result
 
 
+def make_nod(stage: Stage, kind: str, apex: float, size: float) -> Event:
+    """Make a 'nod' or 'beat' that is furthest at ``apex``; ``size`` 1 is a clear one."""
+    dice = stage.dice("head", apex, "cue")
+    degrees = 3.2 * size * dice.uniform(0.85, 1.15) * stage.manner("headRange", apex)
+    tempo = stage.manner("headTempo", apex)
+    side = dice.sign() * degrees
+    ways = (0.15 * side, degrees, -0.05 * side) if kind == "nod" else (0.75 * side, 0.2 * degrees, -0.25 * side)
+    return _pulse(stage, kind, apex, dice.uniform(0.16, 0.22) / tempo, dice.uniform(0.28, 0.45) / tempo, ways, 0.15)
+
+
 def _plan_accents(stage: Stage) -> list[Event]:
     found: list[Event] = []
     last = -1.0

@@ -80,7 +80,7 @@ def test_blinks_shut_on_their_frames(scene: Any, puppet: Any, line: Path, model_
     animate(scene, puppet, line, model_folder, life=1.0, life_seed=3)
     job = gather(scene, puppet, SoundFile(str(line), 1.0), model_folder, settings)
     heard = recall(job.parts[0].source)
-    life = plan_take(heard.speech, EmotionTrack(settings, 1.0, 24.0))
+    life = plan_take(heard, EmotionTrack(settings, 1.0, 24.0))
     blinks = of_part(life.events, "blinks")
     assert len(blinks) >= 2
     keys = bpy.data.objects["Face"].data.shape_keys

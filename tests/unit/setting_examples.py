@@ -11,6 +11,7 @@ _BY_KIND = {
     "emotions": "joy=0.5",
     "emotion": "0.5",
     "flags": "lips",
+    "cues": "nod@1.2; look Bob@2.5; brows*0.5@3; blink@2.4>",
 }
 
 
