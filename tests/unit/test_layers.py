@@ -51,15 +51,17 @@ LAYERS = {
     "learning": layer("errors animation inference", "numpy"),
     "blender": layer("errors animation", f"numpy bmesh {BLENDER}", lazy="aud"),
     "takes": layer("errors animation inference", "numpy"),
+    # The one place with sockets and a microphone; both wait for a caller who asks.
+    "live": layer("errors animation inference", "numpy", lazy="miniaudio soundfile", exempt="socket"),
     "properties": layer("errors animation blender inference takes", f"numpy {BLENDER}"),
-    "operators": layer("errors animation inference learning takes blender properties", f"numpy {BLENDER}"),
+    "operators": layer("errors animation inference learning takes live blender properties", f"numpy {BLENDER}"),
     # Panels draw; the waveform strip draws arrays that are at hand.
     "panels": layer("animation properties blender", f"numpy blf gpu gpu_extras {BLENDER}"),
     "translations": layer("", "bpy"),
     "registration": layer("properties operators panels blender translations", "bpy"),
     "batch": layer("errors animation inference takes blender operators registration", f"numpy {BLENDER}", exempt="subprocess"),
     "cli": layer(
-        "batch errors animation inference learning takes blender operators properties registration", "numpy", lazy="bpy"
+        "batch errors animation inference learning takes live blender operators properties registration", "numpy", lazy="bpy"
     ),
     "training": Layer(frozenset({"errors", "storage", "animation", "inference", "learning"}), ANYTHING),
     "tools": Layer(ANYTHING, ANYTHING),
@@ -176,6 +178,12 @@ def test_onnxruntime_is_loaded_in_one_place(path: Path) -> None:
         ("operators/planted.py", "from ..panels import main"),
         ("operators/planted.py", "import subprocess"),
         ("batch/planted.py", "import socket"),
+        ("cli/planted.py", "import socket"),
+        ("operators/planted.py", "def f():\n    import socket"),
+        ("live/planted.py", "import miniaudio"),
+        ("live/planted.py", "def f():\n    import ssl"),
+        ("live/planted.py", "import bpy"),
+        ("takes/planted.py", "from ..live import vmc"),
         ("panels/planted.py", "from ..inference import audio"),
         ("panels/planted.py", "from ..operators import animate"),
         ("training/planted.py", "import bpy"),

@@ -51,6 +51,7 @@ RUNTIME_FILES = (
     "cli/**/*.py",
     "inference/**/*.py",
     "learning/**/*.py",
+    "live/**/*.py",
     "operators/**/*.py",
     "panels/**/*.py",
     "presets/**/*.json",

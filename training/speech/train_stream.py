@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Train the streaming network: ``python -m voxrig.training.speech.train_stream --data DIR --cache DIR --run DIR --minutes M``.
+
+It learns from lessons (``lessons.py``) what their phones and the rules say, and what Speech 2, which hears both sides, says of
+them. Lessons of its own numbers are made while it trains, one at a time, and kept in ``CACHE/stream_lessons``. It resumes from
+``RUN/checkpoint.pt``; the exported weights are an exponential average.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ...animation.face.phones import PHONES
+from ..corpora.clips import load_corpus, training_record
+from .batches import learned_channels
+from .ear import AFTER, BEFORE, EarNetwork
+from .export_ear import load_ear
+from .lessons import ROWS, Lessons
+from .network import HOP
+from .stream_network import (
+    BANDS,
+    COLUMNS,
+    DELAYS,
+    FLOOR,
+    StreamNetwork,
+    StreamPrediction,
+    StreamSize,
+    mel_level,
+    running_features,
+)
+from .train import learning_rate, save_checkpoint
+from .train_ear import Losses as EarLosses
+from .train_ear import make_targets
+
+FIRST_NUMBER = 20_000
+"""Number of the first lesson: none of the ear's."""
+STEPS, BATCH = 260, 24
+"""Length and number of the stretches of a training step."""
+PEAK = 2e-3
+KEEP = 0.998
+DELAY_WEIGHTS = (0.35, 1.0, 0.5)
+"""Weights of the losses of each look-ahead: that of 60 ms is the main one."""
+TAUGHT = 0.5
+"""Share of a target that Speech 2 says where the lesson's own truth is known; it says all where that is not known."""
+LOSS_WEIGHTS = {
+    "phones": 3.0,
+    "taught": 3.0,
+    "contacts": 4.0,
+    "position": 25.0,
+    "motion": 100.0,
+    "closed": 1.5,
+    "lips": 0.8,
+    "still": 100.0,
+}
+_PARTS = ("level", "phones", "contacts", "channels", "known", "taught_phones", "taught_contacts", "taught_channels")
+
+
+@dataclass(frozen=True)
+class StreamLesson:
+    """A lesson: level ``[column, BANDS]``, the rest ``[row, ...]``."""
+
+    level: NDArray
+    phones: NDArray
+    contacts: NDArray
+    channels: NDArray
+    known: NDArray
+    taught_phones: NDArray
+    taught_contacts: NDArray
+    taught_channels: NDArray
+
+
+class LessonMaker:
+    """A maker of lessons by number, kept on disk."""
+
+    def __init__(self, data: Path, cache: Path, teacher: EarNetwork) -> None:
+        self.folder = cache / "stream_lessons"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.lessons, self.teacher = Lessons(data, cache), teacher
+
+    def __call__(self, number: int) -> StreamLesson:
+        path = self.folder / f"{number:05d}.npz"
+        if not path.is_file():
+            sound, truth = self.lessons.make(number)
+            with torch.inference_mode():
+                said, _ = self.teacher(torch.from_numpy(np.pad(sound, (BEFORE * HOP, AFTER * HOP)))[None])
+            made = make_targets(truth)
+            rows = slice(BEFORE, BEFORE + ROWS)
+            arrays = {
+                "level": mel_level(sound).astype(np.float16),
+                "phones": made["index"],
+                "contacts": made["contacts"],
+                "channels": made["channels"],
+                "known": truth["known"],
+                "taught_phones": said.phone_logits[0, rows].numpy().astype(np.float16),
+                "taught_contacts": said.contact_logits[0, rows].numpy().astype(np.float16),
+                "taught_channels": said.channels[0, rows].numpy().astype(np.float16),
+            }
+            partial = path.with_suffix(".partial")
+            with partial.open("wb") as stream:
+                np.savez(stream, **arrays)
+            partial.replace(path)
+        with np.load(path) as file:
+            return StreamLesson(*(file[name] for name in _PARTS))
+
+
+def vary(level: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Vary loudness, tilt and vocal tract of a level ``[column, BANDS]``, and mask some of it."""
+    level = level.astype(np.float32)
+    if random.random() < 0.5:
+        at = np.clip(np.arange(BANDS) * random.uniform(0.92, 1.09) + random.uniform(-1.0, 1.0), 0, BANDS - 1.001)
+        low = at.astype(int)
+        share = (at - low).astype(np.float32)
+        level = level[:, low] * (1 - share) + level[:, low + 1] * share
+    gain = random.uniform(-18.0, 8.0) + random.uniform(-6.0, 6.0) * np.linspace(-1, 1, BANDS)
+    level = np.log(np.exp(4.0 * level) * 10 ** (gain / 10) + FLOOR).astype(np.float32) * np.float32(0.25)
+    if random.random() < 0.4:
+        first, count = random.integers(0, BANDS - 10), random.integers(2, 10)
+        level[:, first : first + count] = level[:, first : first + count].mean()
+    return level
+
+
+class Losses(EarLosses):
+    """The terms of LOSS_WEIGHTS for a batch and one look-ahead."""
+
+    def terms(self, said: StreamPrediction, batch: dict[str, Tensor], delay: int) -> dict[str, Tensor]:
+        """Compare what a head says at step k with row k + 1 - delay."""
+        steps = said.channels.shape[1]
+
+        def rows(name: str) -> Tensor:
+            value = batch[name]
+            # Row 0 of the batch is the row of the first step with delay DELAYS[-1].
+            first = DELAYS[-1] - delay
+            return value[:, first : first + steps]
+
+        known = rows("known")[..., None]
+        share = TAUGHT + (1.0 - TAUGHT) * (1.0 - known)
+        wanted = rows("channels") * (1.0 - share) + rows("taught_channels") * share
+        error = said.channels - wanted
+        motion = error[:, 1:] - error[:, :-1]
+        mouth_error = error @ self.mouth
+        gap = (wanted @ self.mouth[:, :1]).clamp(min=0.0)
+        phones, taught = rows("phones"), torch.softmax(rows("taught_phones"), dim=-1)
+        silent = taught[..., 0] > 0.8
+        still = (silent[:, 1:] & silent[:, :-1]).float()[..., None]
+        entropy = functional.cross_entropy(
+            said.phone_logits.flatten(0, 1), phones.flatten(), label_smoothing=0.03, reduction="none"
+        )
+        learned = torch.log_softmax(said.phone_logits, dim=-1)
+        contacts = rows("contacts") * (1.0 - share) + torch.sigmoid(rows("taught_contacts")) * share
+        return {
+            "phones": (entropy * known.flatten()).mean(),
+            "taught": -(taught * learned).sum(-1).mean(),
+            "contacts": functional.binary_cross_entropy_with_logits(
+                said.contact_logits, contacts, pos_weight=torch.tensor([2.0, 2.0])
+            ),
+            "position": (error.square() * self.share).mean(),
+            "motion": (motion.square() * self.share).mean(),
+            "closed": (mouth_error[..., :1].square() * torch.exp(-4.0 * gap)).mean(),
+            "lips": mouth_error[..., 1:].square().mean(),
+            "still": (motion.square() * self.share * still).mean(),
+        }
+
+
+def make_batch(lessons: list[StreamLesson], random: np.random.Generator) -> dict[str, Tensor]:
+    """Cut ``BATCH`` stretches of ``STEPS`` steps; labels of rows -DELAYS[-1] + 1 .. STEPS + 1 about the first step."""
+    parts: dict[str, list[NDArray]] = {}
+    for number in random.integers(0, len(lessons), BATCH):
+        lesson = lessons[int(number)]
+        before = DELAYS[-1]
+        first = int(random.integers(before, ROWS - STEPS - 1))
+        features = running_features(vary(lesson.level, random))
+        cut = {"features": features[2 * first - (COLUMNS - 2) : 2 * (first + STEPS)]}
+        rows = slice(first + 1 - before, first + 1 + STEPS)
+        for name in _PARTS[1:]:
+            cut[name] = getattr(lesson, name)[rows]
+        for name, value in cut.items():
+            parts.setdefault(name, []).append(value)
+    batch = {name: torch.from_numpy(np.stack(values)) for name, values in parts.items()}
+    return {name: value.long() if name == "phones" else value.float() for name, value in batch.items()}
+
+
+def train(
+    data: Path, cache: Path, run: Path, *, teacher: Path, minutes: float, lessons: int, seed: int, ready: int = 32
+) -> None:
+    """Train for ``minutes`` (of all runs together) on ``lessons`` lessons; starts once ``ready`` of them are made."""
+    run.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    network = StreamNetwork(StreamSize(len(PHONES), len(learned_channels())))
+    optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK, weight_decay=0.01)
+    average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    step, spent = 0, 0.0
+    checkpoint = run / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=False)
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        average, step, spent = state["average"], state["step"], state["spent"]
+    make = LessonMaker(data, cache, load_ear(teacher, cache)[0])
+    corpora = training_record(load_corpus(cache, "train", minimum_quality=-32.0))
+    pool: list[StreamLesson] = []
+    losses = Losses()
+    weights = sum(value.numel() for value in network.parameters())
+    print(f"{weights} weights, {len(make.lessons.clips)} clips, step {step}", flush=True)
+    started, sums, counted = time.monotonic(), {}, 0
+
+    def save() -> None:
+        save_checkpoint(
+            checkpoint, network=network.state_dict(), average=average, optimiser=optimiser.state_dict(), step=step,
+            spent=spent + time.monotonic() - started, size=network.size.as_dict(), seed=seed, lessons=len(pool),
+            corpora=corpora,
+        )  # fmt: skip
+
+    network.train()
+    while (done := (spent + time.monotonic() - started) / (60 * minutes)) < 1.0:
+        while len(pool) < lessons and (len(pool) < ready or step % 4 == 0):
+            pool.append(make(FIRST_NUMBER + len(pool)))
+            if len(pool) >= ready:
+                break
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(round(1000 * done), 1000, PEAK)
+        batch = make_batch(pool, np.random.default_rng((seed, step)))
+        said, _ = network(batch["features"])
+        total = torch.zeros(())
+        for number, delay in enumerate(DELAYS):
+            terms = losses.terms(said[number], batch, delay)
+            total = total + DELAY_WEIGHTS[number] * sum(LOSS_WEIGHTS[name] * value for name, value in terms.items())
+            if delay == DELAYS[1]:
+                for name, value in terms.items():
+                    sums[name] = sums.get(name, 0.0) + float(value.detach())
+                first = DELAYS[-1] - delay
+                truth = batch["phones"][:, first : first + STEPS]
+                speaks = (truth > 0) & (batch["known"][:, first : first + STEPS] > 0)
+                right = (said[number].phone_logits.argmax(-1) == truth)[speaks].float().mean()
+                sums["speech frames right"] = sums.get("speech frames right", 0.0) + float(right)
+        sums["total"] = sums.get("total", 0.0) + float(total.detach())
+        counted += 1
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        step += 1
+        with torch.no_grad():
+            keep = min(KEEP, (1 + step) / (20 + step))
+            for name, value in network.state_dict().items():
+                average[name].mul_(keep).add_(value, alpha=1 - keep)
+        if step % 25 == 0:
+            line: dict[str, object] = {
+                "step": step, "minutes": round((spent + time.monotonic() - started) / 60, 2), "lessons": len(pool)
+            }  # fmt: skip
+            line |= {name: round(value / counted, 4) for name, value in sums.items()}
+            print(json.dumps(line), flush=True)
+            with (run / "log.jsonl").open("a") as stream:
+                stream.write(json.dumps(line) + "\n")
+            sums, counted = {}, 0
+        if step % 100 == 0:
+            save()
+    save()
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
+    parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/stream"))
+    parser.add_argument("--teacher", type=Path, default=Path(".cache/training/runs/ear/checkpoint.pt"))
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--lessons", type=int, default=800)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)
+    train(options.data, options.cache, options.run, teacher=options.teacher, minutes=options.minutes,
+          lessons=options.lessons, seed=options.seed)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
