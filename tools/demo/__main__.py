@@ -35,9 +35,6 @@ from . import sheets, stage
 from .character import DemoCharacter, build_character
 from .speech import Speech, read_speech
 
-STRENGTH = 1.6
-"""Stylised faces articulate more than people do; the model speaks with human amplitude."""
-
 
 def main(argv: list[str] | None = None) -> int:
     """Run the demo; return 0 if everything was written."""
@@ -64,7 +61,7 @@ def make_demo(output: Path, model: str | None, film_size: int | None) -> None:
         character = build_character()
     strip = stage.add_sound(scene, speech.sound, "Demo Speech")
     with step("animation"):
-        take = animate_character(scene, character.armature, SoundStrip(strip), model_folder, TakeSettings(strength=STRENGTH))
+        take = animate_character(scene, character.armature, SoundStrip(strip), model_folder, TakeSettings())
         print(f"  {take.summary(character.armature.name)}")
     scene.frame_start, scene.frame_end = take.first_frame, take.last_frame
     add_own_keys(character, speech, scene)
@@ -104,7 +101,7 @@ def collect_numbers(speech: Speech, model_folder: Path, take: Take, scene: Any) 
     waveform = read_sound(speech.sound, package.sample_rate)
     curves = generate_curves(open_session(package, "CPU"), waveform)
     regions = {channel.name: channel.region for channel in package.channels}
-    performed = apply_performance(curves, Performance(strength=STRENGTH), regions)
+    performed = apply_performance(curves, Performance(), regions)
     keys: dict[str, sheets.Keys] = {}
     for target, curve in take.curves:
         seconds = [scenes.seconds_of_frame(scene, frame, stage.FIRST_FRAME) for frame in curve.frames]

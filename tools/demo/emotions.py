@@ -23,7 +23,7 @@ from ...takes.record import SoundStrip
 from ...takes.settings import TakeSettings
 from ..registered import run_registered
 from . import stage
-from .__main__ import STRENGTH, step
+from .__main__ import step
 from .character import build_character
 from .speech import Timed, read_speech
 
@@ -62,7 +62,7 @@ def make_emotions(output: Path, model: str | None, size: int, *, with_film: bool
         with step(name):
             character = build_character()
             character.armature.location.x = (index - (len(FACES) - 1) / 2) * APART
-            settings = TakeSettings(strength=STRENGTH, emotion=emotion)
+            settings = TakeSettings(emotion=emotion)
             animate_character(scene, character.armature, SoundStrip(strip), find_model(model), settings)
     _set_camera(scene)
     scene.frame_start, scene.frame_end = (_frame_at(scene, seconds) for seconds in (sentence.start, sentence.end))

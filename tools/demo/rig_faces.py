@@ -28,7 +28,6 @@ from voxrig.operators.mapping import match_channels
 from voxrig.takes.record import SoundStrip
 from voxrig.takes.settings import TakeSettings
 from voxrig.tools.demo import sheets, stage
-from voxrig.tools.demo.__main__ import STRENGTH
 from voxrig.tools.demo.character import UNITS_PER_CENTIMETRE, DemoCharacter, build_character, sculpt_face
 from voxrig.tools.demo.rigify import build_rigify_character
 from voxrig.tools.demo.speech import read_speech
@@ -52,7 +51,7 @@ def compare_faces(output: Path, model: str | None = None) -> None:
     folder = find_model(model)
     for name, face in faces.items():
         match = match_channels(face.armature, load_package(folder))
-        take = animate_character(scene, face.armature, SoundStrip(strip), folder, TakeSettings(strength=STRENGTH))
+        take = animate_character(scene, face.armature, SoundStrip(strip), folder, TakeSettings())
         print(f"{name}: {match.title}, {match.share:.0%} found; {take.summary(face.armature.name)}")
         scene.frame_start, scene.frame_end = take.first_frame, take.last_frame
     moments = sheets.choose_moments(speech, scenes.frames_per_second(scene), stage.FIRST_FRAME, per_kind=2)
