@@ -43,9 +43,9 @@ _STILL = 0.05
 _LEAST_EVIDENCE = -1.0
 """Threshold of the evidence for English (animation.face.languages): e times as likely in other languages.
 
-Measured with Speech 1 Fast on recordings, below it are 1 % of 200 lines of native English, 4 % of Mandarin speakers' English, 46 % of German
-lines, 41 % of Dutch, all of Russian ones (from a table made without their language 27 %, 34 % and 88 %), and 11 % of stretches
-of Mandarin. Speech 2 hears English in all of them: below it are no lines of native English, but none of German or Dutch either.
+Measured with Speech 1 Fast on recordings, below it are 1 % of 200 lines of native English, 4 % of Mandarin speakers' English,
+46 % of German lines, 41 % of Dutch, all of Russian ones (from a table made without their language 27, 34 and 88 %), and 11 %
+of Mandarin stretches. Speech 2 hears English in all of them: no line of native English is below it, nor of German or Dutch.
 """
 
 
