@@ -27,12 +27,31 @@ from .operators import (
 from .operators import (
     test_sweep as preview,
 )
+from .panels import advanced, main, model, regions, style, waveform
 from .panels import dialogue as dialogue_panel
+from .panels import emotion as emotion_panel
+from .panels import keys as keys_panel
 from .panels import learn as learn_panel
-from .panels import main, waveform
+from .panels import life as life_panel
 from .panels import mapping as mapping_panel
 from .panels import takes as takes_panel
 from .properties import registration as properties
+
+PANELS = (
+    main,
+    style,
+    emotion_panel,
+    life_panel,
+    takes_panel,
+    dialogue_panel,
+    advanced,
+    mapping_panel,
+    keys_panel,
+    regions,
+    model,
+    learn_panel,
+)
+"""The panels of the tab from top to bottom; what follows 'advanced' is inside it."""
 
 MODULES = (
     properties,
@@ -55,11 +74,7 @@ MODULES = (
     drop,
     collect,
     learn,
-    main,
-    mapping_panel,
-    takes_panel,
-    dialogue_panel,
-    learn_panel,
+    *PANELS,
     waveform,
     translations,
 )

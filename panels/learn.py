@@ -15,7 +15,7 @@ class VOXRIG_PT_learn(VoxrigPanel):
 
     bl_idname = "VOXRIG_PT_learn"
     bl_label = "Learn a Show"
-    bl_parent_id = "VOXRIG_PT_main"
+    bl_parent_id = "VOXRIG_PT_advanced"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Any) -> None:

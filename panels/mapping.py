@@ -14,7 +14,7 @@ from ..properties.links import STATUSES, count_mapped, link_status
 from ..properties.models import chosen_model
 from ..properties.session import session
 from ..properties.settings import REGION_STRENGTHS
-from .main import VoxrigList, VoxrigPanel, iface
+from .main import VoxrigList, VoxrigPanel, draw_sentence, iface
 
 _REGIONS = ("jaw", "lips", *REGION_STRENGTHS)
 # This many letters of a target fit beside any channel's name in a sidebar of usual width.
@@ -125,7 +125,7 @@ class VOXRIG_PT_mapping(VoxrigPanel):
 
     bl_idname = "VOXRIG_PT_mapping"
     bl_label = "Mapping"
-    bl_parent_id = "VOXRIG_PT_main"
+    bl_parent_id = "VOXRIG_PT_advanced"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Any) -> None:
@@ -185,7 +185,7 @@ class VOXRIG_PT_link(VoxrigPanel):
         layout.use_property_decorate = False
         status, reason = link_status(link)
         if reason:
-            _draw_sentence(layout, reason, _ICONS[status])
+            draw_sentence(layout, reason, _ICONS[status])
             if status == "DRIVEN" and "driver" in reason:
                 layout.operator("voxrig.use_driver_source", icon="DRIVER")
         else:
@@ -256,18 +256,6 @@ class VOXRIG_PT_calibrate(VoxrigPanel):
         row = layout.row(align=True)
         row.operator("voxrig.calibrate", icon="POSE_HLT")
         row.operator("voxrig.calibrate_from_action", text="", icon="ACTION")
-
-
-def _draw_sentence(layout: Any, text: str, icon: str) -> None:
-    """Draw a sentence over as many lines as it needs in a sidebar of usual width."""
-    column = layout.column(align=True)
-    line = ""
-    for word in text.split():
-        if len(line) + len(word) > 42:
-            column.label(text=line, icon=icon)
-            line, icon = "", "BLANK1"
-        line = f"{line} {word}".strip()
-    column.label(text=line, icon=icon)
 
 
 CLASSES = (VOXRIG_UL_links, VOXRIG_PT_mapping, VOXRIG_PT_link, VOXRIG_PT_target, VOXRIG_PT_calibrate)

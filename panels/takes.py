@@ -37,15 +37,6 @@ class VOXRIG_PT_takes(VoxrigPanel):
         """Draw the list, then the retake."""
         settings = scene_settings(context.scene)
         layout: Any = self.layout
-        column = layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
-        row = column.row(align=True)
-        row.prop(settings, "output")
-        row.operator("voxrig.make_own_action", text="", icon="DUPLICATE")
-        if settings.output in ("STRIP", "LAYER"):
-            column.prop(settings, "output_blend")
-        layout.prop(settings, "replace_edited")
         if settings.character is None or active_take(settings.character) is None:
             layout.label(text="No take yet", icon="INFO")
             return

@@ -32,7 +32,7 @@ class Layout:
         if text:
             self.drawn.append(text)
 
-    def prop(self, data: Any, name: str, *, text: str | None = None, icon: str = "NONE", **_looks: bool) -> None:
+    def prop(self, data: Any, name: str, *, text: str | None = None, icon: str = "NONE", **_looks: object) -> None:
         assert name in data.bl_rna.properties, name
         getattr(data, name)
         self.drawn.append(name)
@@ -61,10 +61,10 @@ class Layout:
 
 def draw_all() -> list[str]:
     """Draw every panel of the tab; the properties, operators and texts drawn."""
-    from voxrig.panels import dialogue, learn, main, mapping, takes
+    from voxrig.registration import PANELS
 
     layout = Layout()
-    for module in (main, mapping, takes, dialogue, learn):
+    for module in PANELS:
         for panel in module.CLASSES:
             if issubclass(panel, bpy.types.Panel):
                 panel.draw(SimpleNamespace(layout=layout), bpy.context)
@@ -74,7 +74,10 @@ def draw_all() -> list[str]:
 def test_an_empty_scene(scene: Any) -> None:
     drawn = draw_all()
     assert (
-        drawn.index("character") < drawn.index("sound_file") < drawn.index("model") < drawn.index("voxrig.animate_from_audio")
+        drawn.index("character")
+        < drawn.index("sound_file")
+        < drawn.index("voxrig.animate_from_audio")
+        < drawn.index("strength")
     )
     for name in (
         "strength",
@@ -94,7 +97,7 @@ def test_a_character_shows_how_much_of_it_is_mapped(scene: Any, make_face: Any, 
     assert "model_folder" in draw_all()
     scene.voxrig.model_folder = str(model_folder)
     assert "Not mapped yet, will match by name" in draw_all()
-    assert {"CPU, Small 1", "CUDA, Small 1"} & set(draw_all())
+    assert {"Runs on: CPU", "Runs on: CUDA"} & set(draw_all())
     bpy.ops.voxrig.match_channels()
     drawn = draw_all()
     assert "3 of 4 channels mapped" in drawn
@@ -109,7 +112,7 @@ def test_a_character_shows_how_much_of_it_is_mapped(scene: Any, make_face: Any, 
 
 
 def test_a_model_with_emotions_offers_their_sliders(scene: Any, face: Any, model_folder: Path) -> None:
-    from voxrig.panels.main import VOXRIG_PT_emotion
+    from voxrig.panels.emotion import VOXRIG_PT_emotion
     from voxrig.properties.models import shown_emotions
 
     scene.voxrig.model, scene.voxrig.model_folder = "FOLDER", ""
@@ -137,7 +140,7 @@ def test_the_provider_that_ran_is_shown(scene: Any, face: Any, voice: Path, mode
     settings.character, settings.sound_file, settings.model_folder = face, str(voice), str(model_folder)
     settings.model = "FOLDER"
     bpy.ops.voxrig.animate_from_audio()
-    assert "CPU, Small 1" in draw_all() or "CUDA, Small 1" in draw_all()
+    assert "Runs on: CPU" in draw_all() or "Runs on: CUDA" in draw_all()
 
 
 def test_a_run_shows_its_progress_and_a_way_to_stop(scene: Any) -> None:
@@ -197,3 +200,19 @@ def test_the_search_of_the_list_looks_at_channels_and_targets(scene: Any, face: 
     face.voxrig.links.move(3, 0)
     links.status = "ALL"
     assert VOXRIG_UL_links.filter_items(links, bpy.context, face.voxrig, "links")[1] == [3, 0, 1, 2]
+
+
+def test_the_order_of_the_panels(scene: Any) -> None:
+    from voxrig.registration import PANELS
+
+    panels = [cls for module in PANELS for cls in module.CLASSES if issubclass(cls, bpy.types.Panel)]
+    below: dict[str, list[str]] = {}
+    for panel in panels:
+        below.setdefault(getattr(panel, "bl_parent_id", ""), []).append(panel.bl_label)
+    assert below[""] == ["Voxrig"]
+    order = ["Style", "Emotion", "Life", "Takes", "Dialogue", "Advanced"]
+    assert [label for label in below["VOXRIG_PT_main"] if label in order] == order
+    inside = ["Mapping", "Keys", "Output", "Regions", "Channels", "Model", "Learn a Show"]
+    assert [label for label in below["VOXRIG_PT_advanced"] if label in inside] == inside
+    outer = [panel for panel in panels if getattr(panel, "bl_parent_id", "") in ("VOXRIG_PT_main", "VOXRIG_PT_advanced")]
+    assert all("DEFAULT_CLOSED" in panel.bl_options for panel in outer), "all but the first steps is closed"

@@ -53,7 +53,7 @@ def texts_of_panels() -> set[str]:
             if not isinstance(node, ast.Call):
                 continue
             given = [keyword.value for keyword in node.keywords if keyword.arg in ("text", "heading")]
-            place = {"iface": 0, "_draw_hint": 1, "_draw_sentence": 1}.get(getattr(node.func, "id", ""))
+            place = {"iface": 0, "draw_hint": 1, "draw_sentence": 1}.get(getattr(node.func, "id", ""))
             given += [] if place is None else node.args[place : place + 1]
             for value in given:
                 branches = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]

@@ -14,5 +14,5 @@ def test_every_panel_has_its_picture(real_blender: RealBlender) -> None:
     assert len(pictures) == len(seen["taken"]) > 8
     for picture in pictures:
         size = picture.stat().st_size
-        assert 1500 < size < 300_000, f"{picture.name} has {size} bytes"
+        assert 1000 < size < 300_000, f"{picture.name} has {size} bytes"
     assert "Traceback" not in seen["printed"]

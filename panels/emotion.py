@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How much of each emotion the face shows."""
+
+from typing import Any
+
+from ..blender.registering import make_registration
+from ..properties.access import scene_settings
+from ..properties.models import shown_emotions
+from .main import VoxrigPanel
+
+
+class VOXRIG_PT_emotion(VoxrigPanel):
+    """How much of each emotion."""
+
+    bl_idname = "VOXRIG_PT_emotion"
+    bl_label = "Emotion"
+    bl_parent_id = "VOXRIG_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Return True only for models with emotions."""
+        return bool(shown_emotions(scene_settings(context.scene)))
+
+    def draw(self, context: Any) -> None:
+        """Draw presets, one slider per emotion with the dot that keyframes it, and the range."""
+        settings = scene_settings(context.scene)
+        layout: Any = self.layout
+        row = layout.row(align=True)
+        row.operator_menu_enum("voxrig.apply_emotion_preset", "preset", text="Presets", icon="PRESET")
+        row.operator("voxrig.save_emotion_preset", text="", icon="ADD")
+        row.operator_menu_enum("voxrig.remove_emotion_preset", "preset", text="", icon="REMOVE")
+        layout.use_property_split = True
+        column = layout.column(align=True)
+        for emotion in shown_emotions(settings):
+            column.prop(emotion, "weight", text=emotion.name.title())
+        layout.prop(settings, "emotion_intensity")
+        layout.use_property_decorate = False
+        layout.prop(settings, "use_emotion_range")
+        if settings.use_emotion_range:
+            column = layout.column(align=True)
+            column.prop(settings, "emotion_first")
+            column.prop(settings, "emotion_last", text="Last")
+            column.prop(settings, "emotion_fade")
+
+
+CLASSES = (VOXRIG_PT_emotion,)
+register, unregister = make_registration(CLASSES)
