@@ -41,6 +41,10 @@ class InterchangeError(VoxrigError):
     """A curve file is damaged, of unknown format, or cannot be written."""
 
 
+class ScriptError(VoxrigError):
+    """A script, subtitles or a dictionary cannot be read, or the text cannot be said."""
+
+
 class ShowError(VoxrigError):
     """Collected shots are damaged, do not belong together or hold nothing to learn from."""
 

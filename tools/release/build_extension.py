@@ -46,6 +46,8 @@ RUNTIME_FILES = (
     "__main__.py",
     "animation/**/*.py",
     "animation/**/*.json",
+    "animation/script/english.txt.gz",  # the CMU Pronouncing Dictionary
+    "animation/script/letters.npz",  # the net for words that it lacks
     "batch/**/*.py",
     "blender/**/*.py",
     "cli/**/*.py",

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...animation.face.phones import SILENCE, VOWELS, TimedPhone
+from ...animation.script.ipa import ipa_to_arpabet
 
 LICENCE = "synthetic output of espeak-ng (GPL-3.0-or-later program)"
 
@@ -37,63 +38,8 @@ OTHER_VARIANTS = (
     "victor", "whisper", "whisperf",
 )  # fmt: skip
 
-# IPA as espeak-ng writes it -> ARPAbet by what the lips do (and the sound, where that leaves a choice). Sounds that
-# English lacks take the phone with the same lips: front rounded vowels UW, UH; back fricatives HH; taps D.
-_IPA: dict[str, tuple[str, ...]] = {
-    "p": ("P",), "b": ("B",), "t": ("T",), "d": ("D",), "k": ("K",), "ɡ": ("G",), "g": ("G",), "c": ("K",),
-    "ɟ": ("G",), "q": ("K",), "ʔ": ("HH",), "ʈ": ("T",), "ɖ": ("D",), "ɓ": ("B",), "ɗ": ("D",), "ɠ": ("G",),
-    "m": ("M",), "ɱ": ("M",), "n": ("N",), "ɲ": ("N",), "ɳ": ("N",), "ŋ": ("NG",), "ɴ": ("NG",),
-    "f": ("F",), "v": ("V",), "ɸ": ("F",), "β": ("V",), "ʋ": ("V",), "θ": ("TH",), "ð": ("DH",),
-    "s": ("S",), "z": ("Z",), "ʃ": ("SH",), "ʒ": ("ZH",), "ɕ": ("SH",), "ʑ": ("ZH",), "ʂ": ("SH",), "ʐ": ("ZH",),
-    "ç": ("HH",), "x": ("HH",), "χ": ("HH",), "ɣ": ("HH",), "ʁ": ("HH",), "h": ("HH",), "ɦ": ("HH",), "ħ": ("HH",),
-    "w": ("W",), "ʍ": ("W",), "ɥ": ("W",), "j": ("Y",), "ʝ": ("Y",), "ɹ": ("R",), "ɻ": ("R",), "r": ("D",),
-    "ɾ": ("D",), "ɽ": ("D",), "l": ("L",), "ɫ": ("L",), "ʎ": ("L",), "ɭ": ("L",), "ɬ": ("L",), "ʀ": ("HH",),
-    "ts": ("T", "S"), "dz": ("D", "Z"), "tʃ": ("CH",), "dʒ": ("JH",), "tɕ": ("CH",), "dʑ": ("JH",), "tʂ": ("CH",),
-    "dʐ": ("JH",), "pf": ("P", "F"), "tS": ("CH",), "ʨ": ("CH",), "ʥ": ("JH",),
-    "i": ("IY",), "ɪ": ("IH",), "ᵻ": ("IH",), "ɨ": ("IH",), "e": ("EY",), "ɛ": ("EH",), "æ": ("AE",), "a": ("AA",),
-    "ε": ("EH",), "ä": ("AA",), "ɑ": ("AA",), "ɒ": ("AO",), "ɔ": ("AO",), "o": ("OW",), "ʊ": ("UH",), "u": ("UW",),
-    "ʌ": ("AH",), "ə": ("AH",), "ɐ": ("AH",), "ɘ": ("AH",), "ɚ": ("ER",), "ɜ": ("ER",), "ɝ": ("ER",), "y": ("UW",),
-    "ʏ": ("UH",), "ø": ("UH",), "œ": ("UH",), "ɯ": ("IH",), "ɤ": ("AH",), "ʉ": ("UW",), "ɵ": ("UH",),
-    "aɪ": ("AY",), "ai": ("AY",), "aɪə": ("AY", "AH"), "aɪɚ": ("AY", "ER"), "aʊ": ("AW",), "au": ("AW",),
-    "aʊə": ("AW", "AH"), "aʊɚ": ("AW", "ER"), "eɪ": ("EY",), "ei": ("EY",), "ɛɪ": ("EY",), "ɔɪ": ("OY",), "oi": ("OY",),
-    "ɔi": ("OY",), "ɔø": ("OY",), "ɔʏ": ("OY",), "oʊ": ("OW",), "əʊ": ("OW",), "ou": ("OW",), "ʌʊ": ("OW",),
-    "ã": ("AA",), "ẽ": ("EY",), "ĩ": ("IY",), "õ": ("OW",), "ũ": ("UW",), "œy": ("AW",), "ʌu": ("AW",), "ɑu": ("AW",),
-}  # fmt: skip
-# English writes its flap as a tap and its 'a' is the vowel of TRAP.
-_ENGLISH_IPA = {"ɾ": ("T",), "r": ("R",), "a": ("AE",), "x": ("K",)}
-_GERMAN_IPA = {"ɜ": ("AH",)}
-_MODIFIERS = frozenset(
-    "?ˈˌːˑ\u0303\u0329\u032f\u0325\u031f\u0320\u0361\u032a\u0330\u0324\u0306\u031e\u0308\u031d"
-    "ᵝʲʰˠˤ-.;:'`\"^~|0123456789ʷ\u02b1ˀ˞˥˦˧˨˩"
-)
-_LONGEST = max(map(len, _IPA))
 _VOICELESS_STOPS = frozenset(("P", "T", "K", "CH"))
 _BEFORE_LATE_VOWELS = frozenset(("L", "R", "M", "N", "NG"))
-
-
-def ipa_to_arpabet(token: str, language: str = "en") -> list[str]:
-    """Map one of espeak-ng's IPA tokens to ARPAbet phones; empty for a token without sound.
-
-    Raises ValueError for an unlisted letter.
-    """
-    special = {"en": _ENGLISH_IPA, "de": _GERMAN_IPA}.get(language[:2], {})
-    phones: list[str] = []
-    position = 0
-    # A change of language within a text is announced as '(en)'.
-    token = re.sub(r"\([a-z-]+\)", "", token)
-    while position < len(token):
-        for length in range(min(_LONGEST, len(token) - position), 0, -1):
-            part = token[position : position + length]
-            found = special.get(part) or _IPA.get(part)
-            if found:
-                phones.extend(found)
-                position += length
-                break
-        else:
-            if token[position] not in _MODIFIERS:
-                raise ValueError(f"IPA {token[position]!r} in {token!r} is not known")
-            position += 1
-    return phones
 
 
 class _Union(ctypes.Union):

@@ -1,0 +1,439 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find the words of a text in the phones that a model hears: Viterbi alignment that forgives a wrong text.
+
+The graph has, for each word, its pronunciations as chains of phones. Between two words there may be silence, or speech that
+the text lacks ('filler', which costs a little at every frame); a word may be left out at a cost that grows with its phones.
+So every text has a best path through every sound, and how good it is shows in the confidence of its words. All states of a
+frame are updated at once. Where sound times text is too much, only a band around anchors is searched: runs of phones that
+occur once in the text and once in what the model hears (as in Moreno et al. 1998).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..face.phones import SILENCE, TimedPhone
+
+Floats = NDArray[np.float32]
+Sound = tuple[str, int]
+"""A phone and its stress: 0 none, 1 primary, 2 secondary."""
+Pronunciation = tuple[Sound, ...]
+
+FITTING = 0.45
+"""Confidence from which a word is taken to be said where it was found."""
+
+_PRIOR_SHARE = 0.5
+_CLASS_SHARE = 0.06
+_FLOOR = 1e-4
+_SILENCE_COST = 1.5
+_FILLER_COST = 4.0
+_FILLER_FRAME_COST = 1.1
+_SKIP_COST = 3.0
+_SKIP_PHONE_COST = 2.2
+_MOST_CELLS = 60_000_000
+_BAND_WORDS = 60
+_ANCHOR_PHONES = 5
+_NEIGHBOURS = 4
+_NEAR_FIT = 0.7
+_NONE = np.float32(-1e30)
+
+# Phones that the lips show alike and that accents exchange.
+_ALIKE = (
+    ("P", "B", "M"), ("F", "V"), ("T", "D", "N"), ("K", "G", "NG"), ("S", "Z"), ("SH", "ZH", "CH", "JH"), ("TH", "DH"),
+    ("AA", "AO", "AH"), ("IH", "IY", "EY", "Y"), ("EH", "AE", "AH"), ("UH", "UW", "OW", "W"), ("ER", "R"), ("AY", "AA"),
+    ("AW", "AA"), ("OY", "AO"), ("L",), ("HH",),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedWord:
+    """A written word in the sound, seconds from its start; ``confidence`` 0..1, 0 for a word that is not said there.
+
+    The times of a word that is not said are interpolated between its neighbours. ``phones`` are those that it was found by.
+    """
+
+    index: int
+    start: float
+    end: float
+    confidence: float
+    phones: tuple[TimedPhone, ...]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The words of a text in a sound, one for each written word, in order, and how well all of them fit, 0..1."""
+
+    words: tuple[AlignedWord, ...]
+    fit: float
+
+    def phones(self, least: float = 0.0) -> tuple[TimedPhone, ...]:
+        """Return the phones of the words with at least this confidence, in order."""
+        return tuple(phone for word in self.words if word.confidence >= least for phone in word.phones)
+
+
+def align(
+    likelihood: ArrayLike,
+    names: Sequence[str],
+    frame_rate: float,
+    words: Sequence[Sequence[Pronunciation]],
+    *,
+    start_seconds: float = 0.0,
+) -> Alignment:
+    """Align ``words``, each with its possible pronunciations, to the likelihood of each phone ``[time, phone]``.
+
+    ``names`` are those of the columns, ``start_seconds`` is the time of row 0. A word without pronunciation, such as a sign,
+    counts as not said. Raises ValueError for a phone that no column has.
+    """
+    p = np.asarray(likelihood, np.float32)
+    if p.ndim != 2 or p.shape[1] != len(names):
+        raise ValueError(f"likelihoods {p.shape} do not go with {len(names)} phones")
+    spoken = [index for index, known in enumerate(words) if any(known)]
+    if not len(p) or not spoken:
+        return _place_unsaid([None] * len(words), len(p) / frame_rate, start_seconds)
+    emission = score_phones(p, names)
+    graph = _Graph([[one for one in words[index] if one] for index in spoken], names)
+    band = _find_band(p, names, graph)
+    path = _search(emission, graph, band, names.index(SILENCE))
+    return _read_path(path, emission, graph, spoken, len(words), names, frame_rate, start_seconds)
+
+
+def score_phones(likelihood: Floats, names: Sequence[str]) -> Floats:
+    """Return how well each frame goes with each phone, ``[time, phone]``: logarithms, 0 at most.
+
+    Likelihoods are divided by a part of how common a phone is in this sound, and phones that look alike lend each other some.
+    """
+    shared = np.eye(len(names), dtype=np.float32) * (1.0 - _CLASS_SHARE)
+    for group in _ALIKE:
+        rows = [names.index(name) for name in group if name in names]
+        shared[np.ix_(rows, rows)] = np.maximum(shared[np.ix_(rows, rows)], _CLASS_SHARE)
+    usual = likelihood.mean(axis=0) + 0.01
+    score = np.log(likelihood @ shared + _FLOOR) - _PRIOR_SHARE * np.log(usual / usual.max())
+    score -= score.max(axis=1, keepdims=True)
+    return score.astype(np.float32)
+
+
+class _Graph:
+    """The states of all pronunciations one after the other; junction j lies before word j, the last one after all."""
+
+    def __init__(self, words: Sequence[Sequence[Pronunciation]], names: Sequence[str]) -> None:
+        column = {name: index for index, name in enumerate(names)}
+        phones: list[int] = []
+        stress: list[int] = []
+        word_of: list[int] = []
+        first: list[bool] = []
+        ends: list[int] = []
+        end_word_starts: list[int] = []
+        first_state: list[int] = []
+        for index, pronunciations in enumerate(words):
+            end_word_starts.append(len(ends))
+            first_state.append(len(phones))
+            for pronunciation in pronunciations:
+                for place, (phone, marked) in enumerate(pronunciation):
+                    if phone not in column:
+                        raise ValueError(f"the model has no phone {phone!r}")
+                    phones.append(column[phone])
+                    stress.append(marked)
+                    word_of.append(index)
+                    first.append(place == 0)
+                ends.append(len(phones) - 1)
+        self.count = len(words)
+        self.phones = np.array(phones)
+        self.stress = stress
+        self.word_of = np.array(word_of)
+        self.first = np.array(first)
+        self.ends = np.array(ends)
+        self.end_starts = np.array([*end_word_starts, len(ends)])
+        self.first_state = np.array([*first_state, len(phones)])
+        shortest = np.minimum.reduceat(np.diff(self.ends, prepend=-1), self.end_starts[:-1])
+        cost = _SKIP_COST + _SKIP_PHONE_COST * shortest
+        self.skip = np.concatenate([[0.0], np.cumsum(cost)]).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class _Path:
+    """The best path: per spoken word its (state, first frame, frame after the last), none if it is left out."""
+
+    runs: list[list[tuple[int, int, int]]]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What a frame must remember of its slice of words ``low`` to ``high``."""
+
+    low: int
+    entered: NDArray[np.bool_]
+    silence_entered: NDArray[np.bool_]
+    filler_entered: NDArray[np.bool_]
+    source: NDArray[np.int32]
+    own: NDArray[np.bool_]
+
+
+_FROM_SILENCE, _FROM_FILLER, _FROM_NOWHERE = -1, -2, -3
+
+
+def _search(emission: Floats, graph: _Graph, band: NDArray[np.int64], silence: int) -> _Path:
+    """Find the best path. ``band`` ``[time, 2]`` are the first word and the word after the last that a frame may be in."""
+    frames, words = len(emission), graph.count
+    heard = np.delete(emission, silence, axis=1).max(axis=1)
+    v = np.full(graph.phones.size, _NONE, np.float32)
+    pause = np.full(words + 1, _NONE, np.float32)
+    filler = np.full(words + 1, _NONE, np.float32)
+    # Before the first frame every junction can be reached by leaving out the words before it.
+    junction = (-graph.skip).astype(np.float32)
+    steps: list[_Step] = []
+    low, high, states = -1, -1, slice(0, 0)
+    previous = phones = ends = ends_of = offsets = np.zeros(0, np.int64)
+    first = np.zeros(0, bool)
+    skip = np.zeros(0)
+    for t in range(frames):
+        if band[t, 0] != low or band[t, 1] != high:
+            if band[t, 0] > low >= 0:
+                left = graph.first_state[band[t, 0]]
+                v[:left] = _NONE
+                pause[: band[t, 0]] = filler[: band[t, 0]] = junction[: band[t, 0]] = _NONE
+            low, high = int(band[t, 0]), int(band[t, 1])
+            states = slice(int(graph.first_state[low]), int(graph.first_state[high]))
+            phones, first = graph.phones[states], graph.first[states]
+            count = phones.size
+            # One gather: the state before, or for the first phone of a pronunciation the junction before its word.
+            previous = np.where(first, count + graph.word_of[states] - low, np.arange(count) - 1)
+            between = slice(int(graph.end_starts[low]), int(graph.end_starts[high]))
+            ends = graph.ends[between] - states.start
+            ends_of = graph.end_starts[low:high] - between.start
+            offsets = np.repeat(np.arange(high - low), np.diff(np.append(ends_of, ends.size)))
+            skip = graph.skip[low : high + 1]
+        here = slice(low, high + 1)
+        before = junction[here]
+        entering = np.concatenate([v[states], before])[previous]
+        stays = v[states]
+        entered = entering > stays
+        score = np.where(entered, entering, stays) + emission[t, phones]
+        v[states] = score
+        silence_entered = before - _SILENCE_COST > pause[here]
+        pause[here] = np.where(silence_entered, before - _SILENCE_COST, pause[here]) + emission[t, silence]
+        filler_entered = before - _FILLER_COST > filler[here]
+        filler[here] = np.where(filler_entered, before - _FILLER_COST, filler[here]) + heard[t] - _FILLER_FRAME_COST
+        ended = score[ends]
+        best = np.maximum.reduceat(ended, ends_of)
+        arrived = np.full(high - low + 1, _NONE, np.float32)
+        arrived[1:] = best
+        source = np.full(high - low + 1, _FROM_NOWHERE, np.int32)
+        winners = np.flatnonzero(ended >= best[offsets])[::-1]
+        source[1 + offsets[winners]] = ends[winners]
+        quiet = pause[here] > arrived
+        arrived[quiet], source[quiet] = pause[here][quiet], _FROM_SILENCE
+        other = filler[here] > arrived
+        arrived[other], source[other] = filler[here][other], _FROM_FILLER
+        reached = np.maximum.accumulate(arrived + skip) - skip
+        junction[here] = reached
+        own = arrived + skip >= np.maximum.accumulate(arrived + skip)
+        steps.append(_Step(low, entered, silence_entered, filler_entered, source, own))
+    return _trace(steps, graph, words)
+
+
+def _trace(steps: list[_Step], graph: _Graph, words: int) -> _Path:
+    runs: list[list[tuple[int, int, int]]] = [[] for _ in range(words)]
+    t, j = len(steps) - 1, words
+
+    def settle(t: int, j: int) -> int:
+        """Return the junction that was reached at ``t`` itself, before words were left out."""
+        step = steps[t]
+        place = min(j - step.low, step.own.size - 1)
+        owners = np.flatnonzero(step.own[: place + 1])
+        return step.low + int(owners[-1]) if owners.size else step.low
+
+    while t >= 0:
+        j = settle(t, j)
+        step = steps[t]
+        source = int(step.source[j - step.low])
+        if source in (_FROM_SILENCE, _FROM_FILLER):
+            while t >= 0:
+                step = steps[t]
+                flags = step.silence_entered if source == _FROM_SILENCE else step.filler_entered
+                t -= 1
+                if flags[j - step.low]:
+                    break
+            continue
+        if source == _FROM_NOWHERE:
+            break
+        state = int(graph.first_state[step.low]) + source
+        word, last = int(graph.word_of[state]), t
+        while t >= 0:
+            step = steps[t]
+            came = bool(step.entered[state - int(graph.first_state[step.low])])
+            t -= 1
+            if came:
+                runs[word].append((state, t + 1, last + 1))
+                last = t
+                if graph.first[state]:
+                    break
+                state -= 1
+        else:
+            runs[word].append((state, 0, last + 1))
+        runs[word].reverse()
+        j = word
+    return _Path(runs)
+
+
+def _read_path(
+    path: _Path,
+    emission: Floats,
+    graph: _Graph,
+    spoken: list[int],
+    count: int,
+    names: Sequence[str],
+    frame_rate: float,
+    start_seconds: float,
+) -> Alignment:
+    found: list[AlignedWord | None] = [None] * count
+    for runs, index in zip(path.runs, spoken, strict=True):
+        if not runs:
+            continue
+        points = [float(emission[first:after, graph.phones[state]].mean()) for state, first, after in runs]
+        edges = [_edge(emission, graph, runs, place) for place in range(len(runs) + 1)]
+        times = [start_seconds + max(edge, 0.0) / frame_rate for edge in edges]
+        phones = tuple(
+            TimedPhone(names[int(graph.phones[state])], times[place], times[place + 1], graph.stress[state])
+            for place, (state, _, _) in enumerate(runs)
+        )
+        found[index] = AlignedWord(index, times[0], times[-1], _confidence(points), phones)
+    return _place_unsaid(_doubt_strangers(found), len(emission) / frame_rate, start_seconds)
+
+
+def _doubt_strangers(found: list[AlignedWord | None]) -> list[AlignedWord | None]:
+    """Lower the confidence of words whose neighbours do not fit: by chance, short words fit anywhere."""
+    trust = np.array([word.confidence if word is not None else 0.0 for word in found])
+    weight = np.array([len(word.phones) if word is not None else 4 for word in found], np.float64)
+    reach = np.ones(2 * _NEIGHBOURS + 1)
+    size = len(found)
+    near = np.convolve(trust * weight, reach)[_NEIGHBOURS : _NEIGHBOURS + size]
+    near /= np.maximum(np.convolve(weight, reach)[_NEIGHBOURS : _NEIGHBOURS + size], 1.0)
+    return [
+        None if word is None else replace(word, confidence=float(word.confidence * min(1.0, near[i] / _NEAR_FIT)))
+        for i, word in enumerate(found)
+    ]
+
+
+def _confidence(points: Sequence[float]) -> float:
+    """Return 0..1 from the mean scores of a word's phones, where 0 is what the model would say itself.
+
+    No single phone counts for more than it would at one part in thirty.
+    """
+    return float(np.exp(0.5 * np.mean(np.maximum(points, -3.5))))
+
+
+def _edge(emission: Floats, graph: _Graph, runs: list[tuple[int, int, int]], place: int) -> float:
+    """Return the boundary before run ``place`` in frames, between two rows where both phones are equally likely.
+
+    A row shows an instant, so a run begins half a frame before its first row.
+    """
+    at = runs[place][1] if place < len(runs) else runs[-1][2]
+    if not 0 < at < len(emission):
+        return max(at - 0.5, 0.0)
+    # At the ends of a word its neighbour is what the model would say itself.
+    a = int(graph.phones[runs[place - 1][0]]) if place else int(emission[at - 1].argmax())
+    b = int(graph.phones[runs[place][0]]) if place < len(runs) else int(emission[at].argmax())
+    before, after = float(emission[at - 1, a] - emission[at - 1, b]), float(emission[at, a] - emission[at, b])
+    if before <= 0.0 or after >= 0.0:
+        return at - 0.5
+    return at - 1.0 + before / (before - after)
+
+
+def _place_unsaid(found: list[AlignedWord | None], duration: float, start_seconds: float) -> Alignment:
+    """Give words that are not said times between those of their neighbours, and judge the whole."""
+    words: list[AlignedWord] = []
+    index, now = 0, start_seconds
+    while index < len(found):
+        word = found[index]
+        if word is not None:
+            words.append(word)
+            now, index = word.end, index + 1
+            continue
+        after = next((i for i in range(index, len(found)) if found[i] is not None), len(found))
+        follower = found[after] if after < len(found) else None
+        until = max(now, follower.start if follower is not None else start_seconds + duration)
+        edges = np.linspace(now, until, after - index + 1).tolist()
+        for place in range(index, after):
+            words.append(AlignedWord(place, edges[place - index], edges[place - index + 1], 0.0, ()))
+        index = after
+    said = sum(len(word.phones) for word in words if word.confidence >= FITTING)
+    # A word left out counts like one of four phones.
+    total = sum(len(word.phones) or 4 for word in words)
+    return Alignment(tuple(words), said / total if total else 0.0)
+
+
+def _find_band(likelihood: Floats, names: Sequence[str], graph: _Graph) -> NDArray[np.int64]:
+    """Return the first word and the word after the last that each frame may be in, ``[time, 2]``."""
+    frames, words = len(likelihood), graph.count
+    whole = np.tile(np.array([0, words]), (frames, 1))
+    if frames * graph.phones.size <= _MOST_CELLS or words <= 4 * _BAND_WORDS:
+        return whole
+    anchors = find_anchors(likelihood, names, graph.phones, graph.word_of, graph.first)
+    at = [0, *(frame for frame, _ in anchors), frames]
+    where = [0, *(word for _, word in anchors), words]
+    middle = np.interp(np.arange(frames), at, where)
+    # Far from an anchor the text may lie anywhere between the two.
+    gap = np.zeros(frames)
+    for left, right, begins, ends in zip(at, at[1:], where, where[1:]):
+        gap[left:right] = 0.5 * (ends - begins)
+    reach = _BAND_WORDS + np.minimum(gap, _MOST_CELLS / 4 / max(frames, 1))
+    low = np.clip(np.floor((middle - reach) / 20) * 20, 0, words - 1).astype(np.int64)
+    high = np.clip(np.ceil((middle + reach) / 20) * 20, 1, words).astype(np.int64)
+    low, high = np.maximum.accumulate(low), np.maximum.accumulate(high)
+    low[0], high[-1] = 0, words
+    return np.stack([low, np.maximum(high, low + 1)], axis=1)
+
+
+def find_anchors(
+    likelihood: Floats, names: Sequence[str], phones: NDArray[np.int64], word_of: NDArray[np.int64], first: NDArray[np.bool_]
+) -> list[tuple[int, int]]:
+    """Find (frame, word) pairs: runs of phones that are heard once and written once, in the same order in both."""
+    best = likelihood.argmax(axis=1)
+    starts = np.flatnonzero(np.diff(best, prepend=-1))
+    starts = starts[best[starts] != names.index(SILENCE)]
+    heard = best[starts]
+    # The written phones, by the first pronunciation of each word.
+    chain = np.cumsum(first)
+    chosen = np.isin(chain, np.unique(chain[np.searchsorted(word_of, np.unique(word_of))]))
+    written, owners = phones[chosen], word_of[chosen]
+    once_heard, once_written = _runs_once(heard, len(names)), _runs_once(written, len(names))
+    common = np.intersect1d(list(once_heard), list(once_written))
+    pairs = sorted((int(starts[once_heard[int(key)]]), int(owners[once_written[int(key)]])) for key in common)
+    return _rising(pairs)
+
+
+def _runs_once(phones: NDArray[np.int64], base: int) -> dict[int, int]:
+    if phones.size < _ANCHOR_PHONES:
+        return {}
+    keys = np.zeros(phones.size - _ANCHOR_PHONES + 1, np.int64)
+    for place in range(_ANCHOR_PHONES):
+        keys = keys * base + phones[place : place + keys.size]
+    unique, first, counts = np.unique(keys, return_index=True, return_counts=True)
+    return dict(zip(unique[counts == 1].tolist(), first[counts == 1].tolist(), strict=True))
+
+
+def _rising(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the longest chain of pairs that rise in both (patience sorting)."""
+    import bisect
+
+    tails: list[int] = []
+    tail_index: list[int] = []
+    before: list[int] = []
+    for index, (_, word) in enumerate(pairs):
+        place = bisect.bisect_left(tails, word)
+        before.append(tail_index[place - 1] if place else -1)
+        if place == len(tails):
+            tails.append(word)
+            tail_index.append(index)
+        else:
+            tails[place], tail_index[place] = word, index
+    chain: list[tuple[int, int]] = []
+    index = tail_index[-1] if tail_index else -1
+    while index >= 0:
+        chain.append(pairs[index])
+        index = before[index]
+    return chain[::-1]
