@@ -116,7 +116,7 @@ class _Work:
         heard = recall(source)
         if heard is None:
             raise VoxrigError("The sound changed while it was heard; try again")
-        curves = with_life(with_emotion(heard, source.describe(), job.emotion), heard, job.emotion)
+        curves = with_life(with_emotion(heard, source.describe(), job.emotion), heard, job.emotion, job.parts[0].surroundings)
         warnings = list(take.warnings)
         if line.output_curves:
             warnings += write_curves(self._partials[line.output_curves], curves, frame_rate=line.fps)

@@ -86,7 +86,7 @@ def write_curves_line(
     place = Place(line.start_frame, line.fps or package.frame_rate)
     source = find_source(choice, folder, settings, place)
     check_emotion(settings, [source.describe()])
-    curves, heard = make_curves(source, settings, place, lambda share: on_progress(line.number, share))
+    curves, heard = make_curves(source, settings, place, lambda share: on_progress(line.number, share), scope=line.make_scope())
     warnings = list(heard.warnings)
     if not line.curves:
         warnings += [*judge_sound(heard.peaks), *judge_language(heard.phones)]

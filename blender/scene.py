@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import bpy
 import numpy as np
@@ -41,6 +44,24 @@ def frame_of_seconds(scene: bpy.types.Scene, seconds: float, start_frame: float 
 def seconds_of_frame(scene: bpy.types.Scene, frame: float, start_frame: float = 0.0) -> float:
     """Return how many seconds ``frame`` is after ``start_frame``."""
     return (frame - start_frame) / frames_per_second(scene)
+
+
+@contextlib.contextmanager
+def separate_scene(objects: Iterable[Any]) -> Iterator[bpy.types.Scene]:
+    """Evaluate objects in a scene of their own, which is removed afterwards.
+
+    The artist's scene stays on its frame and no pose that is not keyed yet is lost. Set the frame with ``frame_set``, not
+    with view_layer.update(), which would make this scene the one that writes what it evaluates into the file.
+    """
+    scene = bpy.data.scenes.new("Voxrig Scene")
+    try:
+        for item in objects:
+            if item.name not in scene.collection.objects:
+                scene.collection.objects.link(item)
+        yield scene
+    finally:
+        # scenes.remove() crashes Blender 4.3 in `blender --command`, which has no window.
+        bpy.data.batch_remove([scene])
 
 
 def sample_animated(scene: bpy.types.Scene, data_path: str, minimum: float, maximum: float) -> tuple[tuple[float, float], ...]:

@@ -20,6 +20,7 @@ from ..animation.keys.reduction import KeyedCurve, evaluate_keys
 from ..animation.rig.mapping import Target
 from ..animation.rig.names import names_in_path, unescape
 from . import actions, compat, outputs, rigs
+from . import scene as scenes
 from .outputs import Home
 from .shape_keys import find_empty_keys
 
@@ -160,14 +161,9 @@ def _evaluate(
 ) -> _Shown:
     values = np.full((frames.size, len(targets)), np.nan)
     poses: dict[tuple[str, str], list[tuple[Any, Any]]] = {}
-    scene = bpy.data.scenes.new("Voxrig Witness")
-    try:
-        for item in objects:
-            if item.name not in scene.collection.objects:
-                scene.collection.objects.link(item)
+    with scenes.separate_scene(objects) as scene:
         for row, frame in enumerate(frames.tolist()):
             for place in dict.fromkeys(_scene_frame(home, frame) for home in homes.values()):
-                # Not view_layer.update(): it would make this scene the one that writes what it evaluates into the file.
                 scene.frame_set(int(np.floor(place)), subframe=place % 1.0)
                 layer = scene.view_layers[0]
                 for column, target in enumerate(targets):
@@ -177,9 +173,6 @@ def _evaluate(
                 for owner in homes:
                     if owner.id_type == "OBJECT" and owner.pose is not None and _scene_frame(homes[owner], frame) == place:
                         _read_bones(owner.evaluated_get(layer.depsgraph), targets, poses)
-    finally:
-        # scenes.remove() crashes Blender 4.3 in `blender --command`, which has no window.
-        bpy.data.batch_remove([scene])
     return _Shown(values, {bone: _distances(pose) for bone, pose in poses.items()})
 
 

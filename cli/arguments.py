@@ -54,7 +54,7 @@ def add_setting_options(parser: argparse.ArgumentParser, rows: Sequence[Setting]
             about += "; may be repeated"
             parser.add_argument(f"--{row.option}", dest=destination, action="append", metavar=metavar, help=about)
         else:
-            metavar = row.option_unit.upper() or ("NUMBER" if not row.choices else "CHOICE")
+            metavar = row.metavar or row.option_unit.upper() or ("NUMBER" if not row.choices else "CHOICE")
             parser.add_argument(f"--{row.option}", dest=destination, metavar=metavar, help=about)
         for region in row.shortcuts:
             about_region = f"{row.regions[region].help[:1].lower()}{row.regions[region].help[1:]}"
@@ -150,3 +150,5 @@ def absolute(path: str) -> str:
 
 
 EMOTION = find_setting("emotion")
+LIFE = tuple(row for row in list_settings() if row.name.startswith("life")) + (find_setting("cues"),)
+PARTS = find_setting("parts")

@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import VoxrigError
-from .arguments import EMOTION, add_model_options, add_setting_options, check_names, check_output, make_settings
+from .arguments import (
+    EMOTION,
+    LIFE,
+    PARTS,
+    add_model_options,
+    add_setting_options,
+    check_names,
+    check_output,
+    make_scope,
+    make_settings,
+)
 from .reporting import EXIT_DONE, EXIT_FAILED, CommandError, complain, progress_printer
 
 CURVE_FORMATS = ("csv", "npz")
@@ -35,7 +45,7 @@ def add_curves(subcommands: Any) -> None:
     )
     parser.add_argument("--format", choices=CURVE_FORMATS, help="kind of the files in a folder (default: csv)")
     add_model_options(parser)
-    add_setting_options(parser, [EMOTION])
+    add_setting_options(parser, [EMOTION, *LIFE, PARTS])
     parser.set_defaults(run=run_curves)
 
 
@@ -53,7 +63,7 @@ def run_curves(arguments: argparse.Namespace) -> int:
     from ..takes.shaping import Place
 
     package = load_package(find_model(cast("str | None", arguments.model)))
-    settings = make_settings(arguments)
+    settings, scope = make_settings(arguments), make_scope(arguments)
     check_names(settings, [package])
     place = Place(0.0, package.frame_rate)
     warned: set[str] = set()
@@ -61,7 +71,7 @@ def run_curves(arguments: argparse.Namespace) -> int:
     for sound, output in zip(sounds, outputs):
         try:
             source = find_source(SoundFile(str(sound)), package.folder, settings, place)
-            curves, heard = make_curves(source, settings, place, progress_printer(sound.name))
+            curves, heard = make_curves(source, settings, place, progress_printer(sound.name), scope=scope)
             write_curves(output, curves)
         except VoxrigError as error:
             complain(str(error))

@@ -121,6 +121,17 @@ def read_sound(
     return Waveform(made.samples, sample_rate, warnings)
 
 
+def read_promised_seconds(path: SoundSource) -> float | None:
+    """Return how long a sound is by its header, without decoding it; None if only reading it would tell."""
+    try:
+        import soundfile
+
+        _check_file(path, _name_of(path))
+        return float(soundfile.info(io.BytesIO(path) if isinstance(path, bytes) else os.fspath(path)).duration)
+    except (AudioError, ImportError, OSError, RuntimeError, TypeError, ValueError):
+        return None
+
+
 @dataclass(frozen=True)
 class _Mono:
     """A sound as read: the mean of its channels or one of them, with the mean power of that and of each channel."""

@@ -31,7 +31,7 @@ from ..properties.settings import read_settings, read_sound_choice
 from ..properties.takes import next_take_title, store_take
 from ..takes.hearing import forget_heard
 from ..takes.job import Job, check_emotion, compute, share_regions
-from ..takes.living import make_living
+from ..takes.living import NOTHING, make_living, names_in_looks
 from ..takes.models import describe_package
 from ..takes.record import SoundChoice, SoundStrip, TakeRecord, write_record
 from ..takes.settings import Scope, TakeSettings
@@ -40,7 +40,7 @@ from ..takes.sources import CancelCheck, Description, Progress, Sound, describe_
 from .background import BackgroundOperator, Work
 from .base import NO_CHARACTER, VoxrigOperator
 from .learned import map_learned, warn_of_missing
-from .life import add_life_links
+from .life import add_life_links, look_around
 from .mapping import find_character, match_channels
 from .markers import write_phone_markers
 from .redo import RedoSettings
@@ -96,6 +96,7 @@ def gather(
     bare = Job(character_object.name, (), place, model_folder, settings, sound, sound_name, scope, take=take, beside=beside)
     source = make_living(make_source(sound, content, model_folder, bare.emotion, settings), settings)
     notes: tuple[str, ...] = ()
+    surroundings = NOTHING
     description = source.describe()
     missing: tuple[str, ...] = ()
     if mapping is None:
@@ -105,8 +106,12 @@ def gather(
         mapping = match_channels(character_object, description).mapping
     if description.is_living:
         mapping, notes = add_life_links(character_object, mapping, description)
+        names = names_in_looks(settings, description)
+        surroundings, unseen = look_around(scene, character_object, mapping, place, content, names, settings.look_at)
+        notes = (*notes, *unseen)
     check_mapping(mapping, description, character_object)
-    main = Part(source, mapping, warnings=(*warn_of_missing(character_object.name, description, missing), *notes))
+    warnings = (*warn_of_missing(character_object.name, description, missing), *notes)
+    main = Part(source, mapping, warnings=warnings, surroundings=surroundings)
     others: list[tuple[Part, tuple[str, ...]]] = []
     for chosen, theirs in zip(settings.region_models, models[1:]):
         their_mapping, missing = map_source(character_object, theirs)

@@ -3,22 +3,29 @@
 
 # pyright: reportInvalidTypeForm=false
 
+from collections.abc import Sequence
 from typing import Any
 
 import bpy
 
 from ..animation.life.channels import CHANNELS
 from ..animation.life.events import PARTS
-from ..animation.life.stage import temperaments
+from ..animation.life.stage import AHEAD, temperaments
 from ..animation.rig.mapping import Mapping
 from ..blender import rigs
-from ..blender.life import link_bones
+from ..blender.life import link_bones, names_of_roles
 from ..blender.registering import make_registration
+from ..blender.sight import CAMERA, Eyes, find_eyes, find_targets
+from ..errors import RigError
 from ..properties.access import scene_settings
-from ..takes.sources import Description
+from ..properties.scene import is_character
+from ..takes.living import NOTHING, Surroundings
+from ..takes.shaping import Place
+from ..takes.sources import Description, Sound
 from .base import VoxrigOperator
 from .mapping import find_character
 
+_UNKNOWN_SECONDS = 600.0
 _LOOKS = tuple(channel.name for channel in CHANNELS if channel.name.startswith("eyeLook"))
 _NEEDED = {
     "blinks": ("eyeBlinkLeft", "eyeBlinkRight"),
@@ -48,6 +55,66 @@ def add_life_links(
     if missing:
         notes.append(f"'{character_object.name}' has no controls for {' and '.join(missing)}, which stay still")
     return Mapping(tuple(links)), tuple(notes)
+
+
+def look_around(
+    scene: bpy.types.Scene,
+    character_object: bpy.types.Object,
+    mapping: Mapping,
+    place: Place,
+    sound: Sound,
+    names: Sequence[str],
+    look_at: str,
+) -> tuple[Surroundings, tuple[str, ...]]:
+    """Return what a character sees of the things ``names`` over its line, and sentences on names that lead nowhere.
+
+    ``look_at`` is the one looked at from the beginning, '' for nothing in particular.
+    """
+    if not names:
+        return NOTHING, ()
+    seconds = sound.promised_seconds()
+    frames = (place.start_frame, place.frame_of(_UNKNOWN_SECONDS if seconds is None else seconds))
+    own = find_character(character_object)
+    others = {item: find_other_eyes(item) for name in names if (item := scene.objects.get(name)) not in (None, *own.objects)}
+    known = {item: eyes for item, eyes in others.items() if eyes is not None}
+    targets, cuts, notes = find_targets(scene, find_eyes(own, mapping), names, frames, known)
+    first = [target for target in targets if target.name == look_at] or [AHEAD]
+    rest = [target for target in targets if target is not first[0]]
+    # The eyes arrive on the frame of the cut.
+    looks = [(max(place.seconds_of(cut - 1), 0.0), look_at) for cut in cuts] if first[0].name.casefold() == CAMERA else []
+    return Surroundings((*first, *rest), tuple(looks)), tuple(notes)
+
+
+def find_other_eyes(item: Any) -> Eyes | None:
+    """Return the eyes of the character that an object belongs to, None if it belongs to none."""
+    character = find_character(item) if is_character(item) else None
+    if character is None:
+        return None
+    has_head = any(part.pose is not None and "head" in names_of_roles(character) for part in character.objects)
+    mapping = rigs.match_channels(character, ["eyeBlinkLeft", "eyeBlinkRight"]).mapping
+    return find_eyes(character, mapping) if has_head or mapping.links else None
+
+
+class VOXRIG_OT_look_at(VoxrigOperator):
+    """Look at the scene's camera, or at the selected object that belongs to no part of the character"""
+
+    bl_idname = "voxrig.look_at"
+    bl_label = "Look At"
+    bl_options = {"REGISTER", "UNDO"}
+
+    target: bpy.props.StringProperty(name="Target", description="Name of the target, '' for the selected object", options=set())
+
+    def run(self, context: Any) -> None:
+        """Set the target. Raises RigError if nothing else is selected."""
+        settings = scene_settings(context.scene)
+        name = self.target
+        if not name:
+            own = find_character(settings.character).objects if settings.character is not None else ()
+            chosen = [item for item in context.selected_objects if item not in own]
+            if not chosen:
+                raise RigError("Select what the character should look at first")
+            name = chosen[0].name
+        settings.look_at = name
 
 
 class VOXRIG_OT_set_life(VoxrigOperator):
@@ -89,5 +156,5 @@ class VOXRIG_OT_roll_life(VoxrigOperator):
         setattr(settings, name, getattr(settings, name) + 1)
 
 
-CLASSES = (VOXRIG_OT_set_life, VOXRIG_OT_roll_life)
+CLASSES = (VOXRIG_OT_look_at, VOXRIG_OT_set_life, VOXRIG_OT_roll_life)
 register, unregister = make_registration(CLASSES)

@@ -30,7 +30,7 @@ from ..properties.takes import active_take
 from ..takes.emotion import EmotionTrack, put_on
 from ..takes.hearing import recall
 from ..takes.job import Job, live_parts, recall_take
-from ..takes.living import with_life
+from ..takes.living import Surroundings, with_life
 from ..takes.record import SoundStrip, read_record
 from ..takes.settings import TakeSettings
 from ..takes.shaping import Place, Take, find_tolerances, frame_range, perform, sample_at_frames, shift_by_lead
@@ -109,6 +109,7 @@ class _Part:
     energy: NDArray[np.float64] | None
     mapping: Mapping
     place: Place
+    surroundings: Surroundings
     felt: tuple[Any, ChannelCurves] | None = None
     """The same with the emotion last used, which most sliders leave unchanged."""
 
@@ -182,6 +183,7 @@ def _fixed(settings: TakeSettings, parts: list[_Part]) -> tuple[Any, ...]:
     placing = (
         *(settings.density, settings.keys, settings.key_step, settings.key_phase, settings.lead_seconds),
         settings.life > 0.0,  # a head that begins to live has further controls
+        settings.look_at,
     )
     if all(part.heard.energy is not None for part in parts):
         return placing
@@ -213,10 +215,10 @@ def _open_drag(scene: bpy.types.Scene, basis: tuple[Any, ...]) -> _Drag | None:
             energy = np.interp(rows, np.arange(heard.energy.size), heard.energy)
         links = tuple(link for link in part.mapping.links if part.targets is None or link.target in part.targets)
         mapping = Mapping(links)
-        chosen = apply_mapping(mapping, with_life(sampled, heard, job.emotion)).targets
+        chosen = apply_mapping(mapping, with_life(sampled, heard, job.emotion, part.surroundings)).targets
         targets += chosen
         tolerances += find_tolerances(part, job.settings, chosen)
-        parts.append(_Part(heard, part.source.describe(), sampled, energy, mapping, job.place))
+        parts.append(_Part(heard, part.source.describe(), sampled, energy, mapping, job.place, part.surroundings))
     keys = LiveTake(stored.mark, targets, frames, pin_reach(job.place.frames_per_second))
     placed = _fixed(read_record(stored.record).settings, parts)
     return _Drag(basis, placed, parts, frames, np.array(tolerances), keys, job.settings.cues)
@@ -236,7 +238,7 @@ def _sample(part: _Part, settings: TakeSettings, frames: NDArray[np.float64]) ->
             part.felt = emotion, put_on(curves, track.at(part.description.emotions, frames), part.energy)
         curves = part.felt[1]
     performed = perform(curves, settings, part.description)
-    return apply_mapping(part.mapping, with_life(performed, part.heard, track)).values
+    return apply_mapping(part.mapping, with_life(performed, part.heard, track, part.surroundings)).values
 
 
 # ---------------------------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ def pose_at_frame(job: Job, frame: float) -> dict[Target, float]:
         description = part.source.describe()
         curves = perform(with_emotion(heard, description, job.emotion), job.settings, description)
         sampled = sample_at_frames(curves, job.place, round(frame) - _AROUND, round(frame) + _AROUND)
-        shown = apply_mapping(part.mapping, with_life(sampled, heard, job.emotion))
+        shown = apply_mapping(part.mapping, with_life(sampled, heard, job.emotion, part.surroundings))
         values = zip(shown.targets, shown.values[_AROUND].tolist())
         pose.update((target, value) for target, value in values if part.targets is None or target in part.targets)
     return pose

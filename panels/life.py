@@ -5,6 +5,7 @@ from typing import Any
 
 from ..animation.life.events import PARTS
 from ..blender.registering import make_registration
+from ..blender.sight import CAMERA
 from ..properties.access import scene_settings
 from .main import VoxrigPanel
 
@@ -31,6 +32,9 @@ class VOXRIG_PT_life(VoxrigPanel):
             row.operator("voxrig.set_life", text=temperament).temperament = temperament
         column = layout.column()
         column.active = settings.life > 0.0
+        row = column.row(align=True)
+        row.prop_search(settings, "look_at", context.scene, "objects", icon="HIDE_OFF")
+        row.operator("voxrig.look_at", text="", icon="CAMERA_DATA").target = CAMERA
         column.prop(settings, "life_seed")
         column = column.column(align=True)
         for part in LIFE_PARTS:

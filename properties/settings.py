@@ -58,6 +58,8 @@ def make_property(row: Setting, region: str = "") -> Any:
     default: Any = row.resting if row.regions else row.default
     if row.kind == "switch":
         return bpy.props.BoolProperty(default=default, **keywords)
+    if row.kind == "text":
+        return bpy.props.StringProperty(default=default, **keywords)
     if row.kind == "choice":
         shown = [choice for choice in row.choices if choice.name != "NEW_SLOT" or compat.has_slots()]
         items = [(choice.name, choice.label, choice.help) for choice in shown]

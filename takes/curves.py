@@ -6,10 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..animation.curves import ChannelCurves
+from ..errors import RigError
 from .emotion import EmotionTrack
 from .living import make_living, with_life
 from .record import CurvesFile, SoundFile
-from .settings import TakeSettings
+from .settings import Scope, TakeSettings
 from .shaping import Place, with_emotion
 from .sources import CancelCheck, Heard, Progress, Sound, Source, make_source
 
@@ -27,8 +28,21 @@ def make_curves(
     place: Place,
     on_progress: Progress | None = None,
     is_cancelled: CancelCheck | None = None,
+    scope: Scope | None = None,
 ) -> tuple[ChannelCurves, Heard]:
-    """Return the channels of a source with emotions and lead, and its raw output. Raises VoxrigError and Cancelled."""
+    """Return the channels of a source with emotions, lead and life, and its raw output.
+
+    With a ``scope`` only the channels of its face parts are returned. Raises VoxrigError and Cancelled, and RigError if the
+    source has none of them.
+    """
     heard = source.produce(on_progress or (lambda _fraction: None), is_cancelled)
     track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
-    return with_life(with_emotion(heard, source.describe(), track), heard, track), heard
+    description = source.describe()
+    curves = with_life(with_emotion(heard, description, track), heard, track)
+    if scope is None or scope.is_whole_face:
+        return curves, heard
+    regions = {channel.name: channel.region for channel in description.channels}
+    names = [name for name in curves.names if scope.covers(name, regions.get(name, ""))]
+    if not names:
+        raise RigError(f"'{description.title}' has no channel of the {' or the '.join(scope.regions or scope.parts)}")
+    return curves.select(names), heard

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ..animation.face.channels import REGIONS
+from ..animation.face.channels import Channel
 from ..animation.face.emotions import emotion_points
 from ..animation.keys.guards import join_guards
 from ..animation.rig.mapping import Mapping, Target
@@ -107,25 +108,27 @@ def merge_takes(takes: list[Take]) -> Take:
     )
 
 
-def targets_in(regions: tuple[str, ...], mapping: Mapping, description: Description) -> frozenset[Target] | None:
-    """Return the targets that channels of the regions drive, None for all. Raises RigError if there are none."""
-    if not regions:
+def targets_in(scope: Scope, mapping: Mapping, description: Description) -> frozenset[Target] | None:
+    """Return the targets that channels within a scope drive, None for all. Raises RigError if there are none."""
+    if scope.is_whole_face:
         return None
-    targets = _driven(regions, mapping, description)
+    targets = _driven(lambda channel: scope.covers(channel.name, channel.region), mapping, description)
     if not targets:
-        raise RigError(f"No control of the character follows the {' or the '.join(regions)}; choose other regions")
+        names = " or the ".join(scope.regions or scope.parts)
+        raise RigError(f"No control of the character follows the {names}; choose other face parts")
     return targets
 
 
-def _driven(regions: tuple[str, ...], mapping: Mapping, description: Description) -> frozenset[Target]:
-    channels = {channel.name for channel in description.channels if channel.region in regions}
+def _driven(covers: Callable[[Channel], bool], mapping: Mapping, description: Description) -> frozenset[Target]:
+    channels = {channel.name for channel in description.channels if covers(channel)}
     return frozenset(link.target for link in mapping.links if link.enabled and link.channel in channels)
 
 
 def share_regions(main: Part, others: list[tuple[Part, tuple[str, ...]]], scope: Scope) -> tuple[Part, ...]:
     """Divide the face among parts: each additional one has its regions, the main one the rest, all within the scope.
 
-    Raises ModelError for a region claimed by two parts, RigError if nothing is driven.
+    A model that is chosen for brows or eyes has these instead of life. Raises ModelError for a region claimed by two parts,
+    RigError if nothing is driven.
     """
     claimed: dict[str, str] = {}
     found: list[Part] = []
@@ -135,14 +138,18 @@ def share_regions(main: Part, others: list[tuple[Part, tuple[str, ...]]], scope:
             if region in claimed:
                 raise ModelError(f"'{claimed[region]}' and '{title}' are both chosen for the {region}; choose one of them")
             claimed[region] = title
-        regions = tuple(region for region in wanted if not scope.regions or region in scope.regions)
+        regions = tuple(region for region in wanted if scope.covers("", region))
         if regions:
-            found.append(replace(part, targets=targets_in(regions, part.mapping, part.source.describe())))
+            inside = replace(scope, regions=regions)
+            found.append(replace(part, targets=targets_in(inside, part.mapping, part.source.describe())))
     if not claimed:
-        return (replace(main, targets=targets_in(scope.regions, main.mapping, main.source.describe())),)
+        return (replace(main, targets=targets_in(scope, main.mapping, main.source.describe())),)
     taken = frozenset(target for part in found for target in part.targets or ())
-    left = tuple(region for region in scope.regions or REGIONS if region not in claimed)
-    own = _driven(left, main.mapping, main.source.describe()) - taken
+
+    def is_left(channel: Channel) -> bool:
+        return channel.region not in claimed and scope.covers(channel.name, channel.region)
+
+    own = _driven(is_left, main.mapping, main.source.describe()) - taken
     if not own and not found:
         raise RigError("None of the chosen models drives a control of these regions; choose other regions")
     return (replace(main, targets=own), *found)

@@ -20,12 +20,24 @@ from .sources import CancelCheck, Description, Heard, Progress, Sound, Source
 if TYPE_CHECKING:
     # Imported in the functions that need them: most takes have no life yet, and a short command should start at once.
     from ..animation.life.planning import Life
-    from ..animation.life.stage import LifeSettings
+    from ..animation.life.stage import LifeSettings, Target
 
 _EVENTS_RATE = 16_000
 _EMOTION_RATE = 10.0
 # Lids must shut and eyes must meet their target whatever the strength of their region.
 _LITERAL = frozenset(name for name in CHANNEL_NAMES if "Blink" in name or "Look" in name or name.endswith(("Yaw", "Pitch")))
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What there is to see around a head: ``targets``, of which the first is looked at from the beginning, and the times
+    (seconds of the sound, name) of further ``looks``."""
+
+    targets: tuple[Target, ...] = ()
+    looks: tuple[tuple[float, str], ...] = ()
+
+
+NOTHING = Surroundings()
 
 
 @dataclass(frozen=True)
@@ -73,10 +85,17 @@ def life_settings(settings: TakeSettings) -> LifeSettings:
     return LifeSettings(settings.life_seed, amounts, rolls)
 
 
-def plan_take(heard: Heard, track: EmotionTrack) -> Life:
+def names_in_looks(settings: TakeSettings, description: Description) -> tuple[str, ...]:
+    """Return the names of everything that a take's head is told to look at, the one looked at from the beginning first."""
+    cues = (cue.name for cue in settings.cues if cue.kind == "look")
+    return tuple(dict.fromkeys(name for name in (settings.look_at, *cues, *description.look_names) if name))
+
+
+def plan_take(heard: Heard, track: EmotionTrack, surroundings: Surroundings = NOTHING) -> Life:
     """Return the life of a line as the settings of its take say; ``track`` are its emotions.
 
-    Raises ValueError if nobody listened for the events of its speech.
+    Cues that look at something that is not among the surroundings are left out. Raises ValueError if nobody listened for the
+    events of its speech.
     """
     from ..animation.life.planning import plan_life
     from ..animation.life.stage import AHEAD, load_manners
@@ -86,18 +105,30 @@ def plan_take(heard: Heard, track: EmotionTrack) -> Life:
     names = tuple(load_manners()["emotions"])
     weights = track.of_rows(names, math.ceil(heard.speech.duration * _EMOTION_RATE) + 1, _EMOTION_RATE)
     emotion = {} if weights is None else dict(zip(names, np.atleast_2d(weights).T, strict=True))
-    cues = [cue for cue in (*heard.cues, *track.settings.cues) if cue.kind != "look" or cue.name == AHEAD.name]
-    return plan_life(heard.speech, life_settings(track.settings), emotion=emotion, emotion_rate=_EMOTION_RATE, cues=cues)
+    known = {AHEAD.name, *(target.name for target in surroundings.targets)}
+    return plan_life(
+        heard.speech,
+        life_settings(track.settings),
+        emotion=emotion,
+        emotion_rate=_EMOTION_RATE,
+        targets=surroundings.targets,
+        looks=surroundings.looks,
+        cues=[cue for cue in (*heard.cues, *track.settings.cues) if cue.kind != "look" or cue.name in known],
+    )
 
 
-def add_life(sampled: ChannelCurves, heard: Heard, track: EmotionTrack) -> tuple[ChannelCurves, NDArray[np.bool_]]:
+def add_life(
+    sampled: ChannelCurves, heard: Heard, track: EmotionTrack, surroundings: Surroundings = NOTHING
+) -> tuple[ChannelCurves, NDArray[np.bool_]]:
     """Return ``sampled`` (a row for each scene frame) with the life of its line added, and where that needs keys.
 
     Channels that only life has come last. The keys are bool ``[time, channel]``.
     """
     from ..animation.life.rendering import render_life
 
-    rendered = render_life(plan_take(heard, track), sampled.frame_rate, sampled.start_seconds, sampled.frame_count)
+    rendered = render_life(
+        plan_take(heard, track, surroundings), sampled.frame_rate, sampled.start_seconds, sampled.frame_count
+    )
     names = (*sampled.names, *(name for name in CHANNEL_NAMES if name not in sampled.names))
     values = np.zeros((sampled.frame_count, len(names)), np.float32)
     values[:, : len(sampled.names)] = sampled.values
@@ -114,9 +145,9 @@ def add_life(sampled: ChannelCurves, heard: Heard, track: EmotionTrack) -> tuple
     return sampled.with_values(values, names), keys
 
 
-def with_life(curves: ChannelCurves, heard: Heard, track: EmotionTrack) -> ChannelCurves:
+def with_life(curves: ChannelCurves, heard: Heard, track: EmotionTrack, surroundings: Surroundings = NOTHING) -> ChannelCurves:
     """Return curves at any rate with the life of their line, where there is one and the settings ask for it."""
-    return curves if heard.speech is None or track.settings.life <= 0.0 else add_life(curves, heard, track)[0]
+    return curves if heard.speech is None or track.settings.life <= 0.0 else add_life(curves, heard, track, surroundings)[0]
 
 
 def _strength_of(region: str, settings: TakeSettings) -> float:

@@ -25,11 +25,19 @@ from ..errors import SettingError
 if TYPE_CHECKING:
     from ..animation.face.emotions import Emotion
 
+PARTS_OF_HEAD: dict[str, tuple[str, ...]] = {
+    "mouth": ("jaw", "lips", "tongue"),
+    **{region: (region,) for region in ("brows", "eyes", "cheeks", "nose", "head")},
+    "breath": (),
+}
+"""Parts that a take may be limited to, with their face parts."""
+
 HEARING, SHAPING, PLACING, WRITING = "hearing", "shaping", "placing", "writing"
 """The steps of making a take; a setting names the first one that must run again when it changes."""
 
 LARGEST_FRAME = 1048574.0
 """Blender's last frame."""
+_LONGEST_TEXT = 255
 _EMOTION_FADE = 4.0
 """Frames over which an emotion given for a range fades in and out."""
 
@@ -275,6 +283,12 @@ class TakeSettings:
     life_face_roll: int = _life_roll(0, "face")
     life_asymmetry: float = _life_amount(1.0, "asymmetry", "How much left and right differ. 1 is usual, 0 none")
     life_asymmetry_roll: int = _life_roll(0, "asymmetry")
+    look_at: str = _setting(
+        "", "text", SHAPING, "look-at", "Look At",
+        "What the eyes, and for wide turns the head, look at: an object, ARMATURE:BONE, another character, or 'camera' for the "
+        "scene's camera with its cuts; none is straight ahead",
+        panel="look_at", metavar="NAME",
+    )  # fmt: skip
     cues: tuple[Cue, ...] = _setting(
         (), "cues", SHAPING, "cue", "Cues",
         "A blink, nod, beat, brows, accent or look at a second of the sound, such as nod@1.2 or 'look Bob@2.5'; "
@@ -299,11 +313,11 @@ class TakeSettings:
 class Scope:
     """The part of a character that a take may change.
 
-    ``first_frame`` to ``last_frame`` (both included, None for as far as the sound goes) and ``regions`` (none for all face
-    parts); at the seams it fades over ``fade_frames``. Keys that the artist made or changed since they were generated stay,
-    and the take bends to them, unless ``replace_edited``. ``output`` is the destination of a new take (OUTPUTS); as an NLA
-    strip it blends in and out over ``fade_frames``. A retake goes to its take's place. Raises ValueError for another
-    output.
+    ``first_frame`` to ``last_frame`` (both included, None for as far as the sound goes), ``regions`` (none for all face
+    parts) and ``parts`` of PARTS_OF_HEAD (none for all); at the seams it fades over ``fade_frames``. Keys that the artist
+    made or changed since they were generated stay, and the take bends to them, unless ``replace_edited``. ``output`` is the
+    destination of a new take (OUTPUTS); as an NLA strip it blends in and out over ``fade_frames``. A retake goes to its
+    take's place. Raises ValueError for another output.
     """
 
     first_frame: int | None = _setting(
@@ -317,6 +331,11 @@ class Scope:
     regions: tuple[str, ...] = _setting(
         (), "flags", WRITING, "region", "Regions", "Face parts that may change",
         choices=tuple(Choice(r, r, r) for r in REGIONS),
+    )  # fmt: skip
+    parts: tuple[str, ...] = _setting(
+        (), "flags", WRITING, "parts", "Parts",
+        "Parts of the head to animate: mouth (jaw, lips and tongue), brows, eyes, cheeks, nose, head, breath (default: all)",
+        choices=tuple(Choice(part, part, part) for part in PARTS_OF_HEAD), metavar="PART,...",
     )  # fmt: skip
     fade_frames: float = _setting(
         0.0, "number", WRITING, "fade", "Fade", "Length of the fades at the first and the last frame",
@@ -336,6 +355,16 @@ class Scope:
     def __post_init__(self) -> None:
         if self.output not in OUTPUTS:
             raise ValueError(f"a take goes to one of {', '.join(OUTPUTS)}, not {self.output}")
+
+    def covers(self, channel: str, region: str) -> bool:
+        """Return whether a channel of a face part may change."""
+        part = "breath" if channel == "breath" else next((name for name, one in PARTS_OF_HEAD.items() if region in one), "")
+        return (not self.regions or region in self.regions) and (not self.parts or part in self.parts)
+
+    @property
+    def is_whole_face(self) -> bool:
+        """Whether all face parts may change."""
+        return not self.regions and not self.parts
 
 
 @functools.cache
@@ -396,7 +425,7 @@ def settings_from_data(
 def scope_from_data(data: Mapping[str, Any]) -> Scope:
     """Rebuild the scope stored by ``settings_to_data``. Raises SettingError."""
     values = _check_all(Scope, data)
-    values["regions"] = tuple(values.get("regions", ()))
+    values |= {name: tuple(values.get(name, ())) for name in ("regions", "parts")}
     return Scope(**values)
 
 
@@ -465,6 +494,12 @@ def _check_switch(_row: Setting, data: Any) -> bool:
     return data
 
 
+def _check_text(_row: Setting, data: Any) -> str:
+    if not isinstance(data, str) or "\0" in data or len(data) > _LONGEST_TEXT:
+        raise ValueError(f"'{_shown(data)}' is not a text of at most {_LONGEST_TEXT} characters")
+    return data.strip()
+
+
 def _items(cell: Any) -> list[str]:
     """Split 'a=1; b=2', or the strings of several options, into its entries."""
     parts = cast("list[Any]", cell) if isinstance(cell, (list, tuple)) else str(cell).split(";")
@@ -494,14 +529,21 @@ def _check_regions(row: Setting, data: Any) -> dict[str, float]:
     return {_check_region(name): cast("float", _check_number(row, value)) for name, value in _table(data).items()}
 
 
-def _parse_flags(_row: Setting, cell: Any) -> list[str]:
-    return [_check_region(name.strip()) for item in _items(cell) for name in item.split(",") if name.strip()]
+def _check_flag(row: Setting, name: str) -> str:
+    names = [choice.name for choice in row.choices] or list(REGIONS)
+    if name not in names:
+        raise ValueError(f"'{_shown(name)}' is not a face part ({', '.join(names)})")
+    return name
 
 
-def _check_flags(_row: Setting, data: Any) -> list[str]:
+def _parse_flags(row: Setting, cell: Any) -> list[str]:
+    return [_check_flag(row, name.strip()) for item in _items(cell) for name in item.split(",") if name.strip()]
+
+
+def _check_flags(row: Setting, data: Any) -> list[str]:
     if not isinstance(data, (list, tuple)):
         raise ValueError(f"'{_shown(data)}' is not a list of face parts")
-    return [_check_region(str(name)) for name in cast("list[Any]", data)]
+    return [_check_flag(row, str(name)) for name in cast("list[Any]", data)]
 
 
 def _table(data: Any) -> dict[str, Any]:
@@ -663,6 +705,7 @@ _KINDS: dict[str, _Kind] = {
     "whole": _Kind(functools.partial(_parse_number, whole=True), functools.partial(_check_number, whole=True)),
     "choice": _Kind(_parse_choice, _parse_choice),
     "switch": _Kind(_parse_switch, _check_switch),
+    "text": _Kind(_check_text, _check_text),
     "regions": _Kind(_parse_regions, _check_regions),
     "flags": _Kind(_parse_flags, _check_flags, list),
     "channels": _Kind(_parse_channels, _check_channels),

@@ -23,7 +23,7 @@ from ..animation.rig.mapping import Mapping, Target, apply_mapping
 from ..animation.timing import resample_to_frames
 from ..errors import AudioError, ModelError
 from .emotion import EmotionTrack, put_on
-from .living import add_life
+from .living import NOTHING, Surroundings, add_life
 from .settings import Scope, TakeSettings
 from .sources import Description, Heard, Source
 
@@ -46,12 +46,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Part:
-    """A source of a take and its targets: the ``targets`` of its ``mapping``, None for all of them."""
+    """A source of a take and its targets: the ``targets`` of its ``mapping``, None for all of them.
+
+    ``surroundings`` are what a living head sees.
+    """
 
     source: Source
     mapping: Mapping
     targets: frozenset[Target] | None = None
     warnings: tuple[str, ...] = ()
+    surroundings: Surroundings = NOTHING
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope:
     sampled = _close_on_steps(sample_at_frames(curves, place, first, last), placing, frames)
     lived: NDArray[np.bool_] | None = None
     if heard.speech is not None and settings.life > 0.0:
-        sampled, lived = add_life(sampled, heard, track)
+        sampled, lived = add_life(sampled, heard, track, part.surroundings)
     targets = apply_mapping(part.mapping, sampled)
     columns = [i for i, target in enumerate(targets.targets) if part.targets is None or target in part.targets]
     chosen = tuple(targets.targets[i] for i in columns)

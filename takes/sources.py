@@ -24,7 +24,7 @@ from ..animation.keys.placing import Hold
 from ..animation.life.cues import Cue
 from ..animation.overview import find_peaks
 from ..animation.rig.mapping import Target
-from ..inference.audio import Decoder, Waveform, read_sound
+from ..inference.audio import Decoder, Waveform, read_promised_seconds, read_sound
 from ..inference.generate import count_frames, generate_all
 from ..inference.imported import read_imported
 from ..inference.package import ModelPackage
@@ -47,7 +47,7 @@ class Description:
 
     ``targets`` are the rig's controls for the channels of models that were learned on a rig, which need no mapping. With
     ``expression_rules`` emotions are applied to the neutral channels afterwards. ``hold`` is set if the show holds poses,
-    ``is_living`` if the channels of the whole head's life are among its own.
+    ``is_living`` if the channels of the whole head's life are among its own. ``look_names`` are those that its cues look at.
     """
 
     title: str
@@ -57,6 +57,7 @@ class Description:
     expression_rules: bool = False
     hold: Hold | None = None
     is_living: bool = False
+    look_names: tuple[str, ...] = ()
 
     @property
     def channel_names(self) -> tuple[str, ...]:
@@ -136,6 +137,14 @@ class Sound:
             duration_seconds=self.duration_seconds,
             fallback_decoder=self.decode,
         )
+
+    def promised_seconds(self) -> float | None:
+        """Return about how long the stretch is without decoding it, None where only that would tell."""
+        whole = read_promised_seconds(self.content)
+        if whole is None:
+            return self.duration_seconds
+        left = max(whole - self.offset_seconds, 0.0)
+        return left if self.duration_seconds is None else min(left, self.duration_seconds)
 
     def digest(self) -> str:
         """Return the sha256 of the whole file."""

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-import model_packages
 import numpy as np
 import pytest
-import soundfile
 from characters import animate, choose
 from file_state import curves_of
 from keyframes import evaluate
 from mathutils import Matrix
-from voxrig.animation.life.channels import CHANNEL_NAMES
+from puppets import SHAPES, write_line
 from voxrig.animation.life.events import of_part
 from voxrig.animation.life.rendering import blink_frames
 from voxrig.blender.life import link_bones
@@ -26,26 +24,10 @@ from voxrig.takes.living import plan_take
 
 pytestmark = pytest.mark.usefixtures("registered")
 
-SHAPES = (
-    *model_packages.CHANNELS,
-    *(
-        name
-        for name in CHANNEL_NAMES
-        if name.startswith(("eyeLook", "eyeBlink", "browOuter")) and name not in model_packages.CHANNELS
-    ),
-)
-
 
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight seconds of babble in three phrases."""
-    path = tmp_path_factory.mktemp("sounds") / "line.wav"
-    rate = model_packages.SAMPLE_RATE
-    time = np.arange(8 * rate) / rate
-    tone = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 12)) * 0.08
-    spoken = (np.sin(2 * np.pi * 2.5 * time) > -0.3) & ((time % 3.0) > 0.8)
-    soundfile.write(path, (tone * spoken).astype(np.float32), rate)
-    return path
+    return write_line(tmp_path_factory.mktemp("sounds") / "line.wav")
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ _BY_KIND = {
     "channels": "mouthPucker=0.7,0.05",
     "emotions": "joy=0.5",
     "emotion": "0.5",
-    "flags": "lips",
+    "flags": "brows",
+    "text": "Bob",
     "cues": "nod@1.2; look Bob@2.5; brows*0.5@3; blink@2.4>",
 }
 

@@ -3,19 +3,38 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
-from test_life import speech
+import soundfile
+from babble import speech
 from voxrig.animation.life.cues import Cue, parse_cue, revise_cues
 from voxrig.animation.life.events import Event, of_part
 from voxrig.animation.life.planning import Life, find_marks, instant_of, plan_life
 from voxrig.animation.life.rendering import render_life
 from voxrig.animation.life.stage import LifeSettings, Target
+from voxrig.inference.package import find_model, load_package
+from voxrig.takes.curves import find_source, make_curves
+from voxrig.takes.record import SoundFile
+from voxrig.takes.settings import Scope, TakeSettings
+from voxrig.takes.shaping import Place
 
 BOB = Target("Bob", 0.4)
 
 
 def plan(*cues: Cue, seed: int = 3) -> Life:
     return plan_life(speech(), LifeSettings(seed), targets=[Target("camera"), BOB], cues=cues)
+
+
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of noise that comes and goes like syllables."""
+    path = tmp_path_factory.mktemp("sounds") / "voice.wav"
+    time = np.arange(2 * 16_000) / 16_000
+    noise = 0.1 * np.random.default_rng(1).standard_normal(time.size) * (np.sin(2 * np.pi * 4 * time) > 0)
+    soundfile.write(path, noise.astype(np.float32), 16_000)
+    return path
 
 
 def differing(first: Life, second: Life) -> list[Event]:
@@ -99,3 +118,17 @@ def test_an_accent_of_a_cue_moves_head_or_brows_more_often() -> None:
             near += sum(any(abs(top - at) < 0.02 for top in tops) for at in syllables)
         counts.append(near)
     assert counts[1] > counts[0] + 3 * len(syllables)
+
+
+@pytest.mark.parametrize(
+    ("parts", "regions"),
+    [(("mouth",), {"jaw", "lips", "tongue"}), (("brows", "eyes"), {"brows", "eyes"}), (("breath",), {"head"})],
+)
+def test_curves_hold_the_chosen_parts_only(parts: tuple[str, ...], regions: set[str], voice: Path) -> None:
+    package = load_package(find_model(None))
+    settings, place = TakeSettings(provider="CPU", life=1.0), Place(0.0, package.frame_rate)
+    source = find_source(SoundFile(str(voice)), package.folder, settings, place)
+    curves, _ = make_curves(source, settings, place, scope=Scope(parts=parts))
+    known = {channel.name: channel.region for channel in source.describe().channels}
+    assert {known[name] for name in curves.names} == regions
+    assert ("breath" in curves.names) == (parts == ("breath",))
