@@ -332,11 +332,6 @@ class Scope:
         (), "flags", WRITING, "region", "Regions", "Face parts that may change",
         choices=tuple(Choice(r, r, r) for r in REGIONS),
     )  # fmt: skip
-    parts: tuple[str, ...] = _setting(
-        (), "flags", WRITING, "parts", "Parts",
-        "Parts of the head to animate: mouth (jaw, lips and tongue), brows, eyes, cheeks, nose, head, breath (default: all)",
-        choices=tuple(Choice(part, part, part) for part in PARTS_OF_HEAD), metavar="PART,...",
-    )  # fmt: skip
     fade_frames: float = _setting(
         0.0, "number", WRITING, "fade", "Fade", "Length of the fades at the first and the last frame",
         minimum=0.0, maximum=100.0, option_unit="frames",
@@ -350,6 +345,11 @@ class Scope:
     output: str = _setting(
         "ACTION", "choice", WRITING, "into", "Output", "Where a new take goes. Updates and retakes stay in their take's place",
         panel="output", choices=OUTPUT_PLACES,
+    )  # fmt: skip
+    parts: tuple[str, ...] = _setting(
+        (), "flags", WRITING, "parts", "Parts",
+        "Parts of the head to animate: mouth (jaw, lips and tongue), brows, eyes, cheeks, nose, head, breath (default: all)",
+        choices=tuple(Choice(part, part, part) for part in PARTS_OF_HEAD), metavar="PART,...",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
