@@ -45,6 +45,10 @@ class ScriptError(VoxrigError):
     """A script, subtitles or a dictionary cannot be read, or the text cannot be said."""
 
 
+class PictureError(VoxrigError):
+    """A picture or a film cannot be read or shows no face."""
+
+
 class ShowError(VoxrigError):
     """Collected shots are damaged, do not belong together or hold nothing to learn from."""
 

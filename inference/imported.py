@@ -13,6 +13,7 @@ import numpy as np
 from ..animation.curves import ChannelCurves
 from ..animation.face.channels import Channel, face_channels
 from ..animation.interchange import ImportedCurves, import_curves
+from ..animation.life.channels import CHANNELS as LIFE_CHANNELS
 from ..errors import InterchangeError
 
 
@@ -42,7 +43,7 @@ def read_imported(path: str | Path, known_channels: Iterable[Channel] = ()) -> I
     except OSError as error:
         raise InterchangeError(f"{path} cannot be read ({error.strerror}); choose it again") from None
     imported = _import(path, status.st_mtime_ns, status.st_size)
-    known = {channel.name: channel for channel in (*face_channels(), *known_channels)}
+    known = {channel.name: channel for channel in (*LIFE_CHANNELS, *face_channels(), *known_channels)}
     curves = imported.curves
     channels = tuple(known.get(name) or _describe(name, curves.values[:, column]) for column, name in enumerate(curves.names))
     return Imported(curves, path.name, channels, imported.warnings)

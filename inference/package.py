@@ -134,8 +134,8 @@ class ModelPackage:
 
 
 def bundled_packages() -> list[Path]:
-    """List the folders under ``models/`` that hold a model package, sorted by name."""
-    return sorted(path.parent for path in _MODELS_FOLDER.glob("*/model.json"))
+    """List the folders under ``models/`` that hold a package of a speech model, sorted by name."""
+    return sorted(path.parent for path in _MODELS_FOLDER.glob("*/model.onnx"))
 
 
 _MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"

@@ -62,9 +62,9 @@ RUNTIME_FILES = (
     "takes/**/*.py",
     "translations/*.py",
     "translations/*.json",
-    "models/MODEL_CARD.md",  # the licences of the models' training data accompany the models
+    "models/*.md",  # the licences of the models' training data accompany the models
     "models/*/model.json",
-    "models/*/model.onnx",
+    "models/*/*.onnx",
 )
 _RUNTIME_FOLDERS = tuple(sorted({p.split("/")[0] for p in RUNTIME_FILES if "/" in p}))
 # Left by Python and by file browsers in any folder, or written for readers of the repository; neither shipped nor worth
@@ -96,7 +96,8 @@ def list_runtime_files(root: Path = ROOT) -> list[str]:
         raise BuildError(f"not needed at run time, so it must not be in the zip: {', '.join(sorted(strangers))}")
     missing = [name for name in _REQUIRED if name not in names]
     models = {name.rsplit("/", 1)[0] for name in names if name.endswith("/model.json")}
-    missing += [f"{model}/model.onnx" for model in sorted(models) if f"{model}/model.onnx" not in names]
+    graphs = {name.rsplit("/", 1)[0] for name in names if name.endswith(".onnx")}
+    missing += [f"{model}/model.onnx" for model in sorted(models - graphs)]
     if missing or not models:
         raise BuildError(f"missing from {root}: {', '.join(missing) or 'a bundled model'}")
     return sorted(names)
