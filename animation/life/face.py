@@ -96,10 +96,7 @@ def side_gains(stage: Stage, names: Sequence[str], seconds: Floats) -> Floats:
 
     A person has a stronger side, and the leading side changes slowly.
     """
-    amount, key = (
-        stage.settings.amount("asymmetry"),
-        make_key(stage.settings.seed, "asymmetry", stage.settings.rolls.get("asymmetry", 0)),
-    )
+    amount, key = stage.settings.amount("asymmetry"), stage.settings.key("asymmetry")
     gains = np.ones((seconds.size, len(names)))
     if amount <= 0.0:
         return gains

@@ -21,6 +21,8 @@ from .noise import Dice, make_key
 Floats = NDArray[np.float64]
 
 ROWS_PER_SECOND = 50
+SEEDS = 1_000_000
+"""Number of seeds, after which they begin again."""
 _MANNER_RATE = 10
 _BLEND_SECONDS = 0.3
 
@@ -29,6 +31,8 @@ _BLEND_SECONDS = 0.3
 class LifeSettings:
     """An artist's settings: one ``seed`` for the character's take, an amount 0..2 for each of PARTS and for 'asymmetry' (1 is a
     calm person who talks), and ``rolls``, how often a part was drawn again: each number is another choice for that part alone.
+    A part that was drawn again n times is that of the take whose seed is larger by n (modulo SEEDS), so takes can share
+    parts.
 
     Raises ValueError for a part that does not exist and amounts that are negative or not finite.
     """
@@ -51,7 +55,7 @@ class LifeSettings:
 
     def key(self, part: str) -> int:
         """Return the key of a part's random numbers."""
-        return make_key(self.seed, part, self.rolls.get(part, 0))
+        return make_key((self.seed + self.rolls.get(part, 0)) % SEEDS, part, 0)
 
 
 @dataclass(frozen=True, eq=False)
