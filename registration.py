@@ -20,6 +20,7 @@ from .operators import (
     overview,
     own_action,
     takes,
+    variations,
 )
 from .operators import (
     preview_frame as look,
@@ -35,6 +36,7 @@ from .panels import learn as learn_panel
 from .panels import life as life_panel
 from .panels import mapping as mapping_panel
 from .panels import takes as takes_panel
+from .panels import variations as variations_panel
 from .properties import registration as properties
 
 PANELS = (
@@ -43,6 +45,7 @@ PANELS = (
     emotion_panel,
     life_panel,
     takes_panel,
+    variations_panel,
     dialogue_panel,
     advanced,
     mapping_panel,
@@ -62,6 +65,7 @@ MODULES = (
     preview,
     animate,
     takes,
+    variations,
     dialogue,
     life,
     live,

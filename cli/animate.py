@@ -55,6 +55,8 @@ def add_animate(subcommands: Any) -> None:
     parser.add_argument("--start-frame", type=limits, default=1.0, metavar="FRAME", help="where the sound begins (default: 1)")
     parser.add_argument("--mapping", metavar="FILE", help="JSON file saved by Save Mapping (default: the character's own)")
     parser.add_argument("--emotion-preset", metavar="NAME", help="a saved mix of emotions, such as Happy; --emotion adds to it")
+    parser.add_argument("--takes", type=int, metavar="NUMBER", help="make this many takes with the seeds that follow --seed")
+    parser.add_argument("--sheet", metavar="PAGE", help="also write a page (.html) with faces and curves of all takes")
     add_setting_options(parser)
     parser.add_argument("--output", required=True, metavar="FILE", help=".blend file to write")
     add_model_options(parser)
@@ -73,6 +75,10 @@ def run_animate(arguments: argparse.Namespace) -> int:
 
     model_folder = find_model(cast("str | None", arguments.model))
     settings = make_settings(arguments)
+    if (arguments.takes is not None or arguments.sheet is not None) and arguments.dialogue is not None:
+        raise CommandError("--takes and --sheet are of one --character")
+    if arguments.sheet is not None:
+        check_output(cast("str", arguments.sheet), read)
     folders = [model_folder, *(chosen.folder for chosen in settings.region_models)]
     check_names(settings, [read_description(folder) for folder in folders])
     return with_extension("animate", lambda: _animate_file(arguments, model_folder, settings, output))
@@ -86,6 +92,7 @@ def _animate_file(arguments: argparse.Namespace, model_folder: Path, settings: T
     from ..operators.dialogue import animate_dialogue
     from ..operators.emotions import find_emotion_preset
     from ..operators.mapping import load_mapping
+    from ..operators.variations import make_variations, write_contact_sheet
 
     blend = cast("str | None", arguments.blend)
     if blend is not None:
@@ -108,8 +115,14 @@ def _animate_file(arguments: argparse.Namespace, model_folder: Path, settings: T
         name = cast("str", arguments.character)
         sound = _sound_choice(arguments)
         show = progress_printer(name)
-        take = animate_character(scene, find_object(scene, name), sound, model_folder, settings, show, scope=scope)
-        takes, troubles = [(name, take)], []
+        character = find_object(scene, name)
+        if arguments.takes is not None:
+            made = make_variations(scene, character, sound, model_folder, arguments.takes, settings, show, scope=scope)
+        else:
+            made = [animate_character(scene, character, sound, model_folder, settings, show, scope=scope)]
+        takes, troubles = [(name, take) for take in made], []
+        if arguments.sheet is not None:
+            write_contact_sheet(scene, character, Path(cast("str", arguments.sheet)))
     else:
         speakers = _parse_speakers(scene, cast("list[str]", arguments.dialogue))
         show = progress_printer("dialogue")

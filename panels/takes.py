@@ -15,11 +15,12 @@ class VOXRIG_UL_takes(VoxrigList):
     bl_idname = "VOXRIG_UL_takes"
 
     def draw_row(self, layout: Any, item: Any) -> None:
-        """Draw whether the take is shown, an editable name, and what it covers."""
+        """Draw whether the take is shown, an editable name, whether it is a favourite, and what it covers."""
         row = layout.row()
         icon_name = "RADIOBUT_ON" if item.is_shown else "RADIOBUT_OFF"
         row.operator("voxrig.compare_take", text="", icon=icon_name, emboss=False).take = item.name
         row.prop(item, "title", text="", emboss=False)
+        row.prop(item, "is_favourite", text="", icon="SOLO_ON" if item.is_favourite else "SOLO_OFF", emboss=False)
         about = row.row()
         about.active = False
         about.label(text=item.about)

@@ -11,6 +11,7 @@ import bpy
 from ..animation.face.channels import REGIONS
 from ..blender import sounds
 from ..errors import RigError
+from ..takes.variations import MOST_TAKES
 from .access import character_settings, scene_settings
 from .links import find_channels, preview_link
 from .models import (
@@ -316,6 +317,15 @@ class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
         soft_max=20.0,
         step=100,
         precision=1,
+        options=set(),
+    )
+    variation_count: bpy.props.IntProperty(
+        name="Takes",
+        description="Number of takes to make, each with another seed",
+        default=5,
+        min=1,
+        max=MOST_TAKES,
+        soft_max=12,
         options=set(),
     )
     show_folder: bpy.props.StringProperty(

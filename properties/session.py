@@ -46,6 +46,7 @@ class Session:
     is_looking: bool = False
     preview: float = 0.0
     swept: str = ""
+    sheet: str = ""
     # Overviews for the waveform strip, by the take's record; None for a take that cannot be drawn. Undo brings takes back.
     overviews: OrderedDict[str, Overview | None] = field(default_factory=OrderedDict)
     on_unseen_take: Callable[[Any], None] | None = None

@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 
 from ..blender import poses
+from ..takes.variations import MIXED_PARTS
 from .access import character_settings
 from .links import VOXRIG_PG_link
 
@@ -76,6 +77,19 @@ class VOXRIG_PG_take(bpy.types.PropertyGroup):
         name="Shown",
         description="Whether the take is visible: none of it is beneath another take",
         options={"HIDDEN"},
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    is_favourite: bpy.props.BoolProperty(
+        name="Favourite",
+        description="Mark the take as one that you like",
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+    )
+    kept: bpy.props.EnumProperty(
+        name="Kept",
+        description="Parts of the take for the next mix",
+        items=[(name.upper(), name.title(), "") for name in MIXED_PARTS],
+        options={"ENUM_FLAG", "HIDDEN"},
         override={"LIBRARY_OVERRIDABLE"},
     )
     title: bpy.props.StringProperty(
