@@ -227,8 +227,8 @@ class VOXRIG_OT_retake(RedoSettings, GeneratingOperator):
             settings.retake_first,
             settings.retake_last,
             tuple(region for region in REGIONS if region.upper() in settings.retake_regions),
-            settings.retake_fade,
-            settings.replace_edited,
+            fade_frames=settings.retake_fade,
+            replace_edited=settings.replace_edited,
         )
         sliders = read_settings(scene)
         return _gather_retake(scene, settings.character, stored, read_record(stored.record), scope, model.folder, sliders)

@@ -344,9 +344,9 @@ class VOXRIG_OT_make_variations(_TakesOperator):
             settings.retake_first,
             settings.retake_last,
             tuple(region for region in REGIONS if region.upper() in settings.retake_regions),
-            settings.retake_fade,
-            settings.replace_edited,
-            record.scope.output,
+            fade_frames=settings.retake_fade,
+            replace_edited=settings.replace_edited,
+            output=record.scope.output,
         )
         return _Jobs(
             tuple(

@@ -173,3 +173,16 @@ def test_the_command_line_makes_and_mixes_takes(
     assert "3  Take 3" in capsys.readouterr().out
     assert main(["takes", "--blend", made, "--character", "Face", "--mix", "brows", "--output", mixed]) != 0
     assert "PART=NUMBER" in capsys.readouterr().err
+
+
+def test_the_range_of_a_retake_has_several_takes(face: Any, line: Path, model_folder: Path) -> None:
+    settings = choose(bpy.context.scene, face, line, model_folder)
+    settings.life = 1.0
+    bpy.ops.voxrig.animate_from_audio()
+    settings.retake_first, settings.retake_last, settings.variation_count = 40, 80, 2
+    assert bpy.ops.voxrig.make_variations(in_range=True) == {"FINISHED"}
+    takes = character_settings(face).takes
+    assert [(record.first_frame, record.last_frame) for record in map(read_record, (take.record for take in takes[1:]))] == [
+        (40, 80),
+        (40, 80),
+    ]
