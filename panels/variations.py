@@ -10,8 +10,7 @@ import bpy.utils.previews
 from ..blender.registering import make_registration
 from ..properties.access import character_settings, scene_settings
 from ..properties.session import session
-from ..properties.takes import active_take
-from ..takes.variations import MIXED_PARTS
+from ..properties.takes import MIXED_PARTS, active_take
 from .main import VoxrigPanel, iface
 
 _SHEET_SCALE = 11.0
