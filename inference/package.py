@@ -13,7 +13,7 @@ import math
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +26,7 @@ from ..animation.rig.mapping import Target
 from ..errors import ModelError
 from ..storage.reading import check_ordinary_file, parse_json, read_text
 from ..storage.writing import write_together
+from .diffusion import LARGEST_STEPS, STYLES, Drawing
 from .runtime import first_line, import_onnxruntime, run_within
 
 FORMAT = 1
@@ -78,7 +79,10 @@ class ModelPackage:
     poses. A model whose windows lie on a fixed grid of the sound has ``grid_seconds`` above 0: the first wanted row of a run
     begins on a multiple of it. ``silence_seconds`` of silence around the whole sound say as much to it as the full context
     (None: not known, the full context is given). With ``has_effort``, ``effort`` ``[1, frames, 1]`` is how hard the voice
-    works (1 calm), for ``animation.face.effort.apply_effort``.
+    works (1 calm), for ``animation.face.effort.apply_effort``. With a ``drawing``, a second graph draws other takes of the same
+    channels (inference/diffusion.py): ``noisy``, ``known`` and ``mask`` ``[batch, frames, channels]``, ``level`` ``[batch]``,
+    ``heard`` ``[batch, frames, features + phones + channels]``, ``felt`` ``[batch, frames, emotions + styles]`` and ``kept``
+    ``[batch, 2]`` (sound, style) into ``drawn`` ``[batch, frames, channels]``.
     """
 
     folder: Path
@@ -105,6 +109,7 @@ class ModelPackage:
     grid_seconds: float = 0.0
     has_effort: bool = False
     silence_seconds: float | None = None
+    drawing: Drawing | None = None
 
     @property
     def hop(self) -> int:
@@ -182,21 +187,34 @@ def load_package(folder: str | Path) -> ModelPackage:
     Takes about as long as opening the graph twice. Raises ModelError with the first disagreement.
     """
     package = read_description(folder)
-    _check_hash(package)
+    _check_hash(package, package.graph_file, package.graph_sha256)
     _check_graph(package)
+    if package.drawing is not None:
+        _check_hash(package, package.drawing.graph_file, package.drawing.graph_sha256)
+        _check_drawing(package, package.drawing)
     return package
 
 
-def write_package(folder: str | Path, graph: bytes, description: dict[str, Any]) -> ModelPackage:
+def write_package(
+    folder: str | Path, graph: bytes, description: dict[str, Any], drawing: tuple[bytes, dict[str, Any]] | None = None
+) -> ModelPackage:
     """Write a ``graph`` and its ``description`` (model.json except for the entry on the graph) and load the package.
+
+    ``drawing`` is the graph that draws takes, with its entry except for the file.
 
     Neither file is replaced before both are complete. Raises ModelError if the folder cannot be written.
     """
     folder = Path(folder)
     description = description | {"graph": {"file": "model.onnx", "sha256": hashlib.sha256(graph).hexdigest()}}
+    files: dict[Path, bytes | str] = {folder / "model.onnx": graph}
+    if drawing is not None:
+        drawn, about = drawing
+        entry = {"file": "drawing.onnx", "sha256": hashlib.sha256(drawn).hexdigest()}
+        description = description | {"drawing": entry | about}
+        files[folder / "drawing.onnx"] = drawn
     try:
         text = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
-        write_together({folder / "model.onnx": graph, folder / "model.json": text})
+        write_together(files | {folder / "model.json": text})
     except OSError as error:
         raise ModelError(f"{folder} cannot be written ({error.strerror}); choose another folder") from None
     return load_package(folder)
@@ -280,6 +298,13 @@ class _Fields:
             raise self.wrong(key, "is not a list")
         return cast("list[object]", value)
 
+    def numbers(self, key: str) -> tuple[float, ...]:
+        values = self.items(key)
+        for index, value in enumerate(values):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise self.wrong(f"{key}[{index}]", f"is {value!r}, not a number")
+        return tuple(cast("list[float]", values))
+
     def children(self, key: str) -> Iterator[_Fields]:
         for index, value in enumerate(self.items(key)):
             yield _Fields(value, self._file, f"{self._path}.{key}[{index}]" if self._path else f"{key}[{index}]")
@@ -308,13 +333,7 @@ def _parse(folder: Path, fields: _Fields) -> ModelPackage:
     if abs(sample_rate / frame_rate - round(sample_rate / frame_rate)) > 1e-6:
         raise fields.wrong("frame_rate", f"is {frame_rate:g}, which does not divide the sample rate {sample_rate} evenly")
     context = fields.child("context_seconds")
-    graph = fields.child("graph")
-    graph_file = graph.text("file")
-    if Path(graph_file).name != graph_file or "\\" in graph_file:
-        raise graph.wrong("file", f"is '{graph_file}', not the plain name of a file in the same folder")
-    sha256 = graph.text("sha256").lower()
-    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
-        raise graph.wrong("sha256", "is not 64 hexadecimal digits")
+    graph_file, sha256 = _parse_graph(fields.child("graph"))
     package = ModelPackage(
         folder=folder,
         name=fields.text("name"),
@@ -341,12 +360,38 @@ def _parse(folder: Path, fields: _Fields) -> ModelPackage:
         has_effort=fields.flag("effort"),
         silence_seconds=fields.number("silence_seconds", 0.0, 60.0) if fields.has("silence_seconds") else None,
     )
+    if fields.has("drawing"):
+        package = replace(package, drawing=_parse_drawing(fields.child("drawing"), len(package.channels)))
     if package.silence_seconds is not None and package.grid_seconds:
         raise fields.wrong("silence_seconds", "does not go with grid_seconds, whose windows have one length")
     rules = load_expressions() if package.expression_rules else None
     if rules is not None and (rules.names != package.channel_names or rules.emotions != package.emotions):
         raise fields.wrong("expression_rules", "goes with other channels or emotions than this Voxrig has")
     return package
+
+
+def _parse_graph(graph: _Fields) -> tuple[str, str]:
+    """Return the file of a graph and its digest."""
+    name = graph.text("file")
+    if Path(name).name != name or "\\" in name:
+        raise graph.wrong("file", f"is '{name}', not the plain name of a file in the same folder")
+    sha256 = graph.text("sha256").lower()
+    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        raise graph.wrong("sha256", "is not 64 hexadecimal digits")
+    return name, sha256
+
+
+def _parse_drawing(fields: _Fields, channels: int) -> Drawing:
+    name, sha256 = _parse_graph(fields)
+    scale = {key: fields.numbers(key) for key in ("mean", "deviation")}
+    for key, values in scale.items():
+        if len(values) != channels:
+            raise fields.wrong(key, f"has {len(values)} numbers for {channels} channels")
+    if min(scale["deviation"]) <= 0.0:
+        raise fields.wrong("deviation", "is not above 0 everywhere")
+    steps, reach = fields.integer("steps", 1, LARGEST_STEPS), fields.integer("reach_rows", 0, 10_000)
+    stride = fields.integer("stride", 1, 10)
+    return Drawing(name, sha256, steps, stride, reach, scale["mean"], scale["deviation"])
 
 
 def _parse_channels(fields: _Fields) -> tuple[Channel, ...]:
@@ -397,22 +442,22 @@ def _parse_training(fields: _Fields) -> TrainingRecord:
     )
 
 
-def _check_hash(package: ModelPackage) -> None:
+def _check_hash(package: ModelPackage, name: str, sha256: str) -> None:
+    path = package.folder / name
     digest = hashlib.sha256()
     try:
-        check_ordinary_file(package.graph_path, LARGEST_GRAPH)
-        with package.graph_path.open("rb") as file:
+        check_ordinary_file(path, LARGEST_GRAPH)
+        with path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     except FileNotFoundError:
-        raise _disagreement(package, f"its graph {package.graph_file} is missing") from None
+        raise _disagreement(package, f"its graph {name} is missing") from None
     except OSError as error:
-        raise _disagreement(package, f"its graph {package.graph_file} cannot be read ({error.strerror})") from None
-    if digest.hexdigest() != package.graph_sha256:
+        raise _disagreement(package, f"its graph {name} cannot be read ({error.strerror})") from None
+    if digest.hexdigest() != sha256:
         raise _disagreement(
             package,
-            f"{package.graph_file} is damaged or was changed: its sha256 is {digest.hexdigest()[:12]}..., "
-            f"model.json says {package.graph_sha256[:12]}...",
+            f"{name} is damaged or was changed: its sha256 is {digest.hexdigest()[:12]}..., model.json says {sha256[:12]}...",
         )
 
 
@@ -461,6 +506,36 @@ def _check_graph(package: ModelPackage) -> None:
             )
     if package.expression_rules:
         _check_expression(package, graph, feeds)
+
+
+def _check_drawing(package: ModelPackage, drawing: Drawing) -> None:
+    """Compare the inputs and the output of the graph that draws takes, then those of a short run."""
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    path = package.folder / drawing.graph_file
+    try:
+        graph = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no common base class
+        raise _disagreement(package, f"{drawing.graph_file} is not a graph that can run here ({first_line(error)})") from None
+    channels = len(package.channels)
+    heard = package.feature_width + len(package.phones) + channels
+    widths = {"noisy": channels, "known": channels, "mask": channels, "heard": heard}
+    widths["felt"] = len(package.emotions) + len(STYLES)
+    inputs: dict[str, list[int | None]] = {name: [None, None, width] for name, width in widths.items()}
+    inputs |= {"level": [None], "kept": [None, 2]}
+    _check_declared(package, "input", inputs, graph.get_inputs())
+    _check_declared(package, "output", {"drawn": [None, None, channels]}, graph.get_outputs())
+    sizes = {name: [2 if size is None and i == 0 else size or _TRIAL_FRAMES for i, size in enumerate(shape)]
+             for name, shape in inputs.items()}  # fmt: skip
+    try:
+        drawn = run_within(graph, ["drawn"], {name: np.zeros(size, np.float32) for name, size in sizes.items()}, _TRIAL_SECONDS)
+    except Exception as error:
+        raise _disagreement(package, f"{drawing.graph_file} does not run ({first_line(error)})") from None
+    if drawn[0].shape != (2, _TRIAL_FRAMES, channels):
+        raise _disagreement(package, f"{drawing.graph_file} draws {list(drawn[0].shape)}, not [2, {_TRIAL_FRAMES}, {channels}]")
 
 
 def _check_expression(package: ModelPackage, graph: Any, feeds: dict[str, np.ndarray[Any, Any]]) -> None:

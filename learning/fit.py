@@ -282,10 +282,18 @@ def predict(fit: Fit, heard: Array, emotion: Array | None = None) -> Array:
 
 
 def write_fit(
-    fit: Fit, trunk: ModelPackage, folder: str | Path, *, title: str | None = None, licence: str = "LicenseRef-in-house"
+    fit: Fit,
+    trunk: ModelPackage,
+    folder: str | Path,
+    *,
+    title: str | None = None,
+    licence: str = "LicenseRef-in-house",
+    drawing: tuple[bytes, dict[str, Any]] | None = None,
+    training: dict[str, Any] | None = None,
 ) -> ModelPackage:
     """Write ``fit`` and the ``trunk`` that it was fitted on as one model package into ``folder``, and load it.
 
+    ``drawing`` is a graph that draws takes, with its entry of model.json, and ``training`` are entries of how that was trained.
     Neither file is replaced before both are complete. Raises ModelError if the trunk does not fit or the folder cannot be
     written.
     """
@@ -300,7 +308,11 @@ def write_fit(
     if width != len(fit.mean):
         raise ModelError(f"Model '{trunk.name}' has {width} values a frame, but the fit needs {len(fit.mean)}; fit it again")
     graph = _assemble(fit, trunk, trunk_graph)
-    return write_package(folder, graph, _describe(fit, trunk, folder, title, licence))
+    description = _describe(fit, trunk, folder, title, licence)
+    if training is not None:
+        scores = description["training"]["scores"] | training.get("scores", {})
+        description["training"] |= training | {"scores": scores}
+    return write_package(folder, graph, description, drawing)
 
 
 def lag_hats(frame_rate: float) -> NDArray[np.float64]:

@@ -13,8 +13,17 @@ from typing import Any
 from ...animation.face.channels import REGIONS
 from ...errors import ShowError
 
-NETWORKS = ("audio2rig", "tian", "pham")
+NETWORKS = ("audio2rig", "tian", "pham", "diffusion")
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "diffusion": {
+        "network": "diffusion", "folds": 1, "epochs": 60, "patience": 20, "hidden": 32, "dropout": 0.2, "learning_rate": 1e-3,
+        "weight_decay": 0.02, "stretch_seconds": 4.0, "keys": False,
+    }
+}  # fmt: skip
+"""Entries of a network's run file that differ from the general defaults."""
+
 HEARINGS = ("trunk", "scratch")
+LARGEST_STEPS = 1000
 
 
 def _entry(about: str, default: Any = MISSING) -> Any:
@@ -29,7 +38,10 @@ class RunConfig:
     """
 
     dataset: str = _entry("folder that the shots were collected into")
-    network: str = _entry("'audio2rig', 'tian' (attention BiLSTM) or 'pham' (causal CNN-RNN)", "audio2rig")
+    network: str = _entry(
+        "'audio2rig', 'tian' (attention BiLSTM), 'pham' (causal CNN-RNN) or 'diffusion' (another take for each seed)",
+        "audio2rig",
+    )
     hearing: str = _entry("'trunk': what a speech model hears; 'scratch': spectra alone, in whatever language", "trunk")
     trunk: str = _entry("folder of the speech model for 'trunk'; '' is the bundled one", "")
     regions: tuple[str, ...] = _entry(f"face parts to learn, of {', '.join(REGIONS)}; [] is all that move", ())
@@ -49,6 +61,8 @@ class RunConfig:
     stretch_seconds: float = _entry("length of a stretch", 1.6)
     keys: bool = _entry("learn where the show's animators set keys (audio2rig)", True)
     with_fit: bool = _entry("mix in Fit's regression by the share that held-out shots like best (audio2rig, 'trunk')", True)
+    left_out: float = _entry("share of stretches learned without sound, and without style, so that both can be guided", 0.15)
+    steps: int = _entry("steps in which a take is drawn (diffusion)", 8)
     seed: int = _entry("of all that is random", 1)
     threads: int = _entry("of the CPU; 0 is PyTorch's choice", 0)
     device: str = _entry("'auto', 'cpu' or 'cuda'", "auto")
@@ -70,6 +84,7 @@ class RunConfig:
             "hidden": 1,
             "latent": 1,
             "batch": 1,
+            "steps": 1,
             "threads": 0,
             "seed": 0,
         }
@@ -78,8 +93,12 @@ class RunConfig:
                 raise ShowError(f"{name} is {getattr(self, name)} in the run's file; give at least {low}")
         spans = {
             "reach_seconds": (0.04, 2.0), "stretch_seconds": (0.2, 30.0), "dropout": (0.0, 0.9), "learning_rate": (1e-7, 1.0),
-            "weight_decay": (0.0, 10.0), "motion_weight": (0.0, 100.0),
+            "weight_decay": (0.0, 10.0), "motion_weight": (0.0, 100.0), "left_out": (0.0, 0.9),
         }  # fmt: skip
+        if self.network == "diffusion" and self.hearing != "trunk":
+            raise ShowError("hearing is 'scratch' in the run's file, but diffusion draws around what Fit hears; set 'trunk'")
+        if self.steps > LARGEST_STEPS:
+            raise ShowError(f"steps is {self.steps} in the run's file; give at most {LARGEST_STEPS}")
         for name, (low, high) in spans.items():
             if not low <= getattr(self, name) <= high:
                 raise ShowError(f"{name} is {getattr(self, name):g} in the run's file; give one from {low:g} to {high:g}")
@@ -87,6 +106,11 @@ class RunConfig:
     def as_dict(self) -> dict[str, Any]:
         """Convert to plain values, with lists for tuples."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+
+def new_config(dataset: str, network: str) -> RunConfig:
+    """Return the run of a network on a dataset with that network's defaults."""
+    return RunConfig(dataset=dataset, **({"network": network} | DEFAULTS.get(network, {})))
 
 
 def read_config(path: Path) -> RunConfig:

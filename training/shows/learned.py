@@ -19,6 +19,7 @@ from torch.nn import functional
 from ...animation.face.channels import Channel
 from ...animation.rig.mapping import Target
 from ...errors import ModelError
+from ...inference.diffusion import STYLES
 from ...inference.package import ModelPackage, package_name, show_corpus, write_package
 from ...learning.fit import Fit
 from ...learning.graphs import Head, replace_head
@@ -26,7 +27,8 @@ from ..speech.export import OPSET
 from ..speech.network import FRAME_RATE, HOP, SAMPLE_RATE
 from .config import RunConfig
 from .data import Ear, Scaling
-from .windows import ShowNetwork
+from .diffusion import Diffusion
+from .windows import STRIDE, ShowNetwork
 
 
 class Member(nn.Module):
@@ -209,6 +211,46 @@ def _trace(module: nn.Module, inputs: list[str], outputs: list[str], widths: dic
         torch.onnx.export(module.eval(), example, str(path), dynamo=False, opset_version=OPSET, input_names=inputs,
                           output_names=outputs, dynamic_axes=axes)  # fmt: skip
         return onnx.load(path)
+
+
+class _Drawing(nn.Module):
+    """A network that tells controls from noise, with the scaling of its hearing."""
+
+    def __init__(self, network: Diffusion, scaling: Scaling) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.from_numpy(scaling.heard_mean))
+        self.register_buffer("deviation", torch.from_numpy(scaling.heard_deviation))
+
+    def forward(
+        self, noisy: Tensor, known: Tensor, mask: Tensor, level: Tensor, heard: Tensor, felt: Tensor, kept: Tensor
+    ) -> Tensor:
+        return self.network.denoise(noisy, known, mask, level, (heard - self.mean) / self.deviation, felt, kept)
+
+
+def trace_drawing(network: Diffusion, scaling: Scaling, steps: int) -> tuple[bytes, dict[str, Any]]:
+    """Trace the graph that draws takes; returns it with its entry of model.json except for the file."""
+    controls = network.controls
+    widths = {"noisy": controls, "known": controls, "mask": controls, "level": 0, "heard": network.task.width,
+              "felt": network.task.emotions + len(STYLES), "kept": 2}  # fmt: skip
+    rows = [name for name in widths if name not in ("level", "kept")]
+    sizes = {name: (2, 20, width) if name in rows else (2, width) if width else (2,) for name, width in widths.items()}
+    axes = {name: {0: "batch", 1: "frames"} if name in (*rows, "drawn") else {0: "batch"} for name in (*widths, "drawn")}
+    with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = Path(temporary) / "graph.onnx"
+        torch.onnx.export(_Drawing(network, scaling).eval(), tuple(torch.zeros(size) for size in sizes.values()), str(path),
+                          dynamo=False, opset_version=OPSET, input_names=list(widths), output_names=["drawn"],
+                          dynamic_axes=axes)  # fmt: skip
+        graph = onnx.load(path).SerializeToString()
+    about = {
+        "steps": steps,
+        "stride": STRIDE,
+        "reach_rows": network.spread_rows,
+        "mean": [round(value, 6) for value in scaling.shown_mean.tolist()],
+        "deviation": [round(value, 6) for value in scaling.shown_deviation.tolist()],
+    }
+    return graph, about
 
 
 def _put_on_trunk(

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,13 @@ from ...animation.keys.placing import find_proposals
 from ...errors import ShowError, VoxrigError
 from ...inference.package import ModelPackage, bundled_packages, load_package
 from ...inference.session import open_session
-from ...learning.fit import Fit, Heard, fit_heard, predict
+from ...learning.fit import Fit, Heard, fit_heard, predict, write_fit
 from ...learning.show import Show, read_show
 from ..evaluation.measures import pearson
 from ..speech.network import FRAME_RATE
 from ..speech.train import learning_rate, save_checkpoint
 from .audio2rig import Audio2Rig
-from .config import RunConfig, format_config, read_config
+from .config import RunConfig, format_config, new_config, read_config
 from .data import (
     Batch,
     Clip,
@@ -54,19 +54,28 @@ from .data import (
     measure_scaling,
     prepare,
 )
+from .diffusion import Diffusion, add_fitted, check_material
 from .hearing import MelRows, SpectrumRows
-from .learned import LearnedShow, Member, Record, export
+from .learned import LearnedShow, Member, Record, export, trace_drawing
 from .pham import CausalCnnRnn
 from .tian import AttentionBiLstm
-from .windows import ShowNetwork, Task
+from .windows import STRIDE, ShowNetwork, Task
 
-NETWORKS: dict[str, type[ShowNetwork]] = {"audio2rig": Audio2Rig, "tian": AttentionBiLstm, "pham": CausalCnnRnn}
+NETWORKS: dict[str, type[ShowNetwork]] = {
+    "audio2rig": Audio2Rig,
+    "tian": AttentionBiLstm,
+    "pham": CausalCnnRnn,
+    "diffusion": Diffusion,
+}
 
 MOVES = 0.01
 """A control counts in the score of held-out rows if its standard deviation there is above this share of its range."""
 
-_AVERAGE_ROUNDS = 0.5
-"""Weights are averaged over about this many rounds; the average is scored and kept."""
+_PASSES = {"diffusion": 4}
+"""Passes through the shots in one round, one by default."""
+
+_AVERAGE_ROUNDS = {"diffusion": 2.0}
+"""Weights are averaged over about this many rounds, half a round by default; the average is scored and kept."""
 
 FIT_SHARES = (0.0, 0.25, 0.5, 0.75)
 """Shares of Fit in the model to try on the held-out rows."""
@@ -146,7 +155,12 @@ def _run(config: RunConfig, folder: Path, say: Print) -> ModelPackage:
     material = prepare(show, controls, ear, config.copies, config.seed, folder.parent / "heard", hearing)
     # The border of two parts of one shot is heard from both sides.
     reach = math.ceil((config.reach_seconds + 0.1) * FRAME_RATE)
-    splits = make_splits(material, config.held_out, config.folds, reach)
+    if config.network == "diffusion":
+        check_material(material)
+        splits = [split_for_diffusion(material, config.held_out, reach)]
+        unfitted, (material, splits[0]) = material, thin_out(with_fitted(material, splits[0]), splits[0])
+    else:
+        unfitted, splits = material, make_splits(material, config.held_out, config.folds, reach)
     if len(show.shots) == 1:
         say(f"warning: '{material.names[0]}' is the only shot, so parts of it are held out, which say little of other shots")
     say(f"{material.minutes:.1f} minutes in {len(show.shots)} shots, {len(controls)} controls ({', '.join(material.regions)}), "
@@ -154,6 +168,8 @@ def _run(config: RunConfig, folder: Path, say: Print) -> ModelPackage:
     progress = _read_checkpoint(folder)
     while progress.fold < len(splits):
         train_fold(config, folder, material, splits[progress.fold], ear, device, progress, say)
+    if config.network == "diffusion":
+        return finish_diffusion(config, folder, show, unfitted, material, splits[0], ear, progress, say)
     return finish(config, folder, show, material, splits, ear, progress, say)
 
 
@@ -234,6 +250,8 @@ def train_fold(
     scaling = measure_scaling(material, split)
     torch.manual_seed(config.seed * 1000 + progress.fold)
     network = build_network(config, ear, material, scaling).to(device)
+    if isinstance(network, Diffusion):
+        network.measure(material, split, scaling)
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     if progress.network is not None:
         network.load_state_dict(progress.network)
@@ -242,7 +260,7 @@ def train_fold(
         say(f"resumes with part {progress.fold + 1} after round {progress.epoch}")
     else:
         progress.average = {name: value.clone() for name, value in network.state_dict().items()}
-    rows = round(config.stretch_seconds * FRAME_RATE)
+    rows = round(config.stretch_seconds * FRAME_RATE / (STRIDE if config.network == "diffusion" else 1))
     shortest = min(last - first for _, first, last in split.learned)
     rows = max(2, min(rows, shortest))
     held_names = ", ".join(dict.fromkeys(material.names[number] for number, _, _ in split.held_out))
@@ -251,16 +269,23 @@ def train_fold(
         started, cpu_started = time.monotonic(), time.process_time()
         seed = [config.seed, progress.fold, progress.epoch]
         torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-        batches = list(draw_batches(material, split, scaling, network.reach, rows, config.batch, np.random.default_rng(seed)))
+        random = np.random.default_rng(seed)
+        batches = [
+            batch
+            for _ in range(_PASSES.get(config.network, 1))
+            for batch in draw_batches(material, split, scaling, network.reach, rows, config.batch, random)
+        ]
         network.train()
         losses = _train_round(network, optimiser, batches, config, progress, device)
         average = build_network(config, ear, material, scaling).to(device)
         average.load_state_dict(progress.average or {})
         r = score_held_out(Member(average, scaling).to(device).eval(), material, split, device)
+        # Diffusion is stopped by how well it tells controls from noise: its mean performance alone says little of the others.
+        loss = held_out_loss(average, material, split, scaling) if isinstance(average, Diffusion) else None
         progress.epoch += 1
         progress.spent_seconds += time.monotonic() - started
         progress.cpu_seconds += time.process_time() - cpu_started
-        score = mean_r(r)
+        score = mean_r(r) if loss is None else 1.0 - loss
         if progress.best is None or score > progress.best["score"]:
             weights = {name: value.detach().cpu().clone() for name, value in average.state_dict().items()}
             progress.best = {"weights": weights, "score": score, "epoch": progress.epoch, "r": r.tolist()}
@@ -268,12 +293,13 @@ def train_fold(
         save_checkpoint(folder / "checkpoint.pt", **vars(progress))
         line = {"part": progress.fold + 1, "held_out": held_names, "round": progress.epoch,
                 "loss": round(sum(losses.values()), 4),
-                **{name: round(value, 4) for name, value in losses.items()}, "mean_r": round(score, 4),
+                **{name: round(value, 4) for name, value in losses.items()}, "mean_r": round(mean_r(r), 4),
+                **({} if loss is None else {"held_out_loss": round(loss, 4)}),
                 "seconds": round(progress.spent_seconds, 1)}  # fmt: skip
         with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(line, ensure_ascii=False) + "\n")
-        say(f"part {progress.fold + 1}, round {progress.epoch}: loss {line['loss']:.3f}, mean r on {held_names} {score:.3f} "
-            f"({progress.spent_seconds / 60:.1f} min)")  # fmt: skip
+        say(f"part {progress.fold + 1}, round {progress.epoch}: loss {line['loss']:.3f}, "
+            f"mean r on {held_names} {mean_r(r):.3f} ({progress.spent_seconds / 60:.1f} min)")  # fmt: skip
     assert progress.best is not None
     progress.done.append(progress.best)
     progress.fold += 1
@@ -282,9 +308,91 @@ def train_fold(
     save_checkpoint(folder / "checkpoint.pt", **vars(progress))
 
 
+def split_for_diffusion(material: Material, held_out: tuple[str, ...], apart_rows: int) -> Split:
+    """Return the rows that diffusion learns: all but the named shots, or without names all but the last tenth of each shot.
+
+    Raises ShowError like ``make_splits``.
+    """
+    if held_out:
+        return make_splits(material, held_out, 1, apart_rows)[0]
+    learned: list[tuple[int, int, int]] = []
+    kept: list[tuple[int, int, int]] = []
+    for number, clip in enumerate(material.copies[0]):
+        edge = clip.last - (clip.last - clip.first) // 10
+        if edge - apart_rows - clip.first < apart_rows:
+            learned.append((number, clip.first, clip.last))
+            continue
+        learned.append((number, clip.first, edge - apart_rows))
+        kept.append((number, edge, clip.last))
+    if not kept:
+        raise ShowError("All shots are too short to hold a part of them out; collect longer ones or name some as held_out")
+    return Split(tuple(learned), tuple(kept))
+
+
+def with_fitted(material: Material, split: Split) -> Material:
+    """Return the material with the controls that Fit regresses for each shot, learned without the shot, as columns heard.
+
+    A single shot is regressed in halves, each by the other. Raises ShowError if there is too little to fit.
+    """
+    numbers = sorted({number for number, _, _ in split.learned})
+    whole = fit_rows(material, split.learned)
+    fits = dict.fromkeys(range(len(material.names)), whole)
+    if len(numbers) > 1:
+        for number in numbers:
+            fits[number] = fit_rows(material, [part for part in split.learned if part[0] != number])
+        return add_fitted(material, fits, {})
+    parts: dict[int, list[tuple[int, int, Fit]]] = {}
+    for number, first, last in split.learned:
+        middle = (first + last) // 2
+        later, earlier = fit_rows(material, [(number, middle, last)]), fit_rows(material, [(number, first, middle)])
+        parts.setdefault(number, []).extend([(first, middle, later), (middle, last, earlier)])
+    return add_fitted(material, fits, parts)
+
+
+def thin_out(material: Material, split: Split) -> tuple[Material, Split]:
+    """Return every second row of the material, and the split in these rows."""
+    copies = tuple(
+        tuple(
+            Clip(clip.heard[::STRIDE], clip.shown[::STRIDE], clip.emotion[::STRIDE], clip.keys[::STRIDE],
+                 -(-clip.first // STRIDE), clip.last // STRIDE)
+            for clip in clips
+        )
+        for clips in material.copies
+    )  # fmt: skip
+
+    def thin(parts: tuple[tuple[int, int, int], ...]) -> tuple[tuple[int, int, int], ...]:
+        return tuple((number, -(-first // STRIDE), last // STRIDE) for number, first, last in parts)
+
+    return replace(material, copies=copies), Split(thin(split.learned), thin(split.held_out))
+
+
+def held_out_loss(network: Diffusion, material: Material, split: Split, scaling: Scaling) -> float:
+    """Return the loss over the held-out rows, with the same levels, noise and pins each time."""
+    network.eval()
+    total, count = 0.0, 0
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(7)
+        for number, first, last in split.held_out:
+            clip = material.copies[0][number]
+            for begin in range(first, last - 1, 100):
+                heard, emotion, shown, keys = cut(clip, begin, min(begin + 100, last), 0)
+                batch = Batch(
+                    torch.from_numpy((heard - scaling.heard_mean) / scaling.heard_deviation)[None],
+                    torch.from_numpy(emotion)[None],
+                    torch.from_numpy((shown - scaling.shown_mean) / scaling.shown_deviation)[None],
+                    torch.from_numpy(keys)[None],
+                )
+                several = Batch(*(value.repeat(3, 1, 1) for value in vars(batch).values()))
+                device = next(network.parameters()).device
+                terms = network.losses(Batch(*(value.to(device) for value in vars(several).values())))
+                total += float(torch.stack(list(terms.values())).sum()) * len(shown)
+                count += len(shown)
+    return total / max(count, 1)
+
+
 def build_network(config: RunConfig, ear: Ear, material: Material, scaling: Scaling) -> ShowNetwork:
     """Build a network with new weights."""
-    task = Task.of(ear.width, len(material.emotions), material.controls, ear.trunk is None, scaling)
+    task = Task.of(len(scaling.heard_mean), len(material.emotions), material.controls, ear.trunk is None, scaling)
     return NETWORKS[config.network](config, task)
 
 
@@ -313,7 +421,7 @@ def _train_round(
         total.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
-        keep = min(1.0 - 1.0 / (_AVERAGE_ROUNDS * len(batches) + 1.0), (1 + step) / (4 + step))
+        keep = min(1.0 - 1.0 / (_AVERAGE_ROUNDS.get(config.network, 0.5) * len(batches) + 1.0), (1 + step) / (4 + step))
         with torch.no_grad():
             for name, value in network.state_dict().items():
                 kept = progress.average[name]
@@ -476,6 +584,43 @@ def finish(
     return package
 
 
+def finish_diffusion(
+    config: RunConfig, folder: Path, show: Show, unfitted: Material, material: Material, split: Split, ear: Ear,
+    progress: Progress, say: Print,
+) -> ModelPackage:  # fmt: skip
+    """Export Fit of all shots with the network that draws around it, and write ``scores.json``."""
+    trunk = ear.trunk
+    assert trunk is not None
+    scaling = measure_scaling(material, split)
+    network = build_network(config, ear, material, scaling)
+    assert isinstance(network, Diffusion)
+    done = progress.done[0]
+    network.load_state_dict(done["weights"])
+    whole = [(number, clip.first, clip.last) for number, clip in enumerate(unfitted.copies[0])]
+    fit = replace(fit_rows(unfitted, whole), rig=show.rig, targets=show.targets, hold=show.hold)
+    by_control = np.array(done["r"], np.float64)
+    scores = {
+        "method": "train, diffusion",
+        "trunk": {"name": trunk.name, "version": trunk.version, "sha256": trunk.graph_sha256},
+        "held_out_r": {
+            control.name: round(r, 3) if math.isfinite(r) else None
+            for control, r in zip(material.controls, by_control.tolist())
+        },
+        "mean_held_out_r": round(mean_r(by_control), 3),
+        "held_out_loss": round(1.0 - float(done["score"]), 4),
+        "rounds": [done["epoch"]],
+        "minutes": {"training": round(progress.spent_seconds / 60, 2), "of one core": round(progress.cpu_seconds / 60, 2)},
+    }
+    drawing = trace_drawing(network.eval(), scaling, config.steps)
+    training = {"seed": config.seed, "commit": read_commit(), "scores": scores}
+    title = f"{show.rig or 'Show'}, diffusion"
+    package = write_fit(fit, trunk, folder / "package", title=title, licence=config.licence, drawing=drawing, training=training)
+    (folder / "scores.json").write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    say(f"mean r of the mean performance on held-out parts {scores['mean_held_out_r']:.3f} after "
+        f"{progress.spent_seconds / 60:.1f} min of training; the model is in {package.folder}")  # fmt: skip
+    return package
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -483,6 +628,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("config", type=Path, help="the run's file (TOML)")
     parser.add_argument("--new", metavar="DATASET", help="write the file for these shots, with every entry and its default")
+    parser.add_argument("--network", choices=list(NETWORKS), default="audio2rig", help="with --new: the network of the file")
     parser.add_argument("--run", type=Path, help="folder of the run (default: beside the file, under its name)")
     options = parser.parse_args(arguments)
     try:
@@ -490,7 +636,7 @@ def main(arguments: list[str] | None = None) -> int:
             if options.config.exists():
                 raise ShowError(f"{options.config} exists already; choose another name")
             options.config.parent.mkdir(parents=True, exist_ok=True)
-            options.config.write_text(format_config(RunConfig(dataset=options.new)), encoding="utf-8")
+            options.config.write_text(format_config(new_config(options.new, options.network)), encoding="utf-8")
             print(f"{options.config}: look through it, then run voxrig-train {options.config}")
             return 0
         folder = options.run or options.config.with_suffix("")

@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Draw takes of a line with a show's diffusion model: another seed is another performance, and pinned poses are met.
+
+The model's ordinary graph regresses one mean performance; a second graph tells the controls of the rig from noise, under what
+is heard, that regression, emotions and style. A take is drawn in a few steps of DDIM (Song, Meng & Ermon, ICLR 2021) from
+noise that depends only on the seed, the control and the row, so that the same seed returns the same take. A row depends on a
+limited number of rows to each side, and a long sound is drawn in pieces that overlap by that number: no piece can be told from
+another, and memory does not grow with the sound. Contacts of the lips and silence are ruled by the regression afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..animation.face.phones import SILENCE
+from ..animation.keys.artist_keys import SAME_FRAME, bend_to_pins, with_pin_frames
+from ..animation.life.noise import draw_normal, ease, make_key
+from ..errors import Cancelled, ModelError
+from .runtime import first_line, import_onnxruntime, run_within
+
+Array = NDArray[np.float32]
+
+STYLES = ("size", "speed")
+"""Styles of a stretch, in deviations of the show: how much further, and how much faster, controls move than regressed."""
+
+LARGEST_STEPS = 1000
+LARGEST_GUIDANCE = 10.0
+
+_PIECE_ROWS = 3000
+_MOST_MARGIN_STEPS = 12
+_CONTACT_PHONES = ("B", "M", "P")
+_MOUTH = ("jaw", "lips", "tongue")
+_PIN_SECONDS = 0.3
+_LONGEST_RUN_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The part of a package that draws takes.
+
+    It has a graph file with its digest, the usual number of ``steps``, the ``stride`` of its rows among the model's, the number
+    of its rows to each side that one step depends on, and the ``mean`` and ``deviation`` of each channel in the graph's scale.
+    """
+
+    graph_file: str
+    graph_sha256: str
+    steps: int
+    stride: int
+    reach_rows: int
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A value that a channel has at an instant of the sound, in every take."""
+
+    seconds: float
+    channel: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One take: its ``seed``, other seeds for some face parts, guidance, styles and pins.
+
+    ``sound_guidance`` and ``style_guidance`` are 1 as learned; 0 leaves the condition out, above 1 exaggerates its effect.
+    ``styles`` are offsets by name (STYLES). ``spread`` scales how far takes differ: 0 is the mean performance. ``steps`` is 0
+    for the model's own. Raises ModelError for numbers out of their limits and for two values of a channel at one instant.
+    """
+
+    seed: int = 0
+    region_seeds: Mapping[str, int] = field(default_factory=dict[str, int])
+    sound_guidance: float = 1.0
+    style_guidance: float = 1.0
+    styles: Mapping[str, float] = field(default_factory=dict[str, float])
+    spread: float = 1.0
+    steps: int = 0
+    pins: tuple[Pin, ...] = ()
+
+    def __post_init__(self) -> None:
+        for seed in (self.seed, *self.region_seeds.values()):
+            if not 0 <= seed < 1 << 63:
+                raise ModelError(
+                    f"The seed {str(seed)[:24]} is not a whole number from 0 to {(1 << 63) - 1}; choose another one"
+                )
+        for name, guidance in (("sound", self.sound_guidance), ("style", self.style_guidance)):
+            if not 0.0 <= guidance <= LARGEST_GUIDANCE:
+                raise ModelError(f"The guidance of the {name} is {guidance:g}; set it from 0 to {LARGEST_GUIDANCE:g}")
+        if not 0.0 <= self.spread <= 2.0:
+            raise ModelError(f"The spread of takes is {self.spread:g}; set it from 0 to 2")
+        if not 0 <= self.steps <= LARGEST_STEPS:
+            raise ModelError(f"{self.steps} steps cannot be made; choose 1 to {LARGEST_STEPS}")
+        for name, style in self.styles.items():
+            if name not in STYLES or not abs(style) <= 5.0:
+                raise ModelError(f"The style '{name}' is {style:g}; set {' or '.join(STYLES)} from -5 to 5")
+        known: dict[tuple[str, float], float] = {}
+        for pin in self.pins:
+            if not (math.isfinite(pin.seconds) and math.isfinite(pin.value)):
+                raise ModelError(f"A pin of '{pin.channel}' is not a number; set it again")
+            if known.setdefault((pin.channel, pin.seconds), pin.value) != pin.value:
+                raise ModelError(f"'{pin.channel}' is pinned to two values at {pin.seconds:.3f} s; keep one of them")
+
+    def seed_of(self, region: str) -> int:
+        """Return the seed of a face part."""
+        return self.region_seeds.get(region, self.seed)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The inputs of a drawing on the model's rows: ``heard`` ``[row, width]`` (features, phones and regressed channels, beside
+    each other) and ``emotion`` ``[row, emotion]``."""
+
+    heard: Array
+    emotion: Array
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The channels that are drawn: names, face parts, limits, and the columns of their regression among those heard."""
+
+    names: tuple[str, ...]
+    regions: tuple[str, ...]
+    minimum: Array
+    maximum: Array
+
+
+class Drawer:
+    """An open graph that tells channels from noise."""
+
+    def __init__(self, drawing: Drawing, path: str, threads: int, name: str) -> None:
+        """Open the graph on the CPU. Raises ModelError."""
+        onnxruntime = import_onnxruntime()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.use_deterministic_compute = True
+        options.enable_mem_pattern = False
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.drawing, self._name = drawing, name
+        try:
+            self._graph: Any = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's errors have no common base class
+            raise ModelError(f"Model '{name}' cannot draw takes ({first_line(error)}); install it again") from None
+
+    def denoise(self, feeds: Mapping[str, NDArray[np.float32]]) -> Array:
+        """Run the graph once; ``[batch, row, channel]``. Raises ModelError."""
+        try:
+            drawn = cast("Array", run_within(self._graph, ["drawn"], feeds, _LONGEST_RUN_SECONDS)[0])
+        except Exception as error:
+            raise ModelError(f"Model '{self._name}' failed to draw a take ({first_line(error)}); install it again") from None
+        if not np.isfinite(drawn).all():
+            raise ModelError(f"Model '{self._name}' drew values that are not numbers; install it again")
+        return drawn
+
+
+def draw_take(
+    drawer: Drawer,
+    channels: Channels,
+    conditions: Conditions,
+    variation: Variation,
+    frame_rate: float,
+    *,
+    first_row: int = 0,
+    rows: tuple[int, int] | None = None,
+    on_progress: Callable[[float], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> Array:
+    """Draw the channels of a take, ``[row, channel]``, or those of ``rows`` (first, last) alone, which are the same.
+
+    ``first_row`` is the row of the whole sound at which the conditions begin: noise belongs to the sound's rows. Pins outside
+    the conditions are left out. Raises ModelError for a pin of an unknown channel, and Cancelled.
+    """
+    count = len(conditions.heard)
+    begin, end = rows or (0, count)
+    for pin in variation.pins:
+        if pin.channel not in channels.names:
+            raise ModelError(f"'{pin.channel}' is pinned, but the model has no such channel; remove its pin")
+    steps = variation.steps or drawer.drawing.steps
+    margin = min(steps, _MOST_MARGIN_STEPS) * drawer.drawing.reach_rows
+    known, mask = _lay_pins(channels, variation.pins, count, frame_rate, drawer.drawing)
+    drawn = np.empty((end - begin, len(channels.names)), np.float32)
+    for start in range(begin, end, _PIECE_ROWS):
+        stop = min(start + _PIECE_ROWS, end)
+        low, high = max(0, start - margin), min(count, stop + margin)
+        piece = slice(low, high)
+
+        def advance(share: float, start: int = start, stop: int = stop) -> None:
+            if is_cancelled is not None and is_cancelled():
+                raise Cancelled
+            if on_progress is not None:
+                on_progress((start - begin + share * (stop - start)) / max(end - begin, 1))
+
+        made = _draw_piece(
+            drawer, channels, Conditions(conditions.heard[piece], conditions.emotion[piece]), variation, known[piece],
+            mask[piece], np.arange(low, high) + first_row, steps, advance,
+        )  # fmt: skip
+        drawn[start - begin : stop - begin] = made[start - low : stop - low]
+    return drawn
+
+
+def rule_take(
+    drawn: Array, regressed: Array, phones: Array | None, phone_names: tuple[str, ...], channels: Channels, frame_rate: float,
+    pins: Iterable[Pin] = (),
+) -> Array:  # fmt: skip
+    """Return a drawn take ``[row, channel]`` whose lips meet and rest where the ``regressed`` ones do, and that meets the pins.
+
+    ``phones`` ``[row, phone]`` are their likelihoods.
+    """
+    made = drawn.astype(np.float64)
+    if phones is not None:
+        share = find_ruled(phones, phone_names, frame_rate)
+        mouth = [index for index, region in enumerate(channels.regions) if region in _MOUTH]
+        made[:, mouth] += share[:, None] * (regressed[:, mouth] - made[:, mouth])
+    rows = np.arange(len(made), dtype=np.float64)
+    for name in {pin.channel for pin in pins}:
+        column = channels.names.index(name)
+        own = sorted((pin.seconds * frame_rate, pin.value) for pin in pins if pin.channel == name)
+        at = np.array([row for row, _ in own])
+        values = np.array([value for _, value in own])
+        inside = (at >= 0) & (at <= len(made) - 1)
+        if inside.any():
+            made[:, column] = _meet(rows, made[:, column], at[inside], values[inside], _PIN_SECONDS * frame_rate)
+    return np.clip(made, channels.minimum, channels.maximum).astype(np.float32)
+
+
+def find_ruled(phones: Array, names: tuple[str, ...], frame_rate: float) -> NDArray[np.float64]:
+    """Return where the mouth is ruled by the regression, 0..1 ``[row]``: at closures of the lips, and deep in silence."""
+    closing = phones[:, [names.index(name) for name in _CONTACT_PHONES if name in names]].sum(axis=1)
+    contact = _spread_max(closing, round(0.04 * frame_rate))
+    ruled = ease(np.clip((contact - 0.2) / 0.4, 0.0, 1.0).astype(np.float64))
+    if SILENCE in names:
+        silent = -_spread_max(-phones[:, names.index(SILENCE)], round(0.12 * frame_rate))
+        ruled = np.maximum(ruled, ease(np.clip((silent - 0.5) / 0.4, 0.0, 1.0).astype(np.float64)))
+    width = max(1, round(0.06 * frame_rate))
+    kernel = np.hanning(2 * width + 1)
+    return np.convolve(np.pad(ruled, width, mode="edge"), kernel / kernel.sum(), mode="valid")
+
+
+def _spread_max(values: Array, reach: int) -> Array:
+    """Return the largest value within ``reach`` rows, ``[row]``."""
+    padded = np.pad(values, reach, mode="edge")
+    return np.max(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1), axis=1)
+
+
+def _meet(
+    rows: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.float64], heights: NDArray[np.float64], reach: float
+) -> NDArray[np.float64]:
+    """Bend a curve through pins that may lie between rows, so that straight lines between its rows meet them."""
+    frames, dense = with_pin_frames(rows, values, at)
+    bent = np.interp(rows, frames, bend_to_pins(frames, dense, at, heights, reach))
+    for row, height in zip(at.tolist(), heights.tolist()):
+        left = min(int(row), len(rows) - 2) if len(rows) > 1 else 0
+        right = min(left + 1, len(rows) - 1)
+        missing = height - float(np.interp(row, rows, bent))
+        near = [left] if row - left <= SAME_FRAME else [right] if right - row <= SAME_FRAME else [left, right]
+        bent[near] += missing
+    return bent
+
+
+def _lay_pins(channels: Channels, pins: Iterable[Pin], count: int, frame_rate: float, drawing: Drawing) -> tuple[Array, Array]:
+    """Lay pins on their nearest rows in the scale of the graph: values and a mask, ``[row, channel]``."""
+    known = np.zeros((count, len(channels.names)), np.float32)
+    mask = np.zeros_like(known)
+    for pin in pins:
+        row, column = round(pin.seconds * frame_rate), channels.names.index(pin.channel)
+        if 0 <= row < count:
+            known[row, column] = (pin.value - drawing.mean[column]) / drawing.deviation[column]
+            mask[row, column] = 1.0
+    return known, mask
+
+
+def draw_noise(seed: int, names: tuple[str, ...], rows: NDArray[np.int64]) -> Array:
+    """Draw noise of deviation 1 that depends on the seed, a channel's name and the row of the sound, ``[row, channel]``."""
+    return np.stack([draw_normal(make_key(seed, "noise", name), rows) for name in names], axis=1).astype(np.float32)
+
+
+def _draw_piece(
+    drawer: Drawer, channels: Channels, conditions: Conditions, variation: Variation, known: Array, mask: Array,
+    rows: NDArray[np.int64], steps: int, advance: Callable[[float], None],
+) -> Array:  # fmt: skip
+    drawing = drawer.drawing
+    mean, deviation = (np.array(values, np.float32) for values in (drawing.mean, drawing.deviation))
+    low, high = (channels.minimum - mean) / deviation, (channels.maximum - mean) / deviation
+    seeds = tuple(dict.fromkeys(variation.seed_of(region) for region in channels.regions))
+    styles = np.array([variation.styles.get(name, 0.0) for name in STYLES], np.float32)
+    felt = np.concatenate([conditions.emotion, np.broadcast_to(styles, (len(rows), styles.size))], axis=1)
+    kept, weights = _guides(variation)
+    feeds = {
+        "known": np.ascontiguousarray(np.broadcast_to(known, (len(kept), *known.shape))),
+        "mask": np.ascontiguousarray(np.broadcast_to(mask, (len(kept), *mask.shape))),
+        "heard": np.ascontiguousarray(np.broadcast_to(conditions.heard, (len(kept), *conditions.heard.shape)), np.float32),
+        "felt": np.ascontiguousarray(np.broadcast_to(felt, (len(kept), *felt.shape)), np.float32),
+        "kept": kept,
+    }
+    levels = np.linspace(math.pi / 2, 0.0, steps + 1)
+    result = np.empty((len(rows), len(channels.names)), np.float32)
+    for number, seed in enumerate(seeds):
+        noisy = np.float32(variation.spread) * draw_noise(seed, channels.names, rows)
+        drawn = noisy
+        for step, (level, following) in enumerate(zip(levels.tolist(), levels[1:].tolist())):
+            advance((number + step / steps) / len(seeds))
+            made = drawer.denoise(
+                feeds
+                | {
+                    "noisy": np.ascontiguousarray(np.broadcast_to(noisy, (len(kept), *noisy.shape))),
+                    "level": np.full(len(kept), level, np.float32),
+                }
+            )
+            drawn = np.tensordot(weights, made, axes=1).astype(np.float32)
+            # Strong guidance leads out of the limits, from where later steps would not return.
+            drawn = np.clip(drawn, low, high)
+            drawn += mask * (known - drawn)
+            noise = (noisy - np.float32(math.cos(level)) * drawn) / np.float32(math.sin(level))
+            noisy = np.float32(math.cos(following)) * drawn + np.float32(math.sin(following)) * noise
+        mine = [index for index, region in enumerate(channels.regions) if variation.seed_of(region) == seed]
+        result[:, mine] = drawn[:, mine]
+    return result * deviation + mean
+
+
+def _guides(variation: Variation) -> tuple[Array, Array]:
+    """Return which conditions are given in each of the runs of one step, ``[run, 2]``, and the weights of their results.
+
+    none + sound x (sound - none) + style x (both - sound): each difference is the effect of one condition.
+    """
+    sound, style = variation.sound_guidance, variation.style_guidance
+    runs = {(0.0, 0.0): 1.0 - sound, (1.0, 0.0): sound - style, (1.0, 1.0): style}
+    used = {kept: weight for kept, weight in runs.items() if weight != 0.0} or {(1.0, 1.0): 1.0}
+    return np.array(list(used), np.float32), np.array(list(used.values()), np.float32)
