@@ -128,8 +128,10 @@ def find_unmapped(curves: ChannelCurves, source: Description, linked: Sequence[s
     groups = {
         channel.name: "tongue" if channel.region == "tongue" and channel.name != "tongueOut" else channel.group
         for channel in source.channels
+        # Life has both shapes and bones for one thing, and a take says which parts a rig lacks.
+        if channel.group != "life"
     }
-    used = {groups.get(name) for name in linked}
+    used = {groups[name] for name in linked if name in groups}
     ranges = np.ptp(curves.values, axis=0)
     lost = [
         name for name, size in zip(curves.names, ranges) if size > _STILL and name not in linked and groups.get(name) in used

@@ -4,27 +4,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import bpy
 from mathutils import Vector
 
 from ..animation.life.bones import BoneTurn, find_bones, turn_bones
-from ..animation.rig.mapping import Link, Target
-from . import compat
+from ..animation.life.channels import CHANNELS
+from ..animation.rig.mapping import Link, Mapping, Target
+from ..animation.rig.names import names_in_path, unescape
+from . import compat, outputs, rigs
 from .ledger import find_entry
 from .rigs import Character
 
 # Gains are taken from a turn this small, where quaternions and Euler angles are straight.
 _SMALL = 0.1
 _SHARE = 0.05
+TURNS = frozenset(channel.name for channel in CHANNELS if channel.unit == "radians") | {"breath"}
+"""Channels that turn bones."""
+LAYER = "-layer"
+"""What the mark of a take's layer has behind that of the take."""
 
 
 def link_bones(character: Character, channels: Sequence[str]) -> tuple[list[Link], list[str]]:
     """Return links of life's channels to the bones of a character's head, and sentences on bones that must be left alone.
 
-    ``channels`` are linked already. Bones that somebody animated, that a driver turns or that a constraint aims are left alone.
+    ``channels`` are linked already. Bones that a driver turns or that a constraint aims are left alone; those that somebody
+    animated go to a layer (``find_layered``).
     """
     links: list[Link] = []
     notes: dict[str, None] = {}
@@ -55,14 +62,38 @@ def _why_left_alone(item: Any, bone: Any, turn: BoneTurn) -> str:
         target = getattr(aims[0], "target", None)
         what = f"'{target.name}'" if target is not None else "its target"
         return f"The bone '{bone.name}' is aimed by the constraint '{aims[0].name}', so life leaves it alone; animate {what}"
-    place = compat.place_of(item)
-    path = f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].{_property(bone, turn)}'
-    if place is None:
-        return ""
-    for fcurve in compat.curves_at(place) or ():
-        if fcurve.data_path == path and find_entry(place, Target("OBJECT", item.name_full, path, fcurve.array_index)) is None:
-            return f"The bone '{bone.name}' is animated already, so life leaves it alone; remove its keys to let it live"
     return ""
+
+
+def find_layered(mapping: Mapping) -> tuple[frozenset[Target], str]:
+    """Return the targets of life on bones that somebody has animated, in an Action or the NLA, and a sentence on them.
+
+    Life is added to such a bone by a layer, which changes no key.
+    """
+    found: dict[Target, str] = {}
+    for link in mapping.links:
+        if link.enabled and link.channel in TURNS and link.target.id_type == "OBJECT" and link.target not in found:
+            owner = rigs.resolve(link.target).owner
+            bones = names_in_path(link.target.data_path)
+            if bones and any(_is_artists(place, path, owner) for place, path in _places(owner, bones[0])):
+                found[link.target] = unescape(bones[0])
+    if not found:
+        return frozenset(), ""
+    return frozenset(found), f"{rigs.name_some(found.values())} keep the body's animation; life is added on a layer of the NLA"
+
+
+def _places(owner: Any, bone: str) -> Iterator[tuple[compat.Place, str]]:
+    """Yield each place that animates the rotation or the location of a bone, with the path."""
+    paths = [f'pose.bones["{bone}"].{kind}' for kind in ("rotation_euler", "rotation_quaternion", "location")]
+    places = [compat.place_of(owner), *(compat.strip_place(strip) for _, strip in outputs.list_strips(owner))]
+    for place in places:
+        for fcurve in compat.curves_at(place) or ():
+            if place is not None and fcurve.data_path in paths:
+                yield place, fcurve.data_path
+
+
+def _is_artists(place: compat.Place, path: str, owner: Any) -> bool:
+    return all(find_entry(place, Target("OBJECT", owner.name_full, path, index)) is None for index in range(4))
 
 
 def _property(bone: Any, turn: BoneTurn) -> str:

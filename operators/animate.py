@@ -13,14 +13,16 @@ from typing import Any
 
 import bpy
 
-from ..animation.rig.mapping import Mapping
+from ..animation.keys.dense import DenseTake
+from ..animation.rig.mapping import Mapping, Target
 from ..animation.rig.recognition import UNSURE
-from ..blender import rigs, sounds, witness
+from ..blender import actions, rigs, sounds, witness
 from ..blender import scene as scenes
 from ..blender.compare import is_shown
-from ..blender.outputs import Output
+from ..blender.life import LAYER, find_layered
+from ..blender.outputs import Output, find_home, fit_strip
 from ..blender.registering import make_registration
-from ..blender.takes import write_take
+from ..blender.takes import TakeReport, write_take
 from ..blender.targets import explain_no_match
 from ..errors import AudioError, ModelError, RigError
 from ..properties.access import character_settings, scene_settings
@@ -28,7 +30,7 @@ from ..properties.links import active_mapping, find_owner, store_mapping
 from ..properties.models import OTHER_FOLDER, chosen_model
 from ..properties.session import Run, session
 from ..properties.settings import read_settings, read_sound_choice
-from ..properties.takes import next_take_title, store_take
+from ..properties.takes import has_lived, next_take_title, store_take
 from ..takes.hearing import forget_heard
 from ..takes.job import Job, check_emotion, compute, share_regions
 from ..takes.living import NOTHING, make_living, names_in_looks
@@ -94,9 +96,10 @@ def gather(
     scenes.check_time_stretching(scene)
     place, content, sound_name = find_sound(scene, sound)
     bare = Job(character_object.name, (), place, model_folder, settings, sound, sound_name, scope, take=take, beside=beside)
-    source = make_living(make_source(sound, content, model_folder, bare.emotion, settings), settings)
+    stills = settings.life <= 0.0 and has_lived(character_object)
+    source = make_living(make_source(sound, content, model_folder, bare.emotion, settings), settings, stills=stills)
     notes: tuple[str, ...] = ()
-    surroundings = NOTHING
+    surroundings, layered = NOTHING, frozenset[Target]()
     description = source.describe()
     missing: tuple[str, ...] = ()
     if mapping is None:
@@ -106,8 +109,12 @@ def gather(
         mapping = match_channels(character_object, description).mapping
     if description.is_living:
         mapping, notes = add_life_links(character_object, mapping, description)
-        names = names_in_looks(settings, description)
+        names = names_in_looks(settings, description) if settings.life > 0.0 else ()
+        notes = notes if settings.life > 0.0 else ()
         surroundings, unseen = look_around(scene, character_object, mapping, place, content, names, settings.look_at)
+        if scope.output != "LAYER":
+            layered, told = find_layered(mapping)
+            notes = (*notes, *([told] if told else []))
         notes = (*notes, *unseen)
     check_mapping(mapping, description, character_object)
     warnings = (*warn_of_missing(character_object.name, description, missing), *notes)
@@ -118,7 +125,8 @@ def gather(
         warnings = warn_of_missing(character_object.name, theirs, missing)
         part = Part(make_source(sound, content, chosen.folder, bare.emotion, settings), their_mapping, warnings=warnings)
         others.append((part, chosen.regions))
-    return replace(bare, parts=share_regions(main, others, scope), is_new_mapping=is_new_mapping)
+    parts = share_regions(main, others, scope)
+    return replace(bare, parts=parts, is_new_mapping=is_new_mapping, layered=layered)
 
 
 def find_sound(scene: bpy.types.Scene, choice: SoundChoice) -> tuple[Place, Sound, str]:
@@ -199,8 +207,11 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
     stored = group.takes.get(job.take) if job.take else None
     mark = (stored.mark if stored is not None else "") or uuid.uuid4().hex
     title = stored.title if stored is not None else next_take_title(group)
+    lower = [i for i, target in enumerate(take.dense.targets) if target in job.layered]
+    upper = [i for i in range(len(take.dense.targets)) if i not in lower]
+    layer = write_layer(job, take.dense.select(lower), mark, group.takes, title) if lower else None
     report = write_take(
-        take.dense,
+        take.dense.select(upper) if lower else take.dense,
         name=mark,
         output=Output(
             job.scope.output,
@@ -218,6 +229,14 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
             if link.enabled
         },
     )
+    if layer is not None:
+        report = replace(
+            report,
+            curves=(*report.curves, *layer.curves),
+            skipped=(*report.skipped, *layer.skipped),
+            kept_count=report.kept_count + layer.kept_count,
+            notes=(*report.notes, *layer.notes),
+        )
     if take.phones is not None:
         write_phone_markers(scene, job.character, take.phones, take.first_frame, take.last_frame)
     if job.is_new_mapping:
@@ -238,7 +257,9 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
     if not is_live:
         objects = find_character(character_object).objects
         targets = [target for target, _curve in report.curves]
-        still = witness.tell_still(witness.find_still(objects, report.curves, mark), len(targets))
+        # A layer is not all that moves its bones.
+        own = [(target, curve) for target, curve in report.curves if target not in job.layered]
+        still = witness.tell_still(witness.find_still(objects, own, mark), len(targets))
         companions = witness.tell_companions(objects, targets)
         take = replace(take, warnings=(*take.warnings, *(word for word in (still, companions) if word)))
     if not report.skipped:
@@ -247,6 +268,26 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
     first = report.skipped[0][1]
     more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
     return replace(take, warnings=(*take.warnings, f"Left alone: {first}{more}"))
+
+
+def write_layer(job: Job, dense: DenseTake, mark: str, takes: Any, title: str) -> TakeReport | None:
+    """Write what a take adds to bones that somebody animated: on one layer for all takes of a character.
+
+    Returns None, with nothing changed but a note of that, where the NLA of the character allows no layer.
+    """
+    owners = {rigs.resolve(target).owner for target in dense.targets}
+    homes = [f"{stored.mark}{LAYER}" for stored in reversed(takes)]
+    home = next((one for one in homes if any(find_home(owner, one) for owner in owners)), "")
+    output = Output("LAYER", f"{job.character} Life", f"{title} Life", home)
+    try:
+        actions.check_writable(dense.targets, output)
+    except RigError as error:
+        return TakeReport((), tuple((target, str(error)) for target in dense.targets[:1]), 0)
+    name = f"{mark}{LAYER}"
+    report = write_take(dense, name=name, output=output, pin_reach=pin_reach(job.place.frames_per_second))
+    for owner in owners:
+        fit_strip(owner, name)
+    return report
 
 
 def mark_shown(character_object: bpy.types.Object, mapping: Mapping) -> None:

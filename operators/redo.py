@@ -20,8 +20,8 @@ SLIDERS = tuple(name for row in _ROWS for name in row.panel_names() if not row.r
 """Settings of the scene that every take depends on and that are worth another try right after it."""
 
 _KEYS_ONLY = {row.panel: row.only_for for row in _ROWS if row.only_for}
-# Hidden, but moved by 'lead'.
-_BEHIND = ("own_lead", "has_own_lead")
+# Hidden, but moved by 'lead' and 'life'.
+_BEHIND = ("own_lead", "has_own_lead", "own_life", "has_own_life")
 
 
 def as_operator_properties(names: tuple[str, ...]) -> dict[str, Any]:

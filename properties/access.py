@@ -17,6 +17,7 @@ class Preferences:
     provider: str = "AUTO"
     threads: int | None = None
     models_folder: str = ""
+    life: float = 1.0
 
 
 def preferences() -> Preferences:
@@ -27,7 +28,7 @@ def preferences() -> Preferences:
     if stored is None:
         return Preferences()
     folder = bpy.path.abspath(stored.models_folder) if stored.models_folder else ""
-    return Preferences(stored.provider, stored.threads or None, folder)
+    return Preferences(stored.provider, stored.threads or None, folder, stored.life)
 
 
 def scene_settings(scene: Any) -> Any:

@@ -38,6 +38,14 @@ class VOXRIG_AP_preferences(bpy.types.AddonPreferences):
         subtype="DIR_PATH",
         update=lambda _self, _context: forget_models(),
     )
+    life: bpy.props.FloatProperty(
+        name="Life",
+        description="Life of takes in scenes that have no amount of their own: blinks, gaze, brows, head, breath. 0 is a mask",
+        default=1.0,
+        min=0.0,
+        max=2.0,
+        subtype="FACTOR",
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         """Show the preferences in Blender's add-on list."""
@@ -46,3 +54,4 @@ class VOXRIG_AP_preferences(bpy.types.AddonPreferences):
         layout.prop(self, "provider")
         layout.prop(self, "threads")
         layout.prop(self, "models_folder")
+        layout.prop(self, "life")

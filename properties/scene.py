@@ -259,6 +259,10 @@ class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
     has_own_lead: bpy.props.BoolProperty(
         name="Has Own Lead", description="Whether the lead was set by hand", options={"HIDDEN"}
     )
+    own_life: bpy.props.FloatProperty(name="Own Life", description="Life that was set by hand", options={"HIDDEN"})
+    has_own_life: bpy.props.BoolProperty(
+        name="Has Own Life", description="Whether the life was set by hand", options={"HIDDEN"}
+    )
     channels: bpy.props.CollectionProperty(
         name="Channels", description="Channels with their own multiplier and offset", type=VOXRIG_PG_channel
     )

@@ -86,6 +86,20 @@ def _make_lead(row: Setting) -> Any:
     return made.function(**{**made.keywords, "get": _get_lead, "set": _set_lead, "translation_context": "Voxrig"})
 
 
+def _get_life(group: Any) -> float:
+    return group.own_life if group.has_own_life else preferences().life
+
+
+def _set_life(group: Any, value: float) -> None:
+    group.own_life, group.has_own_life = value, True
+
+
+def _make_life(row: Setting) -> Any:
+    """Make the life, which shows that of the preferences until it is set."""
+    made = make_property(row)
+    return made.function(**{**made.keywords, "get": _get_life, "set": _set_life})
+
+
 def _make_intensity(row: Setting) -> Any:
     """Make the intensity of the emotions, which may be animated."""
     made = make_property(row)
@@ -95,6 +109,7 @@ def _make_intensity(row: Setting) -> Any:
 
 _BY_HAND: dict[str, Callable[[Setting], Any] | None] = {
     "lead_seconds": _make_lead,
+    "life": _make_life,
     "emotion_intensity": _make_intensity,
     # Lists, and a range with a switch: properties/scene.py declares them.
     **dict.fromkeys(("channels", "emotion", "emotion_first", "emotion_last", "emotion_fade", "region_models")),

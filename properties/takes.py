@@ -4,6 +4,7 @@
 # Blender reads properties from annotations, which a type checker takes for types.
 # pyright: reportInvalidTypeForm=false
 
+import re
 from typing import Any
 
 import bpy
@@ -12,6 +13,9 @@ from ..blender import poses
 from ..takes.variations import MIXED_PARTS
 from .access import character_settings
 from .links import VOXRIG_PG_link
+
+# As json writes it; to parse every record would cost more than a take.
+_LIFE = re.compile(r'"life": ([\d.]+)')
 
 
 class VOXRIG_PG_hold(bpy.types.PropertyGroup):
@@ -142,6 +146,12 @@ class VOXRIG_PG_character(bpy.types.PropertyGroup):
 
 def _next_take_number(group: VOXRIG_PG_character) -> int:
     return 1 + max((int(take.name) for take in group.takes if take.name.isdecimal()), default=0)
+
+
+def has_lived(character_object: bpy.types.Object) -> bool:
+    """Return whether a take of a character has life, whose controls a take without any brings to rest."""
+    records = (take.record for take in character_settings(character_object).takes)
+    return any((found := _LIFE.search(record)) is not None and float(found[1]) > 0.0 for record in records)
 
 
 def next_take_title(group: VOXRIG_PG_character) -> str:

@@ -28,7 +28,7 @@ class Job:
 
     ``parts`` are the sources with the controls that each drives, the chosen model's first. ``choice`` is the sound as chosen;
     ``take`` is the take of the character's list that is made again, or '' for a new one, which goes to the place of the take
-    marked ``beside``.
+    marked ``beside``. ``layered`` are targets that somebody animated, to which the take is added on a layer.
     """
 
     character: str
@@ -42,6 +42,7 @@ class Job:
     is_new_mapping: bool = False
     take: str = ""
     beside: str = ""
+    layered: frozenset[Target] = frozenset()
 
     @property
     def mapping(self) -> Mapping:

@@ -64,12 +64,15 @@ class LivingModel:
 
         heard = self.model.produce(lambda fraction: advance(0.9 * fraction), is_cancelled)
         samples = self.sound.read(_EVENTS_RATE).samples
-        return replace(heard, speech=find_events(samples, _EVENTS_RATE, heard.phones))
+        return replace(heard, speech=find_events(samples, _EVENTS_RATE, heard.phones), lives=True)
 
 
-def make_living(source: Source, settings: TakeSettings) -> Source:
-    """Return a source whose takes live, where the settings ask for it and it is a model that hears sounds for any rig."""
-    if settings.life <= 0.0 or source.sound is None or source.describe().targets:
+def make_living(source: Source, settings: TakeSettings, *, stills: bool = False) -> Source:
+    """Return a source whose takes live, where the settings ask for it and it is a model that hears sounds for any rig.
+
+    With ``stills`` a take without life has its controls, too, at rest: an earlier one moved them.
+    """
+    if (settings.life <= 0.0 and not stills) or source.sound is None or source.describe().targets:
         return source
     return LivingModel(source, source.sound)
 
@@ -146,8 +149,8 @@ def add_life(
 
 
 def with_life(curves: ChannelCurves, heard: Heard, track: EmotionTrack, surroundings: Surroundings = NOTHING) -> ChannelCurves:
-    """Return curves at any rate with the life of their line, where there is one and the settings ask for it."""
-    return curves if heard.speech is None or track.settings.life <= 0.0 else add_life(curves, heard, track, surroundings)[0]
+    """Return curves at any rate with the life of their line, if it lives."""
+    return add_life(curves, heard, track, surroundings)[0] if heard.lives else curves
 
 
 def _strength_of(region: str, settings: TakeSettings) -> float:

@@ -112,7 +112,8 @@ def read_record(text: str) -> TakeRecord:
             _read_choice(data["sound"]),
             _text(data["sound_sha256"]),
             find_model_again(_text(data["model_folder"]), _text(data["model"])),
-            settings_from_data(data["settings"], find_model_again),
+            # Takes of before the head lived.
+            settings_from_data({"life": 0.0, **data["settings"]}, find_model_again),
             scope_from_data(data["scope"]),
             from_json(json.dumps(data["mapping"])),
             _frame(data["first_frame"]),

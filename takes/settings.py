@@ -261,7 +261,7 @@ class TakeSettings:
         panel="emotion_fade", minimum=0.0, maximum=1000.0, soft_maximum=50.0, option_unit="frames",
     )  # fmt: skip
     life: float = _setting(
-        0.0, "number", SHAPING, "life", "Life",
+        1.0, "number", SHAPING, "life", "Life",
         "How much the head lives besides speaking: blinks, gaze, brows, head, breath. 1 is a calm person who talks, 0 a mask",
         panel="life", minimum=0.0, maximum=2.0, panel_unit="factor", redo=True,
     )  # fmt: skip

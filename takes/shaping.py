@@ -114,7 +114,7 @@ def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope:
     placing = _hold_poses(placing, description, place)
     sampled = _close_on_steps(sample_at_frames(curves, place, first, last), placing, frames)
     lived: NDArray[np.bool_] | None = None
-    if heard.speech is not None and settings.life > 0.0:
+    if heard.lives:
         sampled, lived = add_life(sampled, heard, track, part.surroundings)
     targets = apply_mapping(part.mapping, sampled)
     columns = [i for i, target in enumerate(targets.targets) if part.targets is None or target in part.targets]

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,3 +26,14 @@ class DenseTake:
     keyed: tuple[KeyedCurve, ...]
     placing: Placing = Placing()
     guards: Guards | None = None
+
+    def select(self, columns: Sequence[int]) -> DenseTake:
+        """Return the take of some targets, by their numbers."""
+        return replace(
+            self,
+            targets=tuple(self.targets[i] for i in columns),
+            values=self.values[:, list(columns)],
+            tolerances=tuple(self.tolerances[i] for i in columns),
+            keyed=tuple(self.keyed[i] for i in columns),
+            guards=self.guards.select(columns) if self.guards is not None else None,
+        )

@@ -8,7 +8,8 @@ from typing import Any
 
 
 def choose(scene: Any, character: Any, voice: Path, model_folder: Path) -> Any:
-    """Fill in the panel."""
+    """Fill in the panel. Life is off, because it has tests of its own."""
+    scene.voxrig.life = 0.0
     scene.voxrig.character = character
     scene.voxrig.sound_file = str(voice)
     scene.voxrig.model = "FOLDER"
@@ -17,13 +18,15 @@ def choose(scene: Any, character: Any, voice: Path, model_folder: Path) -> Any:
 
 
 def animate(scene: Any, character: Any, voice: Path, model_folder: Path, *, start_frame: float = 1.0, **settings: Any) -> Any:
-    """Call the function behind the button."""
+    """Call the function behind the button. Life is off by default, because it has tests of its own."""
     from voxrig.operators.animate import animate_character
     from voxrig.takes.record import SoundFile
     from voxrig.takes.settings import TakeSettings
 
     sound = SoundFile(str(voice), start_frame)
-    return animate_character(scene, character, sound, model_folder, TakeSettings(provider="CPU", **settings))
+    return animate_character(
+        scene, character, sound, model_folder, TakeSettings(**{"provider": "CPU", "life": 0.0, **settings})
+    )
 
 
 def model_values(voice: Path, model_folder: Path) -> Any:

@@ -40,7 +40,7 @@ def talk(scene: Any, make_face: Any, tmp_path: Path) -> Any:
 def settings_for(**changes: Any) -> Any:
     from voxrig.takes.settings import TakeSettings
 
-    return TakeSettings(provider="CPU", **changes)
+    return TakeSettings(provider="CPU", life=0.0, **changes)
 
 
 def test_each_speaker_is_animated_at_its_own_place(scene: Any, talk: Any, make_face: Any, model_folder: Path) -> None:
@@ -160,7 +160,7 @@ def test_the_button_does_what_the_function_does_in_one_undo_step(
     scene = bpy.context.scene
     speakers = {strip: bpy.data.objects[name] for strip, name in spoken_by.items()}
     assert scene.voxrig.dialogue[0].character == speakers["anna_001"]
-    animate_dialogue(scene, speakers, model_folder)
+    animate_dialogue(scene, speakers, model_folder, settings_for())
     assert {name: all_keys(bpy.data.objects[name].data.shape_keys) for name in made} == made
     (tmp_path / "bob_001.wav").unlink()
     assert bpy.ops.voxrig.animate_dialogue() == {"FINISHED"}
@@ -204,6 +204,7 @@ def test_the_command_line_animates_a_dialogue(
     animate_dialogue(scene, {1: talk[0], 2: talk[1]}, model_folder, settings_for())
     made = {item.name: all_keys(item.data.shape_keys) for item in talk}
     words = ["animate", "--blend", str(source), "--model", str(model_folder), "--provider", "cpu", "--output", str(output)]
+    words += ["--life", "0"]
     for speakers in (["1=Anna", "bob_001=Bob.001", "Reply=Bob.001"], []):
         assert cli.main([*words, "--dialogue", *speakers]) == 0
         assert capsys.readouterr().out.count("animated from frame") == 4

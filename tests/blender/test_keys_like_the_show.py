@@ -115,7 +115,7 @@ def animate(scene: Any, hero: Any, sound: Path, model: Path, keys: str) -> Any:
     from voxrig.takes.record import SoundFile
     from voxrig.takes.settings import TakeSettings
 
-    return animate_character(scene, hero, SoundFile(str(sound)), model, TakeSettings(provider="CPU", keys=keys))
+    return animate_character(scene, hero, SoundFile(str(sound)), model, TakeSettings(provider="CPU", life=0.0, keys=keys))
 
 
 def points_of(target: Target) -> dict[int, float]:
@@ -145,7 +145,7 @@ def test_the_button_sets_the_same_keys(scene: Any, hero: Any, by_hand: Path, lin
         block.animation_data_clear()
     settings = scene.voxrig
     settings.character, settings.sound_file = hero, str(line)
-    settings.model, settings.model_folder, settings.keys = "FOLDER", str(by_hand), "SHOW"
+    settings.model, settings.model_folder, settings.keys, settings.life = "FOLDER", str(by_hand), "SHOW", 0.0
     assert bpy.ops.voxrig.animate_from_audio() == {"FINISHED"}
     assert by_function and all(points_of(target) == points for target, points in by_function.items())
 

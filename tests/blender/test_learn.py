@@ -76,7 +76,7 @@ def animate(scene: Any, character: Any, voice: Path, folder: Path, **settings: A
     from voxrig.takes.record import SoundFile
     from voxrig.takes.settings import TakeSettings
 
-    chosen = TakeSettings(provider="CPU", keys="EVERY", **settings)
+    chosen = TakeSettings(provider="CPU", life=0.0, keys="EVERY", **settings)
     return animate_character(scene, character, SoundFile(str(voice)), folder, chosen)
 
 
@@ -348,7 +348,7 @@ def test_a_scope_keeps_to_its_regions(scene: Any, hero: Any, jaw_only: Path, mod
     from voxrig.takes.record import SoundFile
     from voxrig.takes.settings import Scope, TakeSettings
 
-    settings = TakeSettings(provider="CPU", region_models=(region_model(jaw_only, "jaw"),))
+    settings = TakeSettings(provider="CPU", life=0.0, region_models=(region_model(jaw_only, "jaw"),))
     arguments = (scene, hero, SoundFile(str(voice)), model_folder, settings)
     take = animate_character(*arguments, scope=Scope(regions=("jaw",)))
     assert [target for target, _curve in take.curves] == [JAW]

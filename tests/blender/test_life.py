@@ -14,12 +14,13 @@ import pytest
 from characters import animate, choose
 from file_state import curves_of
 from keyframes import evaluate
-from mathutils import Matrix
+from mathutils import Euler, Matrix
 from puppets import SHAPES, write_line
 from voxrig.animation.life.events import of_part
 from voxrig.animation.life.rendering import blink_frames
 from voxrig.blender.life import link_bones
 from voxrig.blender.rigs import find_character
+from voxrig.properties.access import PACKAGE
 from voxrig.takes.living import plan_take
 
 pytestmark = pytest.mark.usefixtures("registered")
@@ -43,6 +44,19 @@ def head_turn(rig: Any, bone: str) -> Matrix:
     """Return how far a bone is turned from its rest, in the armature's axes."""
     pose = rig.pose.bones[bone]
     return pose.matrix.to_3x3() @ pose.bone.matrix_local.to_3x3().inverted()
+
+
+def head_of(scene: Any, rig: Any, frame: int) -> Any:
+    """Return how the head is turned on a frame."""
+    scene.frame_set(frame)
+    return rig.pose.bones["head"].matrix_basis.to_quaternion().copy()
+
+
+def keys_in(action: Any) -> list[tuple[str, int, list[tuple[float, ...]]]]:
+    """Return all keys of an Action on the head."""
+    bags = action.layers[0].strips[0].channelbags if hasattr(action, "layers") else [action]
+    curves = [curve for bag in bags for curve in bag.fcurves if '"head"' in curve.data_path]
+    return [(curve.data_path, curve.array_index, [tuple(key.co) for key in curve.keyframe_points]) for curve in curves]
 
 
 def test_a_mask_stays_a_mask(scene: Any, puppet: Any, line: Path, model_folder: Path) -> None:
@@ -94,16 +108,62 @@ def test_head_and_neck_share_the_turn(scene: Any, puppet: Any, line: Path, model
     assert neck_yaw.std() == pytest.approx(yaw.std() * 0.35 / 0.65, rel=0.1)
 
 
-def test_an_animated_head_is_left_alone(scene: Any, puppet: Any, line: Path, model_folder: Path) -> None:
+@pytest.mark.parametrize("mode", ["XYZ", "QUATERNION"])
+@pytest.mark.parametrize("place", ["ACTION", "NLA"])
+def test_life_is_a_layer_above_a_body(scene: Any, puppet: Any, line: Path, model_folder: Path, mode: str, place: str) -> None:
     bone = puppet.pose.bones["head"]
-    for frame in (1, 60):
-        bone.keyframe_insert("rotation_euler", frame=frame)
-    before = {curve: points.tobytes() for curve, points in curves_of(puppet).items()}
-    take = animate(scene, puppet, line, model_folder, life=1.0)
-    assert any("'head' is animated already" in warning for warning in take.warnings)
-    after = {curve: points.tobytes() for curve, points in curves_of(puppet).items()}
-    assert {curve: after[curve] for curve in before} == before
-    assert any('"neck"' in curve[0] for curve in after)
+    bone.rotation_mode = mode
+    for frame, degrees in ((1, 20.0), (60, 40.0)):
+        turn = Euler((math.radians(degrees), 0.0, 0.0))
+        bone.rotation_euler, bone.rotation_quaternion = turn, turn.to_quaternion()
+        bone.keyframe_insert("rotation_quaternion" if mode == "QUATERNION" else "rotation_euler", frame=frame)
+    body = puppet.animation_data.action
+    if place == "NLA":
+        track = puppet.animation_data.nla_tracks.new()
+        track.strips.new("Walk", 1, body)
+        puppet.animation_data.action = None
+    before = keys_in(body)
+    bare = [head_of(scene, puppet, frame) for frame in (1, 60)]
+    for seed in (3, 4, 4):
+        take = animate(scene, puppet, line, model_folder, life=1.0, life_seed=seed)
+    assert any("'head' keep the body's animation" in warning for warning in take.warnings), take.warnings
+    assert any('"head"' in target.data_path for target, _ in take.curves)
+    assert keys_in(body) == before
+    tracks = [track for track in puppet.animation_data.nla_tracks if track.name != "Walk"]
+    layers = [track for track in tracks if track.name.endswith("Life")]
+    assert len(layers) == 1, "all takes share a layer"
+    moved = [head_of(scene, puppet, frame) for frame in range(1, take.last_frame, 7)]
+    layers[0].mute = True
+    for frame, turn in zip((1, 60), bare, strict=True):
+        assert tuple(head_of(scene, puppet, frame)) == pytest.approx(tuple(turn), abs=1e-5)
+    still = [head_of(scene, puppet, frame) for frame in range(1, take.last_frame, 7)]
+    away = np.degrees([with_life.rotation_difference(without).angle for with_life, without in zip(moved, still)])
+    assert 0.5 < away.max() < 15.0
+    assert take.last_frame - 8 <= layers[0].strips[0].frame_end
+
+
+def test_a_mask_after_life_rests(scene: Any, puppet: Any, line: Path, model_folder: Path) -> None:
+    animate(scene, puppet, line, model_folder, life=1.0)
+    take = animate(scene, puppet, line, model_folder, life=0.0)
+    assert not take.warnings
+    curve = next(curve for target, curve in take.curves if target.data_path.endswith('"head"].rotation_euler'))
+    assert not curve.values.any()
+    assert {tuple(head_of(scene, puppet, frame)) for frame in (20, 60, 100)} == {(1.0, 0.0, 0.0, 0.0)}
+
+
+def test_life_is_that_of_the_preferences_until_it_is_set(scene: Any) -> None:
+    settings = scene.voxrig
+    assert settings.life == 1.0
+    addon = bpy.context.preferences.addons.new()
+    addon.module = PACKAGE
+    try:
+        addon.preferences.life = 0.25
+        assert settings.life == 0.25
+        settings.life = 0.5
+        addon.preferences.life = 0.75
+        assert settings.life == 0.5
+    finally:
+        bpy.context.preferences.addons.remove(addon)
 
 
 def test_another_take_replaces_its_own_head(scene: Any, puppet: Any, line: Path, model_folder: Path) -> None:

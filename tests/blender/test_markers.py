@@ -49,7 +49,7 @@ def test_markers_stand_where_the_phones_are(scene: Any, head: Any) -> None:
 
     animate(scene, head, SPEECH, MODEL)
     assert not scene.timeline_markers, "off by default"
-    job = gather(scene, head, SoundFile(str(SPEECH)), MODEL, TakeSettings(provider="CPU", phone_markers=True))
+    job = gather(scene, head, SoundFile(str(SPEECH)), MODEL, TakeSettings(provider="CPU", life=0.0, phone_markers=True))
     recalled = recall_take(job)
     assert recalled is not None and recalled.phones, "the model need not run again"
     take = animate(scene, head, SPEECH, MODEL, start_frame=11.0, lead_seconds=0.05, phone_markers=True)
@@ -71,7 +71,7 @@ def test_an_update_replaces_them_and_a_retake_those_in_its_range(scene: Any, hea
     update_take(scene, head)
     assert all_markers(scene) == sorted(before + artists)
     # A retake on later frames: markers inside move, those outside stay.
-    later = TakeSettings(provider="CPU", phone_markers=True, lead_seconds=-0.25)
+    later = TakeSettings(provider="CPU", life=0.0, phone_markers=True, lead_seconds=-0.25)
     retake(scene, head, Scope(60, 100), later)
     outside = [place for place in before if not 60 <= place[0] <= 100]
     inside = [place for place in phones_of(SPEECH, 24.0, 1.0, -0.25) if 60 <= place[0] <= 100]
@@ -82,7 +82,7 @@ def test_an_update_replaces_them_and_a_retake_those_in_its_range(scene: Any, hea
     moved.frame, renamed.name = 500, "Line 3"
     bound.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
     theirs = [*artists, (500, moved.name), (renamed.frame, "Line 3"), (bound.frame, bound.name)]
-    apply_settings(scene, head, TakeSettings(provider="CPU"))
+    apply_settings(scene, head, TakeSettings(provider="CPU", life=0.0))
     assert len(all_markers(scene)) == len(outside + inside + artists), "without the option nothing changes"
     bpy.ops.voxrig.clear_phone_markers()
     assert all_markers(scene) == sorted(theirs)
@@ -128,7 +128,7 @@ def test_a_model_without_phones_says_so(scene: Any, head: Any, tmp_path: Path) -
 
     file = tmp_path / "curves.csv"
     file.write_text("time,jawOpen\n0,0\n1,1\n2,0\n", encoding="utf-8")
-    settings = TakeSettings(provider="CPU", phone_markers=True)
+    settings = TakeSettings(provider="CPU", life=0.0, phone_markers=True)
     take = animate_character(scene, head, CurvesFile(str(file)), MODEL, settings)
     assert any("does not recognise phones" in warning for warning in take.warnings)
     assert not scene.timeline_markers

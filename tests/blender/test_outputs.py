@@ -30,7 +30,7 @@ def make(scene: Any, face: Any, voice: Path, model_folder: Path, output: str, **
 
     blend = changes.pop("blend", 0.0)
     regions = changes.pop("regions", ())
-    settings = TakeSettings(**{"provider": "CPU", "keys": "EVERY", **changes})
+    settings = TakeSettings(**{"provider": "CPU", "life": 0.0, "keys": "EVERY", **changes})
     scope = Scope(regions=regions, fade_frames=blend, output=output)
     return animate_character(scene, face, SoundFile(str(voice), 1.0), model_folder, settings, scope=scope)
 
@@ -266,9 +266,9 @@ def test_an_update_goes_where_the_take_lives_even_after_its_strip_was_moved(
     strip = data.nla_tracks[-1].strips[0]
     first = _keys_of(strip.action)
     strip.frame_start, strip.frame_end = 101, 149
-    apply_settings(scene, face, TakeSettings(provider="CPU", keys="EVERY", strength=0.5))
+    apply_settings(scene, face, TakeSettings(provider="CPU", life=0.0, keys="EVERY", strength=0.5))
     assert _keys_of(strip.action) != first and state_of(face) == before
-    apply_settings(scene, face, TakeSettings(provider="CPU", keys="EVERY"))
+    apply_settings(scene, face, TakeSettings(provider="CPU", life=0.0, keys="EVERY"))
     assert _keys_of(strip.action) == first and len(data.nla_tracks) == len({t.name for t in data.nla_tracks})
     assert (strip.frame_start, strip.frame_end) == (101, 149)
     soundfile.write(path, model_packages.noise(1.5, seed=9), model_packages.SAMPLE_RATE)
@@ -281,7 +281,7 @@ def test_an_update_goes_where_the_take_lives_even_after_its_strip_was_moved(
     from voxrig.operators.takes import retake
     from voxrig.takes.settings import Scope
 
-    retake(scene, face, Scope(10, 20, fade_frames=2.0), TakeSettings(provider="CPU", strength=0.0))
+    retake(scene, face, Scope(10, 20, fade_frames=2.0), TakeSettings(provider="CPU", life=0.0, strength=0.0))
     assert len(bpy.data.actions) == 2 + (data.nla_tracks[0].name != "Take 1") and state_of(face) == before
     assert compat.strip_place(strip) is not None and (strip.action_frame_start, strip.action_frame_end) == (1, 37)
 
@@ -399,7 +399,7 @@ def test_takes_of_other_lines_and_a_retake_beneath(scene: Any, make_face: Any, v
     animate(scene, face, voice, model_folder)
     animate(scene, face, voice, model_folder, start_frame=101)
     whole = all_keys(keys)
-    retake(scene, face, Scope(10, 30, ("lips",), 3.0), TakeSettings(provider="CPU", strength=0.0), take_name="1")
+    retake(scene, face, Scope(10, 30, ("lips",), 3.0), TakeSettings(provider="CPU", life=0.0, strength=0.0), take_name="1")
     patched = all_keys(keys)
     assert [take.is_shown for take in face.voxrig.takes] == [False, True, True]
     compare_take(face, "1")
@@ -517,7 +517,7 @@ def test_takes_survive_a_library_override(scene: Any, make_face: Any, voice: Pat
     face = next(item for item in bpy.data.objects if item.library is None and item.name.startswith("Face"))
     assert [take.title for take in face.voxrig.takes] == ["Take 1", "Take 2"]
     stored = read_record(face.voxrig.takes[1].record)
-    assert stored.settings == TakeSettings(keys="EVERY", strength=0.3) and stored.scope.output == "NEW_ACTION"
+    assert stored.settings == TakeSettings(keys="EVERY", strength=0.3, life=0.0) and stored.scope.output == "NEW_ACTION"
     assert len(stored.sound_hash) == 64 and stored.mapping.links and stored.model_folder == model_folder
     made = shown(scene, face, "jawOpen")
     compare_take(face, "1")

@@ -37,6 +37,10 @@ class Layout:
         getattr(data, name)
         self.drawn.append(name)
 
+    def prop_search(self, data: Any, name: str, owner: Any, collection: str, *, icon: str = "NONE") -> None:
+        self.prop(data, name, icon=icon)
+        getattr(owner, collection)
+
     def operator(self, name: str, *, text: str | None = None, icon: str = "NONE", **_looks: bool) -> SimpleNamespace:
         group, _, function = name.partition(".")
         assert getattr(getattr(bpy.ops, group), function).get_rna_type()

@@ -197,7 +197,7 @@ def test_a_retake_of_solo_links_leaves_the_other_controls_alone(head: Any, voice
     before, rig_before = curves_of(keys), curves_of(rig)
     assert before and rig_before
     head.voxrig.links[2].solo = True
-    retake(bpy.context.scene, head, Scope(), TakeSettings(strength=0.3))
+    retake(bpy.context.scene, head, Scope(), TakeSettings(strength=0.3, life=0.0))
     after, rig_after = curves_of(keys), curves_of(rig)
     assert before.keys() == after.keys()
     for place in before:

@@ -43,7 +43,7 @@ def retake(
     from voxrig.takes.settings import Scope, TakeSettings
 
     scope = Scope(first, last, regions, fade, replace)
-    return function(scene, face, scope, TakeSettings(provider="CPU", **changes))
+    return function(scene, face, scope, TakeSettings(provider="CPU", life=0.0, **changes))
 
 
 # Retake
@@ -133,7 +133,8 @@ def test_replace_edited_replaces(scene: Any, make_face: Any, voice: Path, model_
         animate(scene, face, voice, model_folder)
     edit_key(edited.data.shape_keys, "jawOpen", 20, 0.95)
     sound = SoundFile(str(voice), 1.0)
-    take = animate_character(scene, edited, sound, model_folder, TakeSettings(provider="CPU"), scope=Scope(replace_edited=True))
+    settings = TakeSettings(provider="CPU", life=0.0)
+    take = animate_character(scene, edited, sound, model_folder, settings, scope=Scope(replace_edited=True))
     assert take.kept_count == 0
     made, wanted = all_keys(edited.data.shape_keys), all_keys(plain.data.shape_keys)
     assert made == wanted
@@ -428,12 +429,12 @@ def test_the_command_line_retakes(scene: Any, face: Any, voice: Path, model_fold
     edit_key(face.data.shape_keys, "mouthPucker", 20, 0.95)
     source, output = tmp_path / "scene.blend", tmp_path / "out.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(source), copy=True)
-    settings_of = TakeSettings(provider="CPU", strength=0.5, keys="STEP", key_step=2, key_phase=1, lead_seconds=0.04)
+    settings_of = TakeSettings(provider="CPU", life=0.0, strength=0.5, keys="STEP", key_step=2, key_phase=1, lead_seconds=0.04)
     scope = Scope(10, 30, ("lips",), 3.0)
     animate_character(scene, face, SoundFile(str(voice), 1.0), model_folder, settings_of, scope=scope)
     wanted = all_keys(face.data.shape_keys)
     words = f"--blend {source} --character Face --audio {voice} --model {model_folder} --provider cpu --output {output} "
-    words += "--strength 0.5 --keys step --key-phase 1 --lead 40 --first 10 --last 30 --region lips --fade 3"
+    words += "--strength 0.5 --keys step --key-phase 1 --life 0 --lead 40 --first 10 --last 30 --region lips --fade 3"
     assert cli.main(["animate", *words.split()]) == 0
     bpy.ops.wm.open_mainfile(filepath=str(output))
     face = bpy.data.objects["Face"]

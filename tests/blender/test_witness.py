@@ -26,7 +26,7 @@ def speak(scene: Any, voice: Path, model_folder: Path) -> Callable[..., tuple[st
     from voxrig.takes.settings import Scope, TakeSettings
 
     def animate(character: Any, output: str = "ACTION", **settings: Any) -> tuple[str, ...]:
-        chosen = TakeSettings(provider="CPU", **{"keys": "EVERY", **settings})
+        chosen = TakeSettings(provider="CPU", life=0.0, **{"keys": "EVERY", **settings})
         sound = SoundFile(str(voice), 1.0)
         return animate_character(scene, character, sound, model_folder, chosen, scope=Scope(output=output)).warnings
 

@@ -51,7 +51,7 @@ def make_face(sound: str, model: str) -> None:
     face.shape_key_add(name="Basis")
     for name in CHANNELS:
         face.shape_key_add(name=name, from_mix=False).data[2].co.z = 1.0
-    animate_character(bpy.context.scene, face, SoundFile(sound, 1.0), model, TakeSettings(provider="CPU"))
+    animate_character(bpy.context.scene, face, SoundFile(sound, 1.0), model, TakeSettings(provider="CPU", life=0.0))
 
 
 def edit(step: int) -> None:

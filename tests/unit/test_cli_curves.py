@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 from model_packages import CHANNELS, SAMPLE_RATE, noise, write_package
-from voxrig.cli.main import main
+from voxrig.animation.life.channels import CHANNEL_NAMES
+from voxrig.cli.main import main as run_main
 from voxrig.inference.audio import read_sound
 from voxrig.inference.generate import generate_curves
 from voxrig.inference.package import bundled_packages, load_package
@@ -35,6 +36,12 @@ def sounds(tmp_path: Path) -> Path:
     soundfile.write(folder / "a.wav", noise(1.0), SAMPLE_RATE)
     soundfile.write(folder / "b.flac", noise(2.0, 48_000), 48_000)
     return folder
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command; ``curves`` writes the model's own channels alone, without those of life, unless a test asks for it."""
+    asks = "--life" in arguments or arguments[:1] != ["curves"] or len(arguments) < 3
+    return run_main(arguments if asks else [*arguments, "--life", "0"])
 
 
 def read_csv(path: Path) -> tuple[list[str], np.ndarray]:
@@ -228,7 +235,7 @@ def test_the_folder_runs_by_path_whatever_it_is_called(sounds: Path, model: str,
         pytest.skip("this system makes no symbolic links")
     result = run_program(str(link), "curves", "sounds/a.wav", "-o", "a.csv", "--model", model, cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
-    assert read_csv(tmp_path / "a.csv")[0] == ["seconds", *CHANNELS]
+    assert read_csv(tmp_path / "a.csv")[0][: 1 + len(CHANNELS)] == ["seconds", *CHANNELS]
 
 
 def test_the_root_itself_runs_as_dot(sounds: Path, model: str, tmp_path: Path):
@@ -262,3 +269,15 @@ def test_the_bundled_model_is_the_default(sounds: Path, tmp_path: Path):
     assert "jawOpen" in read_csv(tmp_path / "a.csv")[0]
     assert main(["curves", str(sounds / "a.wav"), "-o", str(tmp_path / "b.csv"), "--model", bundled_packages()[0].name]) == 0
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+def test_curves_live_by_default_and_parts_are_chosen(sounds: Path, model: str, tmp_path: Path) -> None:
+    words = ["curves", str(sounds / "a.wav"), "-o", str(tmp_path / "a.csv"), "--model", model]
+    assert run_main(words) == 0
+    header, rows = read_csv(tmp_path / "a.csv")
+    assert header == ["seconds", *CHANNELS, *(name for name in CHANNEL_NAMES if name not in CHANNELS)]
+    assert np.abs(rows[:, header.index("headPitch")]).max() > 0.003
+    assert run_main([*words, "--parts", "head,breath", "--seed", "4"]) == 0
+    header, other = read_csv(tmp_path / "a.csv")
+    assert header == ["seconds", "headYaw", "headPitch", "headRoll", "breath"]
+    assert run_main([*words, "--parts", "ears"]) == 2

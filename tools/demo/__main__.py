@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from ...blender import rigs
 from ...blender import scene as scenes
 from ...blender.ending import end_process
 from ...blender.films import render_film
+from ...blender.sight import CAMERA
 from ...inference.audio import Waveform, read_sound
 from ...inference.generate import generate_curves
 from ...inference.package import find_model, load_package
@@ -32,7 +32,7 @@ from ...takes.settings import TakeSettings
 from ...takes.shaping import Take
 from ..registered import run_registered
 from . import sheets, stage
-from .character import DemoCharacter, build_character
+from .character import build_character
 from .speech import Speech, read_speech
 
 
@@ -60,11 +60,12 @@ def make_demo(output: Path, model: str | None, film_size: int | None) -> None:
         stage.set_stage(scene)
         character = build_character()
     strip = stage.add_sound(scene, speech.sound, "Demo Speech")
+    # The rest of the head lives as in any take; it talks to whoever watches.
+    settings = TakeSettings(look_at=CAMERA)
     with step("animation"):
-        take = animate_character(scene, character.armature, SoundStrip(strip), model_folder, TakeSettings())
+        take = animate_character(scene, character.armature, SoundStrip(strip), model_folder, settings)
         print(f"  {take.summary(character.armature.name)}")
     scene.frame_start, scene.frame_end = take.first_frame, take.last_frame
-    add_own_keys(character, speech, scene)
     with step("scene, CSV, plot"):
         numbers = collect_numbers(speech, model_folder, take, scene)
         write_curves(output / "voxrig_demo.csv", numbers.curves)
@@ -107,38 +108,6 @@ def collect_numbers(speech: Speech, model_folder: Path, take: Take, scene: Any) 
         seconds = [scenes.seconds_of_frame(scene, frame, stage.FIRST_FRAME) for frame in curve.frames]
         keys.setdefault(rigs.control_name(target), (np.array(seconds), np.asarray(curve.values, np.float64)))
     return Numbers(waveform, curves, performed, keys)
-
-
-def add_own_keys(character: DemoCharacter, speech: Speech, scene: Any) -> None:
-    """Add keys that an animator would add by hand: a nod on each sentence and blinks in the pauses."""
-    head = character.armature.pose.bones["head"]
-
-    def frame_at(seconds: float) -> float:
-        return round(scenes.frame_of_seconds(scene, seconds, stage.FIRST_FRAME))
-
-    for index, sentence in enumerate(speech.sentences):
-        turn = (3.0, -4.0, 2.0)[index % 3]
-        for share, pitch, yaw, roll in (
-            (0.0, 0.0, 0.0, 0.0),
-            (0.25, 3.0, turn, 0.0),
-            (0.6, -1.5, 0.5 * turn, 1.5),
-            (0.85, 2.0, turn, 1.0),
-        ):
-            head.rotation_euler = (math.radians(pitch), math.radians(yaw), math.radians(roll))
-            head.keyframe_insert("rotation_euler", frame=frame_at(sentence.start + share * (sentence.end - sentence.start)))
-    blinks = [sentence.start - 0.1 for sentence in speech.sentences[1:]]
-    blinks += [speech.sentences[0].start + 1.1, speech.sentences[2].start + 2.35]
-    for thing in character.meshes:
-        keys = thing.data.shape_keys
-        for side in ("Left", "Right"):
-            block = keys.key_blocks.get(f"eyeBlink{side}") if keys is not None else None
-            if block is None:
-                continue
-            for blink in blinks:
-                middle = frame_at(blink) + 2
-                for frame, value in ((middle - 3, 0.0), (middle, 1.0), (middle + 1, 1.0), (middle + 5, 0.0)):
-                    block.value = value
-                    block.keyframe_insert("value", frame=frame)
 
 
 @contextmanager
