@@ -20,6 +20,7 @@ from ..blender import actions, rigs, sounds, witness
 from ..blender import scene as scenes
 from ..blender.compare import is_shown
 from ..blender.life import LAYER, find_layered
+from ..blender.marks import find_action, write_marks
 from ..blender.outputs import Output, find_home, fit_strip
 from ..blender.registering import make_registration
 from ..blender.takes import TakeReport, write_take
@@ -239,6 +240,11 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
         )
     if take.phones is not None:
         write_phone_markers(scene, job.character, take.phones, take.first_frame, take.last_frame)
+    if take.marks or has_lived(character_object):
+        action = find_action([target for target, _ in report.curves], mark)
+        if action is not None:
+            frames = [round(job.place.frame_of(at)) for _, at in take.marks]
+            write_marks(action, mark, take.marks, frames, take.first_frame, take.last_frame)
     if job.is_new_mapping:
         store_mapping(character_object, job.mapping)
     take = replace(take, curves=report.curves, kept_count=report.kept_count)

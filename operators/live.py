@@ -61,9 +61,7 @@ def gather_live(scene: bpy.types.Scene) -> Job | None:
     record = read_record(stored.record)
     if record.sound != read_sound_choice(scene) or record.model_folder != model.folder:
         return None
-    # A take's cues have no sliders.
-    sliders = replace(read_settings(scene), cues=record.settings.cues)
-    return gather_settings(scene, settings.character, stored, record, sliders)
+    return gather_settings(scene, settings.character, stored, record, read_settings(scene))
 
 
 def follow_sliders(scene: bpy.types.Scene) -> bool:

@@ -8,9 +8,11 @@ from typing import Any
 import bpy
 
 from ..animation.face.channels import REGIONS
+from ..animation.life.cues import revise_cues
 from ..animation.rig.mapping import Mapping
 from ..blender import rigs, takes
 from ..blender.compare import show_take
+from ..blender.marks import find_action, read_marks
 from ..blender.registering import make_registration
 from ..errors import ModelError, RigError
 from ..properties.access import character_settings, preferences, scene_settings
@@ -23,7 +25,7 @@ from ..takes.record import TakeRecord, read_record
 from ..takes.settings import Scope, TakeSettings
 from ..takes.shaping import Take
 from ..takes.sources import CancelCheck, Progress
-from .animate import GeneratingOperator, gather, mark_shown, write
+from .animate import GeneratingOperator, find_sound, gather, mark_shown, write
 from .base import NO_CHARACTER, VoxrigOperator
 from .redo import SLIDERS, RedoSettings, as_operator_properties
 
@@ -61,6 +63,7 @@ def _gather_retake(
 ) -> Job:
     """Gather a new take of the same sound in the place of a stored one."""
     scope = replace(scope, output=record.scope.output)
+    settings = follow_marks(scene, stored, record, settings)
     return gather(scene, character_object, record.sound, model_folder, settings, scope, beside=stored.mark)
 
 
@@ -122,6 +125,7 @@ def gather_settings(
 ) -> Job:
     """Gather the job that changes the settings of a stored take. Raises VoxrigError."""
     mapping = _mapping_of(record, character_object)
+    settings = follow_marks(scene, stored, record, settings)
     return gather(scene, character_object, record.sound, record.model_folder, settings, record.scope, mapping, stored.name)
 
 
@@ -136,12 +140,24 @@ def gather_update(scene: bpy.types.Scene, character_object: bpy.types.Object, st
         character_object,
         record.sound,
         record.model_folder,
-        _on_this_machine(record.settings),
+        follow_marks(scene, stored, record, _on_this_machine(record.settings)),
         record.scope,
         _mapping_of(record, character_object),
         stored.name,
     )
     return job, record
+
+
+def follow_marks(scene: bpy.types.Scene, stored: VOXRIG_PG_take, record: TakeRecord, settings: TakeSettings) -> TakeSettings:
+    """Return settings with the cues of the take, and what somebody did to the markers of its events since it was made."""
+    cues = settings.cues or record.settings.cues
+    action = find_action(record.mapping.targets(), stored.mark)
+    found = read_marks(action, stored.mark, record.first_frame, record.last_frame) if action is not None else None
+    if found is not None:
+        place, _, _ = find_sound(scene, record.sound)
+        present = [(name, place.seconds_of(at) if isinstance(at, int) else at) for name, at in found[1]]
+        cues = revise_cues(cues, found[0], present)
+    return replace(settings, cues=cues)
 
 
 def warn_of_changes(take: Take, record: TakeRecord) -> Take:

@@ -57,6 +57,9 @@ class VOXRIG_PG_action(bpy.types.PropertyGroup):
     generated: bpy.props.CollectionProperty(
         name="Generated", description="Fingerprints of generated keyframes, by F-Curve", type=VOXRIG_PG_generated
     )
+    marks: bpy.props.StringProperty(
+        name="Marks", description="Markers of events as they were written, by take", options={"HIDDEN"}
+    )
     replaced: bpy.props.CollectionProperty(
         name="Replaced", description="Actions that were played before this sweep", type=VOXRIG_PG_replaced
     )

@@ -283,6 +283,12 @@ class TakeSettings:
     life_face_roll: int = _life_roll(0, "face")
     life_asymmetry: float = _life_amount(1.0, "asymmetry", "How much left and right differ. 1 is usual, 0 none")
     life_asymmetry_roll: int = _life_roll(0, "asymmetry")
+    life_markers: bool = _setting(
+        False, "switch", WRITING, "life-markers", "Event Markers",
+        "Write a pose marker into the character's Action for each blink, look, nod, beat and raise of the brows. Move, delete "
+        "or add one, then update the take: just that event is made again",
+        panel="life_markers",
+    )  # fmt: skip
     look_at: str = _setting(
         "", "text", SHAPING, "look-at", "Look At",
         "What the eyes, and for wide turns the head, look at: an object, ARMATURE:BONE, another character, or 'camera' for the "

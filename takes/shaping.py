@@ -23,7 +23,7 @@ from ..animation.rig.mapping import Mapping, Target, apply_mapping
 from ..animation.timing import resample_to_frames
 from ..errors import AudioError, ModelError
 from .emotion import EmotionTrack, put_on
-from .living import NOTHING, Surroundings, add_life
+from .living import NOTHING, Surroundings, add_life, plan_take
 from .settings import Scope, TakeSettings
 from .sources import Description, Heard, Source
 
@@ -64,7 +64,7 @@ class Take:
 
     ``dense`` is the same on every frame. ``warnings`` are sentences for the artist. ``kept_count`` counts the artist's own
     keys that the curves were bent to when they were written. ``phones`` are the frames and names of phone markers, None if
-    not requested or unknown.
+    not requested or unknown, and ``marks`` the names and seconds of the sound of the head's events.
     """
 
     curves: tuple[tuple[Target, KeyedCurve], ...]
@@ -79,6 +79,7 @@ class Take:
     warnings: tuple[str, ...] = ()
     kept_count: int = 0
     phones: tuple[tuple[int, str], ...] | None = None
+    marks: tuple[tuple[str, float], ...] = ()
 
     @property
     def key_count(self) -> int:
@@ -157,6 +158,7 @@ def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope:
         make_overview(curves, heard.peaks, place.start_frame, place.frames_per_second),
         warnings,
         phones=phones,
+        marks=_place_marks(heard, track, part.surroundings, place, first, last) if settings.life_markers else (),
     )
 
 
@@ -238,6 +240,18 @@ def _place_phones(
     """Return the frames from ``first`` to ``last`` on which phones begin in the face, whose row 0 is at ``start_seconds``."""
     at = ((round(place.frame_of(start_seconds + phone.start)), phone.phone) for phone in phones)
     return tuple((frame, name) for frame, name in at if first <= frame <= last)
+
+
+def _place_marks(
+    heard: Heard, track: EmotionTrack, surroundings: Surroundings, place: Place, first: int, last: int
+) -> tuple[tuple[str, float], ...]:
+    """Return names and seconds of the head's events from frame ``first`` to ``last``."""
+    from ..animation.life.planning import find_marks
+
+    if not heard.lives:
+        return ()
+    marks = find_marks(plan_take(heard, track, surroundings).events)
+    return tuple((name, at) for name, at in marks if first <= round(place.frame_of(at)) <= last)
 
 
 def _hold_poses(placing: Placing, description: Description, place: Place) -> Placing:

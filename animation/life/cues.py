@@ -25,6 +25,7 @@ CUE_KINDS: dict[str, str] = {
 
 SAME_SECONDS = 0.06
 """Cues and events that are this close are one: more than a frame at 24 frames a second."""
+_UNCHANGED = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def revise_cues(
 ) -> tuple[Cue, ...]:
     """Return ``cues`` revised by what became of markers: those ``written`` and those ``present``, (name, seconds) each.
 
-    A marker is unchanged if one of its name is still within SAME_SECONDS. Among the others, each present one takes the nearest
+    A marker is unchanged if one of its name is still at its instant. Among the others, each present one takes the nearest
     missing one of its name as moved; further ones are new, and what is left was deleted. Names that are no cue are ignored.
     """
     missing, found = _unlike(written, present), [mark for mark in _unlike(present, written) if _kind(mark[0])[0]]
@@ -113,8 +114,8 @@ def revise_cues(
         else:
             revised[known] = replace(revised[known], seconds=now)
     for k, (name, now) in enumerate(found):
-        if k not in moved.values():
-            kind, target = _kind(name)
+        kind, target = _kind(name)
+        if k not in moved.values() and not any(_is_at(cue, kind, now) and cue.name == target for cue in revised):
             revised.append(Cue(kind, now, target))
     return tuple(revised)
 
@@ -124,12 +125,17 @@ def _unlike(some: Sequence[tuple[str, float]], others: Sequence[tuple[str, float
     left = list(others)
     result: list[tuple[str, float]] = []
     for name, at in some:
-        same = next((one for one in left if one[0] == name and abs(one[1] - at) <= SAME_SECONDS), None)
+        same = next((one for one in left if one[0] == name and abs(one[1] - at) <= _UNCHANGED), None)
         if same is None:
             result.append((name, at))
         else:
             left.remove(same)
     return result
+
+
+def is_mark(name: str) -> bool:
+    """Return whether a marker of this name is a cue."""
+    return bool(_kind(name)[0])
 
 
 def _kind(name: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ is."""
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ import numpy as np
 import pytest
 from characters import animate, choose
 from file_state import curves_of
-from keyframes import evaluate
+from keyframes import all_keys, evaluate
 from mathutils import Euler, Matrix
 from puppets import SHAPES, write_line
 from voxrig.animation.life.events import of_part
 from voxrig.animation.life.rendering import blink_frames
 from voxrig.blender.life import link_bones
 from voxrig.blender.rigs import find_character
+from voxrig.operators.takes import apply_settings, update_take
 from voxrig.properties.access import PACKAGE
 from voxrig.takes.living import plan_take
+from voxrig.takes.record import read_record
+from voxrig.takes.settings import TakeSettings
 
 pytestmark = pytest.mark.usefixtures("registered")
 
@@ -57,6 +61,11 @@ def keys_in(action: Any) -> list[tuple[str, int, list[tuple[float, ...]]]]:
     bags = action.layers[0].strips[0].channelbags if hasattr(action, "layers") else [action]
     curves = [curve for bag in bags for curve in bag.fcurves if '"head"' in curve.data_path]
     return [(curve.data_path, curve.array_index, [tuple(key.co) for key in curve.keyframe_points]) for curve in curves]
+
+
+def marks_in(action: Any) -> list[tuple[str, int]]:
+    """Return name and frame of an Action's pose markers."""
+    return sorted((marker.name, marker.frame) for marker in action.pose_markers)
 
 
 def test_a_mask_stays_a_mask(scene: Any, puppet: Any, line: Path, model_folder: Path) -> None:
@@ -197,3 +206,57 @@ def test_one_part_is_made_again(scene: Any, puppet: Any, line: Path, model_folde
     assert settings.life_head > 1.2
     assert bpy.ops.voxrig.roll_life(part="head") == {"FINISHED"}
     assert (settings.life_head_roll, settings.life_blinks_roll) == (1, 0)
+
+
+def test_a_marker_that_is_moved_deleted_or_added_changes_its_event(
+    scene: Any, puppet: Any, line: Path, model_folder: Path
+) -> None:
+    keys = bpy.data.objects["Face"].data.shape_keys
+    settings = {"life": 1.0, "life_seed": 3, "life_markers": True, "look_at": "Ball"}
+    ball = bpy.data.objects.new("Ball", None)
+    scene.collection.objects.link(ball)
+    ball.location = (1.0, -1.0, 0.5)
+    animate(scene, puppet, line, model_folder, **settings)
+    action = keys.animation_data.action
+    theirs = action.pose_markers.new("chorus")
+    theirs.frame = 40
+    before = marks_in(action)
+    lids, head = (all_keys(owner) for owner in (keys, puppet))
+    assert {"blink", "beat", "brows"} <= {name for name, _ in before}
+    update_take(scene, puppet)
+    assert marks_in(action) == before
+    assert (all_keys(keys), all_keys(puppet)) == (lids, head), "nothing happened to the markers"
+
+    blinks = [marker for marker in action.pose_markers if marker.name == "blink"]
+    was = blinks[0].frame
+    free = next(frame for frame in range(was + 20, 180) if all(abs(frame - one.frame) > 14 for one in blinks))
+    blinks[0].frame = free
+    action.pose_markers.remove(blinks[1])
+    action.pose_markers.new("look Ball").frame = 100
+    lost = sorted(frame for name, frame in before if name == "blink")[1]
+    update_take(scene, puppet)
+    shut = evaluate(keys, "eyeBlinkLeft", [was, free, lost])
+    assert shut[1] > 0.99
+    assert max(shut[0], shut[2]) < 0.6
+    assert all_keys(puppet) == head, "the head kept its keys"
+    marks = marks_in(action)
+    assert ("blink", free) in marks and ("blink", lost) not in marks and ("look Ball", 100) in marks and ("chorus", 40) in marks
+    assert len(marks) == len(before)
+    record = read_record(puppet.voxrig.takes[0].record)
+    assert len(record.settings.cues) == 3
+    update_take(scene, puppet)
+    assert marks_in(action) == marks
+    assert read_record(puppet.voxrig.takes[0].record).settings.cues == record.settings.cues
+
+
+def test_another_take_brings_its_own_markers(scene: Any, puppet: Any, line: Path, model_folder: Path) -> None:
+    animate(scene, puppet, line, model_folder, life=1.0, life_seed=3, life_markers=True)
+    action = bpy.data.objects["Face"].data.shape_keys.animation_data.action
+    first = marks_in(action)
+    animate(scene, puppet, line, model_folder, life=1.0, life_seed=4, life_markers=True)
+    assert marks_in(action) != first
+    update_take(scene, puppet, "1")
+    assert not read_record(puppet.voxrig.takes["1"].record).settings.cues
+    assert marks_in(action) == first
+    apply_settings(scene, puppet, replace(TakeSettings(provider="CPU"), life_seed=3), "1")
+    assert not marks_in(action)
