@@ -53,5 +53,9 @@ class ShowError(VoxrigError):
     """Collected shots are damaged, do not belong together or hold nothing to learn from."""
 
 
+class LiveError(VoxrigError):
+    """A microphone, a port or an address for live faces cannot be used."""
+
+
 class Cancelled(Exception):
     """The user stopped a long task; nothing was changed. This is not an error and is never reported."""

@@ -91,12 +91,14 @@ def apply_performance(
     channel_regions: Mapping[str, str],
     *,
     rest: Mapping[str, float] | None = None,
+    widest_gap: float | None = None,
 ) -> ChannelCurves:
     """Apply an artist's settings to curves.
 
     ``channel_regions`` is the region of each channel (others follow only ``strength``), ``rest`` holds the rest values that
     are not 0. Where the lips were sealed before (``lips.sealed_frames``) strengths, smoothing and offsets of regions do not
-    open them: 'mouthClose' is raised, or if it is missing 'jawOpen' lowered, by just the amount needed.
+    open them: 'mouthClose' is raised, or if it is missing 'jawOpen' lowered, by just the amount needed. ``widest_gap`` stands
+    for the 95th percentile of the gap where the whole is not known yet.
     """
     if performance.changes_nothing():
         return curves
@@ -113,7 +115,7 @@ def apply_performance(
     for name, offset in _offsets_by_channel(performance.region_offsets).items():
         if name in names:
             values[:, names.index(name)] += offset
-    values = _keep_seals(values, source, names)
+    values = _keep_seals(values, source, names, widest_gap)
     gains = np.array([performance.gains.get(name, 1.0) for name in names], np.float64)
     offsets = np.array([performance.offsets.get(name, 0.0) for name in names], np.float64)
     return curves.with_values(base + gains * (values - base) + offsets)
@@ -148,14 +150,16 @@ def smooth(values: NDArray[np.floating[Any]], half_life: float) -> NDArray[np.fl
     return first + np.fft.irfft(spectrum, size, axis=0)[2 * reach : 2 * reach + values.shape[0]]
 
 
-def _keep_seals(values: NDArray[np.float64], source: NDArray[np.float64], names: tuple[str, ...]) -> NDArray[np.float64]:
+def _keep_seals(
+    values: NDArray[np.float64], source: NDArray[np.float64], names: tuple[str, ...], widest_gap: float | None
+) -> NDArray[np.float64]:
     """Close the lips where ``source`` had them sealed and ``values`` would open them."""
     if "jawOpen" not in names and "mouthClose" not in names:
         return values
     gap_before = lips.lip_gap(source, names)
     if gap_before.size == 0:
         return values
-    limit = lips.SEALED_SHARE * float(np.percentile(gap_before, 95.0))
+    limit = lips.SEALED_SHARE * (float(np.percentile(gap_before, 95.0)) if widest_gap is None else widest_gap)
     if limit > 0:
         keep = np.clip((_SEAL_FADE * limit - gap_before) / ((_SEAL_FADE - 1.0) * limit), 0.0, 1.0)
     else:

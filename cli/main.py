@@ -21,10 +21,11 @@ from .convert import add_convert
 from .curves import add_curves
 from .face import add_face
 from .fit import add_fit
+from .live import add_live
 from .reporting import EXIT_FAILED, EXIT_INTERRUPTED, complain
 from .takes import add_takes
 
-SUBCOMMANDS = (add_curves, add_convert, add_collect, add_fit, add_animate, add_takes, add_batch, add_face)
+SUBCOMMANDS = (add_curves, add_convert, add_collect, add_fit, add_animate, add_takes, add_batch, add_face, add_live)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -37,7 +37,16 @@ LARGEST_GRAPH = (1 << 31) - 1
 
 GROUPS = ("face", "viseme", "expression")
 
+NEXT = "next_"
+"""Before the name of a state: the output that replaces it."""
+
+STREAM_PREFIX = "stream"
+"""Folders of bundled packages that stream begin with it, so that a list needs no description."""
+
 _TRIAL_FRAMES = 8
+_TRIAL_STEPS = 3
+_LARGEST_STATE = 1 << 24
+"""Numbers that all states of a stream may hold."""
 _TRIAL_SECONDS = 30.0
 _SAME_EXPRESSION = 1e-4
 
@@ -64,6 +73,18 @@ class TrainingRecord:
 
 
 @dataclass(frozen=True)
+class Streaming:
+    """How a graph streams: it takes one frame of sound a run, and ``states`` of these shapes, zeros at first.
+
+    Its outputs beside the rows are the ``next_`` state of each. The run that ends at sample n shows the instant
+    n / sample_rate - ``look_ahead_seconds``.
+    """
+
+    look_ahead_seconds: float
+    states: dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
 class ModelPackage:
     """The contents of ``model.json``, checked against the graph in the same folder.
 
@@ -82,7 +103,8 @@ class ModelPackage:
     works (1 calm), for ``animation.face.effort.apply_effort``. With a ``drawing``, a second graph draws other takes of the same
     channels (inference/diffusion.py): ``noisy``, ``known`` and ``mask`` ``[batch, frames, channels]``, ``level`` ``[batch]``,
     ``heard`` ``[batch, frames, features + phones + channels]``, ``felt`` ``[batch, frames, emotions + styles]`` and ``kept``
-    ``[batch, 2]`` (sound, style) into ``drawn`` ``[batch, frames, channels]``.
+    ``[batch, 2]`` (sound, style) into ``drawn`` ``[batch, frames, channels]``. A model with ``stream`` takes one
+    frame of sound at a time (``inference.stream``) and cannot run over a whole one.
     """
 
     folder: Path
@@ -110,6 +132,7 @@ class ModelPackage:
     has_effort: bool = False
     silence_seconds: float | None = None
     drawing: Drawing | None = None
+    stream: Streaming | None = None
 
     @property
     def hop(self) -> int:
@@ -138,9 +161,10 @@ class ModelPackage:
         return widths
 
 
-def bundled_packages() -> list[Path]:
-    """List the folders under ``models/`` that hold a package of a speech model, sorted by name."""
-    return sorted(path.parent for path in _MODELS_FOLDER.glob("*/model.onnx"))
+def bundled_packages(*, streaming: bool = False) -> list[Path]:
+    """List the folders under ``models/`` that hold a speech model for whole sounds, or one that streams, sorted by name."""
+    folders = sorted(path.parent for path in _MODELS_FOLDER.glob("*/model.onnx"))
+    return [folder for folder in folders if folder.name.startswith(STREAM_PREFIX) == streaming]
 
 
 _MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
@@ -160,6 +184,18 @@ def find_model(name: str | None) -> Path:
             return folder
     names = ", ".join(folder.name for folder in bundled) or "none"
     raise ModelError(f"There is no folder {name} and no bundled model of that name (there are: {names})")
+
+
+def find_stream_model(name: str | None) -> Path:
+    """Find the folder of a package that streams: the given one, or the bundled one of that name. Raises ModelError."""
+    if name is not None and os.path.isdir(name):
+        return Path(name)
+    bundled = {folder.name: folder for folder in bundled_packages(streaming=True)}
+    chosen = bundled.get(STREAM_PREFIX if name is None else name)
+    if chosen is None:
+        names = ", ".join(bundled) or "none"
+        raise ModelError(f"There is no model {name or STREAM_PREFIX} that streams (there are: {names}); give its folder")
+    return chosen
 
 
 def read_description(folder: str | Path) -> ModelPackage:
@@ -359,9 +395,12 @@ def _parse(folder: Path, fields: _Fields) -> ModelPackage:
         grid_seconds=fields.number("grid_seconds", 0.0, 60.0) if fields.has("grid_seconds") else 0.0,
         has_effort=fields.flag("effort"),
         silence_seconds=fields.number("silence_seconds", 0.0, 60.0) if fields.has("silence_seconds") else None,
+        stream=_parse_stream(fields.child("stream")) if fields.has("stream") else None,
     )
     if fields.has("drawing"):
         package = replace(package, drawing=_parse_drawing(fields.child("drawing"), len(package.channels)))
+    if package.stream is not None and (package.emotions or package.key_regions or package.has_effort):
+        raise fields.wrong("stream", "does not go with emotions, key_regions or effort")
     if package.silence_seconds is not None and package.grid_seconds:
         raise fields.wrong("silence_seconds", "does not go with grid_seconds, whose windows have one length")
     rules = load_expressions() if package.expression_rules else None
@@ -429,6 +468,27 @@ def _parse_hold(fields: _Fields) -> Hold:
     return Hold(fields.integer("frames", 2, 100), fields.integer("phase", 0, 100), fields.number("frame_rate", 1.0, 1000.0))
 
 
+def _parse_stream(fields: _Fields) -> Streaming:
+    states: dict[str, tuple[int, ...]] = {}
+    shapes = fields.child("states")
+    for name in fields.mapping("states"):
+        sizes = shapes.items(name)
+        if not sizes or not all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in sizes):
+            raise shapes.wrong(name, f"is {sizes!r}, not the sizes of an array")
+        states[name] = tuple(cast("list[int]", sizes))
+    if not states or name_clash(states):
+        raise fields.wrong("states", "is empty or repeats the name of another input or output")
+    if sum(math.prod(shape) for shape in states.values()) > _LARGEST_STATE:
+        raise fields.wrong("states", "is larger than a stream can keep")
+    return Streaming(fields.number("look_ahead_seconds", 0.0, 10.0), states)
+
+
+def name_clash(states: Iterable[str]) -> bool:
+    """Return whether a state has the name of another input or output of a graph."""
+    taken = {"waveform", "channels", "features", "phones"}
+    return any(name in taken or name.startswith(NEXT) for name in states)
+
+
 def _parse_training(fields: _Fields) -> TrainingRecord:
     return TrainingRecord(
         corpora=tuple(
@@ -478,6 +538,9 @@ def _check_graph(package: ModelPackage) -> None:
     except Exception as error:  # onnxruntime's errors have no common base class
         raise _disagreement(package, f"{package.graph_file} is not a graph that can run here ({first_line(error)})") from None
 
+    if package.stream is not None:
+        _check_stream(package, package.stream, graph)
+        return
     emotions = len(package.emotions)
     inputs: dict[str, list[int | None]] = {"waveform": [1, None]}
     if emotions:
@@ -536,6 +599,33 @@ def _check_drawing(package: ModelPackage, drawing: Drawing) -> None:
         raise _disagreement(package, f"{drawing.graph_file} does not run ({first_line(error)})") from None
     if drawn[0].shape != (2, _TRIAL_FRAMES, channels):
         raise _disagreement(package, f"{drawing.graph_file} draws {list(drawn[0].shape)}, not [2, {_TRIAL_FRAMES}, {channels}]")
+
+
+def _check_stream(package: ModelPackage, stream: Streaming, graph: Any) -> None:
+    """Compare the step that the graph declares with the description, then take some steps."""
+    states: dict[str, list[int | None]] = {name: list(shape) for name, shape in stream.states.items()}
+    rows: dict[str, list[int | None]] = {name: [1, 1, width] for name, width in package.output_widths().items()}
+    _check_declared(package, "input", {"waveform": [1, package.hop], **states}, graph.get_inputs())
+    _check_declared(package, "output", {**rows, **{NEXT + name: shape for name, shape in states.items()}}, graph.get_outputs())
+    names = [*rows, *(NEXT + name for name in states)]
+    kept = {name: np.zeros(shape, np.float32) for name, shape in stream.states.items()}
+    for _ in range(_TRIAL_STEPS):
+        feeds = {"waveform": np.zeros((1, package.hop), np.float32), **kept}
+        try:
+            arrays = cast("list[np.ndarray[Any, Any]]", run_within(graph, names, feeds, _TRIAL_SECONDS))
+        except Exception as error:
+            raise _disagreement(
+                package, f"the graph does not take a step of {package.hop} samples ({first_line(error)})"
+            ) from None
+        made = dict(zip(names, arrays))
+        expected = {**{name: (1, 1, width) for name, width in package.output_widths().items()}}
+        expected |= {NEXT + name: shape for name, shape in stream.states.items()}
+        for name, shape in expected.items():
+            if made[name].shape != shape or not np.isfinite(made[name]).all():
+                raise _disagreement(
+                    package, f"a step gives the graph's output '{name}' the shape {list(made[name].shape)}, or no numbers"
+                )
+        kept = {name: made[NEXT + name] for name in kept}
 
 
 def _check_expression(package: ModelPackage, graph: Any, feeds: dict[str, np.ndarray[Any, Any]]) -> None:

@@ -87,6 +87,8 @@ class Session:
         if the graph fails on the CPU; after a failure on CUDA the session stays on the CPU and sets ``warning``.
         """
         package = self.package
+        if package.stream is not None:
+            raise ModelError(f"Model '{package.name}' is for live use; choose another model for a whole sound")
         frames, rest = divmod(waveform.shape[0], package.hop)
         if waveform.ndim != 1 or rest or frames == 0:
             raise ValueError(f"the waveform is {waveform.shape}, not [a multiple of {package.hop} samples]")
@@ -109,7 +111,7 @@ class Session:
                 self._graph = None
         try:
             if self._graph is None:
-                self._graph = _open_graph(package, "CPU", self.threads)
+                self._graph = open_graph(package, "CPU", self.threads)
             return self._run_graph(names, feeds)
         except Exception as error:
             raise ModelError(f"Model '{package.name}' failed to run ({first_line(error)}); install it again") from error
@@ -133,19 +135,19 @@ def open_session(package: ModelPackage, provider: str = "AUTO", threads: int | N
     if provider != "CPU":
         if "CUDA" in available_providers():
             try:
-                return Session(package, _open_graph(package, "CUDA", threads), "CUDA", threads)
+                return Session(package, open_graph(package, "CUDA", threads), "CUDA", threads)
             except Exception as error:
                 warning = _cuda_warning(first_line(error))
         elif provider == "CUDA":
             warning = _cuda_warning("this Voxrig has the onnxruntime without CUDA, install the zip made for CUDA")
     try:
-        graph = _open_graph(package, "CPU", threads)
+        graph = open_graph(package, "CPU", threads)
     except Exception as error:
         raise ModelError(f"Model '{package.name}' does not open ({first_line(error)}); install it again") from error
     return Session(package, graph, "CPU", threads, warning)
 
 
-def _open_graph(package: ModelPackage, provider: str, threads: int) -> Any:
+def open_graph(package: ModelPackage, provider: str, threads: int) -> Any:
     """Open a session that really runs on ``provider``; raises onnxruntime's errors and RuntimeError."""
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()

@@ -724,12 +724,23 @@ def load_package_predict(folder: Path) -> tuple[Predict, float]:
     from ...inference.generate import generate_curves
     from ...inference.package import load_package
     from ...inference.session import open_session
+    from ...inference.stream import open_stream
 
     package = load_package(folder)
-    session = open_session(package, provider="CPU")
+    if package.stream is None:
+        session = open_session(package, provider="CPU")
 
-    def predict(samples: Samples) -> ChannelCurves:
-        return generate_curves(session, Waveform(samples, SAMPLE_RATE))
+        def predict(samples: Samples) -> ChannelCurves:
+            return generate_curves(session, Waveform(samples, SAMPLE_RATE))
+    else:
+        stream = open_stream(package)
+
+        def predict(samples: Samples) -> ChannelCurves:
+            rows = [stream.push(samples), stream.finish()]
+            values = np.concatenate([part.channels for part in rows])
+            early = max(0, round(-rows[0].start_seconds * package.frame_rate))
+            start = rows[0].start_seconds + early / package.frame_rate
+            return ChannelCurves(package.channel_names, package.frame_rate, values[early:], start)
 
     sizes = [path.stat().st_size for path in Path(folder).glob("*.onnx")]
     return predict, sum(sizes) / 1e6

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The streaming network: 20 ms of sound in, the face of some instants before now out, everything older as state.
+"""The streaming network: Speech 1 Fast without its future, 20 ms of sound in, the face of an instant shortly before out.
 
-A step hears 320 new samples. Two columns of a log-mel spectrum, once unchanged and once without their running mean, go through
-three gated recurrent layers (Cho et al. 2014) with a residual path; a head for each look-ahead says phones, contacts and
-channels of the instant that lies so far back. A later head has heard more of what follows its instant.
+It has the layers of ``network.py`` and begins with their weights, but a layer sees only what has been heard: the taps of its
+convolutions that lie ahead are moved to the present, the best guess at what comes next. The look-ahead is spent on the
+first layers, which then hear both sides of their instant as before. Level and channel are removed by a running mean in place
+of one around each frame.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import signal
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .network import mel_filters
 
@@ -23,16 +25,14 @@ STEP = 320
 """Samples of a step, 20 ms."""
 WINDOW, SPECTRUM_HOP, FFT = 400, 160, 512
 FLOOR = 1e-7
-BANDS = 64
-COLUMNS = 6
-"""Spectrum columns (10 ms) that the first layer sees at a step: the two new ones and four before."""
-DELAYS = (0, 3, 6)
-"""Look-aheads in steps. Step k, which ends at sample (k + 1) * 320, says row k + 1 - delay of 50 rows a second."""
 MEAN_SECONDS = 1.5
 """Time constant of the running mean of the spectrum."""
 MEAN_KEEPS = math.exp(-SPECTRUM_HOP / 16_000 / MEAN_SECONDS)
 QUIET_LEVEL = -2.5
 """The running mean before any sound: the level of a quiet room."""
+LOOK_AHEAD_STEPS = {0: (0, ()), 3: (4, (0,)), 6: (4, (0, 1, 5))}
+"""By look-ahead in steps: spectrum columns ahead of its row that the first layer hears (of Fast's 4), and the blocks that hear
+both sides. Step k, which ends at sample 320 (k + 1), says row k + 1 - look-ahead of 50 rows a second."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,18 @@ class StreamSize:
 
     phones: int
     channels: int
-    width: int = 192
-    layers: int = 3
-    head: int = 128
+    look_ahead: int = 3
+    width: int = 160
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1, 2, 4, 8, 16)
+    bands: int = 64
 
     def as_dict(self) -> dict[str, object]:
         """Convert to plain values for a checkpoint."""
         return asdict(self)
 
 
-def mel_level(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the level ``[column, BANDS]`` of ``samples``: a quarter of the log-mel power.
+def mel_level(samples: NDArray[np.float32], bands: int = 64) -> NDArray[np.float32]:
+    """Compute the level ``[column, bands]`` of ``samples``: a quarter of the log-mel power.
 
     Column c ends at sample 160 (c + 1).
     """
@@ -59,11 +60,13 @@ def mel_level(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::SPECTRUM_HOP]
     window = np.hanning(WINDOW + 1)[:WINDOW].astype(np.float32)
     power = np.abs(np.fft.rfft(frames * window, FFT)).astype(np.float32) ** 2
-    return (np.log(power @ mel_filters(BANDS) + FLOOR) * 0.25).astype(np.float32)
+    return (np.log(power @ mel_filters(bands) + FLOOR) * 0.25).astype(np.float32)
 
 
 def running_features(level: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the features ``[column, 2 * BANDS]`` of ``level``: itself, and itself without its running mean."""
+    """Compute the features ``[column, 2 * bands]`` of ``level``: itself, and itself without its running mean."""
+    from scipy import signal
+
     start = np.full((1, level.shape[1]), QUIET_LEVEL * MEAN_KEEPS, np.float32)
     mean, _ = signal.lfilter([1.0 - MEAN_KEEPS], [1.0, -MEAN_KEEPS], level, axis=0, zi=start)
     return np.concatenate([level + 2.0, level - mean], axis=1).astype(np.float32)
@@ -71,48 +74,95 @@ def running_features(level: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class StreamPrediction:
-    """What one head says; all ``[batch, step, ...]``."""
+    """The network's output for every step; all ``[batch, step, ...]``."""
 
+    features: Tensor
     phone_logits: Tensor
     contact_logits: Tensor
     channels: Tensor
 
 
-class Head(nn.Module):
-    """The head of one look-ahead."""
+class CausalBlock(nn.Module):
+    """A residual block of ``network.DilatedBlock`` that sees two frames before, or one to each side (``ahead``)."""
 
-    def __init__(self, size: StreamSize) -> None:
+    def __init__(self, width: int, dilation: int, ahead: bool) -> None:
         super().__init__()
-        self.size = size
-        self.first = nn.Linear(size.width, size.head)
-        self.last = nn.Linear(size.head, size.phones + 2 + size.channels)
+        self.dilation, self.ahead = dilation, ahead
+        self.spread = nn.Conv2d(width, width, (1, 3), dilation=(1, dilation), bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        self.mix = nn.Conv2d(width, width, 1)
+        self.dropout = nn.Dropout2d(0.03)
 
-    def forward(self, value: Tensor) -> StreamPrediction:
-        said = self.last(torch.relu(self.first(value)))
-        return StreamPrediction(*said.split([self.size.phones, 2, self.size.channels], dim=-1))
+    @property
+    def memory(self) -> int:
+        """Number of frames that it keeps."""
+        return 2 * self.dilation
+
+    def forward(self, value: Tensor) -> Tensor:
+        """Map ``[batch, width, 1, frames]`` to ``memory`` frames fewer; with ``ahead`` they are those in the middle."""
+        kept = value[..., self.dilation : -self.dilation] if self.ahead else value[..., self.memory :]
+        return kept + self.mix(self.dropout(torch.relu(self.norm(self.spread(value)))))
 
 
 class StreamNetwork(nn.Module):
-    """Features ``[batch, column, 2 * BANDS]`` (two a step) -> a prediction for each of ``DELAYS``, and the state."""
+    """Features ``[batch, 2 * bands, column]`` (two a step) -> :class:`StreamPrediction`; the first frames need what was before.
+
+    Every layer takes frames of its past at the front (``memories``) and returns only frames that are whole.
+    """
 
     def __init__(self, size: StreamSize) -> None:
         super().__init__()
         self.size = size
-        self.stem = nn.Linear(COLUMNS * 2 * BANDS, size.width)
-        self.stem_norm = nn.LayerNorm(size.width)
-        self.layers = nn.ModuleList([nn.GRU(size.width, size.width, batch_first=True) for _ in range(size.layers)])
-        self.norms = nn.ModuleList([nn.LayerNorm(size.width) for _ in range(size.layers)])
-        self.dropout = nn.Dropout(0.1)
-        self.heads = nn.ModuleList([Head(size) for _ in DELAYS])
+        self.columns_ahead, both = LOOK_AHEAD_STEPS[size.look_ahead]
+        self.stem = nn.Conv2d(2 * size.bands, size.width, (1, 6), stride=(1, 2))
+        self.trunk = nn.ModuleList(
+            [CausalBlock(size.width, dilation, number in both) for number, dilation in enumerate(size.dilations)]
+        )
+        self.last = nn.Sequential(nn.BatchNorm2d(size.width), nn.ReLU(), nn.Conv2d(size.width, size.width, 1), nn.ReLU())
+        self.phone_head = nn.Conv2d(size.width, size.phones, 1)
+        self.contact_head = nn.Conv2d(size.width, 2, 1)
+        self.channel_head = nn.Conv2d(size.width, size.channels, (1, 3))
 
-    def forward(self, features: Tensor, hidden: Tensor | None = None) -> tuple[list[StreamPrediction], Tensor]:
-        """Run over steps; ``features`` begin ``COLUMNS - 2`` columns before the first step's own. ``hidden`` is
-        ``[layer, batch, width]``, zeros at first."""
-        stacked = features.unfold(1, COLUMNS, 2).transpose(2, 3).flatten(2)
-        value = torch.relu(self.stem_norm(self.stem(stacked)))
-        states: list[Tensor] = []
-        for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
-            heard, state = layer(self.dropout(value), None if hidden is None else hidden[number : number + 1])
-            value = norm(value + heard)
-            states.append(state)
-        return [head(value) for head in self.heads], torch.cat(states)
+    @property
+    def memories(self) -> list[int]:
+        """Frames of its own that each layer keeps: the blocks, and the channel head."""
+        return [*(block.memory for block in self.trunk), 2]  # type: ignore[union-attr]
+
+    def load_fast(self, weights: Mapping[str, Tensor]) -> None:
+        """Begin with the weights of Speech 1 Fast; what its layers would hear ahead, they take from the present."""
+        weights = {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+        for number, block in enumerate(self.trunk):
+            name = f"trunk.{number}.spread.weight"
+            if not block.ahead:
+                weights[name] = move_to_present(weights[name])
+        weights["channel_head.weight"] = move_to_present(weights["channel_head.weight"])
+        if self.columns_ahead < 4:
+            stem = weights["stem.weight"]
+            # Columns -2 .. 3 about the row; without look-ahead the newest is column -1.
+            weights["stem.weight"] = torch.cat(
+                [torch.zeros_like(stem[..., :4]), stem[..., :1], stem[..., 1:].sum(-1, keepdim=True)], dim=-1
+            )
+        self.load_state_dict({name: value for name, value in weights.items() if not name.startswith("speech_features")})
+
+    def forward(self, features: Tensor) -> StreamPrediction:
+        """Run over a stretch of sound whose past is silence of zeros, as in a stream that has just begun."""
+        value = self.stem(functional.pad(features.unsqueeze(2), (4, 0)))
+        for block in self.trunk:
+            value = block(functional.pad(value, (block.memory, 0)))  # type: ignore[operator]
+        features = self.last(value)
+
+        def rows(made: Tensor) -> Tensor:
+            return made.squeeze(2).transpose(1, 2)
+
+        return StreamPrediction(
+            rows(features),
+            rows(self.phone_head(features)),
+            rows(self.contact_head(features)),
+            rows(self.channel_head(functional.pad(features, (2, 0)))),
+        )
+
+
+def move_to_present(kernel: Tensor) -> Tensor:
+    """Turn taps (-1, 0, +1) of a kernel into (-2, -1, 0), what was ahead on the present."""
+    before, now, ahead = kernel.split(1, dim=-1)
+    return torch.cat([torch.zeros_like(before), before, now + ahead], dim=-1)

@@ -2,8 +2,8 @@
 """Train the streaming network: ``python -m voxrig.training.speech.train_stream --data DIR --cache DIR --run DIR --minutes M``.
 
 It learns from lessons (``lessons.py``) what their phones and the rules say, and what Speech 2, which hears both sides, says of
-them. Lessons of its own numbers are made while it trains, one at a time, and kept in ``CACHE/stream_lessons``. It resumes from
-``RUN/checkpoint.pt``; the exported weights are an exponential average.
+them. It begins with the weights of Speech 1 Fast. Lessons of its own numbers are made while it trains, one at a time, and kept
+in ``CACHE/stream_lessons``. It resumes from ``RUN/checkpoint.pt``; the exported weights are an exponential average.
 """
 
 from __future__ import annotations
@@ -27,29 +27,21 @@ from .ear import AFTER, BEFORE, EarNetwork
 from .export_ear import load_ear
 from .lessons import ROWS, Lessons
 from .network import HOP
-from .stream_network import (
-    BANDS,
-    COLUMNS,
-    DELAYS,
-    FLOOR,
-    StreamNetwork,
-    StreamPrediction,
-    StreamSize,
-    mel_level,
-    running_features,
-)
+from .stream_network import FLOOR, StreamNetwork, StreamPrediction, StreamSize, mel_level, running_features
 from .train import learning_rate, save_checkpoint
 from .train_ear import Losses as EarLosses
 from .train_ear import make_targets
 
 FIRST_NUMBER = 20_000
 """Number of the first lesson: none of the ear's."""
-STEPS, BATCH = 260, 24
+STEPS, BATCH = 400, 8
 """Length and number of the stretches of a training step."""
-PEAK = 2e-3
-KEEP = 0.998
-DELAY_WEIGHTS = (0.35, 1.0, 0.5)
-"""Weights of the losses of each look-ahead: that of 60 ms is the main one."""
+PEAK = 1.2e-3
+KEEP = 0.99
+WARM_UP = 130
+"""Steps at the start of a stretch that are not learned from: what they would have heard before is missing."""
+FAST_WEIGHTS = Path(__file__).with_name("speech_weights.pt")
+_BANDS = 64
 TAUGHT = 0.5
 """Share of a target that Speech 2 says where the lesson's own truth is known; it says all where that is not known."""
 LOSS_WEIGHTS = {
@@ -67,7 +59,7 @@ _PARTS = ("level", "phones", "contacts", "channels", "known", "taught_phones", "
 
 @dataclass(frozen=True)
 class StreamLesson:
-    """A lesson: level ``[column, BANDS]``, the rest ``[row, ...]``."""
+    """A lesson: level ``[column, band]``, the rest ``[row, ...]``."""
 
     level: NDArray
     phones: NDArray
@@ -114,17 +106,17 @@ class LessonMaker:
 
 
 def vary(level: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
-    """Vary loudness, tilt and vocal tract of a level ``[column, BANDS]``, and mask some of it."""
+    """Vary loudness, tilt and vocal tract of a level ``[column, band]``, and mask some of it."""
     level = level.astype(np.float32)
     if random.random() < 0.5:
-        at = np.clip(np.arange(BANDS) * random.uniform(0.92, 1.09) + random.uniform(-1.0, 1.0), 0, BANDS - 1.001)
+        at = np.clip(np.arange(_BANDS) * random.uniform(0.92, 1.09) + random.uniform(-1.0, 1.0), 0, _BANDS - 1.001)
         low = at.astype(int)
         share = (at - low).astype(np.float32)
         level = level[:, low] * (1 - share) + level[:, low + 1] * share
-    gain = random.uniform(-18.0, 8.0) + random.uniform(-6.0, 6.0) * np.linspace(-1, 1, BANDS)
+    gain = random.uniform(-18.0, 8.0) + random.uniform(-6.0, 6.0) * np.linspace(-1, 1, _BANDS)
     level = np.log(np.exp(4.0 * level) * 10 ** (gain / 10) + FLOOR).astype(np.float32) * np.float32(0.25)
     if random.random() < 0.4:
-        first, count = random.integers(0, BANDS - 10), random.integers(2, 10)
+        first, count = random.integers(0, _BANDS - 10), random.integers(2, 10)
         level[:, first : first + count] = level[:, first : first + count].mean()
     return level
 
@@ -132,15 +124,11 @@ def vary(level: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.
 class Losses(EarLosses):
     """The terms of LOSS_WEIGHTS for a batch and one look-ahead."""
 
-    def terms(self, said: StreamPrediction, batch: dict[str, Tensor], delay: int) -> dict[str, Tensor]:
-        """Compare what a head says at step k with row k + 1 - delay."""
-        steps = said.channels.shape[1]
+    def terms(self, said: StreamPrediction, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Compare what is said at each step with its row; both are cut to the same steps."""
 
         def rows(name: str) -> Tensor:
-            value = batch[name]
-            # Row 0 of the batch is the row of the first step with delay DELAYS[-1].
-            first = DELAYS[-1] - delay
-            return value[:, first : first + steps]
+            return batch[name]
 
         known = rows("known")[..., None]
         share = TAUGHT + (1.0 - TAUGHT) * (1.0 - known)
@@ -171,16 +159,15 @@ class Losses(EarLosses):
         }
 
 
-def make_batch(lessons: list[StreamLesson], random: np.random.Generator) -> dict[str, Tensor]:
-    """Cut ``BATCH`` stretches of ``STEPS`` steps; labels of rows -DELAYS[-1] + 1 .. STEPS + 1 about the first step."""
+def make_batch(lessons: list[StreamLesson], random: np.random.Generator, look_ahead: int) -> dict[str, Tensor]:
+    """Cut ``BATCH`` stretches of ``STEPS`` steps; labels are those of the rows that steps from ``WARM_UP`` on say."""
     parts: dict[str, list[NDArray]] = {}
     for number in random.integers(0, len(lessons), BATCH):
         lesson = lessons[int(number)]
-        before = DELAYS[-1]
-        first = int(random.integers(before, ROWS - STEPS - 1))
-        features = running_features(vary(lesson.level, random))
-        cut = {"features": features[2 * first - (COLUMNS - 2) : 2 * (first + STEPS)]}
-        rows = slice(first + 1 - before, first + 1 + STEPS)
+        # Some begin with the lesson, so that silence before a stream is known.
+        first = int(random.integers(0, ROWS - STEPS - 1)) if random.random() < 0.9 else 0
+        cut = {"features": running_features(vary(lesson.level, random))[2 * first : 2 * (first + STEPS)].T.copy()}
+        rows = slice(first + WARM_UP + 1 - look_ahead, first + STEPS + 1 - look_ahead)
         for name in _PARTS[1:]:
             cut[name] = getattr(lesson, name)[rows]
         for name, value in cut.items():
@@ -190,12 +177,22 @@ def make_batch(lessons: list[StreamLesson], random: np.random.Generator) -> dict
 
 
 def train(
-    data: Path, cache: Path, run: Path, *, teacher: Path, minutes: float, lessons: int, seed: int, ready: int = 32
+    data: Path,
+    cache: Path,
+    run: Path,
+    *,
+    teacher: Path,
+    minutes: float,
+    lessons: int,
+    seed: int,
+    look_ahead: int,
+    ready: int = 32,
 ) -> None:
     """Train for ``minutes`` (of all runs together) on ``lessons`` lessons; starts once ``ready`` of them are made."""
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    network = StreamNetwork(StreamSize(len(PHONES), len(learned_channels())))
+    network = StreamNetwork(StreamSize(len(PHONES), len(learned_channels()), look_ahead))
+    network.load_fast(torch.load(FAST_WEIGHTS, map_location="cpu", weights_only=False)["average"])
     optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK, weight_decay=0.01)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     step, spent = 0, 0.0
@@ -222,26 +219,21 @@ def train(
 
     network.train()
     while (done := (spent + time.monotonic() - started) / (60 * minutes)) < 1.0:
-        while len(pool) < lessons and (len(pool) < ready or step % 4 == 0):
+        while len(pool) < lessons and (len(pool) < ready or step % 5 == 0):
             pool.append(make(FIRST_NUMBER + len(pool)))
             if len(pool) >= ready:
                 break
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(round(1000 * done), 1000, PEAK)
-        batch = make_batch(pool, np.random.default_rng((seed, step)))
-        said, _ = network(batch["features"])
-        total = torch.zeros(())
-        for number, delay in enumerate(DELAYS):
-            terms = losses.terms(said[number], batch, delay)
-            total = total + DELAY_WEIGHTS[number] * sum(LOSS_WEIGHTS[name] * value for name, value in terms.items())
-            if delay == DELAYS[1]:
-                for name, value in terms.items():
-                    sums[name] = sums.get(name, 0.0) + float(value.detach())
-                first = DELAYS[-1] - delay
-                truth = batch["phones"][:, first : first + STEPS]
-                speaks = (truth > 0) & (batch["known"][:, first : first + STEPS] > 0)
-                right = (said[number].phone_logits.argmax(-1) == truth)[speaks].float().mean()
-                sums["speech frames right"] = sums.get("speech frames right", 0.0) + float(right)
+        batch = make_batch(pool, np.random.default_rng((seed, step)), look_ahead)
+        said = network(batch["features"])
+        said = StreamPrediction(*(getattr(said, name)[:, WARM_UP:] for name in StreamPrediction.__dataclass_fields__))
+        terms = losses.terms(said, batch)
+        total = sum((LOSS_WEIGHTS[name] * value for name, value in terms.items()), torch.zeros(()))
+        speaks = (batch["phones"] > 0) & (batch["known"] > 0)
+        right = (said.phone_logits.argmax(-1) == batch["phones"])[speaks].float().mean()
+        for name, value in {**terms, "speech frames right": right}.items():
+            sums[name] = sums.get(name, 0.0) + float(value.detach())
         sums["total"] = sums.get("total", 0.0) + float(total.detach())
         counted += 1
         optimiser.zero_grad(set_to_none=True)
@@ -252,7 +244,10 @@ def train(
         with torch.no_grad():
             keep = min(KEEP, (1 + step) / (20 + step))
             for name, value in network.state_dict().items():
-                average[name].mul_(keep).add_(value, alpha=1 - keep)
+                if value.dtype.is_floating_point:
+                    average[name].mul_(keep).add_(value, alpha=1 - keep)
+                else:
+                    average[name].copy_(value)
         if step % 25 == 0:
             line: dict[str, object] = {
                 "step": step, "minutes": round((spent + time.monotonic() - started) / 60, 2), "lessons": len(pool)
@@ -276,6 +271,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, default=Path(".cache/training/runs/ear/checkpoint.pt"))
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--lessons", type=int, default=800)
+    parser.add_argument("--look-ahead", type=int, default=3, help="steps of 20 ms: 0, 3 or 6")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
     options = parser.parse_args()
@@ -283,7 +279,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     train(options.data, options.cache, options.run, teacher=options.teacher, minutes=options.minutes,
-          lessons=options.lessons, seed=options.seed)  # fmt: skip
+          lessons=options.lessons, seed=options.seed, look_ahead=options.look_ahead)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write the streaming package: ``python -m voxrig.training.speech.export_stream --run DIR --output models/stream``.
+
+The graph is one step of 20 ms: new samples and the state in, a row of channels and the next state out. The rules for contacts
+and rest are those of ``network.py`` made causal: where they looked to both sides, a move now has a limited speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import subprocess
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...animation.face.channels import face_channel_names, face_channels
+from ...animation.face.phones import PHONES
+from .batches import learned_channels
+from .export_ear import amplitude_gains
+from .network import FRAME_RATE, SAMPLE_RATE, ContactRules, SpeechFeatures
+from .stream_network import FLOOR, MEAN_KEEPS, QUIET_LEVEL, SPECTRUM_HOP, STEP, WINDOW, StreamNetwork, StreamSize
+
+VERSION = "1.0.0"
+OPSET = 17
+STATES = ("sound", "mean", "columns", "layers", "rules")
+_COLUMNS_KEPT = 4
+
+
+@dataclass(frozen=True)
+class StreamRuleValues:
+    """The numbers of the causal rules, chosen on training speakers (``choose_stream``)."""
+
+    threshold: tuple[float, float] = (0.12, 0.06)
+    certain: tuple[float, float] = (0.5, 0.3)
+    """Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
+    vowel_doubt: float = 0.6
+    apart_centimetres: float = 0.3
+    apart_likely: tuple[float, float] = (0.35, 0.65)
+    seal_speed: tuple[float, float] = (0.7, 0.45)
+    """Share of a seal that closes, and opens, in a step."""
+    teeth_speed: tuple[float, float] = (1.0, 0.5)
+    part_share: float = 0.4
+    """Share of the missing gap that opens in a step."""
+    steady_share: float = 0.7
+    """Share of the way to the newest channels in a step."""
+    amplitude: float = 1.0
+
+
+class StreamRules(ContactRules):
+    """The rules of a step: ``[batch, learned]`` channels, contact logits, phones and state in; channels and state out."""
+
+    SPEAKS = (0.55, 0.8)
+    HELD_STEPS = 50
+    """Steps in which the memory of speech fades."""
+    MOVE_SPEED = (0.34, 0.08)
+    """Shares of a face that wakes, and that comes to rest, in a step."""
+    COUNT = 6
+
+    def __init__(self, names: list[str], rest: list[float], values: StreamRuleValues) -> None:
+        super().__init__(
+            names, values.threshold, values.certain, values.apart_centimetres, values.apart_likely, values.vowel_doubt
+        )
+        self.values = values
+        self.register_buffer("rest", torch.tensor(rest))
+        opening = {"opening": values.amplitude, "jawOpen": values.amplitude}
+        self.register_buffer("gain", torch.tensor(amplitude_gains(names, opening)))
+
+    @property
+    def state_width(self) -> int:
+        """Numbers of the state: the last channels, and six moves."""
+        return len(self.rest) + self.COUNT
+
+    def forward(self, channels: Tensor, contact_logits: Tensor, phones: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Apply the rules to one step; a state of zeros is a face at rest."""
+        values = self.values
+        last, (sealed, teeth, short, speech, held, moves) = state[:, : -self.COUNT], state[:, -self.COUNT :].split(1, dim=1)
+
+        def move(before: Tensor, to: Tensor, speed: tuple[float, float]) -> Tensor:
+            return before + (to - before).clamp(-speed[1], speed[0])
+
+        kept = last + values.steady_share * ((channels - self.rest) * self.gain - last)
+        channels = self.rest + kept
+        likely = torch.sigmoid(contact_logits)
+        seal_likely = likely[:, :1] - self.vowel_doubt * (phones @ self.vowels)
+        sure = ((torch.cat([seal_likely, likely[:, 1:]], dim=1) - self.threshold) / self.span).clamp(0.0, 1.0)
+        sealed = move(sealed, sure[:, :1], values.seal_speed)
+        teeth = move(teeth, sure[:, 1:], values.teeth_speed)
+
+        channels = channels * (1.0 - teeth * (1.0 - self.teeth_keeps))
+        lift = (self.lip_height - channels @ self.height).clamp(min=0.0) / self.height_per_close
+        channels = channels + teeth * lift * self.close
+
+        begin, end = self.apart_likely
+        apart = ((phones @ self.open_sounds - begin) / (end - begin)).clamp(0.0, 1.0) * (1.0 - sealed)
+        missing = (self.apart_centimetres * apart - channels @ self.gap).clamp(min=0.0)
+        short = short + values.part_share * (missing - short)
+        parting = short * (1.0 - sealed)
+        channels = channels - parting * (1.0 - teeth) / self.gap_per_close * self.close + parting * teeth * self.upper_up
+
+        channels = channels * (1.0 - sealed * (1.0 - self.sealed_keeps))
+        lift = (channels @ self.gap + self.margin).clamp(min=0.0) / self.gap_per_close
+        channels = channels + sealed * lift * self.close
+
+        speech = speech + 0.4 * (1.0 - phones[:, :1] - speech)
+        held = torch.maximum(speech, held - 1.0 / self.HELD_STEPS)
+        first, full = self.SPEAKS
+        moves = move(moves, ((held - first) / (full - first)).clamp(0.0, 1.0), self.MOVE_SPEED)
+        channels = self.rest + (channels - self.rest) * moves
+        return channels, torch.cat([kept, sealed, teeth, short, speech, held, moves], dim=1)
+
+
+class StreamStep(nn.Module):
+    """The shipped model: ``waveform [1, 320]`` and the states -> channels, features, phones, and the next states."""
+
+    def __init__(self, network: StreamNetwork, values: StreamRuleValues) -> None:
+        super().__init__()
+        self.network = network
+        self.sound = SpeechFeatures(network.size.bands, 1.0)
+        learned, names = learned_channels(), face_channel_names()
+        self.rules = StreamRules(
+            [names[column] for column in learned], [face_channels()[column].rest for column in learned], values
+        )
+        scatter = torch.zeros(len(learned), len(names))
+        scatter[torch.arange(len(learned)), torch.tensor(learned)] = 1.0
+        self.register_buffer("scatter", scatter)
+        self.register_buffer("minimum", torch.tensor([channel.minimum for channel in face_channels()]))
+        self.register_buffer("maximum", torch.tensor([channel.maximum for channel in face_channels()]))
+
+    def zeros(self) -> dict[str, Tensor]:
+        """Return the states before any sound, by name."""
+        size = self.network.size
+        return {
+            "sound": torch.zeros(1, WINDOW - SPECTRUM_HOP),
+            "mean": torch.zeros(1, size.bands),
+            "columns": torch.zeros(1, 2 * size.bands, 1, _COLUMNS_KEPT),
+            "layers": torch.zeros(1, size.width, 1, sum(self.network.memories)),
+            "rules": torch.zeros(1, self.rules.state_width),
+        }
+
+    def hear(self, waveform: Tensor, sound: Tensor, mean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute the two new columns of features ``[1, 2 * bands, 2]``, and the next states of sound and mean."""
+        heard = torch.cat([sound, waveform], dim=1)
+        spectrum = torch.nn.functional.conv1d(heard[:, None, :], self.sound.basis, stride=SPECTRUM_HOP)
+        real, imaginary = spectrum.chunk(2, dim=1)
+        power = torch.matmul((real * real + imaginary * imaginary).transpose(1, 2), self.sound.filters)
+        level = torch.log(power + FLOOR) * 0.25
+        columns: list[Tensor] = []
+        for number in range(STEP // SPECTRUM_HOP):
+            mean = MEAN_KEEPS * mean + (1.0 - MEAN_KEEPS) * (level[:, number] - QUIET_LEVEL)
+            columns.append(torch.cat([level[:, number] + 2.0, level[:, number] - QUIET_LEVEL - mean], dim=1))
+        return torch.stack(columns, dim=2), heard[:, STEP:], mean
+
+    def forward(
+        self, waveform: Tensor, sound: Tensor, mean: Tensor, columns: Tensor, layers: Tensor, rules: Tensor
+    ) -> tuple[Tensor, ...]:
+        network = self.network
+        new, sound, mean = self.hear(waveform, sound, mean)
+        columns = torch.cat([columns, new.unsqueeze(2)], dim=3)
+        value = network.stem(columns)
+        memories = list(layers.split(network.memories, dim=3))
+        for number, block in enumerate(network.trunk):
+            seen = torch.cat([memories[number], value], dim=3)
+            memories[number] = seen[..., 1:]
+            heard = block.norm(step_of(block.spread, seen, block.dilation))
+            value = seen[..., block.dilation : block.dilation + 1] if block.ahead else seen[..., -1:]
+            value = value + block.mix(torch.relu(heard))
+        features = network.last(value)
+        seen = torch.cat([memories[-1], features], dim=3)
+        memories[-1] = seen[..., 1:]
+        phones = torch.softmax(network.phone_head(features)[:, :, 0, 0], dim=-1)
+        said = step_of(network.channel_head, seen, 1)[:, :, 0, 0]
+        made, rules = self.rules(said, network.contact_head(features)[:, :, 0, 0], phones, rules)
+        full = torch.minimum(torch.maximum(made @ self.scatter, self.minimum), self.maximum)
+        return (
+            full[:, None],
+            features[:, None, :, 0, 0],
+            phones[:, None],
+            sound,
+            mean,
+            columns[..., 2:],
+            torch.cat(memories, dim=3),
+            rules,
+        )
+
+
+def step_of(layer: nn.Conv2d, seen: Tensor, dilation: int) -> Tensor:
+    """Apply three taps to the one place that ``seen`` ``[1, width, 1, frames]`` allows, as a matrix, which is faster."""
+    taps = torch.cat([seen[:, :, 0, 0], seen[:, :, 0, dilation], seen[:, :, 0, 2 * dilation]], dim=1)
+    weight = layer.weight[:, :, 0].permute(0, 2, 1).flatten(1)
+    return functional.linear(taps, weight, layer.bias)[:, :, None, None]
+
+
+def load_stream(checkpoint: Path) -> tuple[StreamNetwork, dict[str, Any]]:
+    """Load the averaged network of a checkpoint, ready to run, and the checkpoint's other contents."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    network = StreamNetwork(StreamSize(**state["size"]))
+    network.load_state_dict(state["average"])
+    return network.eval(), state
+
+
+def write_graph(step: StreamStep, path: Path) -> None:
+    """Write the ONNX graph of one step."""
+    states = step.zeros()
+    names = list(states)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            step.eval(), (torch.zeros(1, STEP), *states.values()), str(path), dynamo=False, opset_version=OPSET,
+            input_names=["waveform", *names],
+            output_names=["channels", "features", "phones", *(f"next_{name}" for name in names)],
+        )  # fmt: skip
+
+
+def export(checkpoint: Path, folder: Path, values: StreamRuleValues, scores: dict[str, Any]) -> None:
+    """Write ``model.onnx`` and ``model.json`` into ``folder``."""
+    network, state = load_stream(checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    step = StreamStep(network, values)
+    write_graph(step, folder / "model.onnx")
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
+    )
+    look_ahead = network.size.look_ahead / FRAME_RATE
+    past = (sum(network.memories) + _COLUMNS_KEPT) / FRAME_RATE
+    description = {
+        "format": 1,
+        "name": folder.name,
+        "title": f"Speech Live, {1000 * look_ahead:.0f} ms",
+        "version": VERSION,
+        "licence": "CC-BY-4.0",
+        "sample_rate": SAMPLE_RATE,
+        "frame_rate": FRAME_RATE,
+        "context_seconds": {"before": round(math.ceil(10 * past) / 10, 1), "after": look_ahead},
+        "lead_seconds": 0.0,
+        "channels": [vars(channel) for channel in face_channels()],
+        "emotions": [],
+        "phones": list(PHONES),
+        "features": {"width": network.size.width},
+        "stream": {
+            "look_ahead_seconds": look_ahead,
+            "states": {name: list(value.shape) for name, value in step.zeros().items()},
+        },
+        "graph": {"file": "model.onnx", "sha256": hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()},
+        "training": {
+            "corpora": state["corpora"],
+            "hours": round(sum(float(corpus["hours"]) for corpus in state["corpora"]), 2),
+            "seed": state["seed"],
+            "commit": commit.stdout.strip(),
+            "steps": state["step"],
+            "minutes": round(state["spent"] / 60, 1),
+            "scores": scores,
+        },
+    }  # fmt: skip
+    text = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
+    (folder / "model.json").write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/stream"))
+    parser.add_argument("--output", type=Path, default=Path("models/stream"))
+    parser.add_argument("--scores", type=Path, help="the evaluation's JSON, for the training record")
+    parser.add_argument("--weights", type=Path, help="also write the averaged weights here, in half precision")
+    options = parser.parse_args()
+    scores = json.loads(options.scores.read_text()) if options.scores else {}
+    checkpoint = options.run / "checkpoint.pt"
+    export(checkpoint, options.output, StreamRuleValues(), scores)
+    if options.weights:
+        _, state = load_stream(checkpoint)
+        average = {name: value.half() if value.is_floating_point() else value for name, value in state["average"].items()}
+        torch.save({"average": average, "size": state["size"]}, options.weights)
+    print(f"{options.output}: {(options.output / 'model.onnx').stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
