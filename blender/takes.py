@@ -294,6 +294,15 @@ def read_present(found: FoundCurve) -> PresentKeys:
     return PresentKeys(keys, generated, find_artist_keys(table_rows(keys), generated))
 
 
+def find_edited(target: Target, take: str = "") -> list[tuple[float, float]]:
+    """Return frame and value of the artist's own keys of a target where ``take`` is, in order. Raises RigError."""
+    found = find_curves(rigs.resolve(target).owner, take).get((target.data_path, target.array_index))
+    if found is None or not len(found.fcurve.keyframe_points):
+        return []
+    present = read_present(found)
+    return [(float(frame), float(value)) for frame, value in present.rows[present.is_artists][:, :2]]
+
+
 def select_artist_keys(targets: Sequence[Target], take: str = "") -> int:
     """Select the artist's keys on the targets' F-Curves where ``take`` is, and nothing else; returns how many."""
     count = 0

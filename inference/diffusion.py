@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -37,6 +38,7 @@ _MOST_MARGIN_STEPS = 12
 _CONTACT_PHONES = ("B", "M", "P")
 _MOUTH = ("jaw", "lips", "tongue")
 _PIN_SECONDS = 0.3
+_MET = 1e-4
 _LONGEST_RUN_SECONDS = 600.0
 
 
@@ -160,6 +162,11 @@ class Drawer:
         return drawn
 
 
+def open_drawer(package_folder: Path, drawing: Drawing, name: str, threads: int) -> Drawer:
+    """Open the graph of a package that draws takes. Raises ModelError."""
+    return Drawer(drawing, str(package_folder / drawing.graph_file), threads, name)
+
+
 def draw_take(
     drawer: Drawer,
     channels: Channels,
@@ -174,7 +181,8 @@ def draw_take(
 ) -> Array:
     """Draw the channels of a take, ``[row, channel]``, or those of ``rows`` (first, last) alone, which are the same.
 
-    ``first_row`` is the row of the whole sound at which the conditions begin: noise belongs to the sound's rows. Pins outside
+    All rows are those of the drawing, ``frame_rate`` a second: every ``stride``-th of the model's. ``first_row`` is the row of
+    the whole sound at which the conditions begin: noise belongs to the sound's rows. Pins outside
     the conditions are left out. Raises ModelError for a pin of an unknown channel, and Cancelled.
     """
     count = len(conditions.heard)
@@ -226,7 +234,8 @@ def rule_take(
         values = np.array([value for _, value in own])
         inside = (at >= 0) & (at <= len(made) - 1)
         if inside.any():
-            made[:, column] = _meet(rows, made[:, column], at[inside], values[inside], _PIN_SECONDS * frame_rate)
+            limits = float(channels.minimum[column]), float(channels.maximum[column])
+            made[:, column] = _meet(rows, made[:, column], at[inside], values[inside], _PIN_SECONDS * frame_rate, limits)
     return np.clip(made, channels.minimum, channels.maximum).astype(np.float32)
 
 
@@ -250,17 +259,23 @@ def _spread_max(values: Array, reach: int) -> Array:
 
 
 def _meet(
-    rows: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.float64], heights: NDArray[np.float64], reach: float
+    rows: NDArray[np.float64],
+    values: NDArray[np.float64],
+    at: NDArray[np.float64],
+    heights: NDArray[np.float64],
+    reach: float,
+    limits: tuple[float, float],
 ) -> NDArray[np.float64]:
-    """Bend a curve through pins that may lie between rows, so that straight lines between its rows meet them."""
+    """Bend a curve through pins that may lie between rows, so that straight lines between its rows meet them within limits."""
     frames, dense = with_pin_frames(rows, values, at)
     bent = np.interp(rows, frames, bend_to_pins(frames, dense, at, heights, reach))
     for row, height in zip(at.tolist(), heights.tolist()):
         left = min(int(row), len(rows) - 2) if len(rows) > 1 else 0
         right = min(left + 1, len(rows) - 1)
-        missing = height - float(np.interp(row, rows, bent))
         near = [left] if row - left <= SAME_FRAME else [right] if right - row <= SAME_FRAME else [left, right]
-        bent[near] += missing
+        bent[near] = np.clip(bent[near] + height - float(np.interp(row, rows, bent)), *limits)
+        if abs(height - float(np.interp(row, rows, bent))) > _MET:
+            bent[near] = height
     return bent
 
 
@@ -333,3 +348,19 @@ def _guides(variation: Variation) -> tuple[Array, Array]:
     runs = {(0.0, 0.0): 1.0 - sound, (1.0, 0.0): sound - style, (1.0, 1.0): style}
     used = {kept: weight for kept, weight in runs.items() if weight != 0.0} or {(1.0, 1.0): 1.0}
     return np.array(list(used), np.float32), np.array(list(used.values()), np.float32)
+
+
+def interpolate_rows(thin: Array, first: int, stride: int, count: int) -> Array:
+    """Interpolate every ``stride``-th row, beginning with row ``first``, to ``count`` rows by Catmull-Rom's cubic curves.
+
+    Beyond the first and the last known row the values are held.
+    """
+    if stride == 1:
+        return thin[:count]
+    at = np.clip((np.arange(count) - first) / stride, 0.0, len(thin) - 1.0)
+    left = np.minimum(at.astype(np.int64), max(len(thin) - 2, 0))
+    share = (at - left)[:, None].astype(np.float32)
+    before, after = np.maximum(left - 1, 0), np.minimum(left + 2, len(thin) - 1)
+    right = np.minimum(left + 1, len(thin) - 1)
+    p, a, b, q = thin[before], thin[left], thin[right], thin[after]
+    return a + 0.5 * share * (b - p + share * (2 * p - 5 * a + 4 * b - q + share * (3 * (a - b) + q - p)))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from ..animation.face.expression import apply_expression, voice_energy
 from ..animation.face.phones import TimedPhone, decode_phones
 from ..errors import Cancelled, ModelError
 from .audio import Waveform
+from .diffusion import Channels, Conditions, Drawer, Variation, draw_take, interpolate_rows, rule_take
 from .package import ModelPackage
 from .session import Session
 
@@ -113,6 +114,82 @@ def generate_all(
 
     keys, phones, effort = (as_curves(output, names) if names else None for output, names in others.items())
     return Generated(as_curves("channels", package.channel_names), keys, phones, effort)
+
+
+def generate_drawn(
+    session: Session,
+    drawer: Drawer,
+    waveform: Waveform,
+    emotion: ArrayLike | None,
+    variation: Variation,
+    *,
+    start_seconds: float = 0.0,
+    window_seconds: float = WINDOW_SECONDS,
+    on_progress: Callable[[float], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> Generated:
+    """Draw a take of a model with a drawing (inference/diffusion.py), like :func:`generate_all`.
+
+    ``waveform`` begins at ``start_seconds`` of the sound to whose rows the noise belongs.
+    """
+    package, drawing = session.package, drawer.drawing
+    outputs = ["channels", "features", *(["phones"] if package.phones else []), *(["keys"] if package.key_regions else [])]
+    made = generate_outputs(
+        session,
+        waveform,
+        emotion,
+        outputs=outputs,
+        window_seconds=window_seconds,
+        on_progress=None if on_progress is None else lambda share: on_progress(0.5 * share),
+        is_cancelled=is_cancelled,
+    )
+    channels = Channels(
+        package.channel_names,
+        tuple(channel.region for channel in package.channels),
+        np.array([channel.minimum for channel in package.channels], np.float32),
+        np.array([channel.maximum for channel in package.channels], np.float32),
+    )
+    regressed = np.clip(made.pop("channels"), channels.minimum, channels.maximum)
+    frames, stride = len(regressed), drawing.stride
+    start = round(start_seconds * package.frame_rate)
+    first = -start % stride
+    if first >= frames:
+        first = 0
+    heard = np.concatenate(
+        [made.pop("features")[first::stride], *([made["phones"][first::stride]] if package.phones else []),
+         regressed[first::stride]], axis=1,
+    )  # fmt: skip
+    weights = _emotion_weights(package, emotion, frames)
+    felt = (
+        np.zeros((frames, len(package.emotions)), np.float32)
+        if weights is None
+        else np.broadcast_to(weights, (frames, weights.shape[1]))
+    )
+    rate = package.frame_rate / stride
+    # Rows of the drawing begin a fraction of one of its rows after the sound.
+    inside = replace(
+        variation, pins=tuple(replace(pin, seconds=pin.seconds - first / package.frame_rate) for pin in variation.pins)
+    )
+    thin = draw_take(
+        drawer,
+        channels,
+        Conditions(heard, felt[first::stride]),
+        inside,
+        rate,
+        first_row=(start + first) // stride,
+        on_progress=None if on_progress is None else lambda share: on_progress(0.5 + 0.5 * share),
+        is_cancelled=is_cancelled,
+    )
+    drawn = interpolate_rows(thin, first, stride, frames)
+    values = rule_take(drawn, regressed, made.get("phones"), package.phones, channels, package.frame_rate, variation.pins)
+
+    def as_curves(names: tuple[str, ...], rows: NDArray[np.float32]) -> ChannelCurves:
+        rows.flags.writeable = False
+        return ChannelCurves(names, package.frame_rate, rows, -package.lead_seconds)
+
+    keys = as_curves(package.key_regions, made["keys"]) if package.key_regions else None
+    phones = as_curves(package.phones, made["phones"]) if package.phones else None
+    return Generated(as_curves(package.channel_names, values), keys, phones)
 
 
 def generate_outputs(

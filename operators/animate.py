@@ -23,15 +23,17 @@ from ..blender.life import LAYER, find_layered
 from ..blender.marks import find_action, write_marks
 from ..blender.outputs import Output, find_home, fit_strip
 from ..blender.registering import make_registration
-from ..blender.takes import TakeReport, write_take
+from ..blender.takes import TakeReport, find_edited, write_take
 from ..blender.targets import explain_no_match
 from ..errors import AudioError, ModelError, RigError
+from ..inference.diffusion import Pin
 from ..properties.access import character_settings, scene_settings
 from ..properties.links import active_mapping, find_owner, store_mapping
 from ..properties.models import OTHER_FOLDER, chosen_model
 from ..properties.session import Run, session
 from ..properties.settings import read_settings, read_sound_choice
 from ..properties.takes import has_lived, next_take_title, store_take
+from ..takes.drawing import DrawnModel, make_drawn
 from ..takes.hearing import forget_heard
 from ..takes.job import Job, check_emotion, compute, share_regions
 from ..takes.living import NOTHING, make_living, names_in_looks
@@ -39,7 +41,7 @@ from ..takes.models import describe_package
 from ..takes.record import SoundChoice, SoundStrip, TakeRecord, write_record
 from ..takes.settings import Scope, TakeSettings
 from ..takes.shaping import Part, Place, Take
-from ..takes.sources import CancelCheck, Description, Progress, Sound, describe_model, make_source
+from ..takes.sources import CancelCheck, Description, Progress, Sound, Source, describe_model, make_source
 from .background import BackgroundOperator, Work
 from .base import NO_CHARACTER, VoxrigOperator
 from .learned import map_learned, warn_of_missing
@@ -98,7 +100,8 @@ def gather(
     place, content, sound_name = find_sound(scene, sound)
     bare = Job(character_object.name, (), place, model_folder, settings, sound, sound_name, scope, take=take, beside=beside)
     stills = settings.life <= 0.0 and has_lived(character_object)
-    source = make_living(make_source(sound, content, model_folder, bare.emotion, settings), settings, stills=stills)
+    drawn = make_drawn(make_source(sound, content, model_folder, bare.emotion, settings), settings)
+    source = make_living(drawn, settings, stills=stills)
     notes: tuple[str, ...] = ()
     surroundings, layered = NOTHING, frozenset[Target]()
     description = source.describe()
@@ -119,15 +122,42 @@ def gather(
         notes = (*notes, *unseen)
     check_mapping(mapping, description, character_object)
     warnings = (*warn_of_missing(character_object.name, description, missing), *notes)
+    source = pin_edited(source, mapping, place, scope, beside or _mark_of(character_object, take))
     main = Part(source, mapping, warnings=warnings, surroundings=surroundings)
     others: list[tuple[Part, tuple[str, ...]]] = []
     for chosen, theirs in zip(settings.region_models, models[1:]):
         their_mapping, missing = map_source(character_object, theirs)
         warnings = warn_of_missing(character_object.name, theirs, missing)
-        part = Part(make_source(sound, content, chosen.folder, bare.emotion, settings), their_mapping, warnings=warnings)
+        drawn = make_drawn(make_source(sound, content, chosen.folder, bare.emotion, settings), settings)
+        drawn = pin_edited(drawn, their_mapping, place, scope, beside or _mark_of(character_object, take))
+        part = Part(drawn, their_mapping, warnings=warnings)
         others.append((part, chosen.regions))
     parts = share_regions(main, others, scope)
     return replace(bare, parts=parts, is_new_mapping=is_new_mapping, layered=layered)
+
+
+def _mark_of(character_object: bpy.types.Object, take: str) -> str:
+    stored = character_settings(character_object).takes.get(take) if take else None
+    return stored.mark if stored is not None else ""
+
+
+def pin_edited(source: Source, mapping: Mapping, place: Place, scope: Scope, mark: str) -> Source:
+    """Return a drawn source whose take passes through the artist's own keys, unless these are to be replaced.
+
+    Only keys of controls that one channel alone drives, straight, say which value the channel must have.
+    """
+    if not isinstance(source, DrawnModel) or scope.replace_edited:
+        return source
+    active = [link for link in mapping.links if link.enabled]
+    shared = {link.target for i, link in enumerate(active) for other in active[:i] if other.target == link.target}
+    pins: dict[tuple[str, float], Pin] = {}
+    for link in active:
+        if link.target in shared or link.ease != 0.0 or link.gain == 0.0:
+            continue
+        for frame, value in find_edited(link.target, mark):
+            seconds = place.seconds_of(frame)
+            pins[link.channel, seconds] = Pin(seconds, link.channel, (value - link.rest - link.offset) / link.gain)
+    return source.with_pins(tuple(sorted(pins.values(), key=lambda pin: (pin.channel, pin.seconds))))
 
 
 def find_sound(scene: bpy.types.Scene, choice: SoundChoice) -> tuple[Place, Sound, str]:

@@ -59,9 +59,10 @@ def make_variations(
     The first one is shown. ``scope`` limits what the takes may change, to a stretch or to some face parts. Raises VoxrigError
     and Cancelled like ``animate_character``; nothing has changed then.
     """
+    is_drawn = describe_package(model_folder).drawing is not None
     jobs = [
         gather(scene, character_object, sound, model_folder, varied, scope or Scope())
-        for varied in vary(settings or TakeSettings(life=1.0), count)
+        for varied in vary(settings or TakeSettings(life=1.0), count, is_drawn)
     ]
     return write_variations(scene, jobs, compute_all(jobs, on_progress, is_cancelled))
 
@@ -148,7 +149,8 @@ def gather_roll(scene: bpy.types.Scene, character_object: bpy.types.Object, part
     stored = find_take(character_object, take_name)
     record = read_record(stored.record)
     others = [theirs.settings for _, theirs in _takes_of_line(character_object, record)]
-    return _gather_beside(scene, character_object, stored, record, roll(record.settings, parts, others))
+    is_drawn = describe_package(record.model_folder).drawing is not None
+    return _gather_beside(scene, character_object, stored, record, roll(record.settings, parts, others, is_drawn))
 
 
 def _gather_beside(
@@ -322,14 +324,14 @@ class VOXRIG_OT_make_variations(_TakesOperator):
         """Return what must still be chosen, and require life."""
         settings = scene_settings(context.scene)
         reason = super().disabled_reason(context) or why_not_animate(settings)
-        if reason is None and settings.life <= 0.0:
-            return "Takes differ by their life, which is 0: set Life above 0 first"
+        if reason is None and settings.life <= 0.0 and not draws_takes(settings):
+            return "Takes differ by their life, which is 0: set Life above 0, or choose a model that draws takes"
         return reason
 
     def gather(self, scene: bpy.types.Scene) -> _Jobs:
         """Gather all takes with the scene's settings."""
         settings = scene_settings(scene)
-        varied = vary(read_settings(scene), settings.variation_count)
+        varied = vary(read_settings(scene), settings.variation_count, draws_takes(settings))
         if not self.in_range:
             job = gather_from_scene(scene)
             return _Jobs(tuple(_with_settings(scene, job, one) for one in varied))
@@ -353,6 +355,12 @@ class VOXRIG_OT_make_variations(_TakesOperator):
                 gather(scene, settings.character, record.sound, model.folder, one, scope, beside=stored.mark) for one in varied
             )
         )
+
+
+def draws_takes(settings: Any) -> bool:
+    """Return whether the chosen model draws another take for each seed."""
+    model = chosen_model(settings)
+    return model is not None and model.draws_takes
 
 
 def _with_settings(scene: bpy.types.Scene, job: Job, settings: TakeSettings) -> Job:

@@ -9,6 +9,7 @@ import bpy.utils.previews
 
 from ..blender.registering import make_registration
 from ..properties.access import character_settings, scene_settings
+from ..properties.models import chosen_model
 from ..properties.session import session
 from ..properties.takes import MIXED_PARTS, active_take
 from .main import VoxrigPanel, iface
@@ -33,12 +34,20 @@ class VOXRIG_PT_variations(VoxrigPanel):
         row.prop(settings, "variation_count")
         row.operator("voxrig.make_variations", icon="DUPLICATE")
         row.operator("voxrig.make_variations", text="", icon="PREVIEW_RANGE").in_range = True
+        model = chosen_model(settings)
+        is_drawn = model is not None and model.draws_takes
+        if is_drawn:
+            column = layout.column(align=True)
+            for name in ("style_size", "style_speed", "sound_guidance", "style_guidance", "take_spread", "draw_steps"):
+                column.prop(settings, name)
         chosen = active_take(settings.character)
         if chosen is None:
             return
         column = layout.column(align=True)
         column.label(text=iface("Parts of '{take}'").format(take=chosen.title))
         for part in MIXED_PARTS:
+            if part == "mouth" and not is_drawn:
+                continue
             row = column.row(align=True)
             kept = next((take for take in character_settings(settings.character).takes if part.upper() in take.kept), None)
             is_mine = kept is not None and kept.name == chosen.name

@@ -25,7 +25,7 @@ class ModelEntry:
     """One model package in the list; ``channels`` are (name, group). The remaining fields are empty for a damaged one.
 
     ``regions`` are the face parts and ``maxima`` the largest values of the channels, by name. ``is_learned`` is set if it was
-    learned on a rig and drives that rig's own controls.
+    learned on a rig and drives that rig's own controls, ``draws_takes`` if each seed is another performance of it.
     """
 
     name: str
@@ -38,6 +38,7 @@ class ModelEntry:
     maxima: dict[str, float] = field(default_factory=dict)
     lead_seconds: float = 0.0
     is_learned: bool = False
+    draws_takes: bool = False
 
 
 @functools.cache
@@ -72,6 +73,7 @@ def read_model_entry(folder: str) -> ModelEntry:
         maxima,
         package.lead_seconds,
         bool(package.targets),
+        package.drawing is not None,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..animation.curves import ChannelCurves
 from ..errors import RigError
+from .drawing import make_drawn
 from .emotion import EmotionTrack
 from .living import make_living, with_life
 from .record import CurvesFile, SoundFile
@@ -19,7 +20,7 @@ def find_source(choice: SoundFile | CurvesFile, model_folder: Path, settings: Ta
     """Return the source of a sound file or a curve file that plays at ``place``."""
     track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
     source = make_source(choice, Sound(choice.path), model_folder, track, settings, defers_emotion=False)
-    return make_living(source, settings)
+    return make_living(make_drawn(source, settings), settings)
 
 
 def make_curves(

@@ -7,8 +7,10 @@ import functools
 import threading
 from pathlib import Path
 
+from ..errors import ModelError
+from ..inference.diffusion import Drawer, open_drawer
 from ..inference.package import ModelPackage, load_package, read_description
-from ..inference.session import Session, open_session
+from ..inference.session import Session, default_threads, open_session
 
 
 def describe_package(folder: str | Path) -> ModelPackage:
@@ -41,6 +43,23 @@ def open_model(folder: Path, provider: str, threads: int | None) -> Session:
             _opened.clear()
             _opened[key] = opened
         return _opened[key]
+
+
+_drawers: dict[tuple[object, ...], Drawer] = {}
+
+
+def open_drawing(folder: Path, threads: int | None) -> Drawer:
+    """Return the graph of a model that draws takes, ready to run. Raises ModelError if the model has none."""
+    with _opening:
+        key = model_key(folder, "CPU", threads)
+        if key not in _drawers:
+            package = load_package(folder)
+            if package.drawing is None:
+                raise ModelError(f"Model '{package.title}' draws no takes; train one with network = 'diffusion'")
+            opened = open_drawer(folder, package.drawing, package.name, threads or default_threads())
+            _drawers.clear()
+            _drawers[key] = opened
+        return _drawers[key]
 
 
 def model_key(folder: Path, provider: str, threads: int | None) -> tuple[object, ...]:

@@ -281,6 +281,41 @@ class TakeSettings:
     life_breath_roll: int = _life_roll(0, "breath")
     life_face: float = _life_amount(1.0, "face", "How much mouth corners, cheeks, nose and lids live. 1 is usual, 0 none")
     life_face_roll: int = _life_roll(0, "face")
+    life_mouth_roll: int = _setting(
+        0, "whole", HEARING, "life-mouth-roll", "Mouth Roll",
+        "Another number makes jaw, lips and tongue again and nothing else, with a model that draws takes",
+        panel="life_mouth_roll", minimum=0, maximum=999999,
+    )  # fmt: skip
+    sound_guidance: float = _setting(
+        1.0, "number", HEARING, "sound-guidance", "Sound Guidance",
+        "How closely a drawn take follows the sound. 1 is as learned, 0 ignores it, above 1 exaggerates",
+        panel="sound_guidance", minimum=0.0, maximum=10.0, soft_maximum=3.0, panel_unit="factor",
+    )  # fmt: skip
+    style_guidance: float = _setting(
+        1.0, "number", HEARING, "style-guidance", "Style Guidance",
+        "How closely a drawn take follows emotions and style. 1 is as learned, 0 ignores them, above 1 exaggerates",
+        panel="style_guidance", minimum=0.0, maximum=10.0, soft_maximum=3.0, panel_unit="factor",
+    )  # fmt: skip
+    style_size: float = _setting(
+        0.0, "number", HEARING, "style-size", "Size",
+        "How far a drawn take moves, in steps of what is usual in the show. 0 is its average",
+        panel="style_size", minimum=-5.0, maximum=5.0, soft_minimum=-2.0, soft_maximum=2.0, panel_unit="factor",
+    )  # fmt: skip
+    style_speed: float = _setting(
+        0.0, "number", HEARING, "style-speed", "Speed",
+        "How fast a drawn take moves, in steps of what is usual in the show. 0 is its average",
+        panel="style_speed", minimum=-5.0, maximum=5.0, soft_minimum=-2.0, soft_maximum=2.0, panel_unit="factor",
+    )  # fmt: skip
+    take_spread: float = _setting(
+        1.0, "number", HEARING, "spread", "Spread",
+        "How far drawn takes differ from each other. 1 is as learned, 0 is the mean performance",
+        panel="take_spread", minimum=0.0, maximum=2.0, panel_unit="factor",
+    )  # fmt: skip
+    draw_steps: int = _setting(
+        0, "whole", HEARING, "draw-steps", "Steps",
+        "Steps in which a take is drawn: more take longer and are finer. 0 is the model's own number",
+        panel="draw_steps", minimum=0, maximum=1000, soft_maximum=32,
+    )  # fmt: skip
     life_asymmetry: float = _life_amount(1.0, "asymmetry", "How much left and right differ. 1 is usual, 0 none")
     life_asymmetry_roll: int = _life_roll(0, "asymmetry")
     life_markers: bool = _setting(

@@ -23,26 +23,32 @@ MIXED_PARTS: dict[str, tuple[str, ...]] = {
     "brows": ("brows",),
     "head": ("head", "breath"),
     "face": ("face",),
+    "mouth": ("mouth",),
 }
-"""Parts that an artist chooses, and the parts of life that each stands for."""
+"""Parts that an artist chooses, and the parts that each stands for: of life, and the mouth, which only some models draw."""
+
+_NUMBERED = (*PARTS, "mouth")
 
 
-def vary(settings: TakeSettings, count: int) -> tuple[TakeSettings, ...]:
-    """Return the settings of ``count`` takes with the seeds that follow, the first unchanged. Raises SettingError."""
+def vary(settings: TakeSettings, count: int, is_drawn: bool = False) -> tuple[TakeSettings, ...]:
+    """Return the settings of ``count`` takes with the seeds that follow, the first unchanged. Raises SettingError.
+
+    Takes that a model draws (``is_drawn``) differ without life.
+    """
     if not 1 <= count <= MOST_TAKES:
         raise SettingError(f"{count} takes cannot be made at once; choose 1 to {MOST_TAKES}")
-    check_varied(settings)
+    check_varied(settings, is_drawn)
     return tuple(replace(settings, life_seed=(settings.life_seed + number) % SEEDS) for number in range(count))
 
 
-def check_varied(settings: TakeSettings) -> None:
+def check_varied(settings: TakeSettings, is_drawn: bool = False) -> None:
     """Raise SettingError for settings with which every seed makes the same take."""
-    if settings.life <= 0.0:
+    if settings.life <= 0.0 and not is_drawn:
         raise SettingError("Takes differ by their life, which is 0; set Life above 0 first")
 
 
 def number_of(settings: TakeSettings, part: str) -> int:
-    """Return the number of a part of life (PARTS): two takes of a line with the same number share the part."""
+    """Return the number of a part: two takes of a line with the same number share the part."""
     return (settings.life_seed + int(getattr(settings, f"life_{part}_roll"))) % SEEDS
 
 
@@ -54,18 +60,20 @@ def mix(base: TakeSettings, kept: Mapping[str, TakeSettings]) -> TakeSettings:
     for name in kept:
         if name not in MIXED_PARTS:
             raise SettingError(f"There is no part '{name}' to keep; choose {', '.join(MIXED_PARTS)}")
-    numbers = {part: number_of(base, part) for part in PARTS}
+    numbers = {part: number_of(base, part) for part in _NUMBERED}
     amounts = {part: base.life * float(getattr(base, f"life_{part}")) for part in PARTS}
     for name, other in kept.items():
         for part in MIXED_PARTS[name]:
             numbers[part] = number_of(other, part)
-            amounts[part] = other.life * float(getattr(other, f"life_{part}"))
+            if part in amounts:
+                amounts[part] = other.life * float(getattr(other, f"life_{part}"))
     # The instants at which the eyes shift belong to the seed itself.
     seed = kept["eyes"].life_seed if "eyes" in kept else base.life_seed
-    life = base.life if base.life > 0.0 else 1.0
+    life = base.life if base.life > 0.0 or not any(amounts.values()) else 1.0
     changes: dict[str, float | int] = {"life_seed": seed, "life": life}
+    changes["life_mouth_roll"] = (numbers["mouth"] - seed) % SEEDS
     for part in PARTS:
-        amount = amounts[part] / life
+        amount = amounts[part] / life if life > 0.0 else float(getattr(base, f"life_{part}"))
         if amount > find_setting(f"life_{part}").maximum:
             raise SettingError(f"The {part} of these takes cannot be mixed, so far apart are their amounts; bring them closer")
         # A part that is the same as before keeps exactly its amount.
@@ -76,9 +84,11 @@ def mix(base: TakeSettings, kept: Mapping[str, TakeSettings]) -> TakeSettings:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def roll(settings: TakeSettings, names: Iterable[str], others: Iterable[TakeSettings] = ()) -> TakeSettings:
+def roll(
+    settings: TakeSettings, names: Iterable[str], others: Iterable[TakeSettings] = (), is_drawn: bool = False
+) -> TakeSettings:
     """Return the settings with parts (MIXED_PARTS) drawn again, unlike those of all ``others``. Raises SettingError."""
-    check_varied(settings)
+    check_varied(settings, is_drawn)
     known = (settings, *others)
     changes: dict[str, int] = {}
     for name in names:

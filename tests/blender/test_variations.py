@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import drawing_graphs
 import model_packages
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from voxrig.animation.life.channels import CHANNEL_NAMES
 from voxrig.blender.takes import find_curves
 from voxrig.cli.main import main
 from voxrig.errors import RigError, SettingError
+from voxrig.operators.animate import gather_from_scene
 from voxrig.operators.takes import compare_take
 from voxrig.operators.variations import make_variations, mix_takes, roll_take, write_contact_sheet
 from voxrig.properties.access import character_settings
+from voxrig.takes.job import compute
 from voxrig.takes.record import SoundFile, read_record
 from voxrig.takes.settings import Scope, TakeSettings
 
@@ -186,3 +189,32 @@ def test_the_range_of_a_retake_has_several_takes(face: Any, line: Path, model_fo
         (40, 80),
         (40, 80),
     ]
+
+
+@pytest.fixture(scope="module")
+def drawing_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return drawing_graphs.write_drawing_package(tmp_path_factory.mktemp("models") / "drawing")
+
+
+def test_a_model_that_draws_makes_takes_through_the_artists_keys(face: Any, line: Path, drawing_model: Path) -> None:
+    settings = choose(bpy.context.scene, face, line, drawing_model)
+    settings.life, settings.variation_count = 0.0, 2
+    assert bpy.ops.voxrig.make_variations() == {"FINISHED"}
+    takes = character_settings(face).takes
+    first = values_of(face, takes[0], "mouthPucker")
+    compare_take(face, takes[1].name)
+    assert np.abs(values_of(face, takes[1], "mouthPucker") - first).max() > 0.05
+
+    # A pose that the artist sets is met by every take that is made from then on, and approached from afar.
+    compare_take(face, takes[0].name)
+    shape = face.data.shape_keys.key_blocks["jawOpen"]
+    shape.value = 0.97
+    shape.keyframe_insert("value", frame=60)
+    settings.life_seed = 7
+    job = gather_from_scene(bpy.context.scene)
+    assert [(pin.channel, pytest.approx(pin.value)) for pin in job.parts[0].source.variation.pins] == [("jawOpen", 0.97)]
+    assert bpy.ops.voxrig.animate_from_audio() == {"FINISHED"}
+    made = compute(job)
+    column = [target.data_path for target in made.dense.targets].index('key_blocks["jawOpen"].value')
+    row = int(np.flatnonzero(made.dense.frames == 60)[0])
+    assert made.dense.values[row, column] == pytest.approx(0.97, abs=1e-3)

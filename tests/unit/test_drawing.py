@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes that are drawn: seeds, pieces, pins, guidance, and packages with a graph that draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from drawing_graphs import write_drawing_package
+from model_packages import CHANNELS, HOP, SAMPLE_RATE, noise
+from voxrig.errors import ModelError
+from voxrig.inference import diffusion
+from voxrig.inference.audio import Waveform
+from voxrig.inference.diffusion import Channels, Pin, Variation, interpolate_rows, open_drawer, rule_take
+from voxrig.inference.generate import generate_all, generate_drawn
+from voxrig.inference.package import load_package
+from voxrig.inference.session import open_session
+from voxrig.takes.drawing import make_variation
+from voxrig.takes.settings import TakeSettings
+from voxrig.takes.variations import mix, vary
+
+RATE = SAMPLE_RATE / HOP
+SOUND = noise(6.0)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    return load_package(write_drawing_package(tmp_path_factory.mktemp("drawing") / "small"))
+
+
+@pytest.fixture(scope="module")
+def draw(package):
+    session = open_session(package, "CPU", 1)
+    drawer = open_drawer(package.folder, package.drawing, package.name, 1)
+
+    def draw(variation: Variation, sound: np.ndarray = SOUND, **options: object) -> np.ndarray:
+        made = generate_drawn(session, drawer, Waveform(sound, SAMPLE_RATE), None, variation, **options)
+        return np.array(made.curves.values)
+
+    draw.mean = generate_all(session, Waveform(SOUND, SAMPLE_RATE)).curves.values
+    return draw
+
+
+def test_the_same_seed_draws_the_same_bytes_and_another_one_another_take(draw):
+    first = draw(Variation(3))
+    assert first.shape == (300, len(CHANNELS))
+    assert first.tobytes() == draw(Variation(3)).tobytes()
+    assert np.abs(first - draw(Variation(4))).mean() > 0.02
+    # Takes lie around the regression, as far apart as was learned.
+    several = np.stack([draw(Variation(seed)) for seed in range(12)])
+    assert 0.5 < several.std(axis=0).mean() / 0.12 < 1.5
+    assert np.abs(several.mean(axis=0) - draw.mean)[::2].mean() < 0.08
+    assert np.abs(draw(Variation(1, spread=0.0))[::2] - draw.mean[::2]).max() < 0.01
+
+
+def test_a_long_sound_is_drawn_in_pieces_that_leave_no_trace(draw, monkeypatch):
+    whole = draw(Variation(5))
+    monkeypatch.setattr(diffusion, "_PIECE_ROWS", 31)
+    assert np.abs(draw(Variation(5)) - whole).max() < 1e-5
+
+
+def test_a_trimmed_sound_keeps_its_noise(draw):
+    whole = draw(Variation(5))
+    late = draw(Variation(5), SOUND[102 * HOP :], start_seconds=102 / RATE)
+    # A row depends on a second of sound, and a step on eight rows.
+    assert np.abs(late[150:] - whole[252:]).max() < 1e-4
+
+
+def test_face_parts_come_from_takes_of_their_own(draw):
+    mixed = draw(Variation(1, region_seeds={"lips": 2}))
+    first, second = draw(Variation(1)), draw(Variation(2))
+    lips = [CHANNELS.index(name) for name in ("mouthPucker", "mouthSmileLeft")]
+    others = [index for index in range(len(CHANNELS)) if index not in lips]
+    assert np.array_equal(mixed[:, lips], second[:, lips])
+    assert np.array_equal(mixed[:, others], first[:, others])
+
+
+def test_the_settings_of_a_mix_draw_parts_of_takes(draw):
+    takes = vary(TakeSettings(), 3, is_drawn=True)
+    mixed = make_variation(mix(takes[0], {"brows": takes[2], "mouth": takes[1]}))
+    made, brow = draw(mixed), CHANNELS.index("browInnerUp")
+    assert np.array_equal(made[:, brow], draw(make_variation(takes[2]))[:, brow])
+    assert np.array_equal(made[:, 0], draw(make_variation(takes[1]))[:, 0])
+
+
+def test_every_take_passes_through_the_pins_smoothly(draw):
+    pins = (Pin(1.013, "jawOpen", 0.9), Pin(2.0, "jawOpen", 0.1), Pin(2.0, "browInnerUp", 0.7), Pin(99.0, "jawOpen", 0.5))
+    for seed in range(3):
+        free, made = draw(Variation(seed)), draw(Variation(seed, pins=pins))
+        for pin in pins[:3]:
+            curve = made[:, CHANNELS.index(pin.channel)]
+            assert np.interp(pin.seconds * RATE, np.arange(len(curve)), curve) == pytest.approx(pin.value, abs=1e-3)
+        speed = np.abs(np.diff(made[:, 0]))
+        assert speed.max() < 2.0 * np.quantile(np.abs(np.diff(free[:, 0])), 0.99)
+        # Far from the pins nothing changes.
+        assert np.abs(made[200:] - free[200:]).max() < 1e-4
+
+
+def test_contradicting_pins_one_frame_apart_are_both_met(draw):
+    made = draw(Variation(0, pins=(Pin(1.0, "jawOpen", 0.0), Pin(1.0 + 1 / 30, "jawOpen", 1.0))))
+    curve = made[:, 0]
+    assert curve[50] == pytest.approx(0.0, abs=1e-3)
+    assert np.interp(50 + RATE / 30, np.arange(len(curve)), curve) == pytest.approx(1.0, abs=1e-3)
+    assert np.isfinite(made).all()
+
+
+@pytest.mark.parametrize("changes", [{"sound_guidance": 0.0}, {"sound_guidance": 10.0}, {"style_guidance": 10.0}, {"steps": 1}])
+def test_extremes_stay_within_the_limits(draw, changes):
+    made = draw(Variation(2, **changes))
+    assert np.isfinite(made).all()
+    assert made.min() >= 0.0
+    assert made.max() <= 1.0
+
+
+def test_a_thousand_steps_draw_what_fifty_do(draw):
+    many, fifty, one = (draw(Variation(2, steps=steps), SOUND[: 40 * HOP]) for steps in (1000, 50, 1))
+    assert np.abs(many - fifty).mean() < 0.2 * np.abs(one - fifty).mean()
+
+
+def test_guidance_by_sound_and_by_style_are_separate(draw):
+    deaf = draw(Variation(2, sound_guidance=0.0, style_guidance=0.0, spread=0.0))
+    assert np.ptp(deaf, axis=0).max() < 0.01
+    larger = draw(Variation(2, styles={"size": 1.0}, spread=0.0)) - draw(Variation(2, spread=0.0))
+    twice = draw(Variation(2, styles={"size": 1.0}, style_guidance=2.0, spread=0.0)) - draw(Variation(2, spread=0.0))
+    assert np.median(larger) == pytest.approx(0.3 * 0.12, rel=0.2)
+    assert np.median(twice) == pytest.approx(2 * np.median(larger), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: Variation(1 << 63), "whole number from 0"),
+        (lambda: Variation(-1), "whole number from 0"),
+        (lambda: Variation(0, {"jaw": 1 << 70}), "whole number from 0"),
+        (lambda: Variation(sound_guidance=10.5), "guidance of the sound"),
+        (lambda: Variation(style_guidance=-0.1), "guidance of the style"),
+        (lambda: Variation(steps=1001), "choose 1 to 1000"),
+        (lambda: Variation(spread=3.0), "from 0 to 2"),
+        (lambda: Variation(styles={"mood": 1.0}), "style 'mood'"),
+        (lambda: Variation(pins=(Pin(1.0, "a", 0.0), Pin(1.0, "a", 1.0))), "pinned to two values"),
+        (lambda: Variation(pins=(Pin(float("nan"), "a", 0.0),)), "not a number"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_in_a_sentence(make, words):
+    with pytest.raises(ModelError, match=words) as caught:
+        make()
+    assert not str(caught.value).endswith(".")
+
+
+def test_a_pin_of_an_unknown_channel_is_refused(draw):
+    with pytest.raises(ModelError, match="no such channel"):
+        draw(Variation(pins=(Pin(1.0, "earWiggle", 1.0),)))
+
+
+def test_lips_meet_and_rest_where_the_regression_says():
+    channels = Channels(("jawOpen", "browInnerUp"), ("jaw", "brows"), np.zeros(2, np.float32), np.ones(2, np.float32))
+    regressed = np.full((200, 2), 0.1, np.float32)
+    drawn = np.full((200, 2), 0.8, np.float32)
+    phones = np.zeros((200, 3), np.float32)
+    phones[:, 1] = 1.0
+    phones[100:105] = [0.0, 0.0, 1.0]
+    phones[150:] = [1.0, 0.0, 0.0]
+    made = rule_take(drawn, regressed, phones, ("SIL", "AA", "B"), channels, RATE)
+    assert made[[101, 103, 180], 0] == pytest.approx(0.1, abs=0.01)
+    assert made[[50, 120], 0] == pytest.approx(0.8)
+    assert made[:, 1] == pytest.approx(0.8)
+    assert np.abs(np.diff(made[:, 0])).max() < 0.25
+
+
+def test_rows_between_those_drawn_are_on_smooth_curves():
+    thin = np.sin(np.arange(40) / 3.0)[:, None].astype(np.float32)
+    full = interpolate_rows(thin, 1, 2, 81)
+    assert np.array_equal(full[1::2][:39], thin[:39])
+    assert np.abs(full[4:76, 0] - np.sin((np.arange(4, 76) - 1) / 6.0)).max() < 0.01
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"sha256": "0" * 64}, "drawing.onnx is damaged"),
+        ({"mean": [0.0]}, "1 numbers for 4 channels"),
+        ({"deviation": [0.0] * 4}, "not above 0"),
+        ({"steps": 0}, "drawing.steps"),
+        ({"stride": 1.5}, "drawing.stride"),
+        ({"file": "../drawing.onnx"}, "plain name"),
+    ],
+)
+def test_a_damaged_drawing_is_refused(tmp_path, changes, words):
+    with pytest.raises(ModelError, match=words):
+        load_package(write_drawing_package(tmp_path / "small", **changes))
+
+
+def test_a_drawing_for_other_channels_is_refused(tmp_path):
+    import json
+
+    folder = write_drawing_package(tmp_path / "small")
+    description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    # The ordinary graph is no drawing.
+    description["drawing"] |= {"file": "model.onnx", "sha256": description["graph"]["sha256"]}
+    (folder / "model.json").write_text(json.dumps(description), encoding="utf-8")
+    with pytest.raises(ModelError, match="no input 'noisy'"):
+        load_package(folder)
