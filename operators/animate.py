@@ -36,10 +36,10 @@ from ..properties.takes import has_lived, next_take_title, store_take
 from ..takes.drawing import DrawnModel, make_drawn
 from ..takes.hearing import forget_heard
 from ..takes.job import Job, check_emotion, compute, share_regions
-from ..takes.living import NOTHING, make_living, names_in_looks
+from ..takes.living import NOTHING, Listener, LivingModel, make_living, names_in_looks
 from ..takes.models import describe_package
-from ..takes.record import SoundChoice, SoundStrip, TakeRecord, write_record
-from ..takes.settings import Scope, TakeSettings
+from ..takes.record import Listening, SoundChoice, SoundStrip, TakeRecord, write_record
+from ..takes.settings import PARTS_OF_HEAD, Scope, TakeSettings
 from ..takes.shaping import Part, Place, Take
 from ..takes.sources import CancelCheck, Description, Progress, Sound, Source, describe_model, make_source
 from .background import BackgroundOperator, Work
@@ -50,6 +50,9 @@ from .mapping import find_character, match_channels
 from .markers import write_phone_markers
 from .redo import RedoSettings
 
+# Eyes turn to a new speaker about this long after the first sound.
+_REACTION_SECONDS = 0.25
+_LISTENING_FADE_SECONDS = 0.4
 # A take bends to the artist's keys within this time: about the length of a vowel.
 _PIN_SECONDS = 0.16
 
@@ -100,8 +103,13 @@ def gather(
     place, content, sound_name = find_sound(scene, sound)
     bare = Job(character_object.name, (), place, model_folder, settings, sound, sound_name, scope, take=take, beside=beside)
     stills = settings.life <= 0.0 and has_lived(character_object)
-    drawn = make_drawn(make_source(sound, content, model_folder, bare.emotion, settings), settings)
-    source = make_living(drawn, settings, stills=stills)
+    looks: list[tuple[float, str]] = []
+    source: Source
+    if isinstance(sound, Listening):
+        source, looks = hear_others(scene, sound, model_folder)
+    else:
+        drawn = make_drawn(make_source(sound, content, model_folder, bare.emotion, settings), settings)
+        source = make_living(drawn, settings, stills=stills)
     notes: tuple[str, ...] = ()
     surroundings, layered = NOTHING, frozenset[Target]()
     description = source.describe()
@@ -112,10 +120,19 @@ def gather(
     if is_new_mapping:
         mapping = match_channels(character_object, description).mapping
     if description.is_living:
-        mapping, notes = add_life_links(character_object, mapping, description)
+        mapping, notes = add_life_links(character_object, mapping, description, is_listening=isinstance(sound, Listening))
         names = names_in_looks(settings, description) if settings.life > 0.0 else ()
         notes = notes if settings.life > 0.0 else ()
-        surroundings, unseen = look_around(scene, character_object, mapping, place, content, names, settings.look_at)
+        surroundings, unseen = look_around(
+            scene,
+            character_object,
+            mapping,
+            place,
+            source.seconds if isinstance(source, Listener) else content.promised_seconds() if names else None,
+            (*names, *(name for _, name in looks if name not in names)),
+            settings.look_at or (looks[0][1] if looks else ""),
+            looks[1:],
+        )
         if scope.output != "LAYER":
             layered, told = find_layered(mapping)
             notes = (*notes, *([told] if told else []))
@@ -125,7 +142,7 @@ def gather(
     source = pin_edited(source, mapping, place, scope, beside or _mark_of(character_object, take))
     main = Part(source, mapping, warnings=warnings, surroundings=surroundings)
     others: list[tuple[Part, tuple[str, ...]]] = []
-    for chosen, theirs in zip(settings.region_models, models[1:]):
+    for chosen, theirs in zip(settings.region_models, models[1:]) if not looks else ():
         their_mapping, missing = map_source(character_object, theirs)
         warnings = warn_of_missing(character_object.name, theirs, missing)
         drawn = make_drawn(make_source(sound, content, chosen.folder, bare.emotion, settings), settings)
@@ -146,6 +163,8 @@ def pin_edited(source: Source, mapping: Mapping, place: Place, scope: Scope, mar
 
     Only keys of controls that one channel alone drives, straight, say which value the channel must have.
     """
+    if isinstance(source, LivingModel):
+        return replace(source, model=pin_edited(source.model, mapping, place, scope, mark))
     if not isinstance(source, DrawnModel) or scope.replace_edited:
         return source
     active = [link for link in mapping.links if link.enabled]
@@ -170,8 +189,25 @@ def find_sound(scene: bpy.types.Scene, choice: SoundChoice) -> tuple[Place, Soun
         content = span.packed if span.packed is not None else str(span.path)
         sound = Sound(content, span.offset_seconds, span.duration_seconds, sounds.decode_with_blender)
         return Place(float(span.start_frame), fps), sound, choice.name
+    if isinstance(choice, Listening):
+        _, heard, _ = find_sound(scene, SoundStrip(choice.strips[0]))
+        return Place(choice.start_frame, fps), heard, choice.label
     path = bpy.path.abspath(choice.path)
     return Place(float(choice.start_frame), fps), Sound(path, decode=sounds.decode_with_blender), Path(path).name
+
+
+def hear_others(scene: bpy.types.Scene, choice: Listening, model_folder: Path) -> tuple[Listener, list[tuple[float, str]]]:
+    """Return the source of somebody who listens, and the times to look at who speaks. Raises AudioError."""
+    fps = scenes.frames_per_second(scene)
+    lines: list[tuple[float, Sound]] = []
+    looks: list[tuple[float, str]] = []
+    for strip, speaker in zip(choice.strips, choice.speakers, strict=True):
+        place, sound, _ = find_sound(scene, SoundStrip(strip))
+        start = (place.start_frame - choice.start_frame) / fps
+        lines.append((start, sound))
+        if not looks or looks[-1][1] != speaker:
+            looks.append((max(start + _REACTION_SECONDS, 0.0), speaker))
+    return Listener(model_folder, tuple(lines), (choice.end_frame - choice.start_frame) / fps), looks
 
 
 def find_strip(scene: bpy.types.Scene, name: str) -> Any:
@@ -337,8 +373,9 @@ def gather_from_scene(
     scene: bpy.types.Scene,
     character_object: bpy.types.Object | None = None,
     sound: SoundChoice | None = None,
+    look_at: str = "",
 ) -> Job:
-    """Gather with the scene's settings, except for a given character or sound. Raises VoxrigError."""
+    """Gather with the scene's settings, except for a given character, sound or target of the eyes. Raises VoxrigError."""
     settings = scene_settings(scene)
     character_object = character_object or settings.character
     if character_object is None:
@@ -349,7 +386,19 @@ def gather_from_scene(
     blend_frames = settings.output_blend if settings.output in ("STRIP", "LAYER") else 0.0
     scope = Scope(fade_frames=blend_frames, replace_edited=settings.replace_edited, output=settings.output)
     sound = sound or read_sound_choice(scene)
-    return gather(scene, character_object, sound, model.folder, read_settings(scene), scope)
+    chosen = read_settings(scene)
+    if look_at and not chosen.look_at:
+        chosen = replace(chosen, look_at=look_at)
+    if isinstance(sound, Listening):
+        scope = listening_scope(scene, scope)
+    return gather(scene, character_object, sound, model.folder, chosen, scope)
+
+
+def listening_scope(scene: bpy.types.Scene, scope: Scope) -> Scope:
+    """Return the scope of somebody who listens: all but the mouth, with a fade from talking to listening and back."""
+    parts = tuple(part for part in scope.parts or PARTS_OF_HEAD if part != "mouth")
+    fade = scope.fade_frames or round(_LISTENING_FADE_SECONDS * scenes.frames_per_second(scene))
+    return replace(scope, parts=parts, fade_frames=fade)
 
 
 class GeneratingOperator(BackgroundOperator):

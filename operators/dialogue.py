@@ -1,29 +1,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Dialogue: several sounds of the sequencer, each for the character who speaks it, animated in one go."""
 
+import contextlib
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Table
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import bpy
 
 from ..blender import rigs, sounds
+from ..blender import scene as scenes
 from ..blender.registering import make_registration
 from ..errors import AudioError, RigError, VoxrigError
 from ..properties.access import character_settings, scene_settings
 from ..properties.scene import is_character
 from ..properties.session import Run, session
 from ..takes.job import Job, compute
-from ..takes.record import SoundStrip
+from ..takes.record import Listening, SoundChoice, SoundStrip
 from ..takes.settings import Scope, TakeSettings
 from ..takes.shaping import Take
 from ..takes.sources import CancelCheck, Progress
-from .animate import gather, gather_from_scene, write
+from .animate import find_sound, gather, gather_from_scene, listening_scope, write
 from .background import BackgroundOperator, Work
 from .base import VoxrigOperator
+
+_SHORTEST_LISTENING = 1.0
+"""Seconds."""
 
 Speakers = Table[str | int, bpy.types.Object]
 
@@ -48,10 +54,12 @@ class SpokenLine:
 
 @dataclass(frozen=True)
 class _Script:
-    """The lines of a dialogue with their jobs, in order of time, and those that were rejected."""
+    """The lines of a dialogue with their jobs, in order of time, those that were rejected, and the silence of each character
+    while others speak."""
 
     jobs: tuple[tuple[str, Job], ...]
     refused: tuple[SpokenLine, ...]
+    listening: tuple[Job, ...] = ()
 
 
 def animate_dialogue(
@@ -65,18 +73,21 @@ def animate_dialogue(
 ) -> tuple[SpokenLine, ...]:
     """Animate every character of a dialogue from its own sound strips, each at its place in the sequencer.
 
-    ``speakers`` is the character by the name of a strip, or by the number of a sequencer channel for all strips in it that
-    are not muted; a strip's own name has priority. A line that cannot be animated does not stop the others: the results of
-    all are returned, in order of time. Settings, progress and scope are as in ``animate_character``. Raises VoxrigError if
-    nothing could be animated, and Cancelled soon after ``is_cancelled`` returns True; nothing has changed then.
+    ``speakers`` is the character by the name of a strip, or by the number of a sequencer channel for all strips in it that are
+    not muted; a strip's own name has priority. Speakers look at whom they talk to, unless the settings name a target of the
+    eyes, and who is silent listens (takes of their own, which are not returned). A line that cannot be animated does not stop
+    the others: the results of all are returned, in order of time. Settings, progress and scope are as in ``animate_character``.
+    Raises VoxrigError if nothing could be animated, and Cancelled soon after ``is_cancelled`` returns True; nothing has changed
+    then.
     """
-    lines = find_lines(scene, speakers)
-    script = _gather_lines(
-        lines,
-        lambda line: gather(
-            scene, line.character, SoundStrip(line.strip), model_folder, settings or TakeSettings(), scope or Scope()
-        ),
-    )
+    chosen, scope = settings or TakeSettings(), scope or Scope()
+
+    def gather_part(character_object: bpy.types.Object, sound: SoundChoice, look_at: str) -> Job:
+        mine = replace(chosen, look_at=chosen.look_at or look_at)
+        within = listening_scope(scene, scope) if isinstance(sound, Listening) else scope
+        return gather(scene, character_object, sound, model_folder, mine, within)
+
+    script = _gather_lines(scene, find_lines(scene, speakers), gather_part)
     return _write_script(scene, script, _compute_script(script, on_progress, is_cancelled))
 
 
@@ -171,30 +182,82 @@ def read_speakers(scene: bpy.types.Scene) -> dict[str | int, bpy.types.Object]:
     return {line.strip or line.channel: line.character for line in stored if line.character is not None}
 
 
-def _gather_lines(lines: Sequence[Line], gather_line: Callable[[Line], Job]) -> _Script:
-    """Gather the job of each line. Raises AudioError if there are none."""
+def find_partners(lines: Sequence[Line]) -> dict[str, str]:
+    """Return whom the speaker of each strip talks to: who spoke before, or else who speaks next; '' for nobody."""
+    names = [line.character.name for line in lines]
+    partners: dict[str, str] = {}
+    for number, (line, name) in enumerate(zip(lines, names, strict=True)):
+        others = [other for other in (*reversed(names[:number]), *names[number + 1 :]) if other != name]
+        partners[line.strip] = others[0] if others else ""
+    return partners
+
+
+def find_listening(scene: bpy.types.Scene, lines: Sequence[Line]) -> list[tuple[bpy.types.Object, Listening]]:
+    """Find the stretches of a dialogue in which a character hears others and is silent itself, and what it hears there."""
+    fps = scenes.frames_per_second(scene)
+    spans: list[tuple[float, float, Line]] = []
+    for line in lines:
+        try:
+            place, sound, _ = find_sound(scene, SoundStrip(line.strip))
+        except VoxrigError:
+            continue
+        spans.append((place.start_frame, place.start_frame + (sound.promised_seconds() or 0.0) * fps, line))
+    spans.sort(key=lambda span: span[:2])
+    found: list[tuple[bpy.types.Object, Listening]] = []
+    for character_object in dict.fromkeys(line.character for _, _, line in spans):
+        own = [span for span in spans if span[2].character == character_object]
+        edges = [spans[0][0] - 1.0, *(edge for first, last, _ in own for edge in (first, last)), max(s[1] for s in spans) + 1.0]
+        for before, after in zip(edges[::2], edges[1::2]):
+            first, last = math.floor(before) + 1, math.ceil(after) - 1
+            heard = [s for s in spans if s[2].character != character_object and s[0] < last and s[1] > first]
+            if heard and (last - first) / fps >= _SHORTEST_LISTENING:
+                strips, speakers = zip(*((line.strip, line.character.name) for _, _, line in heard), strict=True)
+                found.append((character_object, Listening(strips, speakers, float(first), float(last))))
+    return found
+
+
+def _gather_lines(
+    scene: bpy.types.Scene, lines: Sequence[Line], gather_part: Callable[[bpy.types.Object, SoundChoice, str], Job]
+) -> _Script:
+    """Gather the job of each line, and of who listens. Raises AudioError if there are none.
+
+    ``gather_part`` gets a character, what it says or hears, and what it looks at while it speaks.
+    """
     if not lines:
         raise AudioError("No sound strip of the dialogue has a character; choose who speaks under Dialogue")
     jobs: list[tuple[str, Job]] = []
     refused: list[SpokenLine] = []
+    partners = find_partners(lines)
     for line in lines:
         try:
-            jobs.append((line.strip, gather_line(line)))
+            jobs.append((line.strip, gather_part(line.character, SoundStrip(line.strip), partners[line.strip])))
         except VoxrigError as error:
             refused.append(SpokenLine(line.strip, line.character.name, trouble=str(error)))
-    return _Script(tuple(jobs), tuple(refused))
+    listening: list[Job] = []
+    settings = jobs[0][1].settings if jobs else None
+    if settings is not None and settings.life > 0.0 and settings.life_listening > 0.0:
+        spoken = [line for line in lines if any(strip == line.strip for strip, _ in jobs)]
+        for character_object, heard in find_listening(scene, spoken):
+            # A rig that can neither blink nor turn its head or eyes does not listen.
+            with contextlib.suppress(RigError):
+                listening.append(gather_part(character_object, heard, ""))
+    return _Script(tuple(jobs), tuple(refused), tuple(listening))
 
 
 def _compute_script(
     script: _Script, on_progress: Progress | None = None, is_cancelled: CancelCheck | None = None
 ) -> tuple[Take | str, ...]:
-    """Compute the take of each job, or the reason why there is none. Uses no Blender; raises Cancelled."""
+    """Compute the take of each job, or the reason why there is none; those of who listens come last.
+
+    Uses no Blender; raises Cancelled.
+    """
     made: list[Take | str] = []
-    for i, (_strip, job) in enumerate(script.jobs):
+    jobs = [*(job for _strip, job in script.jobs), *script.listening]
+    for i, job in enumerate(jobs):
 
         def advance(fraction: float, done: int = i) -> None:
             if on_progress is not None:
-                on_progress((done + fraction) / len(script.jobs))
+                on_progress((done + fraction) / len(jobs))
 
         try:
             made.append(compute(job, advance, is_cancelled))
@@ -205,11 +268,11 @@ def _compute_script(
 
 def _write_script(scene: bpy.types.Scene, script: _Script, made: Sequence[Take | str]) -> tuple[SpokenLine, ...]:
     """Write all takes. Raises RigError, before anything has changed, if there are none."""
-    if not any(isinstance(take, Take) for take in made):
+    if not any(isinstance(take, Take) for take in made[: len(script.jobs)]):
         troubles = [line.trouble for line in script.refused] + [take for take in made if isinstance(take, str)]
         raise RigError(f"No line of the dialogue can be animated; the first: {troubles[0]}")
     spoken = list(script.refused)
-    for (strip, job), take in zip(script.jobs, made):
+    for (strip, job), take in zip(script.jobs, made[: len(script.jobs)], strict=True):
         if isinstance(take, Take):
             try:
                 spoken.append(SpokenLine(strip, job.character, write(scene, job, take)))
@@ -217,6 +280,10 @@ def _write_script(scene: bpy.types.Scene, script: _Script, made: Sequence[Take |
                 spoken.append(SpokenLine(strip, job.character, trouble=str(error)))
         else:
             spoken.append(SpokenLine(strip, job.character, trouble=take))
+    for job, take in zip(script.listening, made[len(script.jobs) :], strict=True):
+        if isinstance(take, Take):
+            with contextlib.suppress(RigError):
+                write(scene, job, take)
     order = [strip.name for strip in sounds.list_sound_strips(scene)]
     return tuple(sorted(spoken, key=lambda line: order.index(line.strip) if line.strip in order else len(order)))
 
@@ -281,7 +348,7 @@ class VOXRIG_OT_animate_dialogue(BackgroundOperator):
     def gather(self, scene: bpy.types.Scene) -> _Script:
         """Gather the lines of the scene's list with the scene's settings."""
         lines = find_lines(scene, read_speakers(scene))
-        return _gather_lines(lines, lambda line: gather_from_scene(scene, line.character, SoundStrip(line.strip)))
+        return _gather_lines(scene, lines, lambda *parts: gather_from_scene(scene, *parts))
 
     def start(self, job: _Script) -> Work[_Script, tuple[Take | str, ...]]:
         """Prepare the work on all lines."""

@@ -21,7 +21,7 @@ from ..properties.access import scene_settings
 from ..properties.scene import is_character
 from ..takes.living import NOTHING, Surroundings
 from ..takes.shaping import Place
-from ..takes.sources import Description, Sound
+from ..takes.sources import Description
 from .base import VoxrigOperator
 from .mapping import find_character
 
@@ -36,11 +36,12 @@ _NEEDED = {
 
 
 def add_life_links(
-    character_object: bpy.types.Object, mapping: Mapping, description: Description
+    character_object: bpy.types.Object, mapping: Mapping, description: Description, *, is_listening: bool = False
 ) -> tuple[Mapping, tuple[str, ...]]:
     """Return the mapping with links to what life moves and it lacks, and sentences on what the character has no control for.
 
-    Shapes that are named like ARKit's, then bones that are named as rig families name them (animation/life/bones.json).
+    Raises RigError for somebody who ``is_listening`` without any of the controls. Shapes that are named like ARKit's, then
+    bones that are named as rig families name them (animation/life/bones.json).
     """
     linked = {link.channel for link in mapping.links}
     character = find_character(character_object)
@@ -51,6 +52,8 @@ def add_life_links(
     bones, notes = link_bones(character, sorted({link.channel for link in links}))
     links += bones
     found = {link.channel for link in links if link.enabled}
+    if is_listening and not found.intersection(name for names in _NEEDED.values() for name in names):
+        raise RigError(f"'{character_object.name}' has no controls for blinks, gaze, brows or head to listen with")
     missing = [part for part, names in _NEEDED.items() if not found.intersection(names)]
     if missing:
         notes.append(f"'{character_object.name}' has no controls for {' and '.join(missing)}, which stay still")
@@ -62,17 +65,18 @@ def look_around(
     character_object: bpy.types.Object,
     mapping: Mapping,
     place: Place,
-    sound: Sound,
+    seconds: float | None,
     names: Sequence[str],
     look_at: str,
+    looks: Sequence[tuple[float, str]] = (),
 ) -> tuple[Surroundings, tuple[str, ...]]:
     """Return what a character sees of the things ``names`` over its line, and sentences on names that lead nowhere.
 
-    ``look_at`` is the one looked at from the beginning, '' for nothing in particular.
+    ``seconds`` is how long the line is, None where that is unknown, ``look_at`` the one looked at from the beginning, '' for
+    nothing in particular, and ``looks`` (seconds, name) are the times to look at others.
     """
     if not names:
         return NOTHING, ()
-    seconds = sound.promised_seconds()
     frames = (place.start_frame, place.frame_of(_UNKNOWN_SECONDS if seconds is None else seconds))
     own = find_character(character_object)
     others = {item: find_other_eyes(item) for name in names if (item := scene.objects.get(name)) not in (None, *own.objects)}
@@ -81,8 +85,10 @@ def look_around(
     first = [target for target in targets if target.name == look_at] or [AHEAD]
     rest = [target for target in targets if target is not first[0]]
     # The eyes arrive on the frame of the cut.
-    looks = [(max(place.seconds_of(cut - 1), 0.0), look_at) for cut in cuts] if first[0].name.casefold() == CAMERA else []
-    return Surroundings((*first, *rest), tuple(looks)), tuple(notes)
+    at_cuts = [(max(place.seconds_of(cut - 1), 0.0), look_at) for cut in cuts] if first[0].name.casefold() == CAMERA else []
+    seen = {target.name for target in targets}
+    wanted = sorted((*at_cuts, *(look for look in looks if look[1] in seen)))
+    return Surroundings((*first, *rest), tuple(wanted)), tuple(notes)
 
 
 def find_other_eyes(item: Any) -> Eyes | None:

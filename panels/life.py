@@ -41,6 +41,7 @@ class VOXRIG_PT_life(VoxrigPanel):
             row = column.row(align=True)
             row.prop(settings, f"life_{part}")
             row.operator("voxrig.roll_life", text="", icon="FILE_REFRESH").part = part
+        column.prop(settings, "life_listening")
         layout.prop(settings, "life_markers")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,17 +14,21 @@ from numpy.typing import NDArray
 from ..animation.curves import ChannelCurves
 from ..animation.life.channels import CHANNEL_NAMES, CHANNELS
 from ..animation.life.events import PARTS
+from ..errors import Cancelled
 from .emotion import EmotionTrack
+from .models import describe_package
 from .settings import TakeSettings
-from .sources import CancelCheck, Description, Heard, Progress, Sound, Source
+from .sources import CancelCheck, Description, Heard, Progress, Sound, Source, describe_model
 
 if TYPE_CHECKING:
     # Imported in the functions that need them: most takes have no life yet, and a short command should start at once.
     from ..animation.life.planning import Life
     from ..animation.life.stage import LifeSettings, Target
+    from ..animation.speech.events import SpeechEvents
 
 _EVENTS_RATE = 16_000
 _EMOTION_RATE = 10.0
+_STILL_RATE = 10.0
 # Lids must shut and eyes must meet their target whatever the strength of their region.
 _LITERAL = frozenset(name for name in CHANNEL_NAMES if "Blink" in name or "Look" in name or name.endswith(("Yaw", "Pitch")))
 
@@ -67,6 +72,55 @@ class LivingModel:
         return replace(heard, speech=find_events(samples, _EVENTS_RATE, heard.phones), lives=True)
 
 
+@dataclass(frozen=True)
+class Listener:
+    """The head of somebody who is silent and hears ``lines`` of others: sounds, each with the second at which it begins.
+
+    It has the channels of the model in ``model_folder``, so that a mapping fits both, but moves those of life alone.
+    """
+
+    model_folder: Path
+    lines: tuple[tuple[float, Sound], ...]
+    seconds: float
+
+    @property
+    def sound(self) -> Sound:
+        """The first sound that it hears."""
+        return self.lines[0][1]
+
+    def describe(self) -> Description:
+        """Describe the channels. Raises ModelError."""
+        described = describe_model(describe_package(self.model_folder))
+        own = set(described.channel_names)
+        channels = (*described.channels, *(one for one in CHANNELS if one.name not in own))
+        return replace(described, title="Listening", channels=channels, targets={}, hold=None, is_living=True)
+
+    def key(self) -> tuple[object, ...]:
+        """Return what the events of the lines depend on."""
+        return ("listening", self.seconds, *((start, *sound.key()) for start, sound in self.lines))
+
+    def produce(self, advance: Progress, is_cancelled: CancelCheck | None = None) -> Heard:
+        """Find the events of what is heard; no model runs. Raises AudioError and Cancelled."""
+        from ..animation.speech.events import find_events, join_events
+
+        found: list[tuple[float, SpeechEvents]] = []
+        for number, (start, sound) in enumerate(self.lines):
+            if is_cancelled is not None and is_cancelled():
+                raise Cancelled
+            found.append((start, find_events(sound.read(_EVENTS_RATE).samples, _EVENTS_RATE)))
+            advance((number + 1) / len(self.lines))
+        still = np.zeros((max(math.ceil(self.seconds * _STILL_RATE), 1) + 1, len(CHANNEL_NAMES)), np.float32)
+        return Heard(
+            ChannelCurves(CHANNEL_NAMES, _STILL_RATE, still),
+            self.seconds,
+            self.sound.digest(),
+            "no model",
+            speech=join_events((), self.seconds),
+            partner=join_events(found, self.seconds),
+            lives=True,
+        )
+
+
 def make_living(source: Source, settings: TakeSettings, *, stills: bool = False) -> Source:
     """Return a source whose takes live, where the settings ask for it and it is a model that hears sounds for any rig.
 
@@ -84,6 +138,7 @@ def life_settings(settings: TakeSettings) -> LifeSettings:
     amounts = {part: settings.life * getattr(settings, f"life_{part}") for part in PARTS}
     # Left and right differ as much in a calm take as in a lively one.
     amounts["asymmetry"] = settings.life_asymmetry
+    amounts["listening"] = settings.life_listening
     rolls = {part: getattr(settings, f"life_{part}_roll") for part in (*PARTS, "asymmetry")}
     return LifeSettings(settings.life_seed, amounts, rolls)
 
@@ -114,6 +169,7 @@ def plan_take(heard: Heard, track: EmotionTrack, surroundings: Surroundings = NO
         life_settings(track.settings),
         emotion=emotion,
         emotion_rate=_EMOTION_RATE,
+        partner=heard.partner,
         targets=surroundings.targets,
         looks=surroundings.looks,
         cues=[cue for cue in (*heard.cues, *track.settings.cues) if cue.kind != "look" or cue.name in known],

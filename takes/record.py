@@ -55,8 +55,31 @@ class CurvesFile:
         return self.path
 
 
-SoundChoice = SoundFile | SoundStrip | CurvesFile
-_CHOICES: dict[str, type[SoundFile | SoundStrip | CurvesFile]] = {"file": SoundFile, "strip": SoundStrip, "curves": CurvesFile}
+@dataclass(frozen=True)
+class Listening:
+    """What a character of a dialogue hears while it is silent: the ``strips`` of others, each with who speaks it.
+
+    ``start_frame`` and ``end_frame`` are the frames between which it listens.
+    """
+
+    strips: tuple[str, ...]
+    speakers: tuple[str, ...]
+    start_frame: float
+    end_frame: float
+
+    @property
+    def label(self) -> str:
+        """Name of the sound in messages."""
+        return f"what {' and '.join(dict.fromkeys(self.speakers))} says"
+
+
+SoundChoice = SoundFile | SoundStrip | CurvesFile | Listening
+_CHOICES: dict[str, type[SoundFile | SoundStrip | CurvesFile | Listening]] = {
+    "file": SoundFile,
+    "strip": SoundStrip,
+    "curves": CurvesFile,
+    "listening": Listening,
+}
 
 
 @dataclass(frozen=True)
@@ -140,6 +163,10 @@ def _upgrade(settings: Table[str, Any], scope: Table[str, Any]) -> dict[str, Any
 
 def _read_choice(data: Any) -> SoundChoice:
     fields = dict(cast("Table[str, Any]", data))
+    if fields["kind"] == "listening":
+        fields |= {name: tuple(map(_text, fields[name])) for name in ("strips", "speakers")}
+        if not 0 < len(fields["strips"]) == len(fields["speakers"]) or not fields["start_frame"] <= fields["end_frame"]:
+            raise ValueError("nobody is heard")
     choice = _CHOICES[fields.pop("kind")](**fields)
     _text(choice.label)
     start = fields.get("start_frame", 1.0)

@@ -318,6 +318,9 @@ class TakeSettings:
     )  # fmt: skip
     life_asymmetry: float = _life_amount(1.0, "asymmetry", "How much left and right differ. 1 is usual, 0 none")
     life_asymmetry_roll: int = _life_roll(0, "asymmetry")
+    life_listening: float = _life_amount(
+        1.0, "listening", "How eagerly silent characters of a dialogue listen: they look at who speaks, nod, blink. 0 none"
+    )
     life_markers: bool = _setting(
         False, "switch", WRITING, "life-markers", "Event Markers",
         "Write a pose marker into the character's Action for each blink, look, nod, beat and raise of the brows. Move, delete "

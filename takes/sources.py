@@ -74,7 +74,7 @@ class Heard:
     are for animation.overview. ``keys`` is the likelihood by region that the show's animators would set a key, if a model
     learned it; ``phones`` are those of the sound, None if the source hears none; ``speech`` are its events, for the life of
     the head, and ``cues`` what a script wants the head to do beside that (animation/life/cues.py), in seconds of the sound.
-    A take from it has life if it ``lives``.
+    ``partner`` is the speech of others that it listens to. A take from it has life if it ``lives``.
     """
 
     curves: ChannelCurves
@@ -88,6 +88,7 @@ class Heard:
     phones: tuple[TimedPhone, ...] | None = None
     speech: SpeechEvents | None = None
     cues: tuple[Cue, ...] = ()
+    partner: SpeechEvents | None = None
     lives: bool = False
 
 

@@ -113,9 +113,10 @@ def _plan_listening(stage: Stage) -> list[Event]:
         at = phrase.end + dice.uniform(0.25, 0.7)
         if at > stage.seconds - 0.3 or not stage.listens[stage.row(at)] or phrase.end - phrase.start < 0.5:
             continue
-        if not dice.happens(_LISTENER_NODS * stage.manner("nod", at)):
+        eager = stage.settings.amount("listening")
+        if not dice.happens(_LISTENER_NODS * min(eager, 2.0) * stage.manner("nod", at)):
             continue
-        size = dice.uniform(2.0, 5.0)
+        size = dice.uniform(2.0, 5.0) * min(0.5 + 0.5 * eager, 1.5)
         for repeat in range(1 + int(dice.happens(0.6)) + int(dice.happens(0.25))):
             found.append(_pulse(stage, "nod", at, 0.17, 0.24, (0.0, size, 0.0), 0.0, phrase.end))
             at += dice.uniform(0.36, 0.46)

@@ -29,10 +29,10 @@ _BLEND_SECONDS = 0.3
 
 @dataclass(frozen=True)
 class LifeSettings:
-    """An artist's settings: one ``seed`` for the character's take, an amount 0..2 for each of PARTS and for 'asymmetry' (1 is a
-    calm person who talks), and ``rolls``, how often a part was drawn again: each number is another choice for that part alone.
-    A part that was drawn again n times is that of the take whose seed is larger by n (modulo SEEDS), so takes can share
-    parts.
+    """An artist's settings: one ``seed`` for the character's take, an amount 0..2 for each of PARTS, for 'asymmetry' and for
+    'listening', the nods to what others say (1 is a calm person who talks), and ``rolls``, how often a part was drawn again:
+    each number is another choice for that part alone. A part that was drawn again n times is that of the take whose seed is
+    larger by n (modulo SEEDS), so takes can share parts.
 
     Raises ValueError for a part that does not exist and amounts that are negative or not finite.
     """
@@ -43,7 +43,7 @@ class LifeSettings:
 
     def __post_init__(self) -> None:
         for part in (*self.amounts, *self.rolls):
-            if part not in (*PARTS, "asymmetry"):
+            if part not in (*PARTS, "asymmetry", "listening"):
                 raise ValueError(f"life has no part '{part}' (it has: {', '.join(PARTS)}, asymmetry)")
         for part, amount in self.amounts.items():
             if not (math.isfinite(amount) and amount >= 0.0):
@@ -161,7 +161,7 @@ def set_stage(
     for turn in speech.turns:
         talks[int(turn.start * ROWS_PER_SECOND) : int(turn.end * ROWS_PER_SECOND) + 1] = True
     for turn in partner.turns if partner else ():
-        hears[int(turn.start * ROWS_PER_SECOND) : int(turn.end * ROWS_PER_SECOND) + 1] = True
+        hears[max(int(turn.start * ROWS_PER_SECOND), 0) : int(turn.end * ROWS_PER_SECOND) + 1] = True
     manners, accents = _mix_manners(length, emotion or {}, emotion_rate)
     return Stage(settings, speech, partner, length, talks, hears & ~talks, manners, accents)
 

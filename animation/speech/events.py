@@ -8,7 +8,7 @@ events of its beginning.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -108,6 +108,36 @@ def find_events(
         shouts=_find_shouts(voice),
         effort=effort,
         voice=voice,
+    )
+
+
+def join_events(parts: Sequence[tuple[float, SpeechEvents]], duration: float) -> SpeechEvents:
+    """Join the speech of several sounds, each with the second at which it begins, to that of ``duration`` seconds.
+
+    Only when somebody speaks is kept: phrases, pauses and turns, as a listener needs them. Without parts it is silence.
+    """
+    none = np.zeros(0)
+    phrases: list[Phrase] = []
+    turns: list[Turn] = []
+    for start, part in sorted(parts, key=lambda one: one[0]):
+        phrases += [replace(one, start=one.start + start, end=one.end + start) for one in part.phrases]
+        turns += [replace(one, start=one.start + start, end=one.end + start) for one in part.turns]
+    phrases = sorted((one for one in phrases if one.end > 0.0 and one.start < duration), key=lambda one: one.start)
+    edges = [0.0, *(edge for one in phrases for edge in (max(one.start, 0.0), one.end)), duration]
+    pauses = [Pause(first, last) for first, last in zip(edges[::2], edges[1::2]) if last - first > 1e-6]
+    return SpeechEvents(
+        duration=duration,
+        phones=(),
+        syllables=(),
+        accents=(),
+        phrases=tuple(phrases),
+        pauses=tuple(pauses),
+        turns=tuple(sorted((one for one in turns if one.end > 0.0 and one.start < duration), key=lambda one: one.start)),
+        breaths=(),
+        laughter=(),
+        shouts=(),
+        effort=none,
+        voice=Voice(none, none, none, none, none, none),
     )
 
 

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from voxrig.animation.face.phones import TimedPhone
-from voxrig.animation.speech.events import SpeechEvents, find_events
+from voxrig.animation.life.planning import plan_life
+from voxrig.animation.speech.events import SpeechEvents, find_events, join_events
+from voxrig.animation.speech.phrases import Phrase, Turn
 from voxrig.animation.speech.voice import FRAME_RATE, running_extreme, running_mean, track_voice
 
 RATE = 16_000
@@ -160,3 +164,14 @@ def test_nothing_is_said(sound: np.ndarray) -> None:
     assert not events.phrases
     assert events.effort_at(0.1) == 0.0
     assert events.effort.size == -(-sound.size * int(FRAME_RATE) // RATE)
+
+
+def test_joined_speech_keeps_phrases_and_turns_on_one_clock() -> None:
+    one = join_events((), 4.0)
+    assert (one.phrases, one.turns) == ((), ())
+    assert [(pause.start, pause.end) for pause in one.pauses] == [(0.0, 4.0)]
+    said = replace(one, duration=2.0, phrases=(Phrase(0.5, 1.5, 0.0),), turns=(Turn(0.5, 1.5),))
+    both = join_events([(3.0, said), (-1.0, said)], 6.0)
+    assert [(phrase.start, phrase.end) for phrase in both.phrases] == [(-0.5, 0.5), (3.5, 4.5)]
+    assert [(pause.start, pause.end) for pause in both.pauses] == [(0.5, 3.5), (4.5, 6.0)]
+    assert plan_life(join_events((), 6.0), partner=both).stage.listens.sum() == pytest.approx(1.5 * 50, abs=3)
