@@ -121,6 +121,10 @@ imports: .venv/.ready ## Which folder imports which; fails on circles
 life: .venv/.ready ## Blinks, gaze, brows, head and breath beside published bands, as a table; also with DATA=<folder> (needs flite, festival, espeak-ng)
 	$(PY) -m voxrig.tools.reports.life $(if $(DATA),--data "$(DATA)")
 
+.PHONY: life-film
+life-film: .venv/.ready ## The demo character as a mask, alive, sad, angry and listening: film, sheet and plot in build/demo
+	$(PY) -m voxrig.tools.demo.life
+
 .PHONY: rigs-faces
 rigs-faces: .venv/.ready ## One sound on a shape-key face and on a generated Rigify face: scene and picture in build/rigs
 	$(PY) -m voxrig.tools.demo.rig_faces

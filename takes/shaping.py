@@ -27,6 +27,9 @@ from .living import NOTHING, Surroundings, add_life, plan_take
 from .settings import Scope, TakeSettings
 from .sources import Description, Heard, Source
 
+LIDS = ("eyeBlinkLeft", "eyeBlinkRight")
+_SHUT = 0.98
+
 
 @dataclass(frozen=True)
 class Place:
@@ -117,6 +120,7 @@ def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope:
     lived: NDArray[np.bool_] | None = None
     if heard.lives:
         sampled, lived = add_life(sampled, heard, track, part.surroundings)
+        sampled = _shut_on_steps(sampled, placing, frames)
     targets = apply_mapping(part.mapping, sampled)
     columns = [i for i, target in enumerate(targets.targets) if part.targets is None or target in part.targets]
     chosen = tuple(targets.targets[i] for i in columns)
@@ -137,7 +141,7 @@ def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope:
         frames=frames,
     )
     if lived is not None:
-        guards = guard_channels(guards, part.mapping, chosen, sampled.names, lived)
+        guards = guard_channels(guards, part.mapping, chosen, sampled.names, lived, LIDS)
     keyed = tuple(place_keys(frames, values, tolerances, placing, guards=guards))
     dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed, placing, guards)
     warnings = (*part.warnings, *heard.warnings)
@@ -275,6 +279,17 @@ def _propose_keys(
     rows = {int(row) for column in keys.values.T for row in find_proposals(column)}
     nearest = np.rint(at[sorted(rows)])
     return tuple(np.unique(nearest[(nearest >= frames[0]) & (nearest <= frames[-1])]).tolist())
+
+
+def _shut_on_steps(sampled: ChannelCurves, placing: Placing, frames: NDArray[np.float64]) -> ChannelCurves:
+    """Show all blinks on the keys of 'STEP': one between two keys shuts the eyes on the nearest."""
+    lids = [sampled.names.index(name) for name in LIDS if name in sampled.names]
+    if placing.mode != "STEP" or not lids:
+        return sampled
+    values = sampled.values.copy()
+    shut = (values[:, lids] > _SHUT).any(axis=1)
+    values[:, lids] = keep_events_on_steps(values[:, lids], shut, placing.frames_among(frames))
+    return sampled.with_values(values)
 
 
 def _close_on_steps(sampled: ChannelCurves, placing: Placing, frames: NDArray[np.float64]) -> ChannelCurves:

@@ -25,27 +25,37 @@ _EXACT = 1e-4
 @dataclass(frozen=True)
 class Guards:
     """For dense curves ``[time, target]``: ``events`` (bool) become keys, and no curve strays further from its data than
-    ``limits`` (float32, infinite where the tolerance alone counts)."""
+    ``limits`` (float32, infinite where the tolerance alone counts). ``always`` (bool, None for nowhere) are keys that every
+    way of placing keeps."""
 
     events: NDArray[np.bool_]
     limits: NDArray[np.float32]
+    always: NDArray[np.bool_] | None = None
 
     def select(self, columns: Sequence[int]) -> Guards:
         """Return the guards of some targets."""
-        return Guards(self.events[:, columns], self.limits[:, columns])
+        always = None if self.always is None else self.always[:, columns]
+        return Guards(self.events[:, columns], self.limits[:, columns], always)
 
     def on_frames(self, frames: ArrayLike, wanted: ArrayLike) -> Guards:
         """Return the guards on the ``wanted`` frames in place of ``frames``; frames that are new have none."""
         x, now = np.asarray(frames, np.float64), np.asarray(wanted, np.float64)
         row = np.minimum(np.searchsorted(x, now), x.size - 1)
         known = (x[row] == now)[:, None]
-        return Guards(self.events[row] & known, np.where(known, self.limits[row], np.float32(np.inf)))
+        always = None if self.always is None else self.always[row] & known
+        return Guards(self.events[row] & known, np.where(known, self.limits[row], np.float32(np.inf)), always)
 
 
 def join_guards(guards: Sequence[Guards]) -> Guards:
     """Join the guards of a take whose targets come from several sources."""
+    always = None
+    if any(part.always is not None for part in guards):
+        known = [part.always if part.always is not None else np.zeros(part.events.shape, bool) for part in guards]
+        always = np.concatenate(known, axis=1)
     return Guards(
-        np.concatenate([part.events for part in guards], axis=1), np.concatenate([part.limits for part in guards], axis=1)
+        np.concatenate([part.events for part in guards], axis=1),
+        np.concatenate([part.limits for part in guards], axis=1),
+        always,
     )
 
 
@@ -100,13 +110,22 @@ def guard_poses(
 
 
 def guard_channels(
-    guards: Guards, mapping: Mapping, targets: Sequence[Target], names: Sequence[str], events: NDArray[np.bool_]
+    guards: Guards,
+    mapping: Mapping,
+    targets: Sequence[Target],
+    names: Sequence[str],
+    events: NDArray[np.bool_],
+    always: Sequence[str] = (),
 ) -> Guards:
-    """Return ``guards`` with keys on every target of ``names`` where ``events`` (bool ``[time, name]``) say so."""
+    """Return ``guards`` with keys on every target of ``names`` where ``events`` (bool ``[time, name]``) say so; those of the
+    names in ``always`` are kept by every way of placing."""
     place = {target: column for column, target in enumerate(targets)}
     marked = guards.events.copy()
+    kept = np.zeros(marked.shape, bool) if guards.always is None else guards.always.copy()
     for link in mapping.links:
         column = place.get(link.target)
         if column is not None and link.enabled and link.gain and link.channel in names:
             marked[:, column] |= events[:, names.index(link.channel)]
-    return Guards(marked, guards.limits)
+            if link.channel in always:
+                kept[:, column] |= events[:, names.index(link.channel)]
+    return Guards(marked, guards.limits, kept if kept.any() else guards.always)

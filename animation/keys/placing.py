@@ -102,7 +102,8 @@ def place_keys(
 ) -> list[KeyedCurve]:
     """Place keys on dense curves ``[time, channel]``.
 
-    ``required`` (bool ``[time]``) marks frames that must become keys. ``guards`` are for 'SPARSE'.
+    ``required`` (bool ``[time]``) marks frames that must become keys. ``guards`` are for 'SPARSE', but for those that are
+    kept ``always``: 'POSES' and 'SHOW' have these, too, and 'STEP' has its own way (``keep_events_on_steps``).
 
     ``tolerance`` is that of the placing, in each channel's own unit. Only 'SPARSE' keeps to it at every frame; the others pass
     through the curve on each of their frames. A higher density of 'SPARSE' never results in fewer keys or a larger error.
@@ -117,7 +118,15 @@ def place_keys(
     chosen = placing.frames_among(x)
     if required is not None:
         chosen |= required
-    return reduce_to_keys(x[chosen], y[chosen], tolerance, required=np.ones(int(chosen.sum()), bool))
+    kept = guards.always if guards is not None and placing.mode in ("POSES", "SHOW") else None
+    curves = reduce_to_keys(x[chosen], y[chosen], tolerance, required=np.ones(int(chosen.sum()), bool))
+    if kept is None:
+        return curves
+    for column in np.flatnonzero((kept & ~chosen[:, None]).any(axis=0)).tolist():
+        own = chosen | kept[:, column]
+        reach = np.broadcast_to(np.asarray(tolerance, np.float64), y.shape[1])[[column]].tolist()
+        curves[column] = reduce_to_keys(x[own], y[own][:, [column]], reach, required=np.ones(int(own.sum()), bool))[0]
+    return curves
 
 
 def keep_events_on_steps(values: ArrayLike, events: ArrayLike, carries_key: ArrayLike) -> NDArray[np.float32]:

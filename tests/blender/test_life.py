@@ -260,3 +260,20 @@ def test_another_take_brings_its_own_markers(scene: Any, puppet: Any, line: Path
     assert marks_in(action) == first
     apply_settings(scene, puppet, replace(TakeSettings(provider="CPU"), life_seed=3), "1")
     assert not marks_in(action)
+
+
+@pytest.mark.parametrize("settings", [{"keys": "STEP", "key_step": 3}, {"keys": "POSES"}, {"density": 1}, {"density": 7}])
+def test_no_way_of_placing_keys_cuts_a_blink(
+    scene: Any, puppet: Any, line: Path, model_folder: Path, settings: dict[str, Any]
+) -> None:
+    sure = {"life": 1.0, "life_seed": 3}
+    animate(scene, puppet, line, model_folder, keys="EVERY", **sure)
+    keys = bpy.data.objects["Face"].data.shape_keys
+    frames = np.arange(1, 190)
+    every = evaluate(keys, "eyeBlinkLeft", frames) > 0.98
+    animate(scene, puppet, line, model_folder, **sure, **settings)
+    shut = evaluate(keys, "eyeBlinkLeft", frames) > 0.98
+    starts = np.flatnonzero(every[1:] & ~every[:-1])
+    assert starts.size >= 2
+    assert all(shut[max(at - 2, 0) : at + 5].any() for at in starts)
+    assert shut.sum() < 14 * starts.size, "eyes do not stay shut"
