@@ -10,6 +10,7 @@ from .operators import (
     drop,
     emotions,
     estimate,
+    find,
     learn,
     life,
     live,
@@ -19,6 +20,8 @@ from .operators import (
     markers,
     overview,
     own_action,
+    show,
+    sound,
     takes,
     variations,
 )
@@ -28,7 +31,7 @@ from .operators import (
 from .operators import (
     test_sweep as preview,
 )
-from .panels import advanced, main, model, regions, style, waveform
+from .panels import advanced, main, menus, model, regions, style, waveform
 from .panels import dialogue as dialogue_panel
 from .panels import emotion as emotion_panel
 from .panels import keys as keys_panel
@@ -75,10 +78,14 @@ MODULES = (
     markers,
     own_action,
     overview,
+    find,
+    show,
+    sound,
     drop,
     collect,
     learn,
     *PANELS,
+    menus,
     waveform,
     translations,
 )

@@ -203,3 +203,9 @@ def show_new_keys(owner: Any, action: bpy.types.Action) -> None:
     # The oldest builds evaluate a copy of the Action that is only renewed if the Action itself is tagged.
     action.update_tag()
     owner.update_tag(refresh={"TIME"})
+
+
+def select_bone(pose_bone: Any) -> None:
+    """Select a bone in its pose; since 5.0 the pose bone itself holds that."""
+    holder = pose_bone if "select" in bpy.types.PoseBone.bl_rna.properties else pose_bone.bone
+    holder.select = True

@@ -163,11 +163,11 @@ def _brings_another(added: Sequence[Any], present: Sequence[Any]) -> bool:
 
     Where there are only parts yet, one such mesh is their head.
     """
-    apart = [item for item in added if item.type == "MESH" and not _is_part(item) and not _meets(item, present)]
-    return len(apart) > (1 if all(_is_part(item) for item in present if item.type == "MESH") else 0)
+    apart = [item for item in added if item.type == "MESH" and not is_face_part(item) and not _meets(item, present)]
+    return len(apart) > (1 if all(is_face_part(item) for item in present if item.type == "MESH") else 0)
 
 
-def _is_part(item: Any) -> bool:
+def is_face_part(item: Any) -> bool:
     """Return whether a mesh is named like a part of a face that no character is without."""
     return any(word.rstrip("s") in _PARTS for word in split_words(item.name))
 

@@ -49,6 +49,7 @@ from .life import add_life_links, look_around
 from .mapping import find_character, match_channels
 from .markers import write_phone_markers
 from .redo import RedoSettings
+from .show import ShowingTake
 
 # Eyes turn to a new speaker about this long after the first sound.
 _REACTION_SECONDS = 0.25
@@ -444,10 +445,11 @@ def why_not_animate(settings: Any) -> str | None:
     return None
 
 
-class VOXRIG_OT_animate_from_audio(RedoSettings, GeneratingOperator):
+class VOXRIG_OT_animate_from_audio(ShowingTake, RedoSettings, GeneratingOperator):
     """Generate sparse keyframes from the sound on the character's mapped controls.
 
-    Keyframes that you made or changed, those of other controls and those outside the sound stay as they are
+    Keyframes that you made or changed, those of other controls and those outside the sound stay as they are. The sound goes
+    into the sequencer and the character is selected, as the preferences say
     """
 
     bl_idname = "voxrig.animate_from_audio"

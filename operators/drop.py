@@ -13,22 +13,22 @@ from ..takes.record import SoundFile
 from ..takes.shaping import Take
 from .animate import GeneratingOperator, gather_from_scene
 from .base import NO_CHARACTER
+from .find import found_speaker
 from .redo import RedoSettings
-
-# Formats of libsndfile, and through Blender's own decoder also those of films.
-SOUND_FILES = ".wav;.flac;.ogg;.opus;.mp3;.aif;.aiff;.m4a;.mp4;.mov"
+from .show import ShowingTake
+from .sound import SOUND_FILES, is_sidebar
 
 
 def dropped_on(context: Any) -> bpy.types.Object | None:
-    """Return the character for a dropped sound: the chosen one, or else the active object if it can be one."""
-    chosen = scene_settings(context.scene).character
+    """Return the character for a dropped sound: the chosen one, the one found, or the active object if it can be one."""
+    chosen = scene_settings(context.scene).character or found_speaker(context.scene)
     if chosen is not None:
         return chosen
     active = context.view_layer.objects.active
     return active if active is not None and is_character(active) else None
 
 
-class VOXRIG_OT_animate_from_file(RedoSettings, GeneratingOperator):
+class VOXRIG_OT_animate_from_file(ShowingTake, RedoSettings, GeneratingOperator):
     """Generate sparse keyframes from a sound file on the character's mapped controls, from the start frame on.
 
     Without a chosen character the active object becomes it
@@ -74,7 +74,9 @@ class VOXRIG_FH_sound(bpy.types.FileHandler):
     @classmethod
     def poll_drop(cls, context: Any) -> bool:
         """Accept drops on the 3D View, with a character to animate."""
-        return context.area is not None and context.area.type == "VIEW_3D" and VOXRIG_OT_animate_from_file.poll(context)
+        if context.area is None or context.area.type != "VIEW_3D" or is_sidebar(context.region):
+            return False
+        return VOXRIG_OT_animate_from_file.poll(context)
 
 
 CLASSES = (VOXRIG_OT_animate_from_file, VOXRIG_FH_sound)

@@ -8,14 +8,12 @@ from typing import Any
 
 import bpy
 
-from ..animation.life.events import PARTS
 from ..blender.registering import make_registration
 from ..properties.access import character_settings, scene_settings
 from ..properties.links import count_mapped
 from ..properties.models import chosen_model
 from ..properties.session import session
-
-LIFE_PARTS = (*PARTS, "asymmetry")
+from ..properties.takes import active_take
 
 # The stubs of Blender's API lack its return value.
 iface: Callable[[str], str] = bpy.app.translations.pgettext_iface  # pyright: ignore[reportAssignmentType]
@@ -69,11 +67,22 @@ class VOXRIG_PT_main(VoxrigPanel):
         column.prop(settings, "character")
         if settings.character is not None:
             draw_hint(column, *_describe_mapping(settings))
+        else:
+            if session.on_missing_character is not None:
+                session.on_missing_character(context.scene)
+            draw_sentence(column, iface("Choose a mesh with shape keys or an armature, or try it on a head"), "INFO")
+            column.operator("voxrig.add_demo_character", icon="MONKEY")
 
         column = layout.column()
-        column.row().prop(settings, "sound_source", expand=True)
+        # Over the whole width, without a label: 'File', 'Strip' and 'Curves' say what they are.
+        row = column.row()
+        row.use_property_split = False
+        row.prop(settings, "sound_source", expand=True)
         if settings.sound_source == "FILE":
-            column.prop(settings, "sound_file", text=" ")
+            row = column.row(align=True)
+            row.use_property_split = False
+            row.prop(settings, "sound_file", text="", icon="SOUND", placeholder=iface("Choose or drop a sound here"))
+            row.operator("voxrig.choose_sound", text="", icon="FILE_FOLDER")
             column.prop(settings, "start_frame")
         elif settings.sound_source == "CURVES":
             column.prop(settings, "curves_file", text=" ")
@@ -96,6 +105,12 @@ class VOXRIG_PT_main(VoxrigPanel):
             )
             row.progress(factor=session.run.progress, type="BAR", text=text)
             row.operator("voxrig.stop", text="", icon="CANCEL")
+        if active_take(settings.character) is not None:
+            row = layout.row(align=True)
+            is_playing = context.screen is not None and context.screen.is_animation_playing
+            icon = "PAUSE" if is_playing else "PLAY"
+            row.operator("screen.animation_play", text=iface("Pause") if is_playing else iface("Play"), icon=icon)
+            row.operator("voxrig.show_keys", icon="ACTION")
 
 
 def draw_hint(column: Any, text: str, icon: str) -> None:

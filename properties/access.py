@@ -18,6 +18,17 @@ class Preferences:
     threads: int | None = None
     models_folder: str = ""
     life: float = 1.0
+    add_sound: bool = True
+    sync_sound: bool = True
+    hold_range: bool = True
+    select_character: bool = True
+    deselect_keys: bool = True
+    show_waveform: bool = True
+    rewind: bool = True
+
+
+AFTER_ANIMATE = ("add_sound", "sync_sound", "hold_range", "select_character", "deselect_keys", "show_waveform", "rewind")
+"""The preferences for what the Animate button does besides writing keys."""
 
 
 def preferences() -> Preferences:
@@ -28,7 +39,8 @@ def preferences() -> Preferences:
     if stored is None:
         return Preferences()
     folder = bpy.path.abspath(stored.models_folder) if stored.models_folder else ""
-    return Preferences(stored.provider, stored.threads or None, folder, stored.life)
+    after = {name: getattr(stored, name) for name in AFTER_ANIMATE}
+    return Preferences(stored.provider, stored.threads or None, folder, stored.life, **after)
 
 
 def scene_settings(scene: Any) -> Any:

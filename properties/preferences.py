@@ -6,7 +6,7 @@
 
 import bpy
 
-from .access import PACKAGE
+from .access import AFTER_ANIMATE, PACKAGE
 from .models import forget_models
 from .session import session
 
@@ -47,6 +47,32 @@ class VOXRIG_AP_preferences(bpy.types.AddonPreferences):
         subtype="FACTOR",
     )
 
+    add_sound: bpy.props.BoolProperty(
+        name="Add the Sound",
+        description="After Animate, add the sound file to the sequencer, unless a strip already plays it from that frame",
+        default=True,
+    )
+    sync_sound: bpy.props.BoolProperty(
+        name="Play in Sync", description="After Animate, let playback follow the sound (Sync to Audio)", default=True
+    )
+    hold_range: bpy.props.BoolProperty(
+        name="Widen the Range", description="After Animate, widen the scene's range of frames to hold the take", default=True
+    )
+    select_character: bpy.props.BoolProperty(
+        name="Select the Character",
+        description="After Animate, select the character and its animated bones, whose keyframes the Timeline then shows",
+        default=True,
+    )
+    deselect_keys: bpy.props.BoolProperty(
+        name="Deselect Keys", description="After Animate, leave the keyframes of the take unselected", default=True
+    )
+    show_waveform: bpy.props.BoolProperty(
+        name="Show Waveform", description="After Animate, show the take's sound, jaw, lips and closures", default=True
+    )
+    rewind: bpy.props.BoolProperty(
+        name="Go to the Start", description="After Animate, go to the first frame of the take", default=True
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
         """Show the preferences in Blender's add-on list."""
         layout = self.layout
@@ -55,3 +81,6 @@ class VOXRIG_AP_preferences(bpy.types.AddonPreferences):
         layout.prop(self, "threads")
         layout.prop(self, "models_folder")
         layout.prop(self, "life")
+        column = layout.column(heading="After Animate")
+        for name in AFTER_ANIMATE:
+            column.prop(self, name)

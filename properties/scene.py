@@ -10,6 +10,7 @@ import bpy
 
 from ..animation.face.channels import REGIONS
 from ..blender import sounds
+from ..blender.speakers import can_speak
 from ..errors import RigError
 from ..takes.variations import MOST_TAKES
 from .access import character_settings, scene_settings
@@ -34,8 +35,7 @@ def is_character(candidate: bpy.types.Object) -> bool:
 
 
 def _may_be_character(_group: Any, candidate: Any) -> bool:
-    # An Empty stands for what is below it; of an instance Voxrig says what to do with it.
-    return is_character(candidate) or (candidate.type == "EMPTY" and bool(candidate.children or candidate.instance_collection))
+    return can_speak(candidate)
 
 
 def _set_region_model(group: Any, _context: Any) -> None:
@@ -43,6 +43,14 @@ def _set_region_model(group: Any, _context: Any) -> None:
 
 
 def _set_character(group: "VOXRIG_PG_scene", _context: Any) -> None:
+    owner: Any = group.id_data
+    scene = owner.name
+    before = session.shown_characters.pop(scene, "")
+    if group.character is not None:
+        session.shown_characters[scene] = group.character.name
+        session.declined.discard((scene, group.character.name))
+    elif before:
+        session.declined.add((scene, before))
     offer_emotions(group)
 
 
@@ -188,14 +196,13 @@ class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
         items=[
             ("FILE", "File", "A sound or video file on disk, starting at a frame you choose"),
             ("STRIP", "Strip", "A sound strip of the Video Sequencer, with its own start and trim"),
-            ("CURVES", "Curves File", "Curves from another program instead of a sound and a model, such as Live Link Face"),
+            ("CURVES", "Curves", "Curves from another program instead of a sound and a model, such as Live Link Face"),
         ],
         options=set(),
     )
     sound_file: bpy.props.StringProperty(
         name="Sound File",
         description="Recording of one voice: wav, flac, ogg, mp3, or anything else that Blender can play",
-        subtype="FILE_PATH",
         options=set(),
     )
     curves_file: bpy.props.StringProperty(

@@ -49,6 +49,10 @@ class Session:
     sheet: str = ""
     # Overviews for the waveform strip, by the take's record; None for a take that cannot be drawn. Undo brings takes back.
     overviews: OrderedDict[str, Overview | None] = field(default_factory=OrderedDict)
+    on_missing_character: Callable[[Any], None] | None = None
+    # Characters that the user took out of the field, by the names of scene and object; they are not found again.
+    declined: set[tuple[str, str]] = field(default_factory=set)
+    shown_characters: dict[str, str] = field(default_factory=dict)
     on_unseen_take: Callable[[Any], None] | None = None
 
     @contextmanager

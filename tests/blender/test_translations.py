@@ -48,7 +48,7 @@ def texts_of_classes() -> set[str]:
 def texts_of_panels() -> set[str]:
     """Return every text that the panels' source gives to a layout, or looks up in the translations, as it stands there."""
     texts: set[str] = set()
-    for path in sorted((ROOT / "panels").glob("*.py")):
+    for path in (*sorted((ROOT / "panels").glob("*.py")), ROOT / "properties" / "preferences.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue

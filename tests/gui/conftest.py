@@ -32,7 +32,7 @@ def real_blender() -> Iterator[RealBlender]:
         zip_file = build_extension.build_zip("linux-x64", output_folder=blender.folder)
         # The demo character and its speech, for the scene. The extension itself comes from the zip alone.
         checkout = blender.folder / "checkout" / "voxrig"
-        for name in ("__init__.py", "errors.py", "animation", "storage", "tools"):
+        for name in ("__init__.py", "errors.py", "animation", "blender", "storage", "tools"):
             source = ROOT / name
             target = checkout / name
             target.parent.mkdir(parents=True, exist_ok=True)

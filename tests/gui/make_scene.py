@@ -8,7 +8,7 @@ import bpy
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the checkout lies in the root
 
-from voxrig.tools.demo.character import build_character
+from voxrig.blender.demo_character import build_character
 
 bpy.ops.wm.read_homefile(use_factory_startup=True)
 for thing in list(bpy.data.objects):

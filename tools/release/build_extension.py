@@ -50,6 +50,9 @@ RUNTIME_FILES = (
     "animation/script/letters.npz",  # the net for words that it lacks
     "batch/**/*.py",
     "blender/**/*.py",
+    "blender/demo/head.npz",
+    "blender/demo/line.flac",
+    "blender/demo/ORIGIN.txt",
     "cli/**/*.py",
     "inference/**/*.py",
     "learning/**/*.py",
