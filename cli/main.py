@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from ..errors import VoxrigError
+from .align import add_align
 from .animate import add_animate
 from .batch import add_batch
 from .collect import add_collect
@@ -25,7 +26,18 @@ from .live import add_live
 from .reporting import EXIT_FAILED, EXIT_INTERRUPTED, complain
 from .takes import add_takes
 
-SUBCOMMANDS = (add_curves, add_convert, add_collect, add_fit, add_animate, add_takes, add_batch, add_face, add_live)
+SUBCOMMANDS = (
+    add_curves,
+    add_align,
+    add_convert,
+    add_collect,
+    add_fit,
+    add_animate,
+    add_takes,
+    add_batch,
+    add_face,
+    add_live,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -39,6 +39,7 @@ from ..takes.job import Job, check_emotion, compute, share_regions
 from ..takes.living import NOTHING, Listener, LivingModel, make_living, names_in_looks
 from ..takes.models import describe_package
 from ..takes.record import Listening, SoundChoice, SoundStrip, TakeRecord, write_record
+from ..takes.scripting import make_scripted
 from ..takes.settings import PARTS_OF_HEAD, Scope, TakeSettings
 from ..takes.shaping import Part, Place, Take
 from ..takes.sources import CancelCheck, Description, Progress, Sound, Source, describe_model, make_source
@@ -110,7 +111,7 @@ def gather(
         source, looks = hear_others(scene, sound, model_folder)
     else:
         drawn = make_drawn(make_source(sound, content, model_folder, bare.emotion, settings), settings)
-        source = make_living(drawn, settings, stills=stills)
+        source = make_living(make_scripted(drawn, settings), settings, stills=stills)
     notes: tuple[str, ...] = ()
     surroundings, layered = NOTHING, frozenset[Target]()
     description = source.describe()

@@ -32,6 +32,7 @@ from ..takes.hearing import recall
 from ..takes.job import Job, live_parts, recall_take
 from ..takes.living import Surroundings, with_life
 from ..takes.record import SoundStrip, read_record
+from ..takes.scripting import with_written_emotions
 from ..takes.settings import TakeSettings
 from ..takes.shaping import Place, Take, find_tolerances, frame_range, perform, sample_at_frames, shift_by_lead
 from ..takes.sources import Description, Heard
@@ -230,6 +231,7 @@ def _sample(part: _Part, settings: TakeSettings, frames: NDArray[np.float64]) ->
     """
     curves = part.sampled
     track = EmotionTrack(settings, part.place.start_frame, part.place.frames_per_second)
+    track = with_written_emotions(track, part.heard)
     if part.energy is not None and not track.is_neutral():
         emotion = track.key()
         if part.felt is None or part.felt[0] != emotion:

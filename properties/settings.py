@@ -58,7 +58,7 @@ def make_property(row: Setting, region: str = "") -> Any:
     default: Any = row.resting if row.regions else row.default
     if row.kind == "switch":
         return bpy.props.BoolProperty(default=default, **keywords)
-    if row.kind == "text":
+    if row.kind in ("text", "script"):
         return bpy.props.StringProperty(default=default, **keywords)
     if row.kind == "choice":
         shown = [choice for choice in row.choices if choice.name != "NEW_SLOT" or compat.has_slots()]

@@ -11,6 +11,7 @@ from .drawing import make_drawn
 from .emotion import EmotionTrack
 from .living import make_living, with_life
 from .record import CurvesFile, SoundFile
+from .scripting import make_scripted, with_written_emotions
 from .settings import Scope, TakeSettings
 from .shaping import Place, with_emotion
 from .sources import CancelCheck, Heard, Progress, Sound, Source, make_source
@@ -19,8 +20,10 @@ from .sources import CancelCheck, Heard, Progress, Sound, Source, make_source
 def find_source(choice: SoundFile | CurvesFile, model_folder: Path, settings: TakeSettings, place: Place) -> Source:
     """Return the source of a sound file or a curve file that plays at ``place``."""
     track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
-    source = make_source(choice, Sound(choice.path), model_folder, track, settings, defers_emotion=False)
-    return make_living(make_drawn(source, settings), settings)
+    # A script's own emotions are known only once its words are found, so they are applied afterwards.
+    defers = bool(settings.script.strip())
+    source = make_source(choice, Sound(choice.path), model_folder, track, settings, defers_emotion=defers)
+    return make_living(make_scripted(make_drawn(source, settings), settings), settings)
 
 
 def make_curves(
@@ -37,7 +40,7 @@ def make_curves(
     source has none of them.
     """
     heard = source.produce(on_progress or (lambda _fraction: None), is_cancelled)
-    track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
+    track = with_written_emotions(EmotionTrack(settings, place.start_frame, place.frames_per_second), heard)
     description = source.describe()
     curves = with_life(with_emotion(heard, description, track), heard, track)
     if scope is None or scope.is_whole_face:

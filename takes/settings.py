@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from ..animation.face.channels import REGIONS
 from ..animation.keys.modes import DEFAULT_DENSITY, DENSITIES, KEY_MODES, OUTPUT_PLACES, OUTPUTS, Choice
 from ..animation.life.cues import Cue, parse_cue
-from ..errors import SettingError
+from ..errors import SettingError, VoxrigError
 
 if TYPE_CHECKING:
     from ..animation.face.emotions import Emotion
@@ -338,6 +338,20 @@ class TakeSettings:
         "A blink, nod, beat, brows, accent or look at a second of the sound, such as nod@1.2 or 'look Bob@2.5'; "
         "blink@2.4>3 moves the one at 2.4, blink@2.4> leaves it out",
         metavar="KIND@SECONDS",
+    )  # fmt: skip
+    script: str = _setting(
+        "", "script", HEARING, "script", "Script",
+        "What is said, with marks such as [angry 0.6], [look Bob] and *emphasis*: the text, or the path of a .txt, .fountain, "
+        ".srt or .vtt file", panel="script", metavar="TEXT-OR-FILE",
+    )  # fmt: skip
+    language: str = _setting(
+        "en", "text", HEARING, "language", "Language",
+        "Language of the script: en, de, fr, es, it, pt, nl, pl, ru, tr, ja, zh, ko, hi, or another code of espeak-ng",
+        panel="language", metavar="CODE",
+    )  # fmt: skip
+    dictionary: str = _setting(
+        "", "text", HEARING, "dictionary", "Dictionary",
+        "File of your own pronunciations, a line each, such as 'Zyra Z IY1 R AH0'", panel="dictionary", metavar="FILE",
     )  # fmt: skip
     region_models: tuple[RegionModel, ...] = _setting(
         (), "models", HEARING, "region-model", "Models by Region",
@@ -728,6 +742,25 @@ def _store_cues(cues: tuple[Cue, ...]) -> list[str]:
     return [str(cue) for cue in cues]
 
 
+_LONGEST_SCRIPT = 2_000_000
+
+
+def _check_script(_row: Setting, data: Any) -> str:
+    if not isinstance(data, str) or len(data) > _LONGEST_SCRIPT or "\0" in data:
+        raise ValueError(f"'{_shown(data)}' is not a text of at most {_LONGEST_SCRIPT} characters")
+    return data
+
+
+def _parse_script(row: Setting, cell: Any) -> str:
+    """Read a text, or the text of the file that it names."""
+    from .scripting import read_script
+
+    try:
+        return read_script(_check_script(row, cell))
+    except VoxrigError as error:
+        raise ValueError(str(error)) from None
+
+
 def _store_models(models: tuple[RegionModel, ...]) -> list[dict[str, Any]]:
     return [{"model": m.folder.name, "folder": str(m.folder), "regions": list(m.regions)} for m in models]
 
@@ -756,5 +789,6 @@ _KINDS: dict[str, _Kind] = {
     "emotion": _Kind(_parse_emotion, _check_emotion),
     "emotions": _Kind(_parse_emotions, _check_emotions),
     "cues": _Kind(_parse_cues, _check_cues, _store_cues),
+    "script": _Kind(_parse_script, _check_script),
     "models": _Kind(_parse_models, _check_models, _store_models),
 }

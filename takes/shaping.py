@@ -24,6 +24,7 @@ from ..animation.timing import resample_to_frames
 from ..errors import AudioError, ModelError
 from .emotion import EmotionTrack, put_on
 from .living import NOTHING, Surroundings, add_life, plan_take
+from .scripting import with_written_emotions
 from .settings import Scope, TakeSettings
 from .sources import Description, Heard, Source
 
@@ -110,7 +111,7 @@ class Take:
 def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope: Scope) -> Take:
     """Turn the curves of a part's source into keyframes. Raises AudioError if the scope is outside the sound."""
     description = part.source.describe()
-    track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
+    track = with_written_emotions(EmotionTrack(settings, place.start_frame, place.frames_per_second), heard)
     curves = perform(with_emotion(heard, description, track), settings, description)
     first, last = frame_range(heard, place, scope)
     frames = np.arange(first, last + 1, dtype=np.float64)

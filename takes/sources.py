@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ from .record import CurvesFile, SoundChoice
 from .settings import TakeSettings
 
 if TYPE_CHECKING:
+    from ..animation.script.exports import SpokenWord
     from ..animation.speech.events import SpeechEvents
 
 Progress = Callable[[float], None]
@@ -74,7 +75,9 @@ class Heard:
     are for animation.overview. ``keys`` is the likelihood by region that the show's animators would set a key, if a model
     learned it; ``phones`` are those of the sound, None if the source hears none; ``speech`` are its events, for the life of
     the head, and ``cues`` what a script wants the head to do beside that (animation/life/cues.py), in seconds of the sound.
-    ``partner`` is the speech of others that it listens to. A take from it has life if it ``lives``.
+    ``partner`` is the speech of others that it listens to. A take from it has life if it ``lives``. ``likelihood`` is that of
+    each phone over time, from the sound's start. ``words`` are those of the take's script, with the share of their sounds that
+    fits (``script_fit``); ``written_emotion`` are (second, weight) points of its marks by emotion.
     """
 
     curves: ChannelCurves
@@ -90,6 +93,10 @@ class Heard:
     cues: tuple[Cue, ...] = ()
     partner: SpeechEvents | None = None
     lives: bool = False
+    likelihood: ChannelCurves | None = None
+    words: tuple[SpokenWord, ...] = ()
+    script_fit: float = 1.0
+    written_emotion: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict[str, Any])
 
 
 class Source(Protocol):
@@ -213,6 +220,7 @@ class SpeechModel:
             energy,
             made.keys,
             made.timed_phones(),
+            likelihood=None if made.phones is None else replace(made.phones, start_seconds=0.0),
         )
 
 

@@ -28,7 +28,7 @@ def change(settings: Any, row: Setting) -> Any:
     if row.kind == "switch":
         setattr(settings, row.panel, not row.default)
         return not row.default
-    if row.kind == "text":
+    if row.kind in ("text", "script"):
         setattr(settings, row.panel, example_text(row))
         return example_text(row)
     if row.kind == "choice":
@@ -55,7 +55,7 @@ def test_a_changed_property_is_the_setting_and_an_estimate_knows_it(scene: Any, 
     after = read_settings(scene)
     if row in list_settings():
         found = getattr(after, row.name)
-        assert found == (pytest.approx(wanted) if row.kind not in ("choice", "channels", "text") else wanted)
+        assert found == (pytest.approx(wanted) if row.kind not in ("choice", "channels", "text", "script") else wanted)
         assert found != getattr(before, row.name)
     assert (estimate_basis(scene) != basis) == (row.step != WRITING)
     if row.redo:

@@ -12,6 +12,7 @@ _BY_KIND = {
     "emotion": "0.5",
     "flags": "brows",
     "text": "Bob",
+    "script": "[angry 0.6] You *really* came, Bob?",
     "cues": "nod@1.2; look Bob@2.5; brows*0.5@3; blink@2.4>",
 }
 

@@ -47,7 +47,7 @@ LAYERS = {
     "errors": layer(),
     "storage": layer("", "numpy"),
     "animation": layer("errors", "numpy"),
-    "inference": layer("errors animation", "numpy", lazy="av onnxruntime soundfile soxr"),
+    "inference": layer("errors animation", "numpy", lazy="av onnxruntime soundfile soxr espeakng_loader"),
     "learning": layer("errors animation inference", "numpy"),
     "blender": layer("errors animation", f"numpy bmesh {BLENDER}", lazy="aud"),
     "takes": layer("errors animation inference", "numpy"),

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put a script's sounds into the curves of a model where both agree: closures, lip to teeth, rounding, and open vowels.
+
+The articulation rules of the script's timed phones (animation/face/articulation.py) are an expert that knows which sounds come
+and when; the model hears how they are said. Within words that were surely found the two are averaged, then the contacts that
+the script has and the sound does not contradict are made exact. Elsewhere the model's curves stay as they are, to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..curves import ChannelCurves
+from ..face.articulation import articulate, default_rules
+from ..face.lips import GAP_CENTIMETRES, LOWER_LIP_CENTIMETRES, SEALED_SHARE, channel_weights, lip_gap
+from ..face.phones import TimedPhone
+from .alignment import FITTING
+from .exports import SpokenWord
+
+Floats = NDArray[np.float64]
+
+EXPERT_SHARE = 0.2
+"""Share of the articulation rules in a mouth whose word is certain."""
+_BILABIAL = ("P", "B", "M")
+_LABIODENTAL = ("F", "V")
+_EDGE_SECONDS = 0.06
+_CLOSING_SECONDS, _OPENING_SECONDS = 0.08, 0.06
+_LEAST_HEARD, _LEAST_HEARD_IN_SURE_WORDS = 0.02, 0.002
+"""A contact is not made where the model gives its sounds less than this likelihood all the while."""
+_SURE = 0.6
+_NEAR_SECONDS = 0.04
+_SHAPE_SHARE = 0.7
+_SHAPE = frozenset(("mouthPucker", "mouthStretchLeft", "mouthStretchRight", "mouthSmileLeft", "mouthSmileRight"))
+_CHANNELS = frozenset(
+    ("jawOpen", "jawForward", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRollLower")
+    + tuple(
+        f"mouth{name}{side}" for name in ("LowerDown", "UpperUp", "Press", "Stretch", "Smile") for side in ("Left", "Right")
+    )
+)
+
+
+def trust_words(words: Sequence[SpokenWord], frame_rate: float, start_seconds: float, count: int) -> Floats:
+    """Return how far each row may follow the script, 0..1 ``[time]``: 1 inside certain words, with soft edges."""
+    seconds = start_seconds + np.arange(count) / frame_rate
+    trust = np.zeros(count)
+    for first, last, confidence in _stretches(words):
+        inside = np.clip(np.minimum(seconds - first, last - seconds) / _EDGE_SECONDS + 1.0, 0.0, 1.0)
+        trust = np.maximum(trust, inside * confidence)
+    return trust
+
+
+def _stretches(words: Sequence[SpokenWord]) -> list[tuple[float, float, float]]:
+    """Join certain words that follow one another: (start, end, mean confidence as a weight 0..1)."""
+    found: list[list[float]] = []
+    for word in words:
+        if word.confidence < FITTING or not word.phones:
+            continue
+        weight = float(np.clip((word.confidence - FITTING) / (0.75 - FITTING), 0.0, 1.0))
+        if found and word.start - found[-1][1] < 0.12 and abs(weight - found[-1][2]) < 0.2:
+            found[-1][1] = word.end
+            found[-1][2] = 0.5 * (found[-1][2] + weight)
+        else:
+            found.append([word.start, word.end, weight])
+    return [(first, last, weight) for first, last, weight in found]
+
+
+def apply_script(
+    curves: ChannelCurves,
+    words: Sequence[SpokenWord],
+    likelihood: ChannelCurves,
+    loudness_db: NDArray[np.floating[Any]] | None = None,
+    *,
+    share: float = EXPERT_SHARE,
+) -> ChannelCurves:
+    """Return the curves with the script's sounds.
+
+    Times of ``words`` count from the sound's start, as the rows of ``likelihood``. ``curves`` may begin at another time: their
+    rows are those of the likelihood, shifted by the model's lead. Without a certain word, the same object is returned.
+    """
+    certain = [word for word in words if word.confidence >= FITTING and word.phones]
+    if not certain or not {"jawOpen", "mouthClose"} <= set(curves.names):
+        return curves
+    count, rate = curves.frame_count, curves.frame_rate
+    trust = trust_words(words, rate, likelihood.start_seconds, count)
+    phones = _without_overlaps([phone for word in certain for phone in word.phones])
+    expert = articulate(phones, rate, count / rate + 1e-6, loudness_db)
+    values = np.asarray(curves.values, np.float64).copy()
+    mixed = [name for name in curves.names if name in _CHANNELS and name in expert.names]
+    columns = [curves.names.index(name) for name in mixed]
+    wanted = np.asarray(expert.values, np.float64)[:count][:, [expert.names.index(name) for name in mixed]]
+    if len(wanted) < count:
+        wanted = np.pad(wanted, ((0, count - len(wanted)), (0, 0)), mode="edge")
+    shares = np.array([_SHAPE_SHARE if name in _SHAPE else share for name in mixed])
+    values[:, columns] += trust[:, None] * shares * (wanted - values[:, columns])
+    _make_contacts(values, curves.names, certain, likelihood, rate)
+    return curves.with_values(values.astype(np.float32))
+
+
+def _without_overlaps(phones: Sequence[TimedPhone]) -> list[TimedPhone]:
+    made: list[TimedPhone] = []
+    for phone in sorted(phones, key=lambda one: one.start):
+        start = max(phone.start, made[-1].end if made else 0.0)
+        if phone.end > start:
+            made.append(TimedPhone(phone.phone, start, phone.end, phone.stress))
+    return made
+
+
+def _heard(likelihood: ChannelCurves, names: Sequence[str], start: float, end: float) -> float:
+    rate = likelihood.frame_rate
+    first = max(int((start - likelihood.start_seconds - _NEAR_SECONDS) * rate), 0)
+    last = max(int((end - likelihood.start_seconds + _NEAR_SECONDS) * rate) + 1, first + 1)
+    columns = [likelihood.names.index(name) for name in names if name in likelihood.names]
+    return float(likelihood.values[first:last][:, columns].sum(axis=1).max(initial=0.0)) if columns else 0.0
+
+
+def _longest(flags: NDArray[np.bool_]) -> int:
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
+    return int(np.max(edges[1::2] - edges[::2])) if edges.size else 0
+
+
+def _make_contacts(
+    values: Floats, names: Sequence[str], words: Sequence[SpokenWord], likelihood: ChannelCurves, rate: float
+) -> None:
+    """Close the lips for p, b and m, bring the lower lip to the teeth for f and v, and part them in vowels, in place."""
+    settings = default_rules().settings
+    seconds = likelihood.start_seconds + np.arange(len(values)) / rate
+    spread = float(np.percentile(lip_gap(values, names), 95.0))
+    gap_weights = channel_weights(GAP_CENTIMETRES, names)
+    height_weights = channel_weights(LOWER_LIP_CENTIMETRES, names)
+    column = names.index
+    phones = _without_overlaps([phone for word in words for phone in word.phones])
+    sure = [(word.start - 1e-6, word.end + 1e-6) for word in words if word.confidence >= _SURE]
+
+    def agrees(phone: TimedPhone, group: Sequence[str]) -> bool:
+        is_sure = any(start <= phone.start and phone.end <= end for start, end in sure)
+        least = _LEAST_HEARD_IN_SURE_WORDS if is_sure else _LEAST_HEARD
+        return _heard(likelihood, group, phone.start, phone.end) >= least
+
+    # What the model closes by itself keeps its own timing.
+    shut = values @ gap_weights < 0.8 * SEALED_SHARE * spread
+    needed = int(np.ceil(0.06 * rate))
+    sealed = np.zeros(len(values), bool)
+    closed = np.ones(len(values))
+    bitten = np.zeros(len(values))
+    seal, bite = settings["closure"], settings["labiodental"]
+    for phone in phones:
+        if phone.phone in _BILABIAL and agrees(phone, _BILABIAL):
+            end = phone.end - seal["before_end"]
+            start = min(phone.start + seal["from_start"], end - seal["shortest_seal"])
+            end = max(end, start + seal["shortest_seal"])
+            start, end = max(start, phone.start - 0.04, 0.0), min(end, phone.end + 0.02)
+            end = max(end, start + 0.05)  # a sound that begins with the lips shut shows it from its first frame
+            if _longest(shut & (seconds >= phone.start - 0.05) & (seconds <= phone.end + 0.03)) >= needed:
+                continue
+            before = np.clip((start - seconds) / _CLOSING_SECONDS, 0.0, 1.0)
+            after = np.clip((seconds - end) / _OPENING_SECONDS, 0.0, 1.0)
+            closed = np.minimum(closed, np.maximum(before * before * (3.0 - 2.0 * before), after))
+            sealed |= (seconds >= start - 1e-6) & (seconds <= end + 1e-6)
+        elif phone.phone in _LABIODENTAL and agrees(phone, _LABIODENTAL):
+            middle = 0.5 * (phone.start + phone.end)
+            half = max(0.5 * (phone.end - phone.start), 0.5 * bite["shortest"] + 0.01)
+            before = np.clip(1.0 - (middle - half - seconds) / bite["closing"], 0.0, 1.0)
+            after = np.clip(1.0 - (seconds - middle - half) / bite["opening"], 0.0, 1.0)
+            bitten = np.maximum(bitten, np.minimum(before, after) ** 2)
+    # The lower lip meets the teeth: less jaw first, then the lip rolls in, then the lips' own closing.
+    missing = np.maximum(bite["height"] - values @ height_weights, 0.0) * bitten
+    for name, most in (
+        ("mouthRollLower", np.maximum(bite["roll"] - values[:, column("mouthRollLower")], 0.0)),
+        ("mouthFunnel", values[:, column("mouthFunnel")].copy()),
+        ("jawOpen", np.maximum(values[:, column("jawOpen")] - bite["jaw"], 0.0)),
+        ("mouthClose", np.ones(len(values))),
+    ):
+        unit = LOWER_LIP_CENTIMETRES[name]
+        moved = np.minimum(missing / abs(unit), most)
+        missing -= abs(unit) * moved
+        values[:, column(name)] += np.sign(unit) * moved
+    # Lips that the closing brings together: the gap follows its own height times the openness, below zero where sealed.
+    gap = values @ gap_weights
+    aim = gap * closed - seal["margin"] * (1.0 - closed) ** 2
+    aim = np.where(sealed, np.minimum(aim, -seal["margin"]), aim)
+    values[:, column("mouthClose")] += np.maximum(gap - aim, 0.0) / -GAP_CENTIMETRES["mouthClose"]
+    _part_lips(values, names, phones, likelihood, seconds, spread, sealed | (bitten > 0.3))
+
+
+def _part_lips(
+    values: Floats,
+    names: Sequence[str],
+    phones: Sequence[TimedPhone],
+    likelihood: ChannelCurves,
+    seconds: Floats,
+    spread: float,
+    held: NDArray[np.bool_],
+) -> None:
+    """Undo seals inside vowels and sounds of the tongue that the sound agrees are there, in place."""
+    rules = default_rules()
+    floor_rules = rules.settings["floor"]
+    kind_of = dict(zip(rules.phones, rules.kinds, strict=True)) | dict.fromkeys(rules.glides, "vowel")
+    height = max(floor_rules["share"] * spread, floor_rules["least"])
+    floor = np.full(len(values), -np.inf)
+    for phone in phones:
+        kind, length = kind_of.get(phone.phone, ""), phone.end - phone.start
+        is_vowel = kind == "vowel" and length > 0.05
+        if not is_vowel and not (kind in ("tongue", "sibilant", "liquid") and length > 0.03):
+            continue
+        if (
+            _heard(likelihood, _BILABIAL, phone.start, phone.end) > 0.5
+            and _heard(likelihood, [phone.phone], phone.start, phone.end) < 0.2
+        ):
+            continue
+        margin = (floor_rules["inset"] if is_vowel else 0.05) * length
+        floor[(seconds >= phone.start + margin) & (seconds <= phone.end - margin)] = height
+    gap = values @ channel_weights(GAP_CENTIMETRES, names)
+    parting = np.where(held, 0.0, np.maximum(floor - gap, 0.0))
+    column = names.index
+    # What the lips' own closing holds together it lets go, the rest is parted.
+    back = np.minimum(parting / -GAP_CENTIMETRES["mouthClose"], np.maximum(values[:, column("mouthClose")], 0.0))
+    values[:, column("mouthClose")] -= back
+    parting -= back * -GAP_CENTIMETRES["mouthClose"]
+    for name in ("mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight"):
+        if name in names:
+            values[:, column(name)] += parting / (2.0 * (0.29 + 0.35))

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A take with its script: the words of a line found in its sound, and what they and their marks do to the take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..animation.face.emotions import Emotion
+from ..animation.face.phones import TimedPhone
+from ..animation.life.cues import Cue
+from ..errors import ScriptError
+from .emotion import EmotionTrack
+from .hearing import hear
+from .record import SoundFile
+from .settings import TakeSettings
+from .sources import CancelCheck, Description, Heard, Progress, Sound, Source
+
+if TYPE_CHECKING:
+    # Imported in the functions that need them: a take without a script pays for none of it.
+    from ..animation.script.alignment import AlignedWord, Pronunciation
+    from ..animation.script.exports import SpokenWord
+    from ..animation.script.text import Script
+
+LEAST_FIT = 0.5
+"""A text of which less than this share of the sounds is heard is another line's: the sound alone decides."""
+_FADE_SECONDS = 0.15
+
+
+@dataclass(frozen=True)
+class ScriptChoice:
+    """What is said in a sound: a text with marks, its language, and the path of the show's own dictionary or ''."""
+
+    text: str
+    language: str = "en"
+    dictionary: str = ""
+
+    def key(self) -> tuple[object, ...]:
+        """Return everything that the pronunciations depend on. Raises OSError for a missing dictionary."""
+        status = Path(self.dictionary).stat() if self.dictionary else None
+        return self.text, self.language, self.dictionary, status and (status.st_mtime_ns, status.st_size)
+
+    def pronounce(self) -> tuple[Script, list[tuple[Pronunciation, ...]], tuple[str, ...]]:
+        """Return the words and marks, the pronunciations of each word, and warnings. Raises ScriptError."""
+        from ..animation.script.pronouncing import is_english, looks_foreign, pronounce_script, read_dictionary
+        from ..animation.script.text import parse_line
+        from ..inference.espeak import phonemise
+
+        script = parse_line(spoken_text(self.text))
+        own = read_dictionary(self.dictionary) if self.dictionary else None
+        words = pronounce_script(script, self.language, own, phonemise)
+        warnings = script.warnings
+        if is_english(self.language) and looks_foreign(script):
+            warnings += ("The script does not look English; choose its language",)
+        return script, words, warnings
+
+
+def spoken_text(text: str) -> str:
+    """Return what is said in a script of one sound: lines of speakers and subtitles without names and times."""
+    from ..animation.script.subtitles import find_lines
+
+    return "\n".join(line.text for line in find_lines(text)) or text
+
+
+def read_script(choice: str) -> str:
+    """Return the text of a script that is given as the path of a file, or the text itself. Raises ScriptError."""
+    from ..animation.script.subtitles import SCRIPT_ENDINGS, find_lines, read_script_file
+
+    looks_like_path = len(choice) < 1000 and "\n" not in choice and choice.lower().endswith(SCRIPT_ENDINGS)
+    if not looks_like_path:
+        return choice
+    text = read_script_file(choice)
+    return "\n".join(line.text for line in find_lines(text, Path(choice).suffix)) or text
+
+
+def chosen_script(settings: TakeSettings) -> ScriptChoice | None:
+    """Return the script of a take's settings, None if it has none."""
+    if not settings.script.strip():
+        return None
+    return ScriptChoice(settings.script, settings.language or "en", settings.dictionary)
+
+
+@dataclass(frozen=True)
+class ScriptedModel:
+    """A speech model that is told what is said. It runs once however often the text changes."""
+
+    model: Source
+    sound: Sound
+    script: ScriptChoice
+
+    def describe(self) -> Description:
+        """Return what the model describes, and whom the script's marks look at. Raises ModelError."""
+        from ..animation.script.text import parse_line
+
+        described = self.model.describe()
+        try:
+            marks = parse_line(spoken_text(self.script.text)).marks
+        except ScriptError:
+            return described
+        looks = tuple(mark.name for mark in marks if mark.kind == "look" and mark.name)
+        return replace(described, look_names=tuple(dict.fromkeys((*described.look_names, *looks))))
+
+    def key(self) -> tuple[object, ...]:
+        """Return what the curves depend on: the model's own, and the script."""
+        return ("script", self.script.key(), *self.model.key())
+
+    def produce(self, advance: Progress, is_cancelled: CancelCheck | None = None) -> Heard:
+        """Run the model, find the words in what it heard, and make the contacts of the mouth that they have."""
+        script, pronunciations, warnings = self.script.pronounce()
+        heard = hear(self.model, lambda fraction: advance(0.9 * fraction), is_cancelled)
+        return add_script(heard, script, pronunciations, self.model.describe(), warnings)
+
+
+def make_scripted(source: Source, settings: TakeSettings) -> Source:
+    """Return a source that knows the script of the settings, where they have one and the source hears a sound."""
+    script = chosen_script(settings)
+    return source if script is None or source.sound is None else ScriptedModel(source, source.sound, script)
+
+
+def add_script(
+    heard: Heard,
+    script: Script,
+    pronunciations: Sequence[Sequence[Pronunciation]],
+    description: Description,
+    warnings: tuple[str, ...] = (),
+) -> Heard:
+    """Return what was heard with the words of a script; curves and phones stay as they are where the two do not agree."""
+    from ..animation.script.alignment import FITTING, align
+    from ..animation.script.contacts import apply_script
+
+    if heard.likelihood is None:
+        told = f"'{description.title}' does not recognise phones, so the script is left out; choose a speech model that does"
+        return replace(heard, warnings=(*heard.warnings, *warnings, told))
+    likelihood = heard.likelihood
+    found = align(likelihood.values, likelihood.names, likelihood.frame_rate, pronunciations)
+    words = make_words(script, found.words)
+    if found.fit < LEAST_FIT:
+        told = (
+            f"The script is not what is said: {found.fit:.0%} of its sounds are heard. The sound alone decides; "
+            "check the text, its language and the sound"
+        )
+        return replace(heard, words=words, script_fit=found.fit, warnings=(*heard.warnings, *warnings, told))
+    doubtful = [word.text for word in words if word.confidence < FITTING]
+    if doubtful:
+        shown = ", ".join(f"'{word}'" for word in doubtful[:5]) + (" and more" if len(doubtful) > 5 else "")
+        count = len(doubtful)
+        warnings += (f"{count} word{'s' * (count > 1)} of the script {'are' if count > 1 else 'is'} not heard: {shown}",)
+    curves = heard.curves if description.targets else apply_script(heard.curves, words, likelihood)
+    return replace(
+        heard,
+        curves=curves,
+        words=words,
+        script_fit=found.fit,
+        phones=merge_phones(heard, words),
+        cues=(*heard.cues, *make_cues(script, words)),
+        written_emotion=make_emotions(script, words, heard.duration_seconds, description.emotions),
+        warnings=(*heard.warnings, *warnings),
+    )
+
+
+def make_words(script: Script, aligned: Sequence[AlignedWord]) -> tuple[SpokenWord, ...]:
+    """Join written words with their places in the sound."""
+    from ..animation.script.exports import SpokenWord
+
+    return tuple(
+        SpokenWord(word.text, at.start, at.end, at.confidence, at.phones, word.ends, word.is_emphasised)
+        for word, at in zip(script.words, aligned, strict=True)
+    )
+
+
+def merge_phones(heard: Heard, words: Sequence[SpokenWord]) -> tuple[TimedPhone, ...]:
+    """Return the phones of the words that are surely said, and between them those that the model hears by itself."""
+    from ..animation.script.alignment import FITTING
+
+    certain = [word for word in words if word.confidence >= FITTING and word.phones]
+    spans = [(word.start, word.end) for word in certain]
+    starts = np.array([start for start, _ in spans])
+    ends = np.array([end for _, end in spans])
+    kept = [phone for phone in heard.phones or () if not np.any((starts < phone.end - 0.01) & (ends > phone.start + 0.01))]
+    own = [phone for word in certain for phone in word.phones]
+    return tuple(sorted([*kept, *own], key=lambda phone: phone.start))
+
+
+def make_cues(script: Script, words: Sequence[SpokenWord]) -> tuple[Cue, ...]:
+    """Return what the marks and the emphasis of a script want the head to do, in seconds of the sound."""
+    cues: list[Cue] = []
+    for mark in script.marks:
+        seconds = _instant(words, mark.before)
+        if mark.kind == "look" and mark.name:
+            cues.append(Cue("look", max(seconds - 0.1, 0.0), mark.name))
+        elif mark.kind in ("nod", "beat", "blink"):
+            cues.append(Cue(mark.kind, seconds))
+    for word in words:
+        if word.is_emphasised and word.confidence > 0.0:
+            stressed = [phone for phone in word.phones if phone.stress == 1] or list(word.phones[:1])
+            middle = 0.5 * (stressed[0].start + stressed[0].end) if stressed else word.start
+            cues.append(Cue("accent", middle))
+    return tuple(sorted(cues, key=lambda cue: cue.seconds or 0.0))
+
+
+def _instant(words: Sequence[SpokenWord], before: int) -> float:
+    return words[before].start if before < len(words) else (words[-1].end if words else 0.0)
+
+
+def make_emotions(
+    script: Script, words: Sequence[SpokenWord], duration: float, known: Sequence[str]
+) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Return (second, weight) points by emotion from the marks of a script: each holds until the next one."""
+    marks = [mark for mark in script.marks if mark.kind == "emotion" and (mark.name in known or mark.name == "neutral")]
+    points: dict[str, list[tuple[float, float]]] = {}
+    for number, mark in enumerate(marks):
+        if mark.name == "neutral" or mark.amount <= 0.0:
+            continue
+        start = _instant(words, mark.before)
+        end = _instant(words, marks[number + 1].before) if number + 1 < len(marks) else duration
+        if end - start < 0.05:
+            continue
+        fade = min(_FADE_SECONDS, 0.25 * (end - start))
+        track = points.setdefault(mark.name, [])
+        for point in ((start - fade, 0.0), (start + fade, mark.amount), (end - fade, mark.amount), (end + fade, 0.0)):
+            if not track or point[0] > track[-1][0]:
+                track.append(point)
+    return {name: tuple(track) for name, track in points.items()}
+
+
+def with_written_emotions(track: EmotionTrack, heard: Heard) -> EmotionTrack:
+    """Return the track with the emotions of the script's marks; an emotion that the artist set stays the artist's."""
+    if not heard.written_emotion:
+        return track
+    emotion: dict[str, Emotion] = dict(track.settings.emotion)
+    for name, points in heard.written_emotion.items():
+        if not _is_set(emotion.get(name, 0.0)):
+            emotion[name] = tuple((track.start_frame + seconds * track.frames_per_second, weight) for seconds, weight in points)
+    return replace(track, settings=replace(track.settings, emotion=emotion))
+
+
+def _is_set(emotion: Emotion) -> bool:
+    from ..animation.face.emotions import emotion_points
+
+    return any(weight for _frame, weight in emotion_points(emotion))
+
+
+def find_words(choice: SoundFile, model_folder: Path, settings: TakeSettings, on_progress: Progress | None = None) -> Heard:
+    """Find the words of the settings' script in a sound file, without making curves of them.
+
+    Raises VoxrigError; ModelError if the model hears no phones.
+    """
+    from ..errors import ModelError
+    from .sources import make_source
+
+    script = chosen_script(settings)
+    if script is None:
+        raise ScriptError("The text has no words; write what is said")
+    track = EmotionTrack(settings, 0.0, 24.0)
+    source = make_source(choice, Sound(choice.path), model_folder, track, settings)
+    heard = ScriptedModel(source, Sound(choice.path), script).produce(on_progress or (lambda _fraction: None))
+    if heard.likelihood is None:
+        raise ModelError(f"'{source.describe().title}' does not recognise phones; choose the speech model that is bundled")
+    return heard
