@@ -12,7 +12,7 @@ from voxrig.animation.speech.events import SpeechEvents, find_events
 RATE = 16_000
 
 
-def _syllable(hertz: float, seconds: float, level: float) -> np.ndarray:
+def syllable(hertz: float, seconds: float, level: float) -> np.ndarray:
     time = np.arange(round(seconds * RATE)) / RATE
     tone = sum(np.sin(2 * np.pi * hertz * k * time) / k for k in range(1, 16))
     return (level * tone * np.hanning(time.size) ** 0.4).astype(np.float32)
@@ -29,7 +29,7 @@ def speech(seconds: float = 40.0, seed: int = 0, changed_from: float = math.inf)
         chance = other if size > changed_from * RATE else rng
         strong = chance.random() < 0.3
         pieces.append(
-            _syllable(chance.uniform(100, 130) * (1.4 if strong else 1.0), 0.22 if strong else 0.13, 0.12 if strong else 0.05)
+            syllable(chance.uniform(100, 130) * (1.4 if strong else 1.0), 0.22 if strong else 0.13, 0.12 if strong else 0.05)
         )
         gap = 0.05
         if size > until * RATE:

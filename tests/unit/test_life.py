@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 import pytest
-from babble import silence, speech
+from babble import RATE, silence, speech, syllable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from voxrig.animation.face.channels import REGIONS
@@ -20,6 +20,7 @@ from voxrig.animation.life.noise import Dice, draw, drift, make_key
 from voxrig.animation.life.planning import Life, plan_life
 from voxrig.animation.life.rendering import blink_frames, render_life
 from voxrig.animation.life.stage import LifeSettings, Target, load_manners, temperaments
+from voxrig.animation.speech.events import find_events
 
 
 def state(life: Life) -> dict[str, str]:
@@ -276,3 +277,22 @@ def test_a_range_is_a_part_of_the_whole() -> None:
     part = render_life(life, 24.0, 240 / 24.0, 120).curves
     names = [name for name in whole.names if not name.startswith(("eyeLook", "leftEye", "rightEye", "eyeBlink", "eyeWide"))]
     assert np.allclose(whole.select(names).values[240:360], part.select(names).values, atol=1e-5)
+
+
+def test_a_voice_that_leaps_up_lifts_the_brows() -> None:
+    sizes: dict[float, list[float]] = {}
+    for semitones in (2.0, 9.0):
+        pieces: list[np.ndarray] = []
+        for index in range(36):
+            strong = index == 18
+            hertz = 110.0 * (1.0 + 0.03 * math.sin(index)) * (2.0 ** (semitones / 12.0) if strong else 1.0)
+            pieces += [syllable(hertz, 0.24 if strong else 0.14, 0.12 if strong else 0.05), np.zeros(800, np.float32)]
+        sound = np.concatenate(pieces)
+        at = sum(piece.size for piece in pieces[:36]) / RATE + 0.12
+        events = find_events(sound + 1e-4 * np.random.default_rng(1).standard_normal(sound.size).astype(np.float32), RATE)
+        for seed in range(8):
+            curves = render_life(plan_life(events, LifeSettings(seed)), 48.0).curves
+            rows = slice(round((at - 0.1) * 48), round((at + 0.5) * 48))
+            sizes.setdefault(semitones, []).append(float(curves.channel("browInnerUp")[rows].max()))
+    assert min(sizes[9.0]) > 0.25
+    assert np.mean(sizes[2.0]) < 0.5 * np.mean(sizes[9.0])
