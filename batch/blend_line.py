@@ -23,7 +23,7 @@ from ..errors import VoxrigError
 from ..inference.package import find_model
 from ..operators.animate import gather, write
 from ..operators.mapping import load_mapping
-from ..takes.hearing import recall
+from ..takes.hearing import recall, without_rest
 from ..takes.job import compute
 from ..takes.living import with_life
 from ..takes.record import CurvesFile, SoundFile
@@ -116,6 +116,7 @@ class _Work:
         heard = recall(source)
         if heard is None:
             raise VoxrigError("The sound changed while it was heard; try again")
+        heard = without_rest(heard)
         curves = with_life(with_emotion(heard, source.describe(), job.emotion), heard, job.emotion, job.parts[0].surroundings)
         warnings = list(take.warnings)
         if line.output_curves:
@@ -124,9 +125,10 @@ class _Work:
             warnings += [*judge_sound(heard.peaks), *judge_language(heard.phones)]
         warnings += find_unmapped(curves, source.describe(), [link.channel for link in job.mapping.links if link.enabled])
         self.takes[line.number] = take, curves
+        first, last = take.sound_frames
         facts = {
             "seconds": round(heard.duration_seconds, 3),
-            "frames": take.last_frame - take.first_frame + 1,
+            "frames": last - first + 1,
             "keys": take.key_count,
             "controls": len(take.curves),
             "model": take.model_title,
@@ -143,6 +145,7 @@ class _Work:
         """Render the film and the pictures of a line."""
         scene = find_scene(line.scene)
         take, curves = self.takes[line.number]
+        first, last = take.sound_frames
         films.set_preview_look(scene, rigs.find_character(scene.objects[line.character]).objects)
         warnings, facts = list(result.warnings), dict(result.facts)
         if line.sheet:
@@ -150,14 +153,14 @@ class _Work:
             frames = [round(line.start_frame + seconds * rate) for seconds in choose_faces(curves, SHEET_FACES)]
             names = [f"sheet {line.number} {i}" for i in range(len(frames))]
             paths = [Path(self._partials[name]) for name in names]
-            films.render_stills(scene, [max(take.first_frame, frame) for frame in frames], paths, SHEET_SIZE, "JPEG")
+            films.render_stills(scene, [max(first, frame) for frame in frames], paths, SHEET_SIZE, "JPEG")
             facts["sheet"] = names
         if line.output_film:
-            scene.frame_start, scene.frame_end = take.first_frame, take.last_frame
+            scene.frame_start, scene.frame_end = first, last
             if line.audio:
                 silent = films.use_only_sound(scene, line.audio, line.start_frame)
                 warnings += [silent] if silent else []
-            frames = take.last_frame - take.first_frame + 1
+            frames = last - first + 1
             path = Path(self._partials[line.output_film])
             films.render_film(scene, path, FILM_SIZE, on_frame=lambda done: self._on_progress(line.number, done / frames))
         return replace(result, warnings=tuple(warnings), facts=facts)

@@ -24,7 +24,7 @@ from . import scene as scenes
 from .outputs import Home
 from .shape_keys import find_empty_keys
 
-# So many frames are looked at: where most controls are far from rest, and one where they are near it.
+# So many frames are looked at.
 _FRAMES = 4
 # A control that is off by more than this share of its range somewhere does not follow.
 _OFF = 0.25
@@ -112,23 +112,20 @@ def name_of(owner: Any) -> str:
 
 
 def _choose_frames(curves: Sequence[KeyedCurve]) -> NDArray[np.float64]:
-    """Choose frames on which most curves are far from their middle, and one on which few are."""
-    peaks = np.unique([float(curve.frames[np.argmax(np.abs(curve.values - np.median(curve.values)))]) for curve in curves])
-    heights = np.stack(
-        [
-            np.abs(np.interp(peaks, curve.frames, curve.values) - np.median(curve.values)) / np.ptp(curve.values)
-            for curve in curves
-        ]
-    )
+    """Choose frames on which most curves are near their highest or their lowest value, each in its turn."""
+    ends = [(float(c.frames[np.argmax(c.values)]), float(c.frames[np.argmin(c.values)])) for c in curves]
+    candidates = np.unique(ends)
+    values = np.stack([np.interp(candidates, curve.frames, curve.values) for curve in curves])
+    low, high = (np.array([end(curve.values) for curve in curves])[:, None] for end in (np.min, np.max))
+    nearness = np.concatenate([values - low, high - values]) / np.tile(high - low, (2, 1))
     chosen: list[int] = []
-    covered = np.zeros(len(curves))
-    while len(chosen) < min(_FRAMES - 1, peaks.size):
-        gains = np.maximum(heights, covered[:, None]).sum(axis=0)
+    covered = np.zeros(len(nearness))
+    while len(chosen) < min(_FRAMES, candidates.size):
+        gains = np.maximum(nearness, covered[:, None]).sum(axis=0)
         gains[chosen] = -1.0
         chosen.append(int(np.argmax(gains)))
-        covered = np.maximum(covered, heights[:, chosen[-1]])
-    low = int(np.argmin(heights.sum(axis=0)))
-    return np.unique(peaks[[*chosen, low]])
+        covered = np.maximum(covered, nearness[:, chosen[-1]])
+    return candidates[sorted(chosen)]
 
 
 def _expected(home: Home | None, target: Target, frames: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ The work has three steps, because Blender's data belongs to the main thread: ``g
 ``write``, and whatever could make ``write`` fail is checked first.
 """
 
+import contextlib
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from ..blender.outputs import Output, find_home, fit_strip
 from ..blender.registering import make_registration
 from ..blender.takes import TakeReport, find_edited, write_take
 from ..blender.targets import explain_no_match
-from ..errors import AudioError, ModelError, RigError
+from ..errors import AudioError, ModelError, RigError, VoxrigError
 from ..inference.diffusion import Pin
 from ..properties.access import character_settings, scene_settings
 from ..properties.links import active_mapping, find_owner, store_mapping
@@ -38,7 +39,7 @@ from ..takes.hearing import forget_heard
 from ..takes.job import Job, check_emotion, compute, share_regions
 from ..takes.living import NOTHING, Listener, LivingModel, make_living, names_in_looks
 from ..takes.models import describe_package
-from ..takes.record import Listening, SoundChoice, SoundStrip, TakeRecord, write_record
+from ..takes.record import Listening, SoundChoice, SoundStrip, TakeRecord, read_record, write_record
 from ..takes.scripting import make_scripted
 from ..takes.settings import PARTS_OF_HEAD, Scope, TakeSettings
 from ..takes.shaping import Part, Place, Take
@@ -103,6 +104,7 @@ def gather(
     check_emotion(settings, models)
     scenes.check_time_stretching(scene)
     place, content, sound_name = find_sound(scene, sound)
+    place = place_among_lines(character_object, place, take)
     bare = Job(character_object.name, (), place, model_folder, settings, sound, sound_name, scope, take=take, beside=beside)
     stills = settings.life <= 0.0 and has_lived(character_object)
     looks: list[tuple[float, str]] = []
@@ -212,6 +214,19 @@ def hear_others(scene: bpy.types.Scene, choice: Listening, model_folder: Path) -
     return Listener(model_folder, tuple(lines), (choice.end_frame - choice.start_frame) / fps), looks
 
 
+def place_among_lines(character_object: bpy.types.Object, place: Place, take: str) -> Place:
+    """Return the place with the other lines of the character: the takes of its list but ``take``."""
+    lines: list[tuple[int, int]] = []
+    for stored in character_settings(character_object).takes:
+        if stored.name == take:
+            continue
+        with contextlib.suppress(VoxrigError):  # what is wrong with it is shown in the list
+            record = read_record(stored.record)
+            if not isinstance(record.sound, Listening):
+                lines.append(record.sound_frames)
+    return replace(place, other_lines=tuple(lines))
+
+
 def find_strip(scene: bpy.types.Scene, name: str) -> Any:
     """Find a sound strip of the scene by name. Raises AudioError."""
     if not name:
@@ -316,11 +331,21 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
     if job.is_new_mapping:
         store_mapping(character_object, job.mapping)
     take = replace(take, curves=report.curves, kept_count=report.kept_count)
-    about = f"{job.sound_name}, {take.first_frame} to {take.last_frame}"
+    first, last = take.sound_frames
+    about = f"{job.sound_name}, {first} to {last}"
     if job.scope.regions:
         about += f", {', '.join(job.scope.regions)}"
     record = TakeRecord(
-        job.choice, take.sound_hash, job.model_folder, job.settings, job.scope, job.mapping, take.first_frame, take.last_frame
+        job.choice,
+        take.sound_hash,
+        job.model_folder,
+        job.settings,
+        job.scope,
+        job.mapping,
+        take.first_frame,
+        take.last_frame,
+        take.frames_before,
+        take.frames_after,
     )
     text = write_record(record)
     stored = store_take(character_object, job.take, mark, text, about, take.density())

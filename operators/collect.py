@@ -105,7 +105,7 @@ def collect_shot(
         targets=controls.targets,
         origin=origin,
     )
-    warnings: list[str] = []
+    warnings = list(waveform.warnings)
     if mixed > 1:
         warnings.append(f"Shot '{name}' has {mixed} sounds, mixed into one line; choose the dialogue's strips if it has others")
     if controls.left_out:
@@ -167,6 +167,7 @@ def _collect_sound(
     length = round((scenes.seconds_of_frame(scene, last + 1, origin) + _MARGIN_SECONDS) * SAMPLE_RATE)
     line = np.zeros(length, np.float32)
     heard = 0
+    warnings: list[str] = []
     for source, start_frame, offset, duration, volume in parts:
         waveform = read_sound(
             source,
@@ -179,8 +180,10 @@ def _collect_sound(
         samples = waveform.samples[max(0, -at) :][: max(0, length - max(0, at))]
         line[max(0, at) : max(0, at) + len(samples)] += volume * samples
         heard = max(heard, max(0, at) + len(samples))
+        warnings += waveform.warnings
     names = [source if isinstance(source, str) else "packed" for source, *_rest in parts]
-    return Waveform(line[:heard], SAMPLE_RATE), ", ".join(dict.fromkeys(Path(part).name for part in names)), len(parts)
+    mixed = Waveform(line[:heard], SAMPLE_RATE, tuple(dict.fromkeys(warnings)))
+    return mixed, ", ".join(dict.fromkeys(Path(part).name for part in names)), len(parts)
 
 
 # ---------------------------------------------------------------------------------------------------------------

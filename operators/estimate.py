@@ -37,7 +37,7 @@ def _shorten(job: Job) -> Job:
     heard = recall(job.parts[0].source)
     if heard is None:
         return job
-    first, last = frame_range(heard, job.place, job.scope)
+    first, last = frame_range((heard,), job.place, job.scope)
     last = min(last, first + round(_SECONDS * job.place.frames_per_second))
     return replace(job, scope=replace(job.scope, first_frame=first, last_frame=last))
 

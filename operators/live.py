@@ -197,14 +197,14 @@ def _open_drag(scene: bpy.types.Scene, basis: tuple[Any, ...]) -> _Drag | None:
     parts: list[_Part] = []
     targets: list[Any] = []
     tolerances: list[float] = []
-    frames = np.zeros(0)
-    for part in live_parts(job):
-        heard = recall(part.source)
-        if heard is None:
-            return None
-        first, last = frame_range(heard, job.place, job.scope)
-        frames = np.arange(first, last + 1, dtype=np.float64)
-        curves = shift_by_lead(heard.curves, job.settings)
+    heards = [recall(part.source) for part in live_parts(job)]
+    known = [heard for heard in heards if heard is not None]
+    if len(known) < len(heards):
+        return None
+    first, last = frame_range(known, job.place, job.scope)
+    frames = np.arange(first, last + 1, dtype=np.float64)
+    for part, heard in zip(live_parts(job), known):
+        curves = shift_by_lead(heard.curves, job.settings, heard.seconds_before)
         sampled = sample_at_frames(curves, job.place, first, last)
         energy = None
         if heard.energy is not None:

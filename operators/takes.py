@@ -344,7 +344,7 @@ class VOXRIG_OT_retake_range(TakeOperator):
             first, last = scene.frame_preview_start, scene.frame_preview_end
         else:
             record = read_record(find_take(settings.character).record)
-            first, last = record.first_frame, record.last_frame
+            first, last = record.sound_frames
         settings.retake_first, settings.retake_last = first, last
 
 

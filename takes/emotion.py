@@ -57,12 +57,15 @@ class EmotionTrack:
             fade_frames=settings.emotion_fade,
         )
 
-    def of_rows(self, names: tuple[str, ...], rows: int, frame_rate: float) -> NDArray[np.float32] | None:
-        """Return the weights for a model's rows, ``[emotion]`` or ``[row, emotion]``, or None for a neutral face."""
+    def of_rows(self, names: tuple[str, ...], rows: int, frame_rate: float, rows_before: int = 0) -> NDArray[np.float32] | None:
+        """Return the weights for a model's rows, ``[emotion]`` or ``[row, emotion]``, or None for a neutral face.
+
+        The sound starts at row ``rows_before``.
+        """
         if not names or self.is_neutral():
             return None
         moves = self._moves()
-        frames = self.start_frame + np.arange(rows if moves else 1) * (self.frames_per_second / frame_rate)
+        frames = self.start_frame + (np.arange(rows if moves else 1) - rows_before) * (self.frames_per_second / frame_rate)
         weights = self.at(names, frames)
         return weights if moves else weights[0]
 

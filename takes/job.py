@@ -18,8 +18,8 @@ from .emotion import EmotionTrack
 from .hearing import hear, recall
 from .record import SoundChoice
 from .settings import Scope, TakeSettings
-from .shaping import Part, Place, Take, shape
-from .sources import CancelCheck, Description, Progress
+from .shaping import Part, Place, Take, frame_range, shape
+from .sources import CancelCheck, Description, Heard, Progress
 
 
 @dataclass(frozen=True)
@@ -65,21 +65,25 @@ def compute(job: Job, on_progress: Progress | None = None, is_cancelled: CancelC
             on_progress(fraction)
 
     parts = live_parts(job)
-    takes: list[Take] = []
+    heards: list[Heard] = []
     for number, part in enumerate(parts):
-        heard = hear(part.source, lambda fraction, number=number: advance((number + fraction) / len(parts)), is_cancelled)
-        takes.append(shape(part, heard, job.place, job.settings, job.scope))
+        heards.append(
+            hear(part.source, lambda fraction, number=number: advance((number + fraction) / len(parts)), is_cancelled)
+        )
         advance((number + 1) / len(parts))
-    return merge_takes(takes)
+    return _shape_parts(job, parts, heards)
 
 
 def recall_take(job: Job) -> Take | None:
     """Return the take if the curves of every part are cached; no model runs."""
     parts = live_parts(job)
-    known = [(part, heard) for part in parts if (heard := recall(part.source)) is not None]
-    if len(known) < len(parts):
-        return None
-    return merge_takes([shape(part, heard, job.place, job.settings, job.scope) for part, heard in known])
+    known = [heard for part in parts if (heard := recall(part.source)) is not None]
+    return _shape_parts(job, parts, known) if len(known) == len(parts) else None
+
+
+def _shape_parts(job: Job, parts: list[Part], heards: list[Heard]) -> Take:
+    span = frame_range(heards, job.place, job.scope)
+    return merge_takes([shape(part, heard, job.place, job.settings, job.scope, span) for part, heard in zip(parts, heards)])
 
 
 def live_parts(job: Job) -> list[Part]:

@@ -84,7 +84,10 @@ _CHOICES: dict[str, type[SoundFile | SoundStrip | CurvesFile | Listening]] = {
 
 @dataclass(frozen=True)
 class TakeRecord:
-    """The inputs of a stored take; ``sound_hash`` is the sha256 of the sound at that time."""
+    """The inputs of a stored take; ``sound_hash`` is the sha256 of the sound at that time.
+
+    Of its frames, ``frames_before`` and ``frames_after`` lie outside the sound.
+    """
 
     sound: SoundChoice
     sound_hash: str
@@ -94,6 +97,13 @@ class TakeRecord:
     mapping: Mapping
     first_frame: int
     last_frame: int
+    frames_before: int = 0
+    frames_after: int = 0
+
+    @property
+    def sound_frames(self) -> tuple[int, int]:
+        """First and last frame of the sound, or of the part of it in the scope."""
+        return self.first_frame + self.frames_before, self.last_frame - self.frames_after
 
 
 _VERSION = 2
@@ -113,6 +123,8 @@ def write_record(record: TakeRecord) -> str:
         "mapping": _mapping_data(record.mapping),
         "first_frame": record.first_frame,
         "last_frame": record.last_frame,
+        "frames_before": record.frames_before,
+        "frames_after": record.frames_after,
     }
     return json.dumps(data, ensure_ascii=False)
 
@@ -141,6 +153,8 @@ def read_record(text: str) -> TakeRecord:
             from_json(json.dumps(data["mapping"])),
             _frame(data["first_frame"]),
             _frame(data["last_frame"]),
+            _frame(data.get("frames_before", 0)),
+            _frame(data.get("frames_after", 0)),
         )
     except RigError:
         raise

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,10 +35,14 @@ _SHUT = 0.98
 
 @dataclass(frozen=True)
 class Place:
-    """The place of a sound in a scene: the frame of its first sample, and the scene's frame rate."""
+    """The place of a sound in a scene: the frame of its first sample, and the scene's frame rate.
+
+    ``other_lines`` are the first and last frames of the sounds of the character's other takes.
+    """
 
     start_frame: float
     frames_per_second: float
+    other_lines: tuple[tuple[int, int], ...] = ()
 
     def frame_of(self, seconds: float) -> float:
         """Return the frame at ``seconds`` of the sound."""
@@ -68,7 +73,8 @@ class Take:
 
     ``dense`` is the same on every frame. ``warnings`` are sentences for the artist. ``kept_count`` counts the artist's own
     keys that the curves were bent to when they were written. ``phones`` are the frames and names of phone markers, None if
-    not requested or unknown, and ``marks`` the names and seconds of the sound of the head's events.
+    not requested or unknown, and ``marks`` the names and seconds of the sound of the head's events. ``frames_before`` and
+    ``frames_after`` count the frames outside the sound, in which the mouth comes from rest and returns to it.
     """
 
     curves: tuple[tuple[Target, KeyedCurve], ...]
@@ -84,6 +90,13 @@ class Take:
     kept_count: int = 0
     phones: tuple[tuple[int, str], ...] | None = None
     marks: tuple[tuple[str, float], ...] = ()
+    frames_before: int = 0
+    frames_after: int = 0
+
+    @property
+    def sound_frames(self) -> tuple[int, int]:
+        """First and last frame of the sound, or of the part of it in the scope."""
+        return self.first_frame + self.frames_before, self.last_frame - self.frames_after
 
     @property
     def key_count(self) -> int:
@@ -102,18 +115,24 @@ class Take:
     def summary(self, character: str) -> str:
         """Summarise the take in one line."""
         kept = f", {self.kept_count} edited ones kept" if self.kept_count else ""
+        first, last = self.sound_frames
         return (
-            f"'{character}' animated from frame {self.first_frame} to {self.last_frame}: "
+            f"'{character}' animated from frame {first} to {last}: "
             f"{len(self.curves)} controls, {self.key_count} keyframes{kept} ({self.provider}, {self.model_title})"
         )
 
 
-def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope: Scope) -> Take:
-    """Turn the curves of a part's source into keyframes. Raises AudioError if the scope is outside the sound."""
+def shape(
+    part: Part, heard: Heard, place: Place, settings: TakeSettings, scope: Scope, span: tuple[int, int] | None = None
+) -> Take:
+    """Turn the curves of a part's source into keyframes. Raises AudioError if the scope is outside the sound.
+
+    ``span`` is the first and the last frame, by default those of ``frame_range``; all parts of a take share them.
+    """
     description = part.source.describe()
     track = with_written_emotions(EmotionTrack(settings, place.start_frame, place.frames_per_second), heard)
     curves = perform(with_emotion(heard, description, track), settings, description)
-    first, last = frame_range(heard, place, scope)
+    first, last = span or frame_range((heard,), place, scope)
     frames = np.arange(first, last + 1, dtype=np.float64)
     placing = Placing(settings.keys, settings.density, settings.key_step, settings.key_phase)
     placing = _hold_poses(placing, description, place)
@@ -150,7 +169,7 @@ def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope:
     if settings.phone_markers and heard.phones is None:
         warnings = (*warnings, f"'{description.title}' does not recognise phones, so no markers are written")
     elif settings.phone_markers:
-        phones = _place_phones(heard.phones or (), curves.start_seconds, place, first, last)
+        phones = _place_phones(heard.phones or (), curves.start_seconds + heard.seconds_before, place, first, last)
     return Take(
         tuple(zip(chosen, keyed)),
         dense,
@@ -164,6 +183,8 @@ def shape(part: Part, heard: Heard, place: Place, settings: TakeSettings, scope:
         warnings,
         phones=phones,
         marks=_place_marks(heard, track, part.surroundings, place, first, last) if settings.life_markers else (),
+        frames_before=max(0, _sound_range(heard, place)[0] - first),
+        frames_after=max(0, last - _sound_range(heard, place)[1]),
     )
 
 
@@ -171,15 +192,18 @@ def with_emotion(heard: Heard, description: Description, track: EmotionTrack) ->
     """Return the channels with the take's lead and, if the source defers them, its emotions."""
     curves = heard.curves
     if heard.energy is not None:
-        weights = track.of_rows(description.emotions, curves.frame_count, curves.frame_rate)
+        weights = track.of_rows(description.emotions, curves.frame_count, curves.frame_rate, heard.rows_before)
         curves = put_on(curves, weights, heard.energy)
-    return shift_by_lead(curves, track.settings)
+    return shift_by_lead(curves, track.settings, heard.seconds_before)
 
 
-def shift_by_lead(curves: ChannelCurves, settings: TakeSettings) -> ChannelCurves:
-    """Shift the curves by the lead of the settings, in addition to the model's own, which they already contain."""
+def shift_by_lead(curves: ChannelCurves, settings: TakeSettings, seconds_before: float = 0.0) -> ChannelCurves:
+    """Shift the curves by the lead of the settings, in place of the model's own, which they already contain.
+
+    They start ``seconds_before`` the sound.
+    """
     lead = settings.lead_seconds
-    return curves if lead is None else replace(curves, start_seconds=-lead)
+    return curves if lead is None else replace(curves, start_seconds=-lead - seconds_before)
 
 
 def perform(curves: ChannelCurves, settings: TakeSettings, description: Description) -> ChannelCurves:
@@ -199,19 +223,35 @@ def perform(curves: ChannelCurves, settings: TakeSettings, description: Descript
     return apply_performance(curves, performance, regions, rest=rest)
 
 
-def frame_range(heard: Heard, place: Place, scope: Scope) -> tuple[int, int]:
-    """Return the first and the last frame of a take. Raises AudioError if the scope is outside the sound."""
-    first_frame = math.ceil(place.start_frame - 1e-6)
-    # The frame on which the sound ends, but at least the one on which it starts.
-    last_frame = max(first_frame, math.floor(place.frame_of(heard.duration_seconds) + 1e-6))
+def frame_range(heards: Sequence[Heard], place: Place, scope: Scope) -> tuple[int, int]:
+    """Return the first and the last frame of a take from the outputs of its sources for one sound.
+
+    Includes the frames outside the sound in which a mouth comes from rest and returns to it, except those that another line
+    needs. Raises AudioError if the scope is outside all of them.
+    """
+    sound_first, sound_last = _sound_range(heards[0], place)
+    first_frame = min(math.ceil(place.frame_of(-heard.seconds_before) - 1e-6) for heard in heards)
+    last_frame = max(math.floor(place.frame_of(heard.duration_seconds + heard.seconds_after) + 1e-6) for heard in heards)
+    # Half the gap between two lines belongs to each. Takes of the same sound overlap and are not others.
+    for begin, end in place.other_lines:
+        if begin <= end <= sound_first:
+            first_frame = max(first_frame, min(sound_first, math.ceil((end + sound_first) / 2)))
+        elif end >= begin > sound_last:
+            last_frame = min(last_frame, max(sound_last, math.ceil((sound_last + begin) / 2) - 1))
     first = first_frame if scope.first_frame is None else max(first_frame, scope.first_frame)
     last = last_frame if scope.last_frame is None else min(last_frame, scope.last_frame)
     if first > last:
         raise AudioError(
-            f"The frames {scope.first_frame} to {scope.last_frame} lie outside the sound, which plays from {first_frame} "
-            f"to {last_frame}; choose a range inside it"
+            f"The frames {scope.first_frame} to {scope.last_frame} lie outside the sound, which plays from {sound_first} "
+            f"to {sound_last}; choose a range inside it"
         )
     return first, last
+
+
+def _sound_range(heard: Heard, place: Place) -> tuple[int, int]:
+    """Return the first frame of the sound and the one on which it ends, at least the one on which it starts."""
+    first = math.ceil(place.start_frame - 1e-6)
+    return first, max(first, math.floor(place.frame_of(heard.duration_seconds) + 1e-6))
 
 
 def sample_at_frames(curves: ChannelCurves, place: Place, first_frame: int, last_frame: int) -> ChannelCurves:

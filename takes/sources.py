@@ -77,7 +77,9 @@ class Heard:
     the head, and ``cues`` what a script wants the head to do beside that (animation/life/cues.py), in seconds of the sound.
     ``partner`` is the speech of others that it listens to. A take from it has life if it ``lives``. ``likelihood`` is that of
     each phone over time, from the sound's start. ``words`` are those of the take's script, with the share of their sounds that
-    fits (``script_fit``); ``written_emotion`` are (second, weight) points of its marks by emotion.
+    fits (``script_fit``); ``written_emotion`` are (second, weight) points of its marks by emotion. ``rows_before`` and
+    ``rows_after`` count the rows of ``curves`` and ``energy`` outside the sound, in which the mouth comes from rest and
+    returns to it (``hearing.with_rest``).
     """
 
     curves: ChannelCurves
@@ -97,6 +99,18 @@ class Heard:
     words: tuple[SpokenWord, ...] = ()
     script_fit: float = 1.0
     written_emotion: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict[str, Any])
+    rows_before: int = 0
+    rows_after: int = 0
+
+    @property
+    def seconds_before(self) -> float:
+        """How long before the sound the curves begin, the lead aside."""
+        return self.rows_before / self.curves.frame_rate
+
+    @property
+    def seconds_after(self) -> float:
+        """How long after the sound the curves end."""
+        return self.rows_after / self.curves.frame_rate
 
 
 class Source(Protocol):

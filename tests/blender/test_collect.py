@@ -224,6 +224,15 @@ def test_a_sound_file_can_be_given(scene: Any, shot: Any, line: Path) -> None:
     assert click_seconds(collect(scene, shot, sound=str(line))) == pytest.approx([1.0], abs=0.001)
 
 
+def test_a_sound_cut_short_is_told(scene: Any, shot: Any, line: Path, tmp_path: Path) -> None:
+    from voxrig.operators.collect import CollectSettings, collect_shot
+
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(line.read_bytes()[:100_000])
+    told = collect_shot(scene, shot, "sh010", CollectSettings(sound=str(cut))).warnings
+    assert any("although its header says 2.00 s" in warning for warning in told)
+
+
 # Emotions
 
 

@@ -24,6 +24,9 @@ from voxrig.errors import AudioError, ModelError, RigError
 
 pytestmark = pytest.mark.usefixtures("registered")
 
+# The frames of a take of the voice, which plays from 1 to 49: its mouth comes from rest and returns to it.
+FIRST, LAST = -5, 57
+
 CHANNELS = model_packages.CHANNELS
 REGIONS = {"jawOpen": "jaw", "mouthPucker": "lips", "mouthSmileLeft": "lips", "browInnerUp": "brows"}
 
@@ -246,7 +249,7 @@ def test_a_changed_sound_is_said(scene: Any, face: Any, voice: Path, model_folde
     assert not update_take(scene, face).warnings
     soundfile.write(path, model_packages.noise(1.5, seed=9), model_packages.SAMPLE_RATE)
     take = update_take(scene, face)
-    assert any("has changed since" in warning for warning in take.warnings) and take.last_frame == 37
+    assert any("has changed since" in warning for warning in take.warnings) and take.sound_frames == (1, 37)
     assert not update_take(scene, face).warnings
 
 
@@ -404,9 +407,9 @@ def test_keys_are_placed_as_chosen_and_keep_edits(
     curve = compat.curves_of(face.data.shape_keys).find(path_of("jawOpen"))
     frames = [key.co[0] for key in curve.keyframe_points]
     if mode == "EVERY":
-        assert frames == list(range(1, 50))
+        assert frames == list(range(FIRST, LAST + 1))
     if mode == "STEP":
-        assert frames == list(range(1, 50, 3))
+        assert frames == [*range(FIRST, LAST + 1, 3), LAST]
     assert {key.interpolation for key in curve.keyframe_points} == {interpolation}
     assert {key.type for key in curve.keyframe_points} <= {"GENERATED", "JITTER", "EXTREME", "BREAKDOWN"}
     assert "/s" in face.voxrig.takes[0].density
@@ -567,7 +570,7 @@ class Session(RuleBasedStateMachine):
         chosen = bpy.context.scene.voxrig
         chosen.retake_first, chosen.retake_last, chosen.retake_regions = first, first + length, regions
         chosen.retake_fade, chosen.strength, chosen.density = fade, strength, density
-        low, high = max(first, 1), min(first + length, 49)
+        low, high = max(first, FIRST), min(first + length, LAST)
         if low > high:
             with pytest.raises(RuntimeError, match="outside the sound"):
                 self.ours(bpy.ops.voxrig.retake, lambda _path, _frame: False)
@@ -580,13 +583,13 @@ class Session(RuleBasedStateMachine):
     @rule(index=st.integers(0, 1000))
     def update(self, index: int) -> None:
         in_action = self.choose_take(index)
-        self.ours(bpy.ops.voxrig.update_take, lambda _path, frame: in_action and 0.99 <= frame <= 49.01)
+        self.ours(bpy.ops.voxrig.update_take, lambda _path, frame: in_action and FIRST - 0.01 <= frame <= LAST + 0.01)
         self.done("Update")
 
     @rule(strength=st.sampled_from([0.3, 1.0]))
     def animate(self, strength: float) -> None:
         bpy.context.scene.voxrig.strength = strength
-        self.ours(bpy.ops.voxrig.animate_from_audio, lambda _path, frame: 0.99 <= frame <= 49.01)
+        self.ours(bpy.ops.voxrig.animate_from_audio, lambda _path, frame: FIRST - 0.01 <= frame <= LAST + 0.01)
         self.done("Animate")
 
     @rule(output=st.sampled_from(["STRIP", "LAYER"]), blend=st.sampled_from([0.0, 5.0]))
@@ -663,8 +666,14 @@ class Session(RuleBasedStateMachine):
         chosen = bpy.context.scene.voxrig
         in_action = self.choose_take(bpy.data.objects["Face"].voxrig.active_take)
         chosen.live_update = True
-        self.ours(lambda: setattr(chosen, "strength", strength), lambda _path, frame: in_action and 0.99 <= frame <= 49.01)
-        self.ours(lambda: setattr(chosen, "smoothing", smoothing), lambda _path, frame: in_action and 0.99 <= frame <= 49.01)
+        self.ours(
+            lambda: setattr(chosen, "strength", strength),
+            lambda _path, frame: in_action and FIRST - 0.01 <= frame <= LAST + 0.01,
+        )
+        self.ours(
+            lambda: setattr(chosen, "smoothing", smoothing),
+            lambda _path, frame: in_action and FIRST - 0.01 <= frame <= LAST + 0.01,
+        )
         chosen.live_update = False
         self.done("Slide")
 
