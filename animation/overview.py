@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +14,13 @@ from numpy.typing import NDArray
 from .curves import ChannelCurves
 from .face.lips import lip_gap, sealed_frames
 
+if TYPE_CHECKING:
+    from .speech.events import SpeechEvents
+
 Floats = NDArray[np.float32]
 
 PEAKS_PER_SECOND = 100
+_SPANS_PER_SECOND = 50
 
 
 @dataclass(frozen=True)
@@ -26,15 +32,23 @@ class Track:
     values: Floats
 
 
+NO_TRACK = Track(0.0, 1.0, np.zeros(1, np.float32))
+
+
 @dataclass(frozen=True)
 class Overview:
-    """One take as tracks. ``lips`` is the gap between them as a share of its largest; ``seals`` is 1 where they close."""
+    """One take as tracks. ``lips`` is the gap between them as a share of its largest; ``seals`` is 1 where they close.
+
+    ``phrases`` is 1 between pauses and ``accents`` the size of the stressed syllables, if somebody listened for them.
+    """
 
     peaks: Track
     jaw: Track
     lips: Track
     rounding: Track
     seals: Track
+    phrases: Track = NO_TRACK
+    accents: Track = NO_TRACK
 
 
 def find_peaks(samples: NDArray[np.floating[Any]], sample_rate: int) -> Floats:
@@ -48,10 +62,16 @@ def find_peaks(samples: NDArray[np.floating[Any]], sample_rate: int) -> Floats:
     return np.concatenate([peaks, rest]).astype(np.float32)
 
 
-def make_overview(curves: ChannelCurves, peaks: Floats, start_frame: float, frames_per_second: float) -> Overview:
+def make_overview(
+    curves: ChannelCurves,
+    peaks: Floats,
+    start_frame: float,
+    frames_per_second: float,
+    speech: SpeechEvents | None = None,
+) -> Overview:
     """Make the tracks of a take whose sound starts at ``start_frame``; ``peaks`` are those of ``find_peaks``.
 
-    Channels that the curves lack count as 0.
+    ``speech`` are the events of the sound. Channels that the curves lack count as 0.
     """
 
     def track(values: NDArray[Any], first_seconds: float, seconds: float) -> Track:
@@ -66,6 +86,12 @@ def make_overview(curves: ChannelCurves, peaks: Floats, start_frame: float, fram
     def of_curves(values: NDArray[Any]) -> Track:
         return track(values, curves.start_seconds, 1.0 / curves.frame_rate)
 
+    def spans(parts: Sequence[tuple[float, float, float]]) -> Track:
+        rows = np.zeros(max(1, math.ceil((speech.duration if speech is not None else 0.0) * _SPANS_PER_SECOND)) + 1)
+        for start, end, size in parts:
+            rows[max(round(start * _SPANS_PER_SECOND), 0) : round(end * _SPANS_PER_SECOND) + 1] = size
+        return track(rows, 0.0, 1.0 / _SPANS_PER_SECOND)
+
     gap = lip_gap(curves.values, curves.names)
     loudest = float(peaks.max(initial=0.0)) or 1.0
     return Overview(
@@ -74,4 +100,6 @@ def make_overview(curves: ChannelCurves, peaks: Floats, start_frame: float, fram
         of_curves(gap / (float(gap.max(initial=0.0)) or 1.0)),
         of_curves(channel("mouthPucker", "mouthFunnel")),
         of_curves(sealed_frames(curves.values, curves.names)),
+        NO_TRACK if speech is None else spans([(one.start, one.end, 1.0) for one in speech.phrases]),
+        NO_TRACK if speech is None else spans([(one.start, one.end, 0.3 + 0.7 * one.size) for one in speech.accents]),
     )

@@ -41,10 +41,15 @@ def link_bones(character: Character, channels: Sequence[str]) -> tuple[list[Link
         for turn in turn_bones([bone.name for bone in item.pose.bones], channels):
             bone = item.pose.bones[turn.bone]
             note = _why_left_alone(item, bone, turn)
+            made = [] if note else _links_of(item, bone, turn)
+            if not note and not made and _is_driven(item, bone, turn):
+                note = (
+                    f"The bone '{bone.name}' is turned by a driver, so life leaves it alone; "
+                    "link what drives it in the Mapping panel"
+                )
             if note:
                 notes[note] = None
-            else:
-                links += _links_of(item, bone, turn)
+            links += made
     return links, list(notes)
 
 
@@ -100,6 +105,11 @@ def _property(bone: Any, turn: BoneTurn) -> str:
     if turn.target_of is not None:
         return "location"
     return "rotation_quaternion" if bone.rotation_mode == "QUATERNION" else "rotation_euler"
+
+
+def _is_driven(item: Any, bone: Any, turn: BoneTurn) -> bool:
+    path = f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].{_property(bone, turn)}'
+    return item.animation_data is not None and any(driver.data_path == path for driver in item.animation_data.drivers)
 
 
 def _links_of(item: Any, bone: Any, turn: BoneTurn) -> list[Link]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The waveform strip: sound, jaw, lips and seals of the chosen take at the bottom of the 3D View and below the keys of the Dope
-Sheet, Timeline and Graph Editor.
+"""The waveform strip: sound, phrases, accents, jaw, lips and seals of the chosen take at the bottom of the 3D View and below
+the keys of the Dope Sheet, Timeline and Graph Editor.
 
 It draws arrays that are already available, and nothing without a window.
 """
@@ -31,10 +31,13 @@ TRACKS = (
     # Title, field of Overview, whether it is a line (else filled), colour
     ("Sound", "peaks", False, (0.45, 0.62, 0.85, 0.55)),
     ("Lips Closed", "seals", False, (0.95, 0.25, 0.30, 0.80)),
+    ("Phrases", "phrases", False, (0.60, 0.60, 0.60, 0.60)),
+    ("Accents", "accents", False, (1.0, 0.95, 0.45, 0.75)),
     ("Jaw", "jaw", True, (1.0, 0.72, 0.25, 1.0)),
     ("Lips Apart", "lips", True, (0.55, 0.90, 0.55, 1.0)),
     ("Rounding", "rounding", True, (0.85, 0.55, 1.0, 1.0)),
 )
+_HANGING = {"phrases": 0.04, "accents": 0.18}
 EDITORS = ("SpaceView3D", "SpaceDopeSheetEditor", "SpaceGraphEditor")
 
 _handlers: list[tuple[Any, Any]] = []
@@ -158,8 +161,13 @@ def _make_batch(shader: Any, field: str, track: Track, is_line: bool) -> Any:
     points: Any = np.stack([rows, track.values], axis=1)
     if is_line:
         return batch_for_shader(shader, "LINE_STRIP", {"pos": points})
-    # The waveform extends to both sides of the middle, seals are a band at the bottom.
-    low, high = (0.5 - 0.5 * track.values, 0.5 + 0.5 * track.values) if field == "peaks" else (0.0 * rows, 0.15 * track.values)
+    # The waveform extends to both sides of the middle, seals are a band at the bottom, phrases and accents hang from the top.
+    if field == "peaks":
+        low, high = 0.5 - 0.5 * track.values, 0.5 + 0.5 * track.values
+    elif field in _HANGING:
+        low, high = 1.0 - _HANGING[field] * track.values, 0.0 * rows + 1.0
+    else:
+        low, high = 0.0 * rows, 0.15 * track.values
     points = np.stack([np.repeat(rows, 2), np.stack([low, high], axis=1).ravel()], axis=1)
     points = points.astype(np.float32)
     return batch_for_shader(shader, "TRI_STRIP", {"pos": points})

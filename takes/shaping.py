@@ -179,7 +179,7 @@ def shape(
         heard.sound_hash,
         description.title,
         heard.provider,
-        make_overview(curves, heard.peaks, place.start_frame, place.frames_per_second),
+        make_overview(curves, heard.peaks, place.start_frame, place.frames_per_second, heard.speech),
         warnings,
         phones=phones,
         marks=_place_marks(heard, track, part.surroundings, place, first, last) if settings.life_markers else (),

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import model_packages
 import numpy as np
 import pytest
+import soundfile
 from characters import animate, choose
 from file_state import curves_of
 from keyframes import all_keys, evaluate
@@ -19,6 +21,7 @@ from mathutils import Euler, Matrix
 from puppets import SHAPES, write_line
 from voxrig.animation.life.events import of_part
 from voxrig.animation.life.rendering import blink_frames
+from voxrig.animation.rig.names import names_in_path
 from voxrig.blender.life import link_bones
 from voxrig.blender.rigs import find_character
 from voxrig.operators.takes import apply_settings, update_take
@@ -277,3 +280,55 @@ def test_no_way_of_placing_keys_cuts_a_blink(
     assert starts.size >= 2
     assert all(shut[max(at - 2, 0) : at + 5].any() for at in starts)
     assert shut.sum() < 14 * starts.size, "eyes do not stay shut"
+
+
+def make_skull(make_rig: Any, *bones: str) -> Any:
+    """Make an armature of bones without a face."""
+    return make_rig("Skull", bones)
+
+
+def test_a_rig_with_one_eye_and_no_neck_lives(
+    scene: Any, make_rig: Any, make_face: Any, line: Path, model_folder: Path
+) -> None:
+    rig = make_skull(make_rig, "head", "LeftEye")
+    make_face("Face", model_packages.CHANNELS).parent = rig
+    links, notes = link_bones(find_character(rig), ())
+    assert not notes
+    assert {names_in_path(link.target.data_path)[0] for link in links} == {"head", "LeftEye"}
+    assert {link.channel for link in links if "LeftEye" in link.target.data_path} == {"leftEyeYaw", "leftEyePitch"}
+    take = animate(scene, rig, line, model_folder, life=1.0)
+    assert not take.warnings or all("blinks" in warning for warning in take.warnings)
+    moved = {names_in_path(target.data_path)[0] for target, curve in take.curves if np.ptp(curve.values) > 0.01}
+    assert {"head", "LeftEye"} <= moved
+
+
+def test_eyes_that_drivers_or_constraints_turn_are_explained(scene: Any, make_rig: Any) -> None:
+    rig = make_skull(make_rig, "head", "LeftEye", "RightEye")
+    for axis in range(3):
+        rig.pose.bones["LeftEye"].driver_add("rotation_euler", axis)
+    aim = rig.pose.bones["RightEye"].constraints.new("TRACK_TO")
+    aim.target = bpy.data.objects.new("Ball", None)
+    links, notes = link_bones(find_character(rig), ())
+    assert {names_in_path(link.target.data_path)[0] for link in links} == {"head"}
+    assert sorted(notes) == [
+        "The bone 'LeftEye' is turned by a driver, so life leaves it alone; link what drives it in the Mapping panel",
+        "The bone 'RightEye' is aimed by the constraint 'Track To', so life leaves it alone; animate 'Ball'",
+    ]
+
+
+@pytest.mark.parametrize("fps", [1, 240])
+def test_any_frame_rate_has_blinks(scene: Any, puppet: Any, line: Path, model_folder: Path, fps: int) -> None:
+    scene.render.fps = fps
+    animate(scene, puppet, line, model_folder, life=1.0, life_seed=3)
+    keys = bpy.data.objects["Face"].data.shape_keys
+    assert evaluate(keys, "eyeBlinkLeft", np.arange(1, 8 * fps)).max() > 0.98
+
+
+@pytest.mark.parametrize("seconds", [0.3, 4.0])
+def test_short_and_silent_lines_live(scene: Any, puppet: Any, tmp_path: Path, model_folder: Path, seconds: float) -> None:
+    soundfile.write(tmp_path / "still.wav", np.zeros(round(seconds * 16_000), np.float32), 16_000)
+    take = animate(scene, puppet, tmp_path / "still.wav", model_folder, life=1.0)
+    moved = {names_in_path(target.data_path)[0] for target, curve in take.curves if np.ptp(curve.values) > 0.002}
+    assert "head" in moved or seconds < 1.0
+    assert not {"jawOpen", "mouthPucker"} & moved, "the mouth is still in silence"
+    assert ("eyeBlinkLeft" in moved) == (seconds >= 2.5)

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from voxrig.animation.curves import ChannelCurves
 from voxrig.animation.overview import PEAKS_PER_SECOND, Overview, find_peaks, make_overview
+from voxrig.animation.speech.events import Accent, join_events
+from voxrig.animation.speech.phrases import Phrase
 
 
 def frames_of(track: object) -> np.ndarray:
@@ -45,3 +50,14 @@ def test_a_rig_without_these_channels_and_silence() -> None:
     assert isinstance(overview, Overview)
     for track in (overview.peaks, overview.jaw, overview.lips, overview.rounding):
         assert not track.values.any() and np.isfinite(track.values).all()
+
+
+def test_phrases_and_accents_lie_at_their_frames() -> None:
+    accents = (Accent(1.5, 1.4, 1.6, 1.0, 0.0), Accent(1.8, 1.76, 1.84, 0.0, 0.0))
+    said = replace(join_events((), 4.0), phrases=(Phrase(1.0, 2.0, 0.0),), accents=accents)
+    curves = ChannelCurves(("jawOpen",), 30.0, np.zeros((120, 1), np.float32))
+    overview = make_overview(curves, np.zeros(3, np.float32), 11.0, 25.0, said)
+    spoken = frames_of(overview.phrases)[overview.phrases.values > 0]
+    assert (spoken[0], spoken[-1]) == (pytest.approx(11.0 + 25.0, abs=0.5), pytest.approx(11.0 + 50.0, abs=0.5))
+    assert overview.accents.values[75] == 1.0 and overview.accents.values[90] == pytest.approx(0.3)
+    assert not make_overview(curves, np.zeros(3, np.float32), 11.0, 25.0).phrases.values.any()
