@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .curves import ChannelCurves
 from .face import lips
+from .styles import STYLES
 
 # 'mouthClose' undoes jawOpen by the same amount (ARKit), so whatever scales the jaw must scale it too, whatever its region.
 _FOLLOWS_JAW = frozenset({"mouthClose"})
@@ -83,6 +84,23 @@ class Performance:
         if region in _ARTICULATORS:
             strength *= self.articulation
         return self.strength * strength
+
+
+def in_style(performance: Performance, style_name: str) -> Performance:
+    """Return a performance in a style of speech (styles.py): the sliders are factors on the style's. Raises ValueError."""
+    style = next((style for style in STYLES if style.choice.name == style_name), None)
+    if style is None:
+        raise ValueError(f"there is no style of speech '{style_name}'")
+    strengths = {
+        region: performance.region_strengths.get(region, 1.0) * style.regions.get(region, 1.0)
+        for region in (*performance.region_strengths, *style.regions)
+    }
+    return replace(
+        performance,
+        articulation=performance.articulation * style.articulation,
+        smoothing_seconds=performance.smoothing_seconds + style.smoothing_seconds,
+        region_strengths=strengths,
+    )
 
 
 def apply_performance(

@@ -24,6 +24,7 @@ class VOXRIG_PT_style(VoxrigPanel):
         layout: Any = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
+        layout.prop(settings, "speech_style")
         column = layout.column(align=True)
         column.prop(settings, "strength")
         column.prop(settings, "articulation")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from ..animation.face.channels import REGIONS
 from ..animation.keys.modes import DEFAULT_DENSITY, DENSITIES, KEY_MODES, OUTPUT_PLACES, OUTPUTS, Choice
 from ..animation.life.cues import Cue, parse_cue
+from ..animation.styles import SPEECH_STYLES
 from ..errors import SettingError, VoxrigError
 
 if TYPE_CHECKING:
@@ -178,6 +179,11 @@ class TakeSettings:
     determine where a take is computed and are not part of its record.
     """
 
+    speech_style: str = _setting(
+        "NATURAL", "choice", SHAPING, "speech-style", "Speech",
+        "How carefully the face articulates. The sliders below it make more or less of it",
+        panel="speech_style", choices=SPEECH_STYLES, redo=True,
+    )  # fmt: skip
     strength: float = _setting(
         1.0, "number", SHAPING, "strength", "Strength", f"How much the whole face moves. {_FACTOR_HELP}",
         panel="strength", redo=True, **_STRENGTH,

@@ -19,7 +19,7 @@ from ..animation.keys.guards import guard_channels, guard_poses
 from ..animation.keys.placing import Placing, find_proposals, keep_events_on_steps, place_keys
 from ..animation.keys.reduction import KeyedCurve, largest_errors
 from ..animation.overview import Overview, make_overview
-from ..animation.performance import Performance, apply_performance
+from ..animation.performance import Performance, apply_performance, in_style
 from ..animation.rig.mapping import Mapping, Target, apply_mapping
 from ..animation.timing import resample_to_frames
 from ..errors import AudioError, ModelError
@@ -218,6 +218,7 @@ def perform(curves: ChannelCurves, settings: TakeSettings, description: Descript
         gains={name: gain for name, (gain, _offset) in settings.channels.items()},
         offsets={name: offset for name, (_gain, offset) in settings.channels.items()},
     )
+    performance = in_style(performance, settings.speech_style)
     regions = {channel.name: channel.region for channel in description.channels}
     rest = {channel.name: channel.rest for channel in description.channels if channel.rest}
     return apply_performance(curves, performance, regions, rest=rest)

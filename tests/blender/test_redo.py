@@ -119,10 +119,18 @@ def test_sounds_are_offered_where_there_is_a_character(scene: Any, face: Any) ->
     assert "filepath" in operator.get_rna_type().properties, "Blender fills this one"
     assert {".wav", ".flac", ".mp3", ".ogg"} <= set(VOXRIG_FH_sound.bl_file_extensions.split(";"))
 
-    def offered(area: str) -> bool:
+    from voxrig.operators.sound import VOXRIG_FH_panel_sound
+
+    def over(area: str, region: str = "WINDOW") -> Any:
         layer = bpy.context.view_layer
-        context = SimpleNamespace(scene=scene, view_layer=layer, area=SimpleNamespace(type=area))
-        return VOXRIG_FH_sound.poll_drop(context)
+        places = {"area": SimpleNamespace(type=area), "region": SimpleNamespace(type=region)}
+        return SimpleNamespace(scene=scene, view_layer=layer, **places)
+
+    def offered(area: str) -> bool:
+        return VOXRIG_FH_sound.poll_drop(over(area))
+
+    # On the tab a sound is only chosen.
+    assert VOXRIG_FH_panel_sound.poll_drop(over("VIEW_3D", "UI")) and not VOXRIG_FH_panel_sound.poll_drop(over("VIEW_3D"))
 
     bpy.context.view_layer.objects.active = None
     assert not offered("VIEW_3D")
@@ -130,7 +138,7 @@ def test_sounds_are_offered_where_there_is_a_character(scene: Any, face: Any) ->
     assert offered("VIEW_3D") and not offered("SEQUENCE_EDITOR")
     bpy.context.view_layer.objects.active = None
     scene.voxrig.character = face
-    assert offered("VIEW_3D")
+    assert offered("VIEW_3D") and not VOXRIG_FH_sound.poll_drop(over("VIEW_3D", "UI"))
 
 
 def test_a_dropped_sound_animates_the_active_object(
@@ -150,3 +158,20 @@ def test_a_dropped_sound_animates_the_active_object(
     assert scene.voxrig.character == face
     assert (scene.voxrig.sound_source, scene.voxrig.sound_file) == ("FILE", str(dropped))
     assert face.voxrig.takes[0].about.startswith("dropped line.wav, 1 to ")
+
+
+def test_a_chosen_sound_starts_beside_the_blend(scene: Any, voice: Path, tmp_path: Path) -> None:
+    from voxrig.operators.sound import first_folder
+
+    assert first_folder(scene) == ""
+    assert bpy.ops.voxrig.choose_sound(filepath=str(voice)) == {"FINISHED"}
+    assert scene.voxrig.sound_file == str(voice) and first_folder(scene) == str(voice.parent)
+    scene.voxrig.sound_file = ""
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    assert first_folder(bpy.context.scene) == str(tmp_path)
+    (tmp_path / "line.wav").write_bytes(voice.read_bytes())
+    bpy.ops.voxrig.choose_sound(filepath=str(tmp_path / "line.wav"))
+    assert bpy.context.scene.voxrig.sound_file == "//line.wav"
+    with pytest.raises(RuntimeError, match="There is no file 'gone.wav'; choose a sound"):
+        bpy.ops.voxrig.choose_sound(filepath=str(tmp_path / "gone.wav"))
+    assert bpy.context.scene.voxrig.sound_file == "//line.wav"

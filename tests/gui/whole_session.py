@@ -101,7 +101,7 @@ def scenario() -> driver.Steps:
     strong = jaw_keys()
     redo_panel = yield from driver.open_redo_panel()
     driver.picture("06-redo-panel")
-    yield from driver.fill(driver.redo_place(redo_panel, 2), "0.5")  # the jaw, below strength and articulation
+    yield from driver.fill(driver.redo_place(redo_panel, 3), "0.5")  # the jaw, below style, strength and articulation
     yield 1.5
     driver.note(
         jaw_before=max(value for *_where, value in strong),

@@ -8,7 +8,8 @@ import pytest
 from voxrig.animation.curves import ChannelCurves
 from voxrig.animation.face import lips
 from voxrig.animation.face.channels import face_channels
-from voxrig.animation.performance import Performance, apply_performance, smooth
+from voxrig.animation.performance import Performance, apply_performance, in_style, smooth
+from voxrig.animation.styles import SPEECH_STYLES
 
 REGIONS = {channel.name: channel.region for channel in face_channels()}
 
@@ -174,3 +175,23 @@ def test_offsets_of_regions_move_them_and_keep_seals() -> None:
     assert pressed.channel("mouthPressLeft") == pytest.approx(0.2) and pressed.channel("browInnerUp") == pytest.approx(0.3)
     with pytest.raises(ValueError, match="no face part 'ears'"):
         Performance(region_offsets={"ears": 1.0})
+
+
+def test_styles_are_ordered_and_keep_closed_lips_closed() -> None:
+    curves = talking()
+    sealed = lips.sealed_frames(curves.values, curves.names)
+    shown = {style.name: apply_performance(curves, in_style(Performance(), style.name), REGIONS) for style in SPEECH_STYLES}
+    assert [style.name for style in SPEECH_STYLES] == ["NATURAL", "CLEAR", "BROAD", "MUMBLE"]
+    assert shown["NATURAL"] is curves, "the default is the model's output"
+    jaw = {name: float(np.ptp(result.channel("jawOpen"))) for name, result in shown.items()}
+    assert jaw["MUMBLE"] < 0.6 * jaw["NATURAL"] < jaw["NATURAL"] < jaw["CLEAR"] < 0.8 * jaw["BROAD"]
+    for name, result in shown.items():
+        assert np.max(lips.lip_gap(result.values[sealed], curves.names)) <= 1e-3, name
+
+
+def test_sliders_go_on_from_the_style() -> None:
+    performance = in_style(Performance(articulation=2.0, region_strengths={"lips": 0.5}, smoothing_seconds=0.1), "MUMBLE")
+    assert performance.articulation == pytest.approx(1.4) and performance.smoothing_seconds == pytest.approx(0.12)
+    assert performance.region_strengths == pytest.approx({"lips": 0.425, "jaw": 0.7})
+    with pytest.raises(ValueError, match="no style"):
+        in_style(Performance(), "SHOUT")
