@@ -12,7 +12,9 @@ from ..animation.life.cues import revise_cues
 from ..animation.rig.mapping import Mapping
 from ..blender import rigs, takes
 from ..blender.compare import show_take
+from ..blender.life import LAYER
 from ..blender.marks import find_action, read_marks
+from ..blender.outputs import find_home
 from ..blender.registering import make_registration
 from ..errors import ModelError, RigError
 from ..properties.access import character_settings, preferences, scene_settings
@@ -93,7 +95,12 @@ def compare_take(character_object: bpy.types.Object, take_name: str = "") -> tup
     """
     stored = find_take(character_object, take_name)
     mapping = _mapping_of(read_record(stored.record), character_object)
-    notes = show_take(mapping.targets(), stored.mark)
+    targets = mapping.targets()
+    notes = show_take(targets, stored.mark)
+    # What it adds to bones that somebody animated is on a layer, with a mark of its own.
+    layer = f"{stored.mark}{LAYER}"
+    if any(find_home(owner, layer) for owner in {rigs.resolve(target).owner for target in targets}):
+        notes += show_take(targets, layer, mute_action=False)
     mark_shown(character_object, mapping)
     return tuple(notes)
 

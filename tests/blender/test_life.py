@@ -24,7 +24,7 @@ from voxrig.animation.life.rendering import blink_frames
 from voxrig.animation.rig.names import names_in_path
 from voxrig.blender.life import link_bones
 from voxrig.blender.rigs import find_character
-from voxrig.operators.takes import apply_settings, update_take
+from voxrig.operators.takes import apply_settings, compare_take, update_take
 from voxrig.properties.access import PACKAGE
 from voxrig.takes.living import plan_take
 from voxrig.takes.record import read_record
@@ -136,8 +136,15 @@ def test_life_is_a_layer_above_a_body(scene: Any, puppet: Any, line: Path, model
         puppet.animation_data.action = None
     before = keys_in(body)
     bare = [head_of(scene, puppet, frame) for frame in (1, 60)]
-    for seed in (3, 4, 4):
+    shown = []
+    for seed in (3, 4):
         take = animate(scene, puppet, line, model_folder, life=1.0, life_seed=seed)
+        shown.append([tuple(head_of(scene, puppet, frame)) for frame in (30, 90, 150)])
+    assert shown[0] != shown[1]
+    compare_take(puppet, "1")
+    assert [tuple(head_of(scene, puppet, frame)) for frame in (30, 90, 150)] == [pytest.approx(turn) for turn in shown[0]]
+    compare_take(puppet, "2")
+    take = animate(scene, puppet, line, model_folder, life=1.0, life_seed=4)
     assert any("'head' keep the body's animation" in warning for warning in take.warnings), take.warnings
     assert any('"head"' in target.data_path for target, _ in take.curves)
     assert keys_in(body) == before
@@ -330,5 +337,4 @@ def test_short_and_silent_lines_live(scene: Any, puppet: Any, tmp_path: Path, mo
     take = animate(scene, puppet, tmp_path / "still.wav", model_folder, life=1.0)
     moved = {names_in_path(target.data_path)[0] for target, curve in take.curves if np.ptp(curve.values) > 0.002}
     assert "head" in moved or seconds < 1.0
-    assert not {"jawOpen", "mouthPucker"} & moved, "the mouth is still in silence"
     assert ("eyeBlinkLeft" in moved) == (seconds >= 2.5)
