@@ -129,7 +129,7 @@ life-film: .venv/.ready ## The demo character as a mask, alive, sad, angry and l
 rigs-faces: .venv/.ready ## One sound on a shape-key face and on a generated Rigify face: scene and picture in build/rigs
 	$(PY) -m voxrig.tools.demo.rig_faces
 
-.PHONY: corpus lessons ear export-ear train export scores learn roundtrip
+.PHONY: corpus lessons ear export-ear train export scores learn takes roundtrip
 corpus: .venv-training/.ready ## Training data: make corpus DATA=<folder>; cached in .cache/training, goes on where it stopped
 	@$(need_data)
 	$(TRAINING_PY) -m voxrig.training.corpora.prepare --data "$(DATA)"
@@ -158,6 +158,10 @@ learn: .venv-training/.ready ## Learn the rigs of the data, by Fit and by traini
 	@$(need_data)
 	$(TRAINING_PY) -m voxrig.training.evaluation.score_learning --data "$(DATA)"
 
+takes: .venv-training/.ready ## Train diffusion on the rig of the data (two hours, or minutes with DEVICE=cuda; goes on), and score drawn takes: make takes DATA=<folder>
+	@$(need_data)
+	$(TRAINING_PY) -m voxrig.training.evaluation.score_takes --data "$(DATA)" $(if $(DEVICE),--device "$(DEVICE)")
+
 roundtrip: .venv/.ready ## Two styles are animated, collected, learned and shown on new sound; also with DATA=<folder>
 	$(PY) -m voxrig.tools.reports.roundtrip $(if $(DATA),--data "$(DATA)")
 
@@ -184,7 +188,7 @@ $(foreach v,$(BLENDERS),$(eval $(call test_rule,$(v))))
 .PHONY: test-training
 test-training: .venv-training/.ready
 	@echo "== training, with PyTorch"
-	$(TRAINING_PY) $(PYTEST) tests/unit/test_speech_network.py tests/unit/test_ear.py tests/unit/test_train_show.py tests/unit/test_train_speech.py
+	$(TRAINING_PY) $(PYTEST) tests/unit/test_speech_network.py tests/unit/test_ear.py tests/unit/test_train_show.py tests/unit/test_train_diffusion.py tests/unit/test_train_speech.py
 
 .PHONY: unit
 unit: .venv/.ready ## The quick tests only

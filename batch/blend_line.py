@@ -20,14 +20,16 @@ from ..blender import films, rigs
 from ..blender import scene as scenes
 from ..blender.files import find_object, find_scene, open_blend, save_blend
 from ..errors import VoxrigError
-from ..inference.package import find_model
+from ..inference.package import find_model, read_description
 from ..operators.animate import gather, write
 from ..operators.mapping import load_mapping
+from ..operators.variations import compute_all, write_variations
 from ..takes.hearing import recall, without_rest
 from ..takes.job import compute
 from ..takes.living import with_life
 from ..takes.record import CurvesFile, SoundFile
 from ..takes.shaping import Take, with_emotion
+from ..takes.variations import vary
 from .curves_line import (
     FILM_SIZE,
     SHEET_FACES,
@@ -110,8 +112,17 @@ class _Work:
         folder = find_model(line.model or None)
         choice = CurvesFile(line.curves, line.start_frame) if line.curves else SoundFile(line.audio, line.start_frame)
         settings = line.make_settings(self._provider, self._threads)
-        job = gather(scene, character, choice, folder, settings, line.make_scope())
-        take = write(scene, job, compute(job, lambda share: self._on_progress(line.number, share)))
+        if line.takes > 1:
+            is_drawn = read_description(folder).drawing is not None
+            several = [
+                gather(scene, character, choice, folder, varied, line.make_scope())
+                for varied in vary(settings, line.takes, is_drawn)
+            ]
+            made = compute_all(several, lambda share: self._on_progress(line.number, share))
+            job, take = several[0], write_variations(scene, several, made)[0]
+        else:
+            job = gather(scene, character, choice, folder, settings, line.make_scope())
+            take = write(scene, job, compute(job, lambda share: self._on_progress(line.number, share)))
         source = job.parts[0].source
         heard = recall(source)
         if heard is None:

@@ -18,6 +18,7 @@ _LINE_COLUMNS: dict[str, str] = {
     "output_blend": ".blend file to write; lines with the same one share it",
     "output_curves": "curve file to write; its ending determines the format",
     "output_film": ".mp4 file to write, a preview with the sound",
+    "takes": "number of takes to make in the .blend file, with the seeds that follow; the first is shown (default: 1)",
     "sheet": "yes for pictures of the face on the report page",
 }
 

@@ -27,6 +27,7 @@ from ..errors import ModelError, VoxrigError
 from ..inference.package import find_model
 from ..storage.reading import check_ordinary_file, identities_of, is_storable, parse_json, read_text, refers_to_same_file
 from ..takes.settings import Scope, TakeSettings, list_settings, parse_setting, scope_from_data, settings_from_data
+from ..takes.variations import MOST_TAKES
 from .columns import COLUMNS, SETTING_COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,6 +72,7 @@ class Line:
     output_blend: str = ""
     output_curves: str = ""
     output_film: str = ""
+    takes: int = 1
     sheet: bool = False
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
     scope: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -245,6 +247,8 @@ def _contradictions(line: Line) -> Iterable[str]:
         yield "it names a .blend file but no character"
     if not line.blend and (line.output_blend or line.output_film or line.sheet):
         yield "a .blend file, film or sheet needs a blend to start from"
+    if not line.blend and line.takes > 1:
+        yield "several takes need a blend; for curves give each take a line with its own seed"
     if line.output_blend and line.blend and refers_to_same_file(line.output_blend, line.blend):
         yield "output_blend is the blend itself; choose another name"
     moves = any(isinstance(emotion, list) for emotion in line.settings.get("emotion", {}).values())
@@ -254,6 +258,11 @@ def _contradictions(line: Line) -> Iterable[str]:
 
 def _parse(column: str, cell: Any) -> Any:
     """Parse a cell as a value of Line. Raises ValueError with the reason."""
+    if column == "takes":
+        count = _number(cell)
+        if not (1 <= count <= MOST_TAKES and count == int(count)):
+            raise ValueError(f"'{cell}' is not a whole number from 1 to {MOST_TAKES}")
+        return int(count)
     if column == "sheet":
         text = str(cell).strip().lower()
         if text not in ("yes", "no", "true", "false", "1", "0"):

@@ -255,7 +255,8 @@ def find_ruled(phones: Array, names: tuple[str, ...], frame_rate: float) -> NDAr
 def _spread_max(values: Array, reach: int) -> Array:
     """Return the largest value within ``reach`` rows, ``[row]``."""
     padded = np.pad(values, reach, mode="edge")
-    return np.max(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1), axis=1)
+    windows = cast("Array", np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1))  # pyright: ignore[reportUnknownMemberType]
+    return windows.max(axis=1)
 
 
 def _meet(

@@ -242,7 +242,7 @@ def write_package(
     """
     folder = Path(folder)
     description = description | {"graph": {"file": "model.onnx", "sha256": hashlib.sha256(graph).hexdigest()}}
-    files: dict[Path, bytes | str] = {folder / "model.onnx": graph}
+    files: dict[str | os.PathLike[str], bytes | str] = {folder / "model.onnx": graph}
     if drawing is not None:
         drawn, about = drawing
         entry = {"file": "drawing.onnx", "sha256": hashlib.sha256(drawn).hexdigest()}

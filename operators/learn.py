@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Learn a show inside Blender from its collected shots, and choose learned models for face parts."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import bpy
 
 from ..animation.face.channels import REGIONS
 from ..blender.registering import make_registration
-from ..errors import Cancelled, ModelError
+from ..errors import Cancelled, ModelError, ShowError
 from ..inference.package import ModelPackage, load_package, package_name, read_description
 from ..inference.session import open_session
 from ..learning.fit import Fit, fit_show, write_fit
@@ -18,6 +19,7 @@ from ..learning.show import read_show
 from ..properties.access import preferences, scene_settings
 from ..properties.models import OTHER_FOLDER, chosen_model, default_model, forget_models, list_models, own_models_folder
 from ..properties.session import Run
+from ..storage.writing import write_whole
 from ..takes.sources import describe_model
 from .background import BackgroundOperator, Work
 from .base import NO_CHARACTER, VoxrigOperator
@@ -127,6 +129,25 @@ class VOXRIG_OT_learn_show(BackgroundOperator):
         self.report({"INFO"}, result.summary())
 
 
+def write_training(dataset: Path, network: str, regions: tuple[str, ...], place: Path) -> str:
+    """Write the run file of voxrig-train for a show, and return the command that trains it (training/shows/README.md).
+
+    ``network`` is 'diffusion' or 'audio2rig'; everything that the file leaves out has the network's own default. An existing
+    file is only replaced by an equal one, because a run resumes with the file that it was begun with. Raises ShowError.
+    """
+    read_show(dataset)
+    entries = {"dataset": str(dataset.resolve()), "network": network, "regions": list(regions)}
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in entries.items()]
+    text = "\n".join(["# A run of voxrig-train.", *lines, ""])
+    try:
+        if place.is_file() and place.read_text(encoding="utf-8") != text:
+            raise ShowError(f"{place} is of another training; give the model another title")
+        write_whole(place, text)
+    except OSError as error:
+        raise ShowError(f"{place} cannot be written ({error.strerror}); choose another folder") from None
+    return f'voxrig-train "{place}"'
+
+
 def choose_model(scene: bpy.types.Scene, package: ModelPackage) -> None:
     """Choose a package as the scene's model, by its name in the list or by its folder."""
     settings = scene_settings(scene)
@@ -136,6 +157,35 @@ def choose_model(scene: bpy.types.Scene, package: ModelPackage) -> None:
     else:
         settings.model = OTHER_FOLDER
         settings.model_folder = str(package.folder)
+
+
+class VOXRIG_OT_write_training(VoxrigOperator):
+    """Write the file that trains a network on the collected shots, and copy the command that runs it.
+
+    Training needs PyTorch outside Blender, takes minutes to hours and resumes where it stopped; its model is written beside the
+    file, into the folder package
+    """
+
+    bl_idname = "voxrig.write_training"
+    bl_label = "Write Training"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """Require a dataset."""
+        return None if scene_settings(context.scene).show_folder else "Choose the folder of the show first"
+
+    def run(self, context: Any) -> None:
+        """Write the file beside the show's folder."""
+        settings = scene_settings(context.scene)
+        dataset = Path(bpy.path.abspath(settings.show_folder))
+        title = settings.learn_title.strip() or dataset.name
+        folder = Path(bpy.path.abspath(settings.learn_folder)) if settings.learn_folder else dataset.parent
+        regions = tuple(region for region in REGIONS if region.upper() in settings.learn_regions)
+        place = folder / f"{package_name(title)}-{settings.learn_network}.toml"
+        command = write_training(dataset, settings.learn_network, regions, place)
+        context.window_manager.clipboard = command
+        self.report({"INFO"}, f"Run {command} where PyTorch is installed; the command is in the clipboard")
 
 
 class VOXRIG_OT_check_learned(VoxrigOperator):
@@ -199,5 +249,11 @@ class VOXRIG_OT_remove_region_model(VoxrigOperator):
         settings.region_models.remove(self.index)
 
 
-CLASSES = (VOXRIG_OT_learn_show, VOXRIG_OT_check_learned, VOXRIG_OT_add_region_model, VOXRIG_OT_remove_region_model)
+CLASSES = (
+    VOXRIG_OT_learn_show,
+    VOXRIG_OT_write_training,
+    VOXRIG_OT_check_learned,
+    VOXRIG_OT_add_region_model,
+    VOXRIG_OT_remove_region_model,
+)
 register, unregister = make_registration(CLASSES)

@@ -42,6 +42,9 @@ class VOXRIG_PT_learn(VoxrigPanel):
             row.operator("voxrig.stop", text="", icon="CANCEL")
         else:
             column.operator("voxrig.learn_show", icon="MOD_SIMPLEDEFORM")
+        row = column.row(align=True)
+        row.prop(settings, "learn_network", text="")
+        row.operator("voxrig.write_training", icon="TEXT")
         model = chosen_model(settings)
         if model is not None and model.is_learned:
             column.operator("voxrig.check_learned", icon="CHECKMARK")

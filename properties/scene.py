@@ -348,6 +348,15 @@ class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
     learn_title: bpy.props.StringProperty(
         name="Title", description="Name of the learned model in the list. Empty for the name of the folder", options=set()
     )
+    learn_network: bpy.props.EnumProperty(
+        name="Network",
+        description="What voxrig-train learns from the show",
+        items=[
+            ("diffusion", "Diffusion", "Draws another performance for each seed, through your own keys"),
+            ("audio2rig", "Audio2Rig", "One performance, with the show's poses and where its animators set keys"),
+        ],
+        options=set(),
+    )
     learn_folder: bpy.props.StringProperty(
         name="Save To",
         description="Folder of the learned model. Empty for the models folder, from which it appears in the list",

@@ -19,6 +19,7 @@ from voxrig.batch.curves_line import Result
 from voxrig.batch.jobs import Line, Unit
 from voxrig.batch.perform import Performer
 from voxrig.cli.main import main
+from voxrig.takes.record import read_record
 
 pytestmark = pytest.mark.usefixtures("registered")
 
@@ -184,3 +185,16 @@ def test_a_file_that_cannot_be_opened_fails_its_lines_only(make_line: Any, tmp_p
         assert what in result.why and not result.passing
     (result,) = perform(performer, make_line(1, output_blend=output), folder=tmp_path)
     assert result.why == ""
+
+
+def test_a_line_has_several_takes(make_line: Callable[..., Line], tmp_path: Path) -> None:
+    output = str(tmp_path / "takes.blend")
+    line = make_line(1, seconds=2.0, takes=3, output_blend=output, settings={"life": 1.0, "life_seed": 4})
+    (result,) = perform(Performer(), line, folder=tmp_path)
+    assert not result.why
+    bpy.ops.wm.open_mainfile(filepath=output)
+    takes = bpy.data.objects["Face"].voxrig.takes
+    assert [take.is_shown for take in takes] == [True, False, False]
+    assert [read_record(take.record).settings.life_seed for take in takes] == [4, 5, 6]
+    (result,) = perform(Performer(), make_line(2, takes=2, output_blend=output, settings={"life": 0.0}), folder=tmp_path)
+    assert "set Life above 0" in result.why

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from characters import model_values
 from file_state import fingerprint
-from shows import make_linear_shot
+from shows import make_linear_shot, make_shot
 from voxrig.animation.rig.mapping import Target
 from voxrig.errors import Cancelled, ModelError, RigError, ShowError
 
@@ -403,3 +404,25 @@ def test_the_command_line_learns_regions(dataset: Path, model_folder: Path, tmp_
     assert cli.main([*arguments, "--region", "lips"]) == 0
     assert model_names(tmp_path / "lips") == ("lip_corner_L",)
     assert "1 controls of 'Hero'" in capfd.readouterr().out
+
+
+def test_the_run_of_a_training_is_written_once_and_can_be_read(registered: None, tmp_path: Path) -> None:
+    from voxrig.learning.show import write_shot
+
+    write_shot(tmp_path / "shots", make_shot("sh010", seconds=5.0))
+    settings = bpy.context.scene.voxrig
+    assert not bpy.ops.voxrig.write_training.poll()
+    settings.show_folder, settings.learn_title, settings.learn_network = str(tmp_path / "shots"), "My Hero", "diffusion"
+    settings.learn_regions = {"JAW", "LIPS"}
+    assert bpy.ops.voxrig.write_training() == {"FINISHED"}
+    place = tmp_path / "my-hero-diffusion.toml"
+    entries = tomllib.loads(place.read_text(encoding="utf-8"))
+    assert entries == {"dataset": str(tmp_path / "shots"), "network": "diffusion", "regions": ["jaw", "lips"]}
+    assert bpy.ops.voxrig.write_training() == {"FINISHED"}
+    settings.learn_regions = {"JAW"}
+    with pytest.raises(RuntimeError, match="of another training"):
+        bpy.ops.voxrig.write_training()
+    assert tomllib.loads(place.read_text(encoding="utf-8")) == entries
+    settings.show_folder = str(tmp_path / "nothing")
+    with pytest.raises(RuntimeError):
+        bpy.ops.voxrig.write_training()

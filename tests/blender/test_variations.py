@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -146,14 +148,21 @@ def test_the_contact_sheet_shows_every_take_and_leaves_the_scene_as_it_was(
     takes[1].is_favourite = True
     scene = bpy.context.scene
     scene.frame_set(12)
-    before = (len(bpy.data.objects), len(bpy.data.scenes), len(bpy.data.cameras), scene.render.engine, scene.frame_current)
+    face.rotation_euler.x = math.pi / 2  # seen from the front
+
+    def state() -> list[object]:
+        image, shading = scene.render.image_settings, scene.display.shading
+        counts = [len(bpy.data.objects), len(bpy.data.scenes), len(bpy.data.cameras), scene.camera, scene.frame_current]
+        render = [scene.render.engine, scene.render.resolution_x, scene.render.filepath, image.file_format]
+        return [*counts, *render, scene.display.render_aa, shading.show_shadows]
+
+    before = state()
     page = tmp_path / "takes.html"
     assert write_contact_sheet(scene, face, page, faces=2, size=48) == ["1", "2"]
-    assert before == (
-        len(bpy.data.objects), len(bpy.data.scenes), len(bpy.data.cameras), scene.render.engine, scene.frame_current
-    )  # fmt: skip
+    assert state() == before
     text = page.read_text(encoding="utf-8")
-    assert text.count("<img") == 4
+    pictures = re.findall(r'<img[^>]*src="([^"]+)"', text)
+    assert len(pictures) == len(set(pictures)) == 4
     assert text.count("<polyline") >= 6
     assert text.count("&#9733;") == 1
     image = bpy.data.images.load(str(page.with_suffix(".png")))

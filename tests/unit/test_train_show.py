@@ -91,7 +91,7 @@ def test_the_file_of_a_run_says_everything_and_reads_back(tmp_path):
         ('dataset = "x"\ndropout = 1.0', "dropout is 1"),
         ('dataset = "x"\nlearning_rate = nan', "learning_rate is nan"),
         ('dataset = "x"\nfolds = 0', "folds is 0"),
-        ("dataset = ", "no TOML file"),
+        ("dataset = ", "not a TOML file"),
     ],
 )
 def test_what_is_wrong_in_the_file_is_named(tmp_path, text, problem):

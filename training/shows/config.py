@@ -20,7 +20,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "weight_decay": 0.02, "stretch_seconds": 4.0, "keys": False,
     }
 }  # fmt: skip
-"""Entries of a network's run file that differ from the general defaults."""
+"""Defaults of a network that differ from the general ones."""
 
 HEARINGS = ("trunk", "scratch")
 LARGEST_STEPS = 1000
@@ -132,7 +132,7 @@ def read_config(path: Path) -> RunConfig:
     for name in ("dataset", "trunk"):
         if values.get(name):
             values[name] = str((path.parent / Path(values[name]).expanduser()).resolve())
-    return RunConfig(**values)
+    return RunConfig(**(DEFAULTS.get(values.get("network", ""), {}) | values))
 
 
 def _checked(path: Path, entry: Field[Any], value: object) -> object:

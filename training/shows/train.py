@@ -163,7 +163,7 @@ def _run(config: RunConfig, folder: Path, say: Print) -> ModelPackage:
         unfitted, splits = material, make_splits(material, config.held_out, config.folds, reach)
     if len(show.shots) == 1:
         say(f"warning: '{material.names[0]}' is the only shot, so parts of it are held out, which say little of other shots")
-    say(f"{material.minutes:.1f} minutes in {len(show.shots)} shots, {len(controls)} controls ({', '.join(material.regions)}), "
+    say(f"{unfitted.minutes:.1f} minutes in {len(show.shots)} shots, {len(controls)} controls ({', '.join(material.regions)}), "
         f"{config.network} ({config.hearing}), {len(splits)} x up to {config.epochs} rounds on {device}")  # fmt: skip
     progress = _read_checkpoint(folder)
     while progress.fold < len(splits):
@@ -332,15 +332,15 @@ def split_for_diffusion(material: Material, held_out: tuple[str, ...], apart_row
 def with_fitted(material: Material, split: Split) -> Material:
     """Return the material with the controls that Fit regresses for each shot, learned without the shot, as columns heard.
 
-    A single shot is regressed in halves, each by the other. Raises ShowError if there is too little to fit.
+    Every second shot is regressed by the others, and they by it; a single shot in halves, each by the other. Raises ShowError
+    if there is too little to fit.
     """
     numbers = sorted({number for number, _, _ in split.learned})
-    whole = fit_rows(material, split.learned)
-    fits = dict.fromkeys(range(len(material.names)), whole)
     if len(numbers) > 1:
-        for number in numbers:
-            fits[number] = fit_rows(material, [part for part in split.learned if part[0] != number])
+        halves = [fit_rows(material, [part for part in split.learned if part[0] in numbers[half::2]]) for half in (1, 0)]
+        fits = {number: halves[numbers.index(number) % 2 if number in numbers else 0] for number in range(len(material.names))}
         return add_fitted(material, fits, {})
+    fits = dict.fromkeys(range(len(material.names)), fit_rows(material, split.learned))
     parts: dict[int, list[tuple[int, int, Fit]]] = {}
     for number, first, last in split.learned:
         middle = (first + last) // 2
