@@ -34,8 +34,11 @@ def plan_brows(stage: Stage) -> tuple[Event, ...]:
     if amount <= 0.0:
         return ()
     surprises = _plan_surprises(stage)
-    found = [*_plan_accents(stage), *_plan_questions(stage), *_plan_turns(stage), *_plan_frowns(stage)]
-    found = [one for one in found if all(abs(one.seconds - other.seconds) >= _APART for other in surprises)] + surprises
+    frowns = [one for one in _plan_frowns(stage) if not any(_overlap(one, other) for other in surprises)]
+    raises = [*_plan_accents(stage), *_plan_questions(stage), *_plan_turns(stage)]
+    raises = [one for one in raises if all(abs(one.seconds - other.seconds) >= _APART for other in surprises)]
+    # Brows that are pressed down are not lifted, too, which would be fear.
+    found = [*(one for one in raises if not any(_overlap(one, other) for other in frowns)), *frowns, *surprises]
     kept: list[Event] = []
     for event in sorted(found, key=lambda event: (event.seconds, event.kind)):
         # Two raises at once would add up; the earlier one holds.
@@ -65,6 +68,10 @@ def _plan_accents(stage: Stage) -> list[Event]:
         hold = dice.uniform(0.06, 0.25) if dice.happens(0.7) else dice.uniform(0.4, 1.1)
         found.append(_pulse(stage, "raise", accent.seconds - 0.06 - _LEAD, accent.seconds, strength, rise, hold, fall, dice))
     return found
+
+
+def _overlap(one: Event, other: Event) -> bool:
+    return one.seconds < other.end and other.seconds < one.end
 
 
 def _plan_surprises(stage: Stage) -> list[Event]:

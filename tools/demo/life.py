@@ -113,7 +113,7 @@ def make_life(output: Path, model: str | None, size: int, *, with_film: bool) ->
 def choose_frames(take: Take, count: int = 8) -> list[int]:
     """Choose frames: the first blink and brow, beats of the head, and others evenly over the take."""
     rate = take.frames_per_second
-    frames = [take.first_frame + round(at * rate) for name, at in take.marks if name in ("blink", "brows", "beat")][
+    frames = [stage.FIRST_FRAME + round(at * rate) for name, at in take.marks if name in ("blink", "brows", "beat")][
         : count // 2
     ]
     evenly = np.linspace(take.first_frame + 6, take.last_frame - 6, count).round().astype(int).tolist()
