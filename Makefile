@@ -129,7 +129,7 @@ life-film: .venv/.ready ## The demo character as a mask, alive, sad, angry and l
 rigs-faces: .venv/.ready ## One sound on a shape-key face and on a generated Rigify face: scene and picture in build/rigs
 	$(PY) -m voxrig.tools.demo.rig_faces
 
-.PHONY: corpus lessons ear export-ear train export scores learn takes roundtrip
+.PHONY: corpus lessons ear fit-ear export-ear train export scores learn takes roundtrip
 corpus: .venv-training/.ready ## Training data: make corpus DATA=<folder>; cached in .cache/training, goes on where it stopped
 	@$(need_data)
 	$(TRAINING_PY) -m voxrig.training.corpora.prepare --data "$(DATA)"
@@ -140,6 +140,10 @@ lessons: .venv-training/.ready ## Half minutes of hard listening for Speech 2, h
 
 ear: .venv-training/.ready ## Train Speech 2 on the lessons; goes on from its last checkpoint
 	$(TRAINING_PY) -m voxrig.training.speech.train_ear
+
+fit-ear: .venv-training/.ready ## Fit effort and the mouth's width of the large ear: make fit-ear DATA=<folder>
+	@$(need_data)
+	$(TRAINING_PY) -m voxrig.training.speech.fit_heads --data "$(DATA)"
 
 export-ear: .venv-training/.ready ## Write Speech 2 into models/speech
 	$(TRAINING_PY) -m voxrig.training.speech.export_ear
