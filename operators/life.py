@@ -11,15 +11,16 @@ import bpy
 from ..animation.life.channels import CHANNELS
 from ..animation.life.events import PARTS
 from ..animation.life.stage import AHEAD, temperaments
-from ..animation.rig.mapping import Mapping
+from ..animation.rig.mapping import Mapping, Target
 from ..blender import rigs
-from ..blender.life import link_bones, names_of_roles
+from ..blender.life import TURNS, link_bones, names_of_roles
 from ..blender.registering import make_registration
 from ..blender.sight import CAMERA, Eyes, find_eyes, find_targets
-from ..errors import RigError
-from ..properties.access import scene_settings
+from ..errors import RigError, VoxrigError
+from ..properties.access import character_settings, scene_settings
 from ..properties.scene import is_character
 from ..takes.living import NOTHING, Surroundings
+from ..takes.record import read_record
 from ..takes.shaping import Place
 from ..takes.sources import Description
 from .base import VoxrigOperator
@@ -49,7 +50,7 @@ def add_life_links(
     wanted = [name for name in _LOOKS if name not in linked and name in description.channel_names]
     if wanted:
         links += [link for link in rigs.match_channels(character, wanted).mapping.links if link.enabled]
-    bones, notes = link_bones(character, sorted({link.channel for link in links}))
+    bones, notes = link_bones(character, sorted({link.channel for link in links}), _earlier_rests(character_object))
     links += bones
     found = {link.channel for link in links if link.enabled}
     if is_listening and not found.intersection(name for names in _NEEDED.values() for name in names):
@@ -58,6 +59,17 @@ def add_life_links(
     if missing:
         notes.append(f"'{character_object.name}' has no controls for {' and '.join(missing)}, which stay still")
     return Mapping(tuple(links)), tuple(notes)
+
+
+def _earlier_rests(character_object: bpy.types.Object) -> dict[Target, float]:
+    """Return the poses from which bones moved in the last take, by target."""
+    for stored in reversed(character_settings(character_object).takes):
+        try:
+            mapping = read_record(stored.record).mapping
+        except VoxrigError:
+            continue
+        return {link.target: link.rest for link in mapping.links if link.channel in TURNS and link.rest}
+    return {}
 
 
 def look_around(
