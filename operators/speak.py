@@ -77,7 +77,7 @@ class Live:
     shown_at: float = -1.0
     drawn_at: float = 0.0
     delays: list[float] = field(default_factory=list)
-    """Seconds from the last sample that a face needed to the rig's values, of the latest faces."""
+    """Seconds from the instant that a face shows, in the sound or at its packet's arrival, to the rig's values; the latest."""
 
 
 _live: list[Live] = []
@@ -166,7 +166,7 @@ def show_newest() -> bool:
         gone = f"scene '{live.scene}'" if scene is None else f"character '{live.character}'"
         _end_by_blender(f"The {gone} is gone")
         return False
-    names, values, at = _read_newest(live)
+    names, values, at, heard_at = _read_newest(live)
     if values is None or at == live.shown_at:
         return False
     live.shown_at = at
@@ -177,12 +177,15 @@ def show_newest() -> bool:
     except RigError as error:
         _end_by_blender(str(error))
         return False
-    live.delays = [*live.delays[-599:], time.monotonic() - at]
+    live.delays = [*live.delays[-599:], time.monotonic() - heard_at]
     return True
 
 
-def _read_newest(live: Live) -> tuple[tuple[str, ...], Any, float]:
-    """Return names, values ``[channel]`` and the moment of the newest face; values are None before the first."""
+def _read_newest(live: Live) -> tuple[tuple[str, ...], Any, float, float]:
+    """Return names and values ``[channel]`` of the newest face, when it was finished and when its instant was heard or sent.
+
+    Values are None before the first.
+    """
     if live.receiver is not None:
         newest = None
         for received in live.receiver.poll():
@@ -192,13 +195,13 @@ def _read_newest(live: Live) -> tuple[tuple[str, ...], Any, float]:
             for sender in live.senders:
                 sender.send(received.frame)
         if newest is None or not any(link.channel in newest.frame.values for link in live.mapping.links):
-            return (), None, -1.0
+            return (), None, -1.0, 0.0
         names = tuple(newest.frame.values)
-        return names, np.array([newest.frame.values[name] for name in names], np.float32), newest.at
+        return names, np.array([newest.frame.values[name] for name in names], np.float32), newest.at, newest.at
     face = live.engine.newest() if live.engine is not None else None
     if face is None or live.engine is None:
-        return (), None, -1.0
-    return live.engine.shaper.names, face.values, face.at
+        return (), None, -1.0, 0.0
+    return live.engine.shaper.names, face.values, face.at, live.engine.source.moment_of(face.seconds)
 
 
 def begin_recording(scene: bpy.types.Scene) -> None:

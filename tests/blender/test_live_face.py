@@ -75,7 +75,9 @@ class TestSpeaking:
         seen = follow(live)
         assert len(seen) > 20
         assert np.ptp([one["jawOpen"] for one in seen]) > 0.02
-        assert len(live.running().delays) > 20
+        delays = live.running().delays
+        # Nothing can be shown before its look-ahead is over; the rest is this machine's.
+        assert len(delays) > 20 and min(delays) > 0.055
         live.end_live()
         assert values(face) == before
         assert face.data.shape_keys.animation_data is None
