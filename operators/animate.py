@@ -127,6 +127,9 @@ def gather(
         mapping, notes = add_life_links(character_object, mapping, description, is_listening=isinstance(sound, Listening))
         names = names_in_looks(settings, description) if settings.life > 0.0 else ()
         notes = notes if settings.life > 0.0 else ()
+        if scope.output != "LAYER":
+            layered, told = find_layered(mapping)
+            notes = (*notes, *([told] if told else []))
         surroundings, unseen = look_around(
             scene,
             character_object,
@@ -136,10 +139,8 @@ def gather(
             (*names, *(name for _, name in looks if name not in names)),
             settings.look_at or (looks[0][1] if looks else ""),
             looks[1:],
+            layered,
         )
-        if scope.output != "LAYER":
-            layered, told = find_layered(mapping)
-            notes = (*notes, *([told] if told else []))
         notes = (*notes, *unseen)
     check_mapping(mapping, description, character_object)
     warnings = (*warn_of_missing(character_object.name, description, missing), *notes)
