@@ -22,7 +22,6 @@ from .operators import (
     own_action,
     show,
     sound,
-    speak,
     takes,
     variations,
 )
@@ -38,7 +37,6 @@ from .panels import emotion as emotion_panel
 from .panels import keys as keys_panel
 from .panels import learn as learn_panel
 from .panels import life as life_panel
-from .panels import live as live_panel
 from .panels import mapping as mapping_panel
 from .panels import takes as takes_panel
 from .panels import variations as variations_panel
@@ -51,7 +49,6 @@ PANELS = (
     life_panel,
     takes_panel,
     variations_panel,
-    live_panel,
     dialogue_panel,
     advanced,
     mapping_panel,
@@ -75,7 +72,6 @@ MODULES = (
     dialogue,
     life,
     live,
-    speak,
     look,
     emotions,
     estimate,

@@ -150,5 +150,6 @@ def absolute(path: str) -> str:
 
 
 EMOTION = find_setting("emotion")
+FEELING = (find_setting("feel"), find_setting("style"))
 LIFE = tuple(row for row in list_settings() if row.name.startswith("life")) + (find_setting("cues"),)
 PARTS = find_setting("parts")

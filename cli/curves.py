@@ -12,6 +12,7 @@ from typing import Any, cast
 from ..errors import VoxrigError
 from .arguments import (
     EMOTION,
+    FEELING,
     LIFE,
     PARTS,
     add_model_options,
@@ -45,7 +46,7 @@ def add_curves(subcommands: Any) -> None:
     )
     parser.add_argument("--format", choices=CURVE_FORMATS, help="kind of the files in a folder (default: csv)")
     add_model_options(parser)
-    add_setting_options(parser, [EMOTION, *LIFE, PARTS])
+    add_setting_options(parser, [EMOTION, *FEELING, *LIFE, PARTS])
     parser.set_defaults(run=run_curves)
 
 

@@ -21,6 +21,7 @@ from .collect import add_collect
 from .convert import add_convert
 from .curves import add_curves
 from .face import add_face
+from .feeling import add_feeling
 from .fit import add_fit
 from .live import add_live
 from .reporting import EXIT_FAILED, EXIT_INTERRUPTED, complain
@@ -36,6 +37,7 @@ SUBCOMMANDS = (
     add_takes,
     add_batch,
     add_face,
+    add_feeling,
     add_live,
 )
 

@@ -28,11 +28,11 @@ from ..properties.session import session
 from ..properties.settings import read_settings, read_sound_choice
 from ..properties.takes import active_take
 from ..takes.emotion import EmotionTrack, put_on
+from ..takes.feeling import with_feelings
 from ..takes.hearing import recall
 from ..takes.job import Job, live_parts, recall_take
 from ..takes.living import Surroundings, with_life
 from ..takes.record import SoundStrip, read_record
-from ..takes.scripting import with_written_emotions
 from ..takes.settings import TakeSettings
 from ..takes.shaping import Place, Take, find_tolerances, frame_range, perform, sample_at_frames, shift_by_lead
 from ..takes.sources import Description, Heard
@@ -182,6 +182,7 @@ def _fixed(settings: TakeSettings, parts: list[_Part]) -> tuple[Any, ...]:
     placing = (
         *(settings.density, settings.keys, settings.key_step, settings.key_phase, settings.lead_seconds),
         settings.life > 0.0,  # a head that begins to live has further controls
+        settings.feel > 0.0,  # feelings need the events of the sound
         settings.look_at,
     )
     if all(part.heard.energy is not None for part in parts):
@@ -231,7 +232,8 @@ def _sample(part: _Part, settings: TakeSettings, frames: NDArray[np.float64]) ->
     """
     curves = part.sampled
     track = EmotionTrack(settings, part.place.start_frame, part.place.frames_per_second)
-    track = with_written_emotions(track, part.heard)
+    track = with_feelings(track, part.heard)
+    settings = track.settings
     if part.energy is not None and not track.is_neutral():
         emotion = track.key()
         if part.felt is None or part.felt[0] != emotion:

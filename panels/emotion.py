@@ -35,6 +35,8 @@ class VOXRIG_PT_emotion(VoxrigPanel):
         for emotion in shown_emotions(settings):
             column.prop(emotion, "weight", text=emotion.name.title())
         layout.prop(settings, "emotion_intensity")
+        layout.prop(settings, "feel")
+        layout.prop(settings, "style")
         layout.use_property_decorate = False
         layout.prop(settings, "use_emotion_range")
         if settings.use_emotion_range:

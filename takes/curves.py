@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..animation.curves import ChannelCurves
 from ..errors import RigError
 from .drawing import make_drawn
 from .emotion import EmotionTrack
+from .feeling import style_note, with_feelings
 from .living import make_living, with_life
 from .record import CurvesFile, SoundFile
-from .scripting import make_scripted, with_written_emotions
+from .scripting import make_scripted
 from .settings import Scope, TakeSettings
 from .shaping import Place, with_emotion
 from .sources import CancelCheck, Heard, Progress, Sound, Source, make_source
@@ -21,7 +23,7 @@ def find_source(choice: SoundFile | CurvesFile, model_folder: Path, settings: Ta
     """Return the source of a sound file or a curve file that plays at ``place``."""
     track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
     # A script's own emotions are known only once its words are found, so they are applied afterwards.
-    defers = bool(settings.script.strip())
+    defers = bool(settings.script.strip() or settings.style.strip()) or settings.feel > 0.0
     source = make_source(choice, Sound(choice.path), model_folder, track, settings, defers_emotion=defers)
     return make_living(make_scripted(make_drawn(source, settings), settings), settings)
 
@@ -40,7 +42,10 @@ def make_curves(
     source has none of them.
     """
     heard = source.produce(on_progress or (lambda _fraction: None), is_cancelled)
-    track = with_written_emotions(EmotionTrack(settings, place.start_frame, place.frames_per_second), heard)
+    note = style_note(settings)
+    if note:
+        heard = replace(heard, warnings=(*heard.warnings, note))
+    track = with_feelings(EmotionTrack(settings, place.start_frame, place.frames_per_second), heard)
     description = source.describe()
     curves = with_life(with_emotion(heard, description, track), heard, track)
     if scope is None or scope.is_whole_face:

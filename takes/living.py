@@ -51,17 +51,21 @@ class LivingModel:
 
     model: Source
     sound: Sound
+    lives: bool = True
+    """Without it only the events are found, for the feelings of the voice."""
 
     def describe(self) -> Description:
         """Return what the model describes, with the channels of life that it lacks. Raises ModelError."""
         described = self.model.describe()
+        if not self.lives:
+            return described
         own = set(described.channel_names)
         channels = (*described.channels, *(one for one in CHANNELS if one.name not in own))
         return replace(described, channels=channels, is_living=True)
 
     def key(self) -> tuple[object, ...]:
         """Return what the model's curves depend on; the events depend on nothing else."""
-        return ("living", *self.model.key())
+        return ("living" if self.lives else "felt", *self.model.key())
 
     def produce(self, advance: Progress, is_cancelled: CancelCheck | None = None) -> Heard:
         """Run the model, then find the events of its sound."""
@@ -69,7 +73,7 @@ class LivingModel:
 
         heard = self.model.produce(lambda fraction: advance(0.9 * fraction), is_cancelled)
         samples = self.sound.read(_EVENTS_RATE).samples
-        return replace(heard, speech=find_events(samples, _EVENTS_RATE, heard.phones), lives=True)
+        return replace(heard, speech=find_events(samples, _EVENTS_RATE, heard.phones), lives=self.lives)
 
 
 @dataclass(frozen=True)
@@ -126,9 +130,9 @@ def make_living(source: Source, settings: TakeSettings, *, stills: bool = False)
 
     With ``stills`` a take without life has its controls, too, at rest: an earlier one moved them.
     """
-    if (settings.life <= 0.0 and not stills) or source.sound is None or source.describe().targets:
+    if (settings.life <= 0.0 and settings.feel <= 0.0 and not stills) or source.sound is None or source.describe().targets:
         return source
-    return LivingModel(source, source.sound)
+    return LivingModel(source, source.sound, lives=settings.life > 0.0 or stills)
 
 
 def life_settings(settings: TakeSettings) -> LifeSettings:

@@ -345,6 +345,17 @@ class TakeSettings:
         "blink@2.4>3 moves the one at 2.4, blink@2.4> leaves it out",
         metavar="KIND@SECONDS",
     )  # fmt: skip
+    style: str = _setting(
+        "", "text", SHAPING, "style", "In Words",
+        "How it is played, in English words or smileys, such as 'tired but relieved' or 'furious, holding it back'. "
+        "Emotions that you set come first", panel="style", metavar="TEXT",
+    )  # fmt: skip
+    feel: float = _setting(
+        0.0, "number", SHAPING, "feel", "From Voice",
+        "How far the face shows the emotions that are heard in the voice; what is unsure stays neutral. 0 shows none, 1 what "
+        "is heard. Emotions that you set, marks of the script and the style come first",
+        panel="feel", minimum=0.0, maximum=2.0, panel_unit="factor",
+    )  # fmt: skip
     script: str = _setting(
         "", "script", HEARING, "script", "Script",
         "What is said, with marks such as [angry 0.6], [look Bob] and *emphasis*: the text, or the path of a .txt, .fountain, "
@@ -363,14 +374,9 @@ class TakeSettings:
         (), "models", HEARING, "region-model", "Models by Region",
         "A model for single face parts, such as lips,jaw=models/hero-lips", panel="region_models", metavar="REGIONS=MODEL",
     )  # fmt: skip
-    still_keys: bool = _setting(
-        False, "switch", WRITING, "still-keys", "Still Controls",
-        "Also set keyframes on controls that rest throughout the take, such as a tongue that never shows",
-        panel="still_keys",
-    )  # fmt: skip
     phone_markers: bool = _setting(
-        False, "switch", WRITING, "markers", "Sound Markers",
-        "Also write a marker into the timeline for each speech sound that the model hears, such as v:M. "
+        False, "switch", WRITING, "markers", "Phone Markers",
+        "Also write a marker into the timeline for each phone that the model hears, such as v:M. "
         "Your own markers stay as they are",
         panel="phone_markers",
     )  # fmt: skip

@@ -24,8 +24,8 @@ from ..animation.rig.mapping import Mapping, Target, apply_mapping
 from ..animation.timing import resample_to_frames
 from ..errors import AudioError, ModelError
 from .emotion import EmotionTrack, put_on
+from .feeling import style_note, with_feelings
 from .living import NOTHING, Surroundings, add_life, plan_take
-from .scripting import with_written_emotions
 from .settings import Scope, TakeSettings
 from .sources import Description, Heard, Source
 
@@ -130,7 +130,9 @@ def shape(
     ``span`` is the first and the last frame, by default those of ``frame_range``; all parts of a take share them.
     """
     description = part.source.describe()
-    track = with_written_emotions(EmotionTrack(settings, place.start_frame, place.frames_per_second), heard)
+    track = with_feelings(EmotionTrack(settings, place.start_frame, place.frames_per_second), heard)
+    note = style_note(settings)
+    settings = track.settings
     curves = perform(with_emotion(heard, description, track), settings, description)
     first, last = span or frame_range((heard,), place, scope)
     frames = np.arange(first, last + 1, dtype=np.float64)
@@ -164,7 +166,7 @@ def shape(
         guards = guard_channels(guards, part.mapping, chosen, sampled.names, lived, LIDS)
     keyed = tuple(place_keys(frames, values, tolerances, placing, guards=guards))
     dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed, placing, guards)
-    warnings = (*part.warnings, *heard.warnings)
+    warnings = (*part.warnings, *heard.warnings, *((note,) if note else ()))
     phones = None
     if settings.phone_markers and heard.phones is None:
         warnings = (*warnings, f"'{description.title}' does not recognise phones, so no markers are written")

@@ -68,6 +68,8 @@ RUNTIME_FILES = (
     "models/*.md",  # the licences of the models' training data accompany the models
     "models/*/model.json",
     "models/*/*.onnx",
+    "models/feeling/voice.json",
+    "models/feeling/words.npz",
 )
 _RUNTIME_FOLDERS = tuple(sorted({p.split("/")[0] for p in RUNTIME_FILES if "/" in p}))
 # Left by Python and by file browsers in any folder, or written for readers of the repository; neither shipped nor worth

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Feelings of a take that no slider was touched for: those of its style, and those that are heard in the voice.
+
+The artist's own emotions come first, then a script's marks, then the style, and the voice has what these leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..animation.curves import ChannelCurves
+from ..animation.face.emotions import Emotion, emotion_points, sample_emotion
+from .emotion import EmotionTrack
+from .scripting import with_written_emotions
+from .settings import TakeSettings
+from .sources import Heard
+
+if TYPE_CHECKING:
+    from ..animation.feeling.voice import FeelingTrack
+    from ..animation.speech.events import SpeechEvents
+    from ..animation.speech.voice import Voice
+
+Points = tuple[tuple[float, float], ...]
+
+_LARGEST_ERROR = 0.06
+_LEAST_PEAK = 0.08
+
+
+def with_feelings(track: EmotionTrack, heard: Heard) -> EmotionTrack:
+    """Return the track with what the script, the style and the voice feel, and the settings with the style's manner."""
+    written = with_written_emotions(track, heard)
+    settings = apply_style(written.settings)
+    if settings.feel > 0.0 and heard.speech is not None:
+        settings = replace(settings, emotion=add_felt(settings, hear(heard.speech.voice), track))
+    return written if settings is written.settings else replace(written, settings=settings)
+
+
+def apply_style(settings: TakeSettings) -> TakeSettings:
+    """Return the settings as their style changes them; emotions that are set stay, and then the style's are left out."""
+    if not settings.style.strip():
+        return settings
+    from ..animation.feeling.styles import read_style
+
+    style = read_style(settings.style)
+    changed: dict[str, object] = {name: getattr(settings, name) * factor for name, factor in style.factors.items()}
+    if not any(_is_set(emotion) for emotion in settings.emotion.values()):
+        changed["emotion"] = {**settings.emotion, **style.emotions}
+    return replace(settings, style="", **changed)  # type: ignore[arg-type]
+
+
+def style_note(settings: TakeSettings) -> str:
+    """Return a sentence if the style of the settings was not understood, else ''."""
+    if not settings.style.strip():
+        return ""
+    from ..animation.feeling.styles import read_style
+
+    return read_style(settings.style).note
+
+
+_heard: tuple[Voice, FeelingTrack] | None = None
+
+
+def hear(voice: Voice) -> FeelingTrack:
+    """Hear the feelings of a voice beside its own calm parts; the last one is remembered."""
+    from ..animation.feeling.voice import find_calm, hear_feeling
+
+    global _heard
+    if _heard is None or _heard[0] is not voice:
+        _heard = voice, hear_feeling(voice, find_calm([voice]))
+    return _heard[1]
+
+
+def add_felt(settings: TakeSettings, felt: FeelingTrack, track: EmotionTrack) -> dict[str, Emotion]:
+    """Return the emotions of the settings with the felt ones, as (frame, weight) points, in what they leave of the face."""
+    frames = track.start_frame + felt.seconds() * track.frames_per_second
+    taken = np.zeros(len(felt))
+    for emotion in settings.emotion.values():
+        taken += sample_emotion(emotion, frames)
+    left = np.clip(1.0 - taken, 0.0, 1.0)
+    emotions: dict[str, Emotion] = dict(settings.emotion)
+    for name, points in felt_points(felt, settings.feel).items():
+        if _is_set(emotions.get(name, 0.0)):
+            continue
+        at = np.array([track.start_frame + second * track.frames_per_second for second, _weight in points])
+        share = np.interp(at, frames, left)
+        emotions[name] = tuple(
+            (float(frame), float(weight * part)) for frame, part, (_second, weight) in zip(at, share, points, strict=True)
+        )
+    return emotions
+
+
+def felt_points(
+    felt: FeelingTrack,
+    amount: float,
+    *,
+    most: int = 3,
+    contrast: float = 1.0,
+    smoothing_seconds: float = 0.5,
+    preferred: Mapping[str, float] | None = None,
+) -> dict[str, Points]:
+    """Return sparse (second, weight) points of each emotion that a voice has, at ``amount`` times its strength.
+
+    At each moment the ``most`` strongest count. With ``contrast`` above 1 the strongest stands out. ``preferred`` are weights
+    of emotions that the voice's are mixed with, half and half.
+    """
+    from ..animation.feeling.words import EMOTIONS
+
+    weights = felt.weights.copy()
+    if contrast != 1.0:
+        peak = weights.max(axis=1, keepdims=True)
+        weights = np.where(peak > 0, peak * (weights / np.maximum(peak, 1e-9)) ** contrast, 0.0)
+    if most < weights.shape[1]:
+        limit = np.sort(weights, axis=1)[:, -most][:, None] if most > 0 else np.inf
+        weights = np.where(weights >= limit, weights, 0.0)
+    rows = max(0, round(smoothing_seconds / 0.25))
+    if rows:
+        kernel = np.hanning(2 * rows + 3)[1:-1]
+        weights = np.stack([np.convolve(column, kernel / kernel.sum(), "same")[: len(felt)] for column in weights.T], axis=1)
+    for name, weight in (preferred or {}).items():
+        column = EMOTIONS.index(name)
+        weights[:, column] = 0.5 * weights[:, column] + 0.5 * weight * (felt.confidence > 0)
+    weights = np.clip(weights * amount, 0.0, 1.0)
+    seconds = felt.seconds()
+    found: dict[str, Points] = {}
+    for name, column in zip(EMOTIONS, weights.T, strict=True):
+        if column.max(initial=0.0) >= _LEAST_PEAK:
+            found[name] = tuple((float(seconds[row]), round(float(column[row]), 3)) for row in _thin_out(seconds, column))
+    return found
+
+
+def _thin_out(seconds: np.ndarray, values: np.ndarray) -> list[int]:
+    """Return the rows of a polyline that stays within _LARGEST_ERROR (Douglas and Peucker, 1973)."""
+    kept = {0, len(values) - 1}
+    pending = [(0, len(values) - 1)]
+    while pending:
+        first, last = pending.pop()
+        if last - first < 2:
+            continue
+        inner = np.arange(first + 1, last)
+        line = np.interp(seconds[inner], seconds[[first, last]], values[[first, last]])
+        error = np.abs(values[inner] - line)
+        worst = int(error.argmax())
+        if error[worst] > _LARGEST_ERROR:
+            kept.add(int(inner[worst]))
+            pending += [(first, int(inner[worst])), (int(inner[worst]), last)]
+    return sorted(kept)
+
+
+def _is_set(emotion: Emotion) -> bool:
+    return any(weight for _frame, weight in emotion_points(emotion))
+
+
+def feeling_table(felt: FeelingTrack, speech: SpeechEvents) -> ChannelCurves:
+    """Return a track and the effort of the voice as curves: effort, arousal, valence, each emotion, confidence."""
+    from ..animation.feeling.voice import HOP_SECONDS
+    from ..animation.feeling.words import EMOTIONS
+
+    effort = np.array([speech.effort_at(float(second)) for second in felt.seconds()])
+    values = np.column_stack([effort, felt.arousal, felt.valence, felt.weights, felt.confidence])
+    return ChannelCurves(
+        ("effort", "arousal", "valence", *EMOTIONS, "confidence"), 1.0 / HOP_SECONDS, values.astype(np.float32)
+    )

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Feelings: read in words and smileys, heard in voices, and what a take makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from voxrig.animation.feeling.styles import read_style
+from voxrig.animation.feeling.voice import divide_feelings, find_calm, hear_feeling, load_voice_model, measure_reference
+from voxrig.animation.feeling.words import EMOTIONS, find_smileys, load_smileys
+from voxrig.animation.speech.voice import track_voice
+from voxrig.cli.main import main
+from voxrig.takes.emotion import EmotionTrack
+from voxrig.takes.feeling import add_felt, apply_style, felt_points
+from voxrig.takes.settings import TakeSettings
+from voxrig.tools.reports.feeling import score_prompts
+
+RATE = 16_000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tired but relieved", "tired"),
+        ("furious, holding it back", "anger"),
+        ("heartbroken", "sadness"),
+        ("a poker face", None),
+        ("\U0001f621", "anger"),
+        ("\U0001f44d\U0001f3fd\U0001f622", "sadness"),
+        ("traurig aber gefasst \U0001f62d", "sadness"),
+    ],
+)
+def test_a_style_is_read(text, expected):
+    style = read_style(text)
+    assert next(iter(style.emotions), None) == expected
+    assert all(0.0 <= weight <= 1.0 for weight in style.emotions.values())
+
+
+def test_prompts_that_it_never_learned_from_are_read_as_a_reader_would():
+    """The floor of the issue for all 205 is 0.85; it measured 0.93."""
+    assert float(score_prompts()[2]) >= 0.88
+
+
+def test_manners_change_degree_and_movement():
+    loud, held = read_style("furious, shouting"), read_style("furious, holding it back")
+    assert loud.factors["articulation"] > 1.2 > 1.0 > held.factors["articulation"]
+    assert loud.emotions["anger"] > held.emotions["anger"] > 0.2
+    assert read_style("slightly sad").emotions["sadness"] < read_style("sad").emotions["sadness"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "   ", "traurig und verzweifelt", "\u60b2\u3057\u3044", "\x00\x01", "x" * 100_000),
+        *("'; DROP TABLE faces; --", "\u200d\ufe0f", "\U0001f3fd"),
+    ],
+)
+def test_text_that_is_not_understood_is_neutral(text):
+    style = read_style(text)
+    assert style.emotions == {} and style.factors == {}
+    assert style.note or not text.strip() or text.isascii()
+    assert len(style.note) < 200 and not style.note.endswith(".")
+
+
+def test_smileys_with_skin_tones_and_joiners_are_one():
+    assert find_smileys("\U0001f635\u200d\U0001f4ab!") == ["\U0001f635\u200d\U0001f4ab"]
+    assert find_smileys("\u263a\ufe0f") == ["\u263a"]
+    assert all(set(weights) <= set(EMOTIONS) for weights in load_smileys().values()) and len(load_smileys()) > 110
+
+
+def test_a_style_leaves_the_artists_emotions_alone():
+    plain = apply_style(TakeSettings(style="furious, shouting"))
+    assert plain.emotion["anger"] > 0.5 and plain.articulation > 1.2
+    own = apply_style(TakeSettings(style="furious, shouting", emotion={"joy": 0.4}))
+    assert own.emotion == {"joy": 0.4}
+
+
+def hum(seconds: float, pitch: float, wobble: float, brightness: float, seed: int = 0) -> np.ndarray:
+    """Return a buzzing voice in syllables whose pitch rises and falls by ``wobble`` semitones."""
+    random = np.random.default_rng(seed)
+    time = np.arange(int(seconds * RATE)) / RATE
+    f0 = pitch * 2 ** (wobble * np.sin(2 * np.pi * 0.7 * time) / 12)
+    phase = 2 * np.pi * np.cumsum(f0) / RATE
+    tone = sum(np.sin(k * phase) * k ** (brightness - 1.5) for k in range(1, 20))
+    syllables = np.clip(np.sin(2 * np.pi * 2.2 * time) + 0.4, 0.02, 1.0)
+    sound = tone * syllables + 0.002 * random.standard_normal(time.size)
+    return (0.08 * sound / np.sqrt(np.mean(sound**2))).astype(np.float32)
+
+
+def test_a_raised_voice_is_aroused_beside_its_calm_and_at_any_level():
+    calm = measure_reference([track_voice(hum(6.0, 110.0, 1.0, 0.0), RATE)])
+    raised = hum(4.0, 210.0, 5.0, 1.0)
+    loud, quiet = (hear_feeling(track_voice(raised * level, RATE), calm) for level in (1.0, 0.05))
+    same = hear_feeling(track_voice(hum(4.0, 110.0, 1.0, 0.0, seed=1), RATE), calm)
+    assert loud.arousal[4:-4].mean() > 0.5 > same.arousal[4:-4].mean() + 0.3
+    assert loud.weights.sum() > 1.0
+    assert quiet.weights == pytest.approx(loud.weights, abs=0.25)
+
+
+def test_silence_and_noise_feel_nothing():
+    noise = np.random.default_rng(2).standard_normal(3 * RATE).astype(np.float32) * 0.05
+    for sound in (np.zeros(3 * RATE, np.float32), noise):
+        felt = hear_feeling(track_voice(sound, RATE))
+        assert felt.weights.max() == 0.0 and felt.confidence.max() == 0.0
+    assert find_calm([track_voice(noise, RATE)]) is None
+
+
+def test_what_is_unsure_is_neutral():
+    labels = load_voice_model().labels
+    likely = np.full((1, len(labels)), 0.02)
+    likely[0, labels.index("neutral")] = 0.3
+    likely[0, labels.index("anger")] = 0.6
+    assert divide_feelings(labels, likely, 0.8).max() == 0.0
+    weights = divide_feelings(labels, likely, 0.4)[0]
+    assert weights.argmax() == labels.index("anger") and 0.4 < weights.sum() < 1.0
+
+
+def felt_anger():
+    from voxrig.animation.feeling.voice import FeelingTrack
+
+    weights = np.zeros((41, len(EMOTIONS)))
+    weights[10:30, EMOTIONS.index("anger")] = 0.8
+    weights[15:20, EMOTIONS.index("joy")] = 0.3
+    ones = np.ones(41)
+    return FeelingTrack(ones, -ones, weights, ones)
+
+
+def test_felt_points_are_few_and_follow_the_voice():
+    points = felt_points(felt_anger(), 1.0)
+    assert set(points) == {"anger", "joy"} and len(points["anger"]) <= 10
+    seconds, weights = np.array(points["anger"]).T
+    assert np.interp(5.0, seconds, weights) == pytest.approx(0.8, abs=0.07)
+    assert np.interp(1.0, seconds, weights) == pytest.approx(0.0, abs=0.07)
+    assert set(felt_points(felt_anger(), 1.0, most=1)) == {"anger"}
+    assert max(weight for _, weight in felt_points(felt_anger(), 2.0)["anger"]) == 1.0
+
+
+def test_the_artists_emotions_come_before_the_voice():
+    track = EmotionTrack(TakeSettings(), 1.0, 24.0)
+    free = add_felt(TakeSettings(feel=1.0), felt_anger(), track)
+    assert max(weight for _, weight in free["anger"]) > 0.7
+    full = add_felt(TakeSettings(feel=1.0, emotion={"sadness": 1.0}), felt_anger(), track)
+    assert max(weight for _, weight in full["anger"]) == 0.0
+    own = add_felt(TakeSettings(feel=1.0, emotion={"anger": 0.2}), felt_anger(), track)
+    assert own["anger"] == 0.2
+
+
+def test_the_command_writes_tables_of_one_speaker(tmp_path: Path, capsys):
+    soundfile.write(tmp_path / "calm.wav", hum(6.0, 110.0, 1.0, 0.0), RATE)
+    soundfile.write(tmp_path / "loud.wav", hum(4.0, 220.0, 5.0, 1.0), RATE)
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    files = [str(tmp_path / name) for name in ("calm.wav", "loud.wav", "bad.wav")]
+    reference = ["--reference", str(tmp_path / "calm.wav")]
+    assert main(["feeling", *files, "-o", f"{tmp_path}/out/", *reference]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    header, *rows = (tmp_path / "out" / "loud.csv").read_text().splitlines()
+    assert header == f"seconds,effort,arousal,valence,{','.join(EMOTIONS)},confidence"
+    assert len(rows) == 17 and float(rows[8].split(",")[2]) > 0.3
+    assert not (tmp_path / "out" / "bad.csv").exists()
