@@ -133,7 +133,7 @@ life-film: .venv/.ready ## The demo character as a mask, alive, sad, angry and l
 rigs-faces: .venv/.ready ## One sound on a shape-key face and on a generated Rigify face: scene and picture in build/rigs
 	$(PY) -m voxrig.tools.demo.rig_faces
 
-.PHONY: corpus lessons ear export-ear train export scores learn takes roundtrip
+.PHONY: corpus lessons ear fit-ear export-ear train export stream live scores learn takes roundtrip
 corpus: .venv-training/.ready ## Training data: make corpus DATA=<folder>; cached in .cache/training, goes on where it stopped
 	@$(need_data)
 	$(TRAINING_PY) -m voxrig.training.corpora.prepare --data "$(DATA)"
@@ -144,6 +144,10 @@ lessons: .venv-training/.ready ## Half minutes of hard listening for Speech 2, h
 
 ear: .venv-training/.ready ## Train Speech 2 on the lessons; goes on from its last checkpoint
 	$(TRAINING_PY) -m voxrig.training.speech.train_ear
+
+fit-ear: .venv-training/.ready ## Fit effort and the mouth's width of the large ear: make fit-ear DATA=<folder>
+	@$(need_data)
+	$(TRAINING_PY) -m voxrig.training.speech.fit_heads --data "$(DATA)"
 
 export-ear: .venv-training/.ready ## Write Speech 2 into models/speech
 	$(TRAINING_PY) -m voxrig.training.speech.export_ear
@@ -157,6 +161,15 @@ export: .venv-training/.ready ## Write the small network into models/speech_fast
 scores: .venv-training/.ready ## Score the bundled model: make scores DATA=<folder of the development sets>
 	@$(need_data)
 	$(TRAINING_PY) -m voxrig.training.evaluation.evaluate --data "$(DATA)"
+
+stream: .venv-training/.ready ## Train the streaming model from Speech 1 Fast, taught by Speech 2: make stream DATA=<folder>; goes on from its last checkpoint
+	@$(need_data)
+	$(TRAINING_PY) -m voxrig.training.speech.train_stream --data "$(DATA)"
+	$(TRAINING_PY) -m voxrig.training.speech.export_stream
+
+live: .venv-training/.ready ## Score the bundled streaming model as it runs live: make live DATA=<folder of the development sets>
+	@$(need_data)
+	$(TRAINING_PY) -m voxrig.training.evaluation.live --data "$(DATA)"
 
 learn: .venv-training/.ready ## Learn the rigs of the data, by Fit and by training (an hour; goes on), and score: make learn DATA=<folder>
 	@$(need_data)

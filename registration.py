@@ -22,6 +22,7 @@ from .operators import (
     own_action,
     show,
     sound,
+    speak,
     takes,
     variations,
 )
@@ -37,6 +38,7 @@ from .panels import emotion as emotion_panel
 from .panels import keys as keys_panel
 from .panels import learn as learn_panel
 from .panels import life as life_panel
+from .panels import live as live_panel
 from .panels import mapping as mapping_panel
 from .panels import takes as takes_panel
 from .panels import variations as variations_panel
@@ -49,6 +51,7 @@ PANELS = (
     life_panel,
     takes_panel,
     variations_panel,
+    live_panel,
     dialogue_panel,
     advanced,
     mapping_panel,
@@ -72,6 +75,7 @@ MODULES = (
     dialogue,
     life,
     live,
+    speak,
     look,
     emotions,
     estimate,

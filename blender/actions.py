@@ -48,11 +48,13 @@ def write_target_curves(
     blend_frames: float = 0.0,
     kept: Mapping[Target, NDArray[Any]] | None = None,
     placing: Placing | None = None,
+    group_names: Mapping[Target, str] | None = None,
 ) -> WriteReport:
     """Replace the keys between ``first_frame`` and ``last_frame`` (both included) of each target's F-Curve.
 
     Keys outside the range, those on ``kept`` frames of their target, other F-Curves and their handles stay exactly as they
-    are. ``placing`` determines the interpolation of the keys and which are extremes or breakdowns. ``output`` determines
+    are. ``placing`` determines the interpolation of the keys and which are extremes or breakdowns. New F-Curves are grouped by
+    ``group_names``, those of bones by their bones. ``output`` determines
     the place of the F-Curves; without it the keys go to the Actions of their owners. ``blend_frames`` is the blending in
     and out of a new NLA strip. Owners without an Action get a new one (``action_name``, or the owner's name): one for all
     of them if Actions have slots, else one each. Targets with a driver, and F-Curves that are locked, muted or baked, are
@@ -73,7 +75,7 @@ def write_target_curves(
     for owner, targets in free:
         fcurves, groups = compat.ensure_curves_at(output.ensure(owner))
         for target in targets:
-            fcurve = find_or_add_curve(fcurves, groups, target)
+            fcurve = find_or_add_curve(fcurves, groups, target, (group_names or {}).get(target, ""))
             fresh = _generated_keys(keyed[target], placing or Placing())
             rows[target] = _replace_keys(fcurve, fresh, first_frame, last_frame, (kept or {}).get(target))
     output.finish(dict(free), first_frame, last_frame, blend_frames)
@@ -146,20 +148,22 @@ def curve_obstacle(owner: Any, target: Target, place: Place | None) -> str:
     return ""
 
 
-def find_or_add_curve(fcurves: Any, groups: Any, target: Target) -> Any:
-    """Return the F-Curve of a target, made if missing; those of a bone are grouped under its name, as Blender does."""
+def find_or_add_curve(fcurves: Any, groups: Any, target: Target, group_name: str = "") -> Any:
+    """Return the F-Curve of a target, made if missing and then put into a group.
+
+    Those of a bone are grouped under the bone's name, as Blender does; others under ``group_name``, if there is one.
+    """
     fcurve = fcurves.find(target.data_path, index=target.array_index)
     if fcurve is None:
         fcurve = fcurves.new(target.data_path, index=target.array_index)
-        _put_in_bone_group(fcurve, groups, target)
+        _put_in_group(fcurve, groups, target, group_name)
     return fcurve
 
 
-def _put_in_bone_group(fcurve: Any, groups: Any, target: Target) -> None:
-    """Group the F-Curve of a bone under the bone's name, as Blender does."""
+def _put_in_group(fcurve: Any, groups: Any, target: Target, group_name: str) -> None:
     match = re.match(rf"pose\.bones\[{QUOTED}\]", target.data_path)
-    if match:
-        name = unescape(match[1])
+    name = unescape(match[1]) if match else group_name
+    if name:
         fcurve.group = groups.get(name) or groups.new(name)
 
 

@@ -4,26 +4,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from ..animation.keys.artist_keys import pack_rows, unpack_rows
-from ..animation.keys.stack import Version, bring_to_top
+from ..animation.keys.artist_keys import find_artist_keys, pack_rows, unpack_rows
+from ..animation.keys.stack import Version, bring_to_top, table_rows
 from ..animation.rig.mapping import Target
 from ..errors import RigError
 from . import actions, compat, ledger, outputs, rigs
 from .outputs import Home
 
 
-def show_take(targets: Sequence[Target], take: str, *, mute_action: bool = True) -> list[str]:
+def show_take(targets: Sequence[Target], take: str, *, mute_action: Literal["ALL", "GENERATED"] = "ALL") -> list[str]:
     """Show a take on its targets, on top of all takes that it shares frames with; returns sentences for the artist.
 
     Its Action replaces another one, its NLA track is unmuted and those of other takes that would hide it are muted, and on
-    F-Curves that hold several takes its keys are exchanged with those that cover them (animation/keys/stack.py). With
-    ``mute_action`` the F-Curves of an Action that plays over its strip are muted until a take in that Action is shown
-    again. F-Curves that are locked are left alone, with a sentence. Raises RigError, before anything changes, if the take
-    is gone or an NLA strip is being tweaked.
+    F-Curves that hold several takes its keys are exchanged with those that cover them (animation/keys/stack.py). The F-Curves
+    of an Action that plays over its strip are muted until a take in that Action is shown again: all of them, or with
+    ``mute_action`` 'GENERATED' those that hold no key of the artist's. F-Curves that are locked are left alone, with a
+    sentence. Raises RigError, before anything changes, if the take is gone or an NLA strip is being tweaked.
     """
     owned: dict[Any, list[Target]] = {}
     for target in targets:
@@ -44,8 +44,8 @@ def show_take(targets: Sequence[Target], take: str, *, mute_action: bool = True)
             _unmute_curves(home)
         else:
             home.track.mute = home.strip.mute = False
-            if mute_action and not home.is_layer:
-                notes += _mute_curves(owner, set(spans))
+            if not home.is_layer:
+                notes += _mute_curves(owner, set(spans), only_generated=mute_action == "GENERATED")
         _mute_rivals(owner, home, spans)
         notes += [note for target in owned[owner] if (note := _raise_keys(owner, home, target, take))]
     return notes
@@ -96,7 +96,7 @@ def _mute_rivals(owner: Any, home: Home, spans: dict[tuple[str, int], tuple[floa
                 break
 
 
-def _mute_curves(owner: Any, curves: set[tuple[str, int]]) -> list[str]:
+def _mute_curves(owner: Any, curves: set[tuple[str, int]], *, only_generated: bool) -> list[str]:
     """Mute the F-Curves of the Action that plays above a strip on the same controls."""
     place = compat.place_of(owner)
     if place is None or owner.animation_data.action_blend_type != "REPLACE" or place.action.library is not None:
@@ -105,12 +105,20 @@ def _mute_curves(owner: Any, curves: set[tuple[str, int]]) -> list[str]:
     for fcurve in compat.curves_at(place) or ():
         if (fcurve.data_path, fcurve.array_index) in curves and not fcurve.mute:
             target = Target(owner.id_type, owner.name_full, fcurve.data_path, fcurve.array_index)
+            if only_generated and _has_artist_keys(place, fcurve, target):
+                continue
             ledger.ensure_entry(place, target).muted = True
             fcurve.mute = True
             muted += 1
     if not muted:
         return []
     return [f"{muted} F-Curves of the Action '{place.action.name}' are muted until you compare a take in that Action"]
+
+
+def _has_artist_keys(place: compat.Place, fcurve: Any, target: Target) -> bool:
+    entry = ledger.find_entry(place, target)
+    rows = table_rows(actions.read_keys(fcurve))
+    return bool(find_artist_keys(rows, unpack_rows(entry.keys if entry is not None else "")).any())
 
 
 def _unmute_curves(home: Home) -> None:

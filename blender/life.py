@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as Table
 from typing import Any
 
 import bpy
@@ -16,22 +17,27 @@ from ..animation.rig.mapping import Link, Mapping, Target
 from ..animation.rig.names import names_in_path, unescape
 from . import compat, outputs, rigs
 from .ledger import find_entry
+from .poses import value_before
 from .rigs import Character
 
 # Gains are taken from a turn this small, where quaternions and Euler angles are straight.
 _SMALL = 0.1
 _SHARE = 0.05
+_POSED = 1e-4
 TURNS = frozenset(channel.name for channel in CHANNELS if channel.unit == "radians") | {"breath"}
 """Channels that turn bones."""
 LAYER = "-layer"
 """What the mark of a take's layer has behind that of the take."""
 
 
-def link_bones(character: Character, channels: Sequence[str]) -> tuple[list[Link], list[str]]:
+def link_bones(
+    character: Character, channels: Sequence[str], rests: Table[Target, float] | None = None
+) -> tuple[list[Link], list[str]]:
     """Return links of life's channels to the bones of a character's head, and sentences on bones that must be left alone.
 
     ``channels`` are linked already. Bones that a driver turns or that a constraint aims are left alone; those that somebody
-    animated go to a layer (``find_layered``).
+    animated go to a layer (``find_layered``). A bone that is posed without a key keeps its pose, from which it moves;
+    ``rests`` are these poses of earlier takes, by target.
     """
     links: list[Link] = []
     notes: dict[str, None] = {}
@@ -41,7 +47,7 @@ def link_bones(character: Character, channels: Sequence[str]) -> tuple[list[Link
         for turn in turn_bones([bone.name for bone in item.pose.bones], channels):
             bone = item.pose.bones[turn.bone]
             note = _why_left_alone(item, bone, turn)
-            made = [] if note else _links_of(item, bone, turn)
+            made = [] if note else _links_of(item, bone, turn, rests or {})
             if not note and not made and _is_driven(item, bone, turn):
                 note = (
                     f"The bone '{bone.name}' is turned by a driver, so life leaves it alone; "
@@ -112,8 +118,9 @@ def _is_driven(item: Any, bone: Any, turn: BoneTurn) -> bool:
     return item.animation_data is not None and any(driver.data_path == path for driver in item.animation_data.drivers)
 
 
-def _links_of(item: Any, bone: Any, turn: BoneTurn) -> list[Link]:
+def _links_of(item: Any, bone: Any, turn: BoneTurn, rests: Table[Target, float]) -> list[Link]:
     """Return links to the free components of a bone that have a share in a turn about the armature's axes."""
+    is_animated = any(_places(item, bpy.utils.escape_identifier(bone.name)))
     angles: Any = Vector([math.radians(angle) for angle in turn.degrees])
     rest = bone.bone.matrix_local.to_3x3()
     name = _property(bone, turn)
@@ -132,8 +139,11 @@ def _links_of(item: Any, bone: Any, turn: BoneTurn) -> list[Link]:
             first = 1
     path = f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].{name}'
     driven = {(d.data_path, d.array_index) for d in item.animation_data.drivers} if item.animation_data else set()
-    return [
-        Link(turn.channel, Target("OBJECT", item.name_full, path, first + i), gain)
-        for i, gain in enumerate(components)
-        if abs(gain) > _SHARE * components.length and not locks[i] and (path, first + i) not in driven
-    ]
+    pose = [0.0] * 4 if is_animated else list(getattr(bone, name))
+    links: list[Link] = []
+    for i, gain in enumerate(components):
+        if abs(gain) > _SHARE * components.length and not locks[i] and (path, first + i) not in driven:
+            target = Target("OBJECT", item.name_full, path, first + i)
+            rest = rests.get(target, 0.0) if is_animated else value_before(target, pose[first + i])
+            links.append(Link(turn.channel, target, gain, rest=rest if abs(rest) > _POSED else 0.0))
+    return links

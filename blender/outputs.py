@@ -137,8 +137,16 @@ class Output:
     def _action_for(self, owner: Any) -> Any:
         """Create an Action: one for all data-blocks if Actions have slots, else one for each."""
         if self._shared is None or not compat.has_slots():
-            self._shared = compat.new_action(self._action_name or f"{owner.name}Action", owner)
+            self._shared = compat.new_action(self._name_action(owner), owner)
         return self._shared
+
+    def _name_action(self, owner: Any) -> str:
+        """Name an Action 'Ann Voice'; where each data-block needs one, those of other names say theirs: 'Ann Voice Teeth'."""
+        if not self._action_name:
+            return f"{owner.name}Action"
+        if compat.has_slots() or self._action_name.startswith(f"{owner.name} "):
+            return self._action_name
+        return f"{self._action_name} {owner.name}"
 
     def finish(self, targets: Mapping[Any, Sequence[Target]], first: float, last: float, blend_frames: float) -> None:
         """Finish once the keys of ``targets`` (by data-block) are written: put strips over new Actions in the NLA."""
@@ -222,6 +230,12 @@ def _blend_type(owner: Any) -> str:
     1, which would make a layer of theirs subtract), so they can simply be added.
     """
     return "ADD" if owner.id_type == "KEY" else "COMBINE"
+
+
+def animated_curves(owner: Any, place: Place | None) -> set[tuple[str, int]]:
+    """Return path and index of all F-Curves that animate ``owner``: in its Action, in its NLA and at ``place``."""
+    places = [place, compat.place_of(owner), *(compat.strip_place(strip) for _track, strip in list_strips(owner))]
+    return {(curve.data_path, curve.array_index) for at in places for curve in compat.curves_at(at) or ()}
 
 
 def _animated(owner: Any) -> set[tuple[str, int]]:

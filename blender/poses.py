@@ -143,6 +143,11 @@ def is_previewing() -> bool:
     return bool(_before)
 
 
+def value_before(target: Target, shown: float) -> float:
+    """Return the value of a target beneath a preview, or the one that is ``shown`` if none covers it."""
+    return _before.get(target, shown)
+
+
 def show_preview(pose: Table[Target, float], on_end: Callable[[], None] | None = None) -> None:
     """Show values until ``end_preview``; values of an earlier call that are not in this one are restored at once.
 

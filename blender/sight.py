@@ -6,8 +6,9 @@ Places are sampled in a scene of their own (scene.separate_scene), so neither th
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,9 @@ from ..animation.life.bones import find_bones
 from ..animation.life.stage import AHEAD, Target
 from ..animation.rig.mapping import Mapping
 from ..animation.rig.names import names_in_path, unescape
-from . import compat, outputs, rigs
+from . import compat, ledger, outputs, rigs
 from . import scene as scenes
+from .life import LAYER
 
 CAMERA = "camera"
 """The name of whatever camera the scene shows, across its cuts."""
@@ -52,8 +54,11 @@ class Eyes:
         return evaluated.matrix_world @ bone.matrix @ bone.bone.matrix_local.inverted()
 
 
-def find_eyes(character: rigs.Character, mapping: Mapping) -> Eyes:
-    """Find the point between a character's eyes, by its eye bones, the shapes that shut them, its head bone or its size."""
+def find_eyes(character: rigs.Character, mapping: Mapping, *, goes_with_head: bool = False) -> Eyes:
+    """Find the point between a character's eyes, by its eye bones, the shapes that shut them, its head bone or its size.
+
+    A head that somebody animated carries the eyes (``goes_with_head``): they find their target from where it is.
+    """
     armature = next((item for item in character.objects if item.pose is not None), None)
     shut = _shut_point(character, mapping)
     if armature is not None:
@@ -62,6 +67,8 @@ def find_eyes(character: rigs.Character, mapping: Mapping) -> Eyes:
         bones = armature.data.bones
         first = next((found[role][0] for role in ("neck", "head") if role in found), "")
         base = bones[first].parent.name if first and bones[first].parent is not None else ""
+        if goes_with_head and "head" in found:
+            base = found["head"][0]
         eyes = found.get("lookTarget", ("",))[1:] or tuple(found[role][0] for role in ("eyeLeft", "eyeRight") if role in found)
         if eyes:
             return Eyes(armature, sum((bones[eye].head_local for eye in eyes), Vector()) / len(eyes), base)
@@ -136,7 +143,8 @@ def find_targets(
     rate = scenes.frames_per_second(scene)
     metres = scene.unit_settings.scale_length
     seen: dict[str, list[tuple[float, float, float]]] = {name: [] for name in found}
-    with scenes.separate_scene((eyes.holder, *(point.holder for point in points))) as apart:
+    holders = (eyes.holder, *(point.holder for point in points))
+    with without_layers(holders), scenes.separate_scene(holders) as apart:
         for frame in samples:
             apart.frame_set(frame)
             depsgraph = apart.view_layers[0].depsgraph
@@ -214,6 +222,26 @@ def _direction(space: Matrix, point: Vector, place: Vector, metres: float) -> tu
     away = space.inverted_safe() @ place - point
     distance = (place - space @ point).length * metres
     return math.atan2(-away.x, -away.y), math.atan2(-away.z, math.hypot(away.x, away.y)), max(distance, 0.05)
+
+
+@contextlib.contextmanager
+def without_layers(holders: Iterable[Any]) -> Iterator[None]:
+    """Mute what takes add to bones that somebody animated, for as long as their own movement is looked at."""
+    strips = [pair for item in set(holders) for pair in outputs.list_strips(item)]
+    muted = [track for track, strip in strips if not track.mute and _is_layer(strip)]
+    for track in muted:
+        track.mute = True
+    try:
+        yield
+    finally:
+        for track in muted:
+            track.mute = False
+
+
+def _is_layer(strip: Any) -> bool:
+    place = compat.strip_place(strip)
+    entries = ledger.entries_at(place).values() if place is not None else ()
+    return any(hold.name.endswith(LAYER) for entry in entries for hold in entry.holds)
 
 
 def _sample_frames(

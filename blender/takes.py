@@ -37,6 +37,8 @@ from .targets import rest_of
 
 # The slope of a curve beside a seam is measured over this many frames.
 _SLOPE_FRAMES = 0.05
+# Less than this from rest on every frame is no movement: a thousandth of a shape that moves 5 cm is 0.05 mm.
+_STILL = 1e-3
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ def write_take(
     pin_reach: float = 4.0,
     replace_edited: bool = False,
     rests: Mapping[Target, float] | None = None,
+    group_names: Mapping[Target, str] | None = None,
+    still_keys: bool = True,
 ) -> TakeReport:
     """Write the take ``name`` (a unique name) on its frames of its targets' F-Curves.
 
@@ -93,7 +97,8 @@ def write_take(
     length of the fades between the take and the animation before and after it, or of a new NLA strip's blends; there is no
     fade at a seam without anything beyond. A take that is written again is topmost (compare.show_take), and frames that it
     no longer covers are uncovered. ``rests`` are the values of targets at rest, to which layers add, if these differ from
-    the targets' defaults. Everything else is as in ``actions.write_target_curves``.
+    the targets' defaults. Without ``still_keys`` controls that rest throughout get no F-Curve if nothing animates them yet.
+    Everything else is as in ``actions.write_target_curves``.
     """
     output = output or Output()
     actions.check_writable(take.targets, output)
@@ -102,7 +107,9 @@ def write_take(
         if place is not None:
             ledger.follow_renames(place)
     if output.home and any(outputs.find_home(owner, output.home) for owner in set(owners.values())):
-        output.notes += show_take(take.targets, output.home, mute_action=False)
+        output.notes += show_take(take.targets, output.home, mute_action="GENERATED")
+    if not still_keys:
+        take = _without_still(take, owners, output, rests or {})
     layered = [i for i, target in enumerate(take.targets) if output.is_layer(owners[target])]
     take = _relative_to_rest(take, layered, rests or {})
     present_curves = {owner: find_curves_at(output.find(owner)) for owner in set(owners.values())}
@@ -147,12 +154,13 @@ def write_take(
         blend_frames=fade_frames,
         kept={target: rows[:, 0] for target, rows in pins.items()},
         placing=take.placing,
+        group_names=group_names,
     )
     for target in report.written:
         place = output.ensure(owners[target])
         _note(place, owners[target], target, report.rows[target], claims[target], first, last)
     if name and output.home != name:
-        output.notes += show_take(report.written, name, mute_action=False)
+        output.notes += show_take(report.written, name, mute_action="GENERATED")
     elif any(claims.values()):
         for owner in set(owners.values()):
             outputs.fit_strip(owner, name)
@@ -165,6 +173,20 @@ def write_take(
         sum(rows.shape[0] for rows in pins.values()),
         tuple(output.notes),
     )
+
+
+def _without_still(take: DenseTake, owners: Mapping[Target, Any], output: Output, rests: Mapping[Target, float]) -> DenseTake:
+    """Return the take without targets that rest on every frame and that neither an Action nor a strip animates; never none."""
+    animated = {owner: outputs.animated_curves(owner, output.find(owner)) for owner in set(owners.values())}
+    moving: list[int] = []
+    for i, target in enumerate(take.targets):
+        rest = rests.get(target, rest_of(target))
+        # A control that was left elsewhere is keyed, so that it rests.
+        values = np.append(take.values[:, i], rigs.resolve(target).value)
+        is_still = float(np.abs(values - rest).max()) <= _STILL
+        if not is_still or (target.data_path, target.array_index) in animated[owners[target]]:
+            moving.append(i)
+    return take if not moving or len(moving) == len(take.targets) else take.select(moving)
 
 
 def _relative_to_rest(take: DenseTake, columns: Sequence[int], rests: Mapping[Target, float]) -> DenseTake:

@@ -39,6 +39,10 @@ class SoundSource(Protocol):
         """Return the samples since the last call, ``[n]``."""
         ...
 
+    def moment_of(self, seconds: float) -> float:
+        """Return when ``seconds`` of its sound were heard, by ``time.monotonic``."""
+        ...
+
     @property
     def has_ended(self) -> bool:
         """Whether nothing more will come."""

@@ -74,6 +74,7 @@ class Microphone:
         self._lock = threading.Lock()
         self._last_arrival = 0.0
         self._last_sound = 0.0
+        self._arrived_samples = 0
 
     def start(self) -> None:
         """Open the device and begin to record. Raises LiveError, in one sentence, if there is none or it is refused."""
@@ -116,6 +117,7 @@ class Microphone:
             now = time.monotonic()
             with self._lock:
                 self._last_arrival = now
+                self._arrived_samples += samples.size
                 if samples.any():
                     self._last_sound = now
                 self._chunks.append(samples)
@@ -132,6 +134,11 @@ class Microphone:
             self._chunks.clear()
             self._waiting = 0
         return np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
+
+    def moment_of(self, seconds: float) -> float:
+        """Return when ``seconds`` of its sound were heard, by ``time.monotonic``."""
+        with self._lock:
+            return self._last_arrival - self._arrived_samples / CAPTURE_RATE + seconds
 
     @property
     def has_ended(self) -> bool:
@@ -183,6 +190,10 @@ class FileAsMicrophone:
         samples = self._samples[self._read : end]
         self._read = max(self._read, end)
         return samples
+
+    def moment_of(self, seconds: float) -> float:
+        """Return when ``seconds`` of the file were heard."""
+        return self._started + seconds
 
     @property
     def has_ended(self) -> bool:

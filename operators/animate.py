@@ -127,6 +127,9 @@ def gather(
         mapping, notes = add_life_links(character_object, mapping, description, is_listening=isinstance(sound, Listening))
         names = names_in_looks(settings, description) if settings.life > 0.0 else ()
         notes = notes if settings.life > 0.0 else ()
+        if scope.output != "LAYER":
+            layered, told = find_layered(mapping)
+            notes = (*notes, *([told] if told else []))
         surroundings, unseen = look_around(
             scene,
             character_object,
@@ -136,10 +139,8 @@ def gather(
             (*names, *(name for _, name in looks if name not in names)),
             settings.look_at or (looks[0][1] if looks else ""),
             looks[1:],
+            layered,
         )
-        if scope.output != "LAYER":
-            layered, told = find_layered(mapping)
-            notes = (*notes, *([told] if told else []))
         notes = (*notes, *unseen)
     check_mapping(mapping, description, character_object)
     warnings = (*warn_of_missing(character_object.name, description, missing), *notes)
@@ -312,6 +313,8 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
             for link in reversed(part.mapping.links)
             if link.enabled
         },
+        group_names=_group_by_region(job),
+        still_keys=job.settings.still_keys,
     )
     if layer is not None:
         report = replace(
@@ -331,10 +334,7 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
     if job.is_new_mapping:
         store_mapping(character_object, job.mapping)
     take = replace(take, curves=report.curves, kept_count=report.kept_count)
-    first, last = take.sound_frames
-    about = f"{job.sound_name}, {first} to {last}"
-    if job.scope.regions:
-        about += f", {', '.join(job.scope.regions)}"
+    about = describe_take(job, *take.sound_frames)
     record = TakeRecord(
         job.choice,
         take.sound_hash,
@@ -367,6 +367,28 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
     first = report.skipped[0][1]
     more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
     return replace(take, warnings=(*take.warnings, f"Left alone: {first}{more}"))
+
+
+def describe_take(job: Job, first_frame: int, last_frame: int) -> str:
+    """Describe a take in its row: 'line.wav, 1 to 48, lips, joy 0.6'."""
+    parts = [job.sound_name, f"{first_frame} to {last_frame}", *job.scope.regions]
+    for name, emotion in job.settings.emotion.items():
+        if isinstance(emotion, float):
+            parts += [f"{name} {emotion:.2g}"] if emotion > 0.0 else []
+        elif any(weight > 0.0 for _frame, weight in emotion):
+            parts.append(f"{name} keyed")
+    return ", ".join(parts)
+
+
+def _group_by_region(job: Job) -> dict[Target, str]:
+    """Return the groups of new F-Curves: the face part of the first channel that drives each target."""
+    names: dict[Target, str] = {}
+    for part in job.parts:
+        regions = {channel.name: channel.region for channel in part.source.describe().channels}
+        for link in part.mapping.links:
+            if link.enabled and link.channel in regions:
+                names.setdefault(link.target, regions[link.channel].title())
+    return names
 
 
 def write_layer(job: Job, dense: DenseTake, mark: str, takes: Any, title: str) -> TakeReport | None:
@@ -418,7 +440,26 @@ def gather_from_scene(
         chosen = replace(chosen, look_at=look_at)
     if isinstance(sound, Listening):
         scope = listening_scope(scene, scope)
-    return gather(scene, character_object, sound, model.folder, chosen, scope)
+    repeated = find_repeated(character_object, sound, chosen, scope)
+    return gather(scene, character_object, sound, model.folder, chosen, scope, take=repeated)
+
+
+def find_repeated(character_object: bpy.types.Object, sound: SoundChoice, settings: TakeSettings, scope: Scope) -> str:
+    """Return the name of the take that a new one of the same line replaces in the list, '' for none.
+
+    It is the newest of the same sound, seed, frames, face parts and output that is no favourite. Outputs that make an Action or
+    a slot of their own replace nothing.
+    """
+    if scope.output in ("NEW_ACTION", "NEW_SLOT"):
+        return ""
+    wanted = (sound, settings.life_seed, replace(scope, fade_frames=0.0, replace_edited=False))
+    for stored in reversed(character_settings(character_object).takes):
+        with contextlib.suppress(VoxrigError):  # what is wrong with it is shown in the list
+            record = read_record(stored.record)
+            plain = replace(record.scope, fade_frames=0.0, replace_edited=False)
+            if not stored.is_favourite and (record.sound, record.settings.life_seed, plain) == wanted:
+                return stored.name
+    return ""
 
 
 def listening_scope(scene: bpy.types.Scene, scope: Scope) -> Scope:

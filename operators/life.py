@@ -11,15 +11,17 @@ import bpy
 from ..animation.life.channels import CHANNELS
 from ..animation.life.events import PARTS
 from ..animation.life.stage import AHEAD, temperaments
-from ..animation.rig.mapping import Mapping
+from ..animation.rig.mapping import Mapping, Target
+from ..animation.rig.names import names_in_path, unescape
 from ..blender import rigs
-from ..blender.life import link_bones, names_of_roles
+from ..blender.life import TURNS, link_bones, names_of_roles
 from ..blender.registering import make_registration
 from ..blender.sight import CAMERA, Eyes, find_eyes, find_targets
-from ..errors import RigError
-from ..properties.access import scene_settings
+from ..errors import RigError, VoxrigError
+from ..properties.access import character_settings, scene_settings
 from ..properties.scene import is_character
 from ..takes.living import NOTHING, Surroundings
+from ..takes.record import read_record
 from ..takes.shaping import Place
 from ..takes.sources import Description
 from .base import VoxrigOperator
@@ -49,7 +51,7 @@ def add_life_links(
     wanted = [name for name in _LOOKS if name not in linked and name in description.channel_names]
     if wanted:
         links += [link for link in rigs.match_channels(character, wanted).mapping.links if link.enabled]
-    bones, notes = link_bones(character, sorted({link.channel for link in links}))
+    bones, notes = link_bones(character, sorted({link.channel for link in links}), _earlier_rests(character_object))
     links += bones
     found = {link.channel for link in links if link.enabled}
     if is_listening and not found.intersection(name for names in _NEEDED.values() for name in names):
@@ -58,6 +60,17 @@ def add_life_links(
     if missing:
         notes.append(f"'{character_object.name}' has no controls for {' and '.join(missing)}, which stay still")
     return Mapping(tuple(links)), tuple(notes)
+
+
+def _earlier_rests(character_object: bpy.types.Object) -> dict[Target, float]:
+    """Return the poses from which bones moved in the last take, by target."""
+    for stored in reversed(character_settings(character_object).takes):
+        try:
+            mapping = read_record(stored.record).mapping
+        except VoxrigError:
+            continue
+        return {link.target: link.rest for link in mapping.links if link.channel in TURNS and link.rest}
+    return {}
 
 
 def look_around(
@@ -69,19 +82,23 @@ def look_around(
     names: Sequence[str],
     look_at: str,
     looks: Sequence[tuple[float, str]] = (),
+    layered: frozenset[Target] = frozenset(),
 ) -> tuple[Surroundings, tuple[str, ...]]:
     """Return what a character sees of the things ``names`` over its line, and sentences on names that lead nowhere.
 
     ``seconds`` is how long the line is, None where that is unknown, ``look_at`` the one looked at from the beginning, '' for
-    nothing in particular, and ``looks`` (seconds, name) are the times to look at others.
+    nothing in particular, and ``looks`` (seconds, name) are the times to look at others. A head among ``layered`` targets,
+    which somebody animated, carries the eyes.
     """
     if not names:
         return NOTHING, ()
     frames = (place.start_frame, place.frame_of(_UNKNOWN_SECONDS if seconds is None else seconds))
     own = find_character(character_object)
+    head = names_of_roles(own).get("head", ("",))[0]
+    goes_with_head = any(head == unescape(name) for target in layered for name in names_in_path(target.data_path)[:1])
     others = {item: find_other_eyes(item) for name in names if (item := scene.objects.get(name)) not in (None, *own.objects)}
     known = {item: eyes for item, eyes in others.items() if eyes is not None}
-    targets, cuts, notes = find_targets(scene, find_eyes(own, mapping), names, frames, known)
+    targets, cuts, notes = find_targets(scene, find_eyes(own, mapping, goes_with_head=goes_with_head), names, frames, known)
     first = [target for target in targets if target.name == look_at] or [AHEAD]
     rest = [target for target in targets if target is not first[0]]
     # The eyes arrive on the frame of the cut.

@@ -62,16 +62,16 @@ def _remove(scene: bpy.types.Scene, written: Collection[tuple[int, str]]) -> int
 
 
 class VOXRIG_OT_clear_phone_markers(VoxrigOperator):
-    """Remove the markers of phones from the timeline. Your own, and those that you moved or renamed, stay"""
+    """Remove the markers of speech sounds from the timeline. Your own, and those that you moved or renamed, stay"""
 
     bl_idname = "voxrig.clear_phone_markers"
-    bl_label = "Clear Phone Markers"
+    bl_label = "Clear Sound Markers"
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
         """Require a marker of a phone."""
-        return None if scene_settings(context.scene).own_markers else "There are no markers of phones"
+        return None if scene_settings(context.scene).own_markers else "There are no markers of speech sounds"
 
     def run(self, context: Any) -> None:
         """Remove them and report how many there were."""

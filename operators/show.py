@@ -40,7 +40,8 @@ def show_take(scene: bpy.types.Scene, job: Job, take: Take) -> list[str]:
     if chosen.sync_sound:
         scene.sync_mode = "AUDIO_SYNC"
     if chosen.hold_range:
-        staging.hold_range(scene, take.first_frame, take.last_frame)
+        # The mouth comes from rest before the sound; that needs no frames before the scene's first.
+        staging.hold_range(scene, take.sound_frames[0], take.last_frame)
     if chosen.select_character and bpy.context.scene == scene:
         staging.select_animated(bpy.context.view_layer, character_object, find_character(character_object).objects, targets)
     if chosen.deselect_keys and stored is not None:
@@ -48,7 +49,7 @@ def show_take(scene: bpy.types.Scene, job: Job, take: Take) -> list[str]:
     if chosen.show_waveform:
         scene_settings(scene).show_waveform = True
     if chosen.rewind:
-        scene.frame_set(max(take.first_frame, scene.frame_start))
+        scene.frame_set(max(take.sound_frames[0], scene.frame_start))
     redraw_animation_editors(bpy.context)
     return notes
 

@@ -39,6 +39,7 @@ class VOXRIG_PT_keys(VoxrigPanel):
             draw_hint(column, take.density, "NONE")
         if not estimate:
             column.operator("voxrig.estimate_keys", icon="VIEWZOOM")
+        layout.prop(settings, "still_keys")
         layout.prop(settings, "phone_markers")
         layout.operator("voxrig.clear_phone_markers", icon="X")
 

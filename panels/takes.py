@@ -6,7 +6,7 @@ from typing import Any
 from ..blender.registering import make_registration
 from ..properties.access import character_settings, scene_settings
 from ..properties.takes import active_take
-from .main import VoxrigList, VoxrigPanel
+from .main import VoxrigList, VoxrigPanel, draw_sentence
 
 
 class VOXRIG_UL_takes(VoxrigList):
@@ -21,9 +21,10 @@ class VOXRIG_UL_takes(VoxrigList):
         row.operator("voxrig.compare_take", text="", icon=icon_name, emboss=False).take = item.name
         row.prop(item, "title", text="", emboss=False)
         row.prop(item, "is_favourite", text="", icon="SOLO_ON" if item.is_favourite else "SOLO_OFF", emboss=False)
+        # The sound is the same in most rows: what differs fits beside the name.
         about = row.row()
         about.active = False
-        about.label(text=item.about)
+        about.label(text=item.about.partition(", ")[2] or item.about)
 
 
 class VOXRIG_PT_takes(VoxrigPanel):
@@ -47,6 +48,9 @@ class VOXRIG_PT_takes(VoxrigPanel):
         column = row.column(align=True)
         column.operator("voxrig.remove_take", text="", icon="REMOVE")
         column.operator("voxrig.select_edited_keys", text="", icon="RESTRICT_SELECT_OFF")
+        chosen = group.takes[group.active_take] if 0 <= group.active_take < len(group.takes) else None
+        if chosen is not None:
+            draw_sentence(layout, chosen.about, "SOUND")
         layout.operator("voxrig.update_take", icon="FILE_REFRESH")
 
         column = layout.column()

@@ -48,6 +48,11 @@ def scene_settings(scene: Any) -> Any:
     return scene.voxrig
 
 
+def live_settings(scene: Any) -> Any:
+    """Return the live settings of a scene (VOXRIG_PG_live)."""
+    return scene.voxrig_live
+
+
 def character_settings(character_object: Any) -> Any:
     """Return Voxrig's mapping and takes of an object (VOXRIG_PG_character)."""
     return character_object.voxrig

@@ -8,6 +8,7 @@ import bpy
 from ..blender import poses
 from ..blender.registering import make_registration
 from .links import VOXRIG_PG_link
+from .live import VOXRIG_PG_live
 from .models import forget_models
 from .preferences import VOXRIG_AP_preferences
 from .scene import (
@@ -42,6 +43,7 @@ CLASSES = (
     VOXRIG_PG_channel,
     VOXRIG_PG_line,
     VOXRIG_PG_scene,
+    VOXRIG_PG_live,
     VOXRIG_AP_preferences,
 )
 _register_classes, _unregister_classes = make_registration(CLASSES)
@@ -52,6 +54,7 @@ def register() -> None:
     """Register the groups and attach them to their owners."""
     _register_classes()
     _TYPES.Scene.voxrig = bpy.props.PointerProperty(type=VOXRIG_PG_scene)
+    _TYPES.Scene.voxrig_live = bpy.props.PointerProperty(type=VOXRIG_PG_live)
     _TYPES.Object.voxrig = bpy.props.PointerProperty(type=VOXRIG_PG_character, override={"LIBRARY_OVERRIDABLE"})
     _TYPES.WindowManager.voxrig = bpy.props.PointerProperty(type=VOXRIG_PG_window)
     _TYPES.Action.voxrig = bpy.props.PointerProperty(type=VOXRIG_PG_action)
@@ -62,6 +65,7 @@ def unregister() -> None:
     poses.end_preview()
     for owner in (_TYPES.WindowManager, _TYPES.Action, _TYPES.Object, _TYPES.Scene):
         del owner.voxrig
+    del _TYPES.Scene.voxrig_live
     _unregister_classes()
     forget_models()
     session.run = None

@@ -29,6 +29,19 @@ class Estimate:
 
 
 @dataclass
+class LiveStatus:
+    """What the live panel shows while a face is live."""
+
+    source: str
+    is_recording: bool = False
+    recorded_seconds: float = 0.0
+    level: float = 0.0
+    """0..1, from -60 dB to full scale."""
+    text: str = ""
+    trouble: str = ""
+
+
+@dataclass
 class Session:
     """State of this Blender session that no file should hold: the run in progress and the provider of the last one.
 
@@ -44,6 +57,10 @@ class Session:
     estimate: "Estimate | None" = None
     trouble: str = ""
     is_looking: bool = False
+    live: LiveStatus | None = None
+    live_trouble: str = ""
+    """Why the last live session ended by itself."""
+    lost_recordings: tuple[str, ...] = ()
     preview: float = 0.0
     swept: str = ""
     sheet: str = ""

@@ -374,9 +374,14 @@ class TakeSettings:
         (), "models", HEARING, "region-model", "Models by Region",
         "A model for single face parts, such as lips,jaw=models/hero-lips", panel="region_models", metavar="REGIONS=MODEL",
     )  # fmt: skip
+    still_keys: bool = _setting(
+        False, "switch", WRITING, "still-keys", "Still Controls",
+        "Also set keyframes on controls that rest throughout the take, such as a tongue that never shows",
+        panel="still_keys",
+    )  # fmt: skip
     phone_markers: bool = _setting(
-        False, "switch", WRITING, "markers", "Phone Markers",
-        "Also write a marker into the timeline for each phone that the model hears, such as v:M. "
+        False, "switch", WRITING, "markers", "Sound Markers",
+        "Also write a marker into the timeline for each speech sound that the model hears, such as v:M. "
         "Your own markers stay as they are",
         panel="phone_markers",
     )  # fmt: skip

@@ -67,7 +67,7 @@ def test_the_button_sets_the_stage_and_one_undo_takes_it_back(ready: Any) -> Non
     bpy.ops.ed.undo_push(message="before")
     press()
     take = ready.voxrig.character.voxrig.takes[0]
-    assert state(ready) == (1 if CAN_HEAR else 0, "AUDIO_SYNC", (10, 58, 10), ["Face"], "Face", True), take.about
+    assert state(ready) == (1 if CAN_HEAR else 0, "AUDIO_SYNC", (10, 66, 10), ["Face"], "Face", True), take.about
     assert selected_keys() == 0
     if CAN_HEAR:
         strip = strips_of(ready)[0]
@@ -129,3 +129,26 @@ def test_bones_that_speak_are_selected(scene: Any, make_rig: Any, voice: Path, m
     press()
     assert rig.mode == "POSE", "the mode stays"
     assert [bone.name for bone in bpy.context.selected_pose_bones] == ["jaw"]
+
+
+def test_a_repeated_line_replaces_its_row(ready: Any) -> None:
+    settings = ready.voxrig
+    character = settings.character
+    press()
+    character.voxrig.takes[0].title = "Hero"
+    mark = character.voxrig.takes[0].mark
+    settings.speech_style = "BROAD"
+    press()
+    assert [(take.title, take.mark) for take in character.voxrig.takes] == [("Hero", mark)]
+    # Another place, a seed and an Action of its own are other takes, and a favourite stays.
+    settings.start_frame = 100
+    press()
+    settings.start_frame, settings.life_seed = 10, 5
+    press()
+    settings.output = "NEW_ACTION"
+    press()
+    assert len(character.voxrig.takes) == 4
+    settings.output, settings.life_seed = "ACTION", 0
+    character.voxrig.takes[0].is_favourite = True
+    press()
+    assert len(character.voxrig.takes) == 5

@@ -94,7 +94,45 @@ def test_strengths_scale_their_regions(scene: Any, make_face: Any, voice: Path, 
     animate(scene, changed, voice, model_folder, keys="EVERY", region_strengths={"brows": 0.5, "lips": 0.0})
     brows = [evaluate(item.data.shape_keys, "browInnerUp", frames) for item in (plain, changed)]
     np.testing.assert_allclose(brows[1], 0.5 * brows[0], atol=1e-3)
-    assert np.abs(evaluate(changed.data.shape_keys, "mouthSmileLeft", frames)).max() < 1e-3
+    smile = 'key_blocks["mouthSmileLeft"].value', 0
+    assert smile in curves_of(plain.data.shape_keys) and smile not in curves_of(changed.data.shape_keys)
+
+
+def test_what_rests_throughout_gets_no_keys_unless_asked(scene: Any, make_face: Any, voice: Path, model_folder: Path) -> None:
+    smile = 'key_blocks["mouthSmileLeft"].value', 0
+
+    def keyed(name: str, value: float = 0.0, **settings: Any) -> set[Any]:
+        face = make_face(name)
+        face.data.shape_keys.key_blocks["mouthSmileLeft"].value = value
+        animate(scene, face, voice, model_folder, region_strengths={"lips": 0.0}, **settings)
+        if name == "Again":
+            animate(scene, face, voice, model_folder, region_strengths={"lips": 0.0})
+            assert np.abs(evaluate(face.data.shape_keys, "mouthSmileLeft", np.arange(1, 49))).max() < 1e-3
+        return set(curves_of(face.data.shape_keys))
+
+    assert smile not in keyed("Still")
+    assert smile in keyed("Asked", still_keys=True)
+    assert smile in keyed("Posed", 0.4), "a control that was left elsewhere comes to rest"
+    assert smile in keyed("Again", still_keys=True), "what is animated already is written"
+
+
+def test_curves_of_shape_keys_are_grouped_by_face_part(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
+    from voxrig.blender import compat
+
+    animate(scene, face, voice, model_folder)
+    curves = compat.curves_of(face.data.shape_keys)
+    groups = {curve.data_path.split('"')[1]: curve.group.name for curve in curves}
+    assert groups == {"jawOpen": "Jaw", "mouthPucker": "Lips", "mouthSmileLeft": "Lips", "browInnerUp": "Brows"}
+
+
+def test_actions_have_good_names(scene: Any, make_face: Any, voice: Path, model_folder: Path) -> None:
+    face, teeth = make_face("Ann"), make_face("Teeth", ("jawOpen",))
+    face.data.shape_keys.name, teeth.data.shape_keys.name = "Ann", "Teeth"
+    teeth.parent = face
+    animate(scene, face, voice, model_folder)
+    names = {item.name: item.data.shape_keys.animation_data.action.name for item in (face, teeth)}
+    second = "Ann Voice" if hasattr(bpy.types, "ActionSlot") else "Ann Voice Teeth"
+    assert names == {"Ann": "Ann Voice", "Teeth": second}
 
 
 def test_other_keys_stay_as_they_are(scene: Any, make_face: Any, voice: Path, model_folder: Path) -> None:

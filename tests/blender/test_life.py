@@ -21,8 +21,10 @@ from mathutils import Euler, Matrix
 from puppets import SHAPES, write_line
 from voxrig.animation.life.events import of_part
 from voxrig.animation.life.rendering import blink_frames
+from voxrig.animation.rig.mapping import Target
 from voxrig.animation.rig.names import names_in_path
 from voxrig.blender.life import link_bones
+from voxrig.blender.poses import end_preview, show_preview
 from voxrig.blender.rigs import find_character
 from voxrig.operators.takes import apply_settings, compare_take, update_take
 from voxrig.properties.access import PACKAGE
@@ -338,3 +340,24 @@ def test_short_and_silent_lines_live(scene: Any, puppet: Any, tmp_path: Path, mo
     moved = {names_in_path(target.data_path)[0] for target, curve in take.curves if np.ptp(curve.values) > 0.002}
     assert "head" in moved or seconds < 1.0
     assert ("eyeBlinkLeft" in moved) == (seconds >= 2.5)
+
+
+@pytest.mark.parametrize("mode", ["XYZ", "QUATERNION"])
+def test_a_head_that_is_posed_without_a_key_moves_from_there(
+    scene: Any, puppet: Any, line: Path, model_folder: Path, mode: str
+) -> None:
+    bone = puppet.pose.bones["head"]
+    bone.rotation_mode = mode
+    pose = Euler((0.3, 0.0, -0.2))
+    bone.rotation_euler, bone.rotation_quaternion = pose, pose.to_quaternion()
+    neck = Target("OBJECT", "Puppet", 'pose.bones["neck"].rotation_euler', 0)
+    puppet.pose.bones["neck"].rotation_mode = "XYZ"
+    show_preview({neck: 0.5})
+    links, _ = link_bones(find_character(puppet), ())
+    assert all(link.rest == 0.0 for link in links if link.target == neck), "a preview is no pose"
+    end_preview()
+    for seed in (3, 4):
+        take = animate(scene, puppet, line, model_folder, life=1.0, life_seed=seed)
+        turns = [head_of(scene, puppet, frame) for frame in range(1, take.last_frame, 5)]
+        away = np.degrees([turn.rotation_difference(pose.to_quaternion()).angle for turn in turns])
+        assert 0.5 < away.max() < 12.0

@@ -70,6 +70,7 @@ def test_a_take_before_this_one_does_not_follow(scene: Any, face: Any, voice: Pa
     choose(scene, face, voice, model_folder)
     bpy.ops.voxrig.animate_from_audio()
     record = face.voxrig.takes[0].record
+    scene.voxrig.start_frame = 101
     bpy.ops.voxrig.animate_from_audio(strength=0.25)
     assert len(face.voxrig.takes) == 2
     assert face.voxrig.takes[0].record == record

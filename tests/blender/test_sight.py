@@ -89,6 +89,26 @@ def test_a_moving_target_and_a_moving_body_are_followed(scene: Any, puppet: Any)
     assert np.allclose(same.yaw, turned.yaw), "what the head does itself is left out"
 
 
+def test_a_head_that_the_body_turns_carries_the_eyes(scene: Any, puppet: Any, line: Path, model_folder: Path) -> None:
+    put(scene, "Ball", None, (1.0, -1.0, 1.6))
+    head = puppet.pose.bones["head"]
+    for frame, turn in ((1, 0.0), (60, math.pi / 4)):  # along the bone: to its left, where the ball is
+        head.rotation_euler = (0.0, turn, 0.0)
+        head.keyframe_insert("rotation_euler", frame=frame)
+    animate(scene, puppet, line, model_folder, life=1.0, life_head=2.0)
+    layer = next(track for track in puppet.animation_data.nla_tracks if track.name.endswith("Life"))
+    eyes = find_eyes(find_character(puppet), Mapping(()), goes_with_head=True)
+    (target,), _, _ = find_targets(scene, eyes, ["Ball"], (1.0, 97.0), {})
+    assert target.at(0.0)[0] == pytest.approx(-math.pi / 4, abs=2e-2)
+    assert target.at(3.0)[0] == pytest.approx(0.0, abs=4e-2), "but for the neck's small share of life"
+    assert not layer.mute
+    take = animate(scene, puppet, line, model_folder, life=1.0, life_head=0.0, life_gaze=0.0, look_at="Ball")
+    values = {target.data_path: column for target, column in zip(take.dense.targets, take.dense.values.T, strict=True)}
+    left = values['key_blocks["eyeLookOutLeft"].value']
+    assert left[2:20].max() > 0.3
+    assert left[90:].max() < 0.12
+
+
 def test_the_camera_is_looked_at_across_its_cuts(scene: Any, puppet: Any) -> None:
     left = put(scene, "A", bpy.data.cameras.new("A"), (1.0, -1.0, 1.6))
     right = put(scene, "B", bpy.data.cameras.new("B"), (-1.0, -1.0, 1.6))

@@ -230,7 +230,7 @@ def test_a_take_is_updated_from_what_it_was_made_from(scene: Any, face: Any, voi
     animate(scene, face, voice, model_folder, start_frame=5)
     assert all_keys(keys) != first
     assert [take.title for take in face.voxrig.takes] == ["Take 1", "Take 2"]
-    assert face.voxrig.takes[0].about == "voice.wav, 5 to 53"
+    assert face.voxrig.takes[0].about == "voice.wav, 5 to 53, joy 0.5"
     update_take(scene, face, "1")
     assert all_keys(keys) == first
     assert len(face.voxrig.takes) == 2 and face.voxrig.active_take == 0

@@ -78,6 +78,15 @@ def test_first_take_by_mouse_and_keyboard(real_blender: RealBlender) -> None:
     assert "Traceback" not in seen["printed"]
 
 
+def test_a_live_session_becomes_a_take(real_blender: RealBlender) -> None:
+    seen = real_blender.play("live_session", str(real_blender.inside / "scene.blend"))
+    assert seen["shown"] > 30 and seen["keys_while_live"] == 0
+    median, _worst = seen["delays_ms"]
+    assert 60 <= median < 500  # a software window on a busy machine; `make live` and the manual tell what is usual
+    assert seen["takes"] == 1 and seen["wav"]
+    assert "Traceback" not in seen["printed"]
+
+
 def test_mishaps_change_nothing_and_leave_the_panel_usable(real_blender: RealBlender) -> None:
     (real_blender.folder / "not a sound.wav").write_text("This is a text.\n", encoding="utf-8")
     write_long_sound(real_blender.folder / "long.wav")
@@ -132,7 +141,7 @@ def test_a_whole_session(real_blender: RealBlender) -> None:
     assert seen["takes_in_new_file"] == 0
     assert seen["reloaded"] and seen["takes_reloaded"] == 2 and seen["strip_reloaded"] and seen["heard_again"]
     assert seen["outside_updated"] == seen["outside_before"]
-    assert seen["mode"] == "POSE" and seen["windows"] == 2 and seen["takes_dropped"] == 3
+    assert seen["mode"] == "POSE" and seen["windows"] == 2 and seen["takes_dropped"] == 2
     assert "Traceback" not in seen["printed"]
 
 

@@ -3,7 +3,7 @@
 
 A regression takes from the size of what it is unsure of. On the tracked talker's training clips (names that begin with l,
 p or s) this prints our opening's 95th percentile over his, and our width's deviation over his, for some factors of
-``export_ear.AMPLITUDE``. Clips that begin with b are left for scores.
+``amplitude.AMPLITUDE``. Clips that begin with b are left for scores.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import torch
 from ...animation.face import lips
 from ...animation.face.channels import face_channel_names
 from ..corpora.clips import load_corpus
+from .amplitude import AMPLITUDE
 from .ear import AFTER, BEFORE
-from .export_ear import AMPLITUDE, EarModel, load_ear
+from .export_ear import EarModel, load_ear
 from .lessons import read_tracked
 from .network import HOP
 from .train_ear import TRACKED_CENTIMETRES

@@ -23,10 +23,11 @@ from ...animation.face.phones import SILENCE, TimedPhone
 from ..corpora.augmentation import NoiseBank, augment
 from ..corpora.clips import load_corpus
 from ..evaluation.measures import measure_contacts, measure_jitter, ratio
+from .amplitude import AMPLITUDE, amplitude_gains
 from .batches import learned_channels
 from .ear import AFTER, BEFORE
 from .export import load_network
-from .export_ear import AMPLITUDE, APART_CENTIMETRES, APART_LIKELY, PARTING, VOWEL_DOUBT, amplitude_gains, load_ear, steady
+from .export_ear import APART_CENTIMETRES, APART_LIKELY, PARTING, SEALING, VOWEL_DOUBT, load_ear, steady
 from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, Prediction
 
 SEALS = ((2.0, 3.0), (0.3, 0.6), (0.2, 0.55), (0.12, 0.5), (0.08, 0.45), (0.05, 0.4), (0.02, 0.35))
@@ -89,7 +90,7 @@ def main() -> None:
         frames = sum(int(phones.shape[1]) for _, _, phones, _ in heard)
         print(f"{kind}: {len(heard)} clips, {frames / FRAME_RATE / 60:.1f} min", flush=True)
         for (seal, sealed), (tooth, toothed) in zip(SEALS, TEETH, strict=True):
-            own = (APART_CENTIMETRES, APART_LIKELY, VOWEL_DOUBT, PARTING) if options.ear else ()
+            own = (APART_CENTIMETRES, APART_LIKELY, VOWEL_DOUBT, PARTING, SEALING) if options.ear else ()
             rules = ContactRules(names, (seal, tooth), (sealed, toothed), *own)
             tallies = defaultdict(list)
             for channels, logits, probabilities, phones in heard:

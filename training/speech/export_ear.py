@@ -13,7 +13,6 @@ import hashlib
 import json
 import subprocess
 import warnings
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...animation.face import lips
-from ...animation.face.articulation import APERTURE, default_rules
-from ...animation.face.channels import expand_sides, face_channel_names, face_channels
+from ...animation.face.channels import face_channel_names, face_channels
 from ...animation.face.expression import load_expressions
 from ...animation.face.phones import PHONES
 from ..corpora.clips import load_corpus, training_record
+from .amplitude import AMPLITUDE, amplitude_gains
 from .batches import learned_channels
 from .ear import AFTER, BEFORE, GRID, HEAD_REACH, EarNetwork
 from .expression_rules import ExpressionRules
@@ -37,23 +35,12 @@ from .train_ear import new_network
 CONTACT_THRESHOLD = (0.05, 0.03)
 CONTACT_CERTAIN = (0.35, 0.14)
 """Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
-APART_CENTIMETRES = 0.42
-"""The least gap of the lips in vowels and sounds of the tongue: a third of the tracked talker's opening (p95)."""
-APART_LIKELY = (0.25, 0.5)
+APART_CENTIMETRES = 0.46
+"""The least gap of the lips in vowels and sounds of the tongue: four tenths of the tracked talker's opening (p95)."""
+APART_LIKELY = (0.15, 0.4)
 VOWEL_DOUBT = 1.2
-PARTING = 9
+PARTING, SEALING = 9, 5
 """As in ContactRules, chosen on training speakers (choose_contacts)."""
-AMPLITUDE = {
-    "opening": 1.05,
-    "jawOpen": 1.3,
-    "mouthFunnel": 0.7,
-    "mouthPucker": 1.3,
-    "mouthSmile": 1.25,
-    "mouthStretch": 1.9,
-}
-"""Factors that restore the size of movements, which regression shrinks: 'opening' for all that parts and closes the lips and is
-not named, the others by channel. Chosen on the tracked talker's training clips (choose_amplitude) and on training speakers
-against BlendVOCA's spread."""
 STEADY = 2
 """Number of times that the channels are averaged over three frames, before the rules act."""
 EFFORT_REACH = 50
@@ -69,25 +56,6 @@ OTHER_CORPORA: list[dict[str, Any]] = [
 """Sources of learning beside the corpora of the cache."""
 _HALF_FROM = 1024
 """Arrays of this many numbers or more are kept in half precision."""
-
-
-def amplitude_gains(names: Sequence[str], amplitude: Mapping[str, float]) -> list[float]:
-    """Return the factor of every channel: its own, that of all that parts the lips, or 1; 0 where the rules never move it."""
-    factors = [
-        amplitude.get(
-            name.removesuffix("Left").removesuffix("Right"), amplitude["opening"] if name in lips.GAP_CENTIMETRES else 1.0
-        )
-        for name in names
-    ]
-    moved = {name for group in default_rules().columns for column in group if column != APERTURE for name in sided(column)}
-    moved |= {"mouthClose"} | {name for name in names if name.startswith("viseme")}
-    # What the rules never move is left at rest: the regression only trembles there.
-    return [factor if name in moved else 0.0 for name, factor in zip(names, factors, strict=True)]
-
-
-def sided(column: str) -> set[str]:
-    """Name the channels of a column of the rules, which is without side."""
-    return set(expand_sides({column: 0.0}, face_channel_names()))
 
 
 def steady(channels: Tensor, times: int = STEADY) -> Tensor:
@@ -113,7 +81,7 @@ class EarModel(nn.Module):
         learned = learned_channels()
         names = face_channel_names()
         mine = [names[column] for column in learned]
-        self.contacts = ContactRules(mine, threshold, certain, APART_CENTIMETRES, APART_LIKELY, VOWEL_DOUBT, PARTING)
+        self.contacts = ContactRules(mine, threshold, certain, APART_CENTIMETRES, APART_LIKELY, VOWEL_DOUBT, PARTING, SEALING)
         self.rest = RestRules([face_channels()[column].rest for column in learned])
         gain = amplitude_gains(mine, AMPLITUDE if amplitude is None else amplitude)
         self.register_buffer("gain", torch.tensor(gain))
@@ -252,7 +220,7 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
-    parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/ear"))
+    parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/ear_fitted"))
     parser.add_argument("--output", type=Path, default=Path("models/speech"))
     parser.add_argument("--scores", type=Path, help="the evaluation's JSON, for the training record")
     parser.add_argument("--weights", type=Path, help="also write what was trained here, in half precision")

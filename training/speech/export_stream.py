@@ -24,7 +24,7 @@ from torch.nn import functional
 from ...animation.face.channels import face_channel_names, face_channels
 from ...animation.face.phones import PHONES
 from .batches import learned_channels
-from .export_ear import amplitude_gains
+from .export_ear import amplitude_gains, halve_weights
 from .network import FRAME_RATE, SAMPLE_RATE, ContactRules, SpeechFeatures
 from .stream_network import FLOOR, MEAN_KEEPS, QUIET_LEVEL, SPECTRUM_HOP, STEP, WINDOW, StreamNetwork, StreamSize
 
@@ -207,7 +207,9 @@ def load_stream(checkpoint: Path) -> tuple[StreamNetwork, dict[str, Any]]:
 
 
 def write_graph(step: StreamStep, path: Path) -> None:
-    """Write the ONNX graph of one step."""
+    """Write the ONNX graph of one step, its large arrays in half precision."""
+    import onnx
+
     states = step.zeros()
     names = list(states)
     with warnings.catch_warnings():
@@ -217,6 +219,9 @@ def write_graph(step: StreamStep, path: Path) -> None:
             input_names=["waveform", *names],
             output_names=["channels", "features", "phones", *(f"next_{name}" for name in names)],
         )  # fmt: skip
+    graph = onnx.load(str(path))
+    halve_weights(graph)
+    onnx.save(graph, str(path))
 
 
 def export(checkpoint: Path, folder: Path, values: StreamRuleValues, scores: dict[str, Any]) -> None:

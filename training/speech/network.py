@@ -193,6 +193,7 @@ class ContactRules(nn.Module):
         apart_likely: tuple[float, float] = APART_LIKELY,
         vowel_doubt: float = VOWEL_DOUBT,
         parting: int = PARTING,
+        sealing: int = SEALING,
     ) -> None:
         super().__init__()
         self.apart_centimetres, self.apart_likely, self.vowel_doubt = apart_centimetres, apart_likely, vowel_doubt
@@ -218,7 +219,7 @@ class ContactRules(nn.Module):
         self.register_buffer("teeth_keeps", 1.0 - column(teeth))
         self.register_buffer("vowels", phones(VOWELS))
         self.register_buffer("open_sounds", phones(VOWELS | TONGUE_CONSONANTS))
-        for name, frames in (("parting", parting), ("sealing", self.SEALING)):
+        for name, frames in (("parting", parting), ("sealing", sealing)):
             window = torch.hann_window(frames + 2, periodic=False)[1:-1]
             self.register_buffer(name, (window / window.sum()).view(1, 1, -1))
         self.register_buffer("threshold", torch.tensor(threshold))
@@ -231,7 +232,7 @@ class ContactRules(nn.Module):
     @property
     def context_seconds(self) -> float:
         """How far to each side of a frame the evidence matters."""
-        return (self.TEETH // 2 + self.parting.shape[-1] // 2 + self.SEALING // 2) / FRAME_RATE
+        return (self.TEETH // 2 + self.parting.shape[-1] // 2 + self.sealing.shape[-1] // 2) / FRAME_RATE
 
     def forward(self, channels: Tensor, contact_logits: Tensor, phones: Tensor) -> Tensor:
         """Apply the rules; ``phones`` are probabilities ``[batch, frame, phone]``."""
