@@ -66,7 +66,7 @@ def _describe(row: Setting) -> str:
     if row.choices and row.kind == "choice":
         named = "; ".join(f"{choice.name.lower().replace('_', '-')}: {choice.help}" for choice in row.choices)
         text = f"{text}. {named}"
-    if isinstance(row.default, (int, float, str)) and not isinstance(row.default, bool):
+    if isinstance(row.default, (int, float, str)) and not isinstance(row.default, bool) and row.default != "":
         text += f" (default: {str(row.default).lower().replace('_', '-')})"
     return text.replace("%", "%%")
 
@@ -151,5 +151,7 @@ def absolute(path: str) -> str:
 
 EMOTION = find_setting("emotion")
 FEELING = (find_setting("feel"), find_setting("style"))
-LIFE = tuple(row for row in list_settings() if row.name.startswith("life")) + (find_setting("cues"),)
+_OF_A_SCENE = ("life_markers", "life_listening")
+LIFE = tuple(row for row in list_settings() if row.name.startswith("life") and row.name not in _OF_A_SCENE)
+LIFE += (find_setting("cues"),)
 PARTS = find_setting("parts")
