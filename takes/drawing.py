@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..animation.life.stage import SEEDS
+from ..animation.life.events import SEEDS
 from ..animation.overview import find_peaks
 from ..inference.diffusion import Pin, Variation
 from ..inference.generate import generate_drawn

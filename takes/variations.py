@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ..animation.life.events import PARTS
-from ..animation.life.stage import SEEDS
+from ..animation.life.events import PARTS, SEEDS
 from ..errors import SettingError
 from .settings import TakeSettings, find_setting
 

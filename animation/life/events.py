@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 PARTS = ("blinks", "gaze", "brows", "head", "breath", "face")
 """Parts with their own amount and seed; 'face' is mouth corners, cheeks, nose and squint."""
 
+SEEDS = 1_000_000
+"""Number of seeds, after which they begin again."""
+
 Keys = tuple[tuple[float, float], ...]
 """(seconds after the event's start, value) in order of time."""
 

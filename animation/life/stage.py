@@ -15,14 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..speech.events import SpeechEvents
-from .events import PARTS
+from .events import PARTS, SEEDS
 from .noise import Dice, make_key
 
 Floats = NDArray[np.float64]
 
 ROWS_PER_SECOND = 50
-SEEDS = 1_000_000
-"""Number of seeds, after which they begin again."""
 _MANNER_RATE = 10
 _BLEND_SECONDS = 0.3
 
