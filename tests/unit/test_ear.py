@@ -12,14 +12,18 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is only in the training environment (make training)")
 pytest.importorskip("pyworld", reason="WORLD is only in the training environment (make training)")
 
+from voxrig.animation.face import lips  # noqa: E402
+from voxrig.animation.face.channels import face_channel_names  # noqa: E402
 from voxrig.animation.face.phones import PHONES, TimedPhone  # noqa: E402
 from voxrig.inference.audio import Waveform  # noqa: E402
 from voxrig.inference.generate import generate_outputs  # noqa: E402
 from voxrig.inference.package import load_package  # noqa: E402
 from voxrig.inference.session import open_session  # noqa: E402
 from voxrig.training.corpora.voices import Spoken, as_song, as_whisper, at_tempo  # noqa: E402
+from voxrig.training.speech import fit_heads  # noqa: E402
+from voxrig.training.speech.amplitude import AMPLITUDE, amplitude_gains  # noqa: E402
 from voxrig.training.speech.batches import learned_channels  # noqa: E402
-from voxrig.training.speech.ear import GRID, EarFeatures, EarNetwork  # noqa: E402
+from voxrig.training.speech.ear import GRID, WIDTH, EarFeatures, EarNetwork  # noqa: E402
 from voxrig.training.speech.export_ear import EarModel, write_graph  # noqa: E402
 from voxrig.training.speech.lessons import ROWS  # noqa: E402
 from voxrig.training.speech.network import FRAME_RATE, HOP, SAMPLE_RATE  # noqa: E402
@@ -151,3 +155,32 @@ def test_targets_lie_where_the_phones_are() -> None:
     sealed = np.flatnonzero(made["contacts"][:, 0])
     assert 112 <= sealed.min() <= 117 <= sealed.max() <= 126
     assert not made["contacts"][:, 1].any()
+
+
+def test_effort_and_width_are_solved_and_put_into_the_heads() -> None:
+    random = np.random.default_rng(2)
+    torch.manual_seed(4)
+    network = EarNetwork(len(PHONES), len(learned_channels()), 16).eval()
+    heard = random.standard_normal((400, 2 * WIDTH)) * 3.0 + 1.0
+    wanted = np.where(heard[:, 5] > 1.0, np.log(1.5), 0.0)
+    wanted[::7] = np.log(0.6)
+    heard[::7, 9] += 20.0
+    effort = fit_heads.solve_effort(heard, wanted, 1.0)
+    features = [random.standard_normal((60, 48)) for _ in range(12)]
+    errors = [part @ np.linspace(-0.01, 0.01, 48) + 3.0 for part in features]
+    width = fit_heads.solve_width(features, errors, 0.01)
+    made = [part @ width[0] + width[1] for part in features]
+    assert np.allclose(np.concatenate(made), np.concatenate(errors) - 3.0, atol=5e-3), "the mean stays"
+
+    names = [face_channel_names()[column] for column in learned_channels()]
+    gains = np.array(amplitude_gains(names, AMPLITUDE))
+    weights = np.array(lips.channel_weights(lips.WIDTH_CENTIMETRES, names)) * gains
+    hidden = torch.from_numpy(features[0][:, :16].T[None, :, None].astype(np.float32))
+    with torch.no_grad():
+        before = network.channel_head(hidden)[0, :, 0].T.numpy() @ weights
+        fit_heads.apply_fits(network, effort, width)
+        after = network.channel_head(hidden)[0, :, 0].T.numpy() @ weights
+        said = network.effort_head(torch.from_numpy(heard.T[None, :, None].astype(np.float32)))[0, 0, 0].numpy()
+    around = np.concatenate([features[0][:-2, :16], features[0][1:-1, :16], features[0][2:, :16]], axis=1)
+    assert np.allclose((after - before)[1:-1], around @ width[0] + width[1], atol=1e-4)
+    assert said[::7].mean() < fit_heads.EFFORT_POWER * np.log(0.7) and said[wanted > 0].mean() > np.log(1.3)
