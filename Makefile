@@ -129,6 +129,11 @@ life: .venv/.ready ## Blinks, gaze, brows, head and breath beside published band
 life-film: .venv/.ready ## The demo character as a mask, alive, sad, angry and listening: film, sheet and plot in build/demo
 	$(PY) -m voxrig.tools.demo.life
 
+.PHONY: script
+script: .venv-training/.ready ## Alignment and scripted mouths as a table: make script DATA=<folder>
+	@$(need_data)
+	$(TRAINING_PY) -m voxrig.training.evaluation.score_script --data "$(DATA)"
+
 .PHONY: rigs-faces
 rigs-faces: .venv/.ready ## One sound on a shape-key face and on a generated Rigify face: scene and picture in build/rigs
 	$(PY) -m voxrig.tools.demo.rig_faces

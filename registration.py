@@ -20,6 +20,7 @@ from .operators import (
     markers,
     overview,
     own_action,
+    script,
     show,
     sound,
     speak,
@@ -40,12 +41,14 @@ from .panels import learn as learn_panel
 from .panels import life as life_panel
 from .panels import live as live_panel
 from .panels import mapping as mapping_panel
+from .panels import script as script_panel
 from .panels import takes as takes_panel
 from .panels import variations as variations_panel
 from .properties import registration as properties
 
 PANELS = (
     main,
+    script_panel,
     style,
     emotion_panel,
     life_panel,
@@ -73,6 +76,7 @@ MODULES = (
     takes,
     variations,
     dialogue,
+    script,
     life,
     live,
     speak,

@@ -34,6 +34,7 @@ from ..properties.models import OTHER_FOLDER, chosen_model
 from ..properties.session import Run, session
 from ..properties.settings import read_settings, read_sound_choice
 from ..properties.takes import has_lived, next_take_title, store_take
+from ..properties.words import store_words
 from ..takes.drawing import DrawnModel, make_drawn
 from ..takes.hearing import forget_heard
 from ..takes.job import Job, check_emotion, compute, share_regions
@@ -324,6 +325,8 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
             kept_count=report.kept_count + layer.kept_count,
             notes=(*report.notes, *layer.notes),
         )
+    if not is_live:
+        store_words(scene, take)
     if take.phones is not None:
         write_phone_markers(scene, job.character, take.phones, take.first_frame, take.last_frame)
     if take.marks or has_lived(character_object):
@@ -423,8 +426,12 @@ def gather_from_scene(
     character_object: bpy.types.Object | None = None,
     sound: SoundChoice | None = None,
     look_at: str = "",
+    script: str = "",
 ) -> Job:
-    """Gather with the scene's settings, except for a given character, sound or target of the eyes. Raises VoxrigError."""
+    """Gather with the scene's settings, except for a given character, sound, target of the eyes or script.
+
+    Raises VoxrigError.
+    """
     settings = scene_settings(scene)
     character_object = character_object or settings.character
     if character_object is None:
@@ -438,6 +445,8 @@ def gather_from_scene(
     chosen = read_settings(scene)
     if look_at and not chosen.look_at:
         chosen = replace(chosen, look_at=look_at)
+    if script:
+        chosen = replace(chosen, script=script)
     if isinstance(sound, Listening):
         scope = listening_scope(scene, scope)
     repeated = find_repeated(character_object, sound, chosen, scope)

@@ -158,6 +158,7 @@ def fill_dialogue(scene: bpy.types.Scene, *, by_channel: bool = False) -> int:
     """
     stored = scene_settings(scene).dialogue
     chosen = {line.strip or line.channel: line.character for line in stored if line.character is not None}
+    scripts = {line.strip or line.channel: line.script for line in stored}
     guessed = guess_speakers(scene, list_characters(scene))
     strips = sounds.list_sound_strips(scene)
     lines: dict[str | int, bpy.types.Object | None] = {}
@@ -172,6 +173,7 @@ def fill_dialogue(scene: bpy.types.Scene, *, by_channel: bool = False) -> int:
         line = stored.add()
         line.strip, line.channel = (key, 0) if isinstance(key, str) else ("", key)
         line.character = chosen.get(key, guess)
+        line.script = scripts.get(key, "")
     scene_settings(scene).active_line = 0
     return sum(line.character is None for line in stored)
 
@@ -328,6 +330,13 @@ class VOXRIG_OT_remove_line(VoxrigOperator):
         settings.active_line = max(0, min(settings.active_line, len(settings.dialogue) - 1))
 
 
+def _script_of(scene: bpy.types.Scene, sound: SoundChoice) -> str:
+    """Return what is said in a strip of the dialogue list, '' if nothing is written there."""
+    if not isinstance(sound, SoundStrip):
+        return ""
+    return next((line.script for line in scene_settings(scene).dialogue if line.strip == sound.name), "")
+
+
 class VOXRIG_OT_animate_dialogue(BackgroundOperator):
     """Animate each character of the dialogue from its own sound strips, with the current model and sliders.
 
@@ -348,7 +357,7 @@ class VOXRIG_OT_animate_dialogue(BackgroundOperator):
     def gather(self, scene: bpy.types.Scene) -> _Script:
         """Gather the lines of the scene's list with the scene's settings."""
         lines = find_lines(scene, read_speakers(scene))
-        return _gather_lines(scene, lines, lambda *parts: gather_from_scene(scene, *parts))
+        return _gather_lines(scene, lines, lambda *parts: gather_from_scene(scene, *parts, script=_script_of(scene, parts[1])))
 
     def start(self, job: _Script) -> Work[_Script, tuple[Take | str, ...]]:
         """Prepare the work on all lines."""

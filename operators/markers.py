@@ -34,6 +34,21 @@ def write_phone_markers(
     scene_settings(scene).own_markers = json.dumps(written)
 
 
+_WORDS = "words of the script"
+"""Whose markers those of words are, beside the names of characters."""
+
+
+def write_word_markers(scene: bpy.types.Scene, words: Iterable[tuple[int, str]]) -> None:
+    """Write markers at (frame, word), replacing all earlier ones of words."""
+    written = _read_written(scene)
+    _remove(scene, written.get(_WORDS, []))
+    made = [(frame, f'"{word}"') for frame, word in words]
+    for frame, name in made:
+        scene.timeline_markers.new(name, frame=frame)
+    written[_WORDS] = made
+    scene_settings(scene).own_markers = json.dumps(written)
+
+
 def clear_phone_markers(scene: bpy.types.Scene) -> int:
     """Remove every marker of a phone, of all characters; returns how many."""
     removed = _remove(scene, [marker for markers in _read_written(scene).values() for marker in markers])

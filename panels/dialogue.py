@@ -19,6 +19,7 @@ class VOXRIG_UL_dialogue(VoxrigList):
         name = item.strip or iface("Channel {}").format(item.channel)
         row.label(text=name, icon="ERROR" if item.trouble else "SOUND" if item.strip else "ALIGN_JUSTIFY")
         row.prop(item, "character", text="")
+        row.prop(item, "script", text="", icon="TEXT")
 
 
 class VOXRIG_PT_dialogue(VoxrigPanel):

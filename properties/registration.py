@@ -18,6 +18,7 @@ from .scene import (
     VOXRIG_PG_region_model,
     VOXRIG_PG_scene,
     VOXRIG_PG_window,
+    VOXRIG_PG_word,
 )
 from .session import session
 from .takes import (
@@ -42,6 +43,7 @@ CLASSES = (
     VOXRIG_PG_region_model,
     VOXRIG_PG_channel,
     VOXRIG_PG_line,
+    VOXRIG_PG_word,
     VOXRIG_PG_scene,
     VOXRIG_PG_live,
     VOXRIG_AP_preferences,

@@ -177,7 +177,28 @@ class VOXRIG_PG_line(bpy.types.PropertyGroup):
         type=bpy.types.Object,
         poll=_may_be_character,
     )
+    script: bpy.props.StringProperty(
+        name="Script", description="What is said in it; the text of the Script panel counts where this is empty", options=set()
+    )
     trouble: bpy.props.StringProperty(name="Trouble", description="Why it could not be animated", options={"HIDDEN"})
+
+
+def _word_renamed(item: Any, context: Any) -> None:
+    if session.on_word is not None:
+        session.on_word(item, context)
+
+
+class VOXRIG_PG_word(bpy.types.PropertyGroup):
+    """A word of the script in the sound."""
+
+    name: bpy.props.StringProperty(
+        name="Word", description="What is said; correct it here, and update the take", update=_word_renamed
+    )
+    start: bpy.props.FloatProperty(name="Start", description="Frame where the word begins", options={"HIDDEN"})
+    end: bpy.props.FloatProperty(name="End", description="Frame where the word ends", options={"HIDDEN"})
+    confidence: bpy.props.FloatProperty(
+        name="Confidence", description="How surely the word is said there, 0 to 1", options={"HIDDEN"}
+    )
 
 
 class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
@@ -303,6 +324,8 @@ class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
         options=set(),
     )
     dialogue: bpy.props.CollectionProperty(name="Dialogue", description="Who speaks which sound strips", type=VOXRIG_PG_line)
+    words: bpy.props.CollectionProperty(name="Words", description="Words of the last script", type=VOXRIG_PG_word)
+    active_word: bpy.props.IntProperty(name="Active Word", description="Word of the script", options={"HIDDEN"})
     active_line: bpy.props.IntProperty(
         name="Active Line", description="Line of the dialogue that Remove Line removes", options={"HIDDEN"}
     )

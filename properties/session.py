@@ -71,6 +71,8 @@ class Session:
     declined: set[tuple[str, str]] = field(default_factory=set)
     shown_characters: dict[str, str] = field(default_factory=dict)
     on_unseen_take: Callable[[Any], None] | None = None
+    on_word: Callable[[Any, Any], None] | None = None
+    lists_words: bool = False
 
     @contextmanager
     def hooks_paused(self) -> Iterator[None]:

@@ -181,3 +181,21 @@ def find_writing(text: str) -> str:
     if counts["Japanese"]:
         return "Japanese"
     return counts.most_common(1)[0][0] if counts else ""
+
+
+def replace_word(text: str, index: int, new: str) -> str:
+    """Return a line with its word number ``index`` replaced; marks and signs stay. Raises ScriptError for no such word."""
+    count = 0
+    for match in _TOKEN.finditer(text):
+        token = match[0]
+        if (token[0] in "[(" and len(token) > 1) or token in "[]()" or token[0] == "*":
+            continue
+        words = [word for word, _ in _words_of(token)]
+        if index < count + len(words):
+            at = 0
+            for number in range(index - count + 1):
+                at = token.index(words[number], at) + (len(words[number]) if number < index - count else 0)
+            changed = token[:at] + new.strip() + token[at + len(words[index - count]) :]
+            return text[: match.start()] + changed + text[match.end() :]
+        count += len(words)
+    raise ScriptError(f"The script has no word number {index + 1}; animate again")

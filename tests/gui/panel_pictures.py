@@ -64,6 +64,7 @@ def animate() -> driver.Steps:
     settings = bpy.context.scene.voxrig
     settings.character = bpy.data.objects["Face"]
     settings.sound_file = "//line.flac"
+    settings.script = "Bob's mum made a *big* pumpkin pie for the baby bumblebee."
     bpy.ops.voxrig.animate_from_audio()
     yield from driver.wait_until(lambda: driver.count_keys() > 0, 120)
     yield 1.0
