@@ -376,7 +376,7 @@ def describe_take(job: Job, first_frame: int, last_frame: int) -> str:
     """Describe a take in its row: 'line.wav, 1 to 48, lips, joy 0.6'."""
     parts = [job.sound_name, f"{first_frame} to {last_frame}", *job.scope.regions]
     for name, emotion in job.settings.emotion.items():
-        if isinstance(emotion, float):
+        if isinstance(emotion, (int, float)):
             parts += [f"{name} {emotion:.2g}"] if emotion > 0.0 else []
         elif any(weight > 0.0 for _frame, weight in emotion):
             parts.append(f"{name} keyed")

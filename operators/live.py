@@ -23,9 +23,9 @@ from ..blender.drafts import LiveTake
 from ..blender.registering import make_registration
 from ..errors import Cancelled, VoxrigError
 from ..properties.access import scene_settings
-from ..properties.models import chosen_model
+from ..properties.models import chosen_model, shown_emotions
 from ..properties.session import session
-from ..properties.settings import read_settings, read_sound_choice
+from ..properties.settings import read_settings, read_sound_choice, sliders_differ
 from ..properties.takes import active_take
 from ..takes.emotion import EmotionTrack, put_on
 from ..takes.feeling import with_feelings
@@ -366,12 +366,45 @@ CLASSES = (VOXRIG_OT_add_channel, VOXRIG_OT_remove_channel)
 _register_classes, _unregister_classes = make_registration(CLASSES)
 
 
+def emotion_keys(scene: bpy.types.Scene) -> tuple[Any, ...]:
+    """Return the keys on the emotion sliders of a scene. Cheap."""
+    settings = scene_settings(scene)
+    holders = [(item, "weight") for item in shown_emotions(settings)] + [(settings, "emotion_intensity")]
+    return tuple(scenes.describe_animated(scene, holder.path_from_id(name)) for holder, name in holders)
+
+
+def follow_keys(scene: bpy.types.Scene) -> None:
+    """Let the chosen take follow the keys on the emotion sliders if these have changed since the last call."""
+    keys = emotion_keys(scene)
+    if _emotion_keys.get(scene.name) != keys:
+        _emotion_keys[scene.name] = keys
+        if sliders_differ(scene):
+            follow_emotion(scene)
+
+
+_emotion_keys: dict[str, tuple[Any, ...]] = {}
+"""The keys on the emotion sliders when they were last looked at, by the scene's name."""
+_keys_rest = Waiting(follow_keys, _REST_SECONDS)
+
+
+@bpy.app.handlers.persistent
+def _notice_keys(scene: bpy.types.Scene, depsgraph: Any) -> None:
+    """Notice keys on the sliders: setting one calls no other function. What follows must not run inside Blender's update."""
+    if bpy.app.background or session.run is not None or not scene_settings(scene).live_update:
+        return
+    if scene.animation_data is None or scene.animation_data.action is None:
+        return
+    if depsgraph.id_type_updated("ACTION") and _emotion_keys.get(scene.name) != emotion_keys(scene):
+        _keys_rest.call(scene)
+
+
 def _handlers() -> list[tuple[Any, Any]]:
     handlers: Any = bpy.app.handlers
     return [
         (handlers.save_pre, _settle_before_saving),
         (handlers.undo_post, _settle_after_undo),
         (handlers.redo_post, _settle_after_undo),
+        (handlers.depsgraph_update_post, _notice_keys),
     ]
 
 
@@ -389,6 +422,8 @@ def unregister() -> None:
     for handlers, function in _handlers():
         handlers.remove(function)
     _settling.cancel()
+    _keys_rest.cancel()
+    _emotion_keys.clear()
     _emotion_work.cancel()
     _drags.clear()
     _unregister_classes()

@@ -100,7 +100,7 @@ def compare_take(character_object: bpy.types.Object, take_name: str = "") -> tup
     # What it adds to bones that somebody animated is on a layer, with a mark of its own.
     layer = f"{stored.mark}{LAYER}"
     if any(find_home(owner, layer) for owner in {rigs.resolve(target).owner for target in targets}):
-        notes += show_take(targets, layer, mute_action=False)
+        notes += show_take(targets, layer)
     mark_shown(character_object, mapping)
     return tuple(notes)
 
@@ -258,11 +258,15 @@ class VOXRIG_OT_retake(RedoSettings, GeneratingOperator):
 
 
 class VOXRIG_OT_update_take(GeneratingOperator):
-    """Generate the chosen take again from its stored sound, model and settings"""
+    """Generate the chosen take again from its stored sound and model, with its stored settings or the present sliders"""
 
     bl_idname = "voxrig.update_take"
     bl_label = "Update Take"
     bl_options = {"REGISTER", "UNDO"}
+
+    use_sliders: bpy.props.BoolProperty(  # pyright: ignore[reportInvalidTypeForm]
+        name="Use Sliders", description="Use the scene's present sliders instead of the stored settings", options={"SKIP_SAVE"}
+    )
 
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
@@ -270,9 +274,13 @@ class VOXRIG_OT_update_take(GeneratingOperator):
         return super().disabled_reason(context) or _lacks_take(context)
 
     def gather(self, scene: bpy.types.Scene) -> Job:
-        """Gather the inputs stored with the take."""
+        """Gather the inputs stored with the take, or its sound with the sliders."""
         character_object = scene_settings(scene).character
-        job, self._record = gather_update(scene, character_object, find_take(character_object))
+        stored = find_take(character_object)
+        if self.use_sliders:
+            self._record = read_record(stored.record)
+            return gather_settings(scene, character_object, stored, self._record, read_settings(scene))
+        job, self._record = gather_update(scene, character_object, stored)
         return job
 
     def finish(self, scene: bpy.types.Scene, job: Job, take: Take) -> None:

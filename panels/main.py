@@ -13,6 +13,7 @@ from ..properties.access import character_settings, scene_settings
 from ..properties.links import count_mapped
 from ..properties.models import chosen_model
 from ..properties.session import session
+from ..properties.settings import sliders_differ
 from ..properties.takes import active_take
 
 # The stubs of Blender's API lack its return value.
@@ -111,6 +112,10 @@ class VOXRIG_PT_main(VoxrigPanel):
             icon = "PAUSE" if is_playing else "PLAY"
             row.operator("screen.animation_play", text=iface("Pause") if is_playing else iface("Play"), icon=icon)
             row.operator("voxrig.show_keys", icon="ACTION")
+            if sliders_differ(context.scene):
+                row = layout.row(align=True)
+                row.label(text="The sliders have changed", icon="INFO")
+                row.operator("voxrig.update_take", text="Update").use_sliders = True
 
 
 def draw_hint(column: Any, text: str, icon: str) -> None:

@@ -55,6 +55,8 @@ class Session:
     on_emotion: Callable[[Any], object] | None = None
     on_estimate: Callable[[Any], None] | None = None
     estimate: "Estimate | None" = None
+    # The state that ``settings.sliders_differ`` has last compared, and what came of it, or empty.
+    compared: list[tuple[Any, bool]] = field(default_factory=list)
     trouble: str = ""
     is_looking: bool = False
     live: LiveStatus | None = None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Blender properties made from the table of settings (takes/settings.py), and the way back to its values."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,12 +11,13 @@ from ..animation.face.channels import REGIONS
 from ..animation.face.emotions import Emotion
 from ..blender import compat
 from ..blender import scene as scenes
-from ..errors import ModelError
-from ..takes.record import CurvesFile, SoundChoice, SoundFile, SoundStrip
-from ..takes.settings import WRITING, RegionModel, Scope, Setting, TakeSettings, find_setting, list_settings
+from ..errors import ModelError, VoxrigError
+from ..takes.record import CurvesFile, SoundChoice, SoundFile, SoundStrip, read_record
+from ..takes.settings import WRITING, RegionModel, Scope, Setting, TakeSettings, find_setting, list_settings, settings_to_data
 from .access import preferences, scene_settings
 from .models import chosen_model, find_model_entry, shown_emotions
 from .session import Estimate, session
+from .takes import active_take
 
 REGION_STRENGTHS = tuple(region for region in REGIONS if region not in find_setting("region_strengths").shortcuts)
 """Face parts whose strength is only in the Regions panel; those of jaw and lips are axes of the articulation."""
@@ -223,6 +225,38 @@ def estimate_basis(scene: Any) -> tuple[object, ...]:
         keyed = scenes.describe_animated(scene, holder.path_from_id(name))
         values.append((label, keyed or getattr(holder, name)))
     return scene.name, scene.render.fps, scene.render.fps_base, character, *values
+
+
+def sliders_differ(scene: Any) -> bool:
+    """Return whether the sliders, with the keys on them, would make another take of the chosen one's sound.
+
+    Cheap enough for drawing. False while there is no take, while it follows a slider, and where the scene names another sound
+    or model.
+    """
+    stored = active_take(scene_settings(scene).character)
+    if stored is None or stored.is_draft or session.run is not None:
+        return False
+    now = estimate_basis(scene), stored.record
+    if not session.compared or session.compared[0][0] != now:
+        session.compared[:] = [(now, _differ(scene, stored.record))]
+    return session.compared[0][1]
+
+
+def _differ(scene: Any, stored: str) -> bool:
+    try:
+        record, present = read_record(stored), read_settings(scene)
+    except VoxrigError:
+        return False
+    model = chosen_model(scene_settings(scene))
+    if model is None or record.sound != read_sound_choice(scene) or record.model_folder != model.folder:
+        return False
+    # As text and back, because a record knows no tuples.
+    was, now = (json.loads(json.dumps(settings_to_data(each))) for each in (record.settings, present))
+    # An emotion at 0 is none, and who is looked at may have come from the dialogue.
+    for data in (was, now):
+        data["emotion"] = {name: weight for name, weight in data["emotion"].items() if weight}
+    written = {row.name for row in list_settings() if row.step == WRITING} | ({"look_at"} if not now["look_at"] else set())
+    return any(was[name] != value for name, value in now.items() if name not in written)
 
 
 def shown_estimate(scene: Any) -> str:

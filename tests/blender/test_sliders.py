@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -416,3 +417,56 @@ def test_the_command_line_has_the_sliders(scene: Any, make_face: Callable[..., A
     assert all_keys(bpy.data.objects["Face"].data.shape_keys) == wanted
     for wrong in ("--region-offset ears=1", "--region-smoothing lips=-1", "--channel nose=1", "--emotion-preset Nobody"):
         assert cli.main(["animate", *words.split(), *wrong.split()]) == 2
+
+
+def test_keys_on_an_emotion_are_followed(scene: Any, face: Any, voice: Path) -> None:
+    from voxrig.operators import live
+    from voxrig.properties.settings import sliders_differ
+
+    settings = scene.voxrig
+    settings.character, settings.sound_file = face, str(voice)
+    settings.model = "speech_fast"
+    bpy.ops.voxrig.animate_from_audio()
+    calm = all_keys(face.data.shape_keys)
+    assert not sliders_differ(scene)
+    joy = settings.emotions["joy"]
+    with live_paused():
+        for frame, weight in ((1, 0.0), (40, 1.0)):
+            joy.weight = weight
+            joy.keyframe_insert("weight", frame=frame)
+    assert sliders_differ(scene), "a key calls no function of the slider, so the panel offers Update"
+    live.follow_keys(scene)
+    happy = all_keys(face.data.shape_keys)
+    assert happy != calm and not sliders_differ(scene)
+    live.follow_keys(scene)
+    assert all_keys(face.data.shape_keys) == happy, "once"
+
+
+def test_update_brings_sliders_into_a_take_that_did_not_follow(
+    scene: Any, make_face: Callable[..., Any], voice: Path, model_folder: Path
+) -> None:
+    from voxrig.properties.settings import sliders_differ
+
+    face, plain = make_face("Face"), make_face("Plain")
+    settings = choose(scene, face, voice, model_folder)
+    bpy.ops.voxrig.animate_from_audio()
+    settings.live_update = False
+    settings.speech_style = "BROAD"
+    settings.still_keys = True
+    assert sliders_differ(scene)
+    assert bpy.ops.voxrig.update_take() == {"FINISHED"} and sliders_differ(scene), "from what is stored"
+    assert bpy.ops.voxrig.update_take(use_sliders=True) == {"FINISHED"} and not sliders_differ(scene)
+    assert all_keys(face.data.shape_keys) == fresh_take(scene, plain)
+    # The sliders are those of another sound now.
+    settings.start_frame, settings.strength = 50, 0.1
+    settings.character = face
+    assert not sliders_differ(scene)
+
+
+@contextmanager
+def live_paused() -> Iterator[None]:
+    """Set sliders as an undo or a script of another add-on does, without their functions."""
+    from voxrig.properties.session import session
+
+    with session.hooks_paused():
+        yield
