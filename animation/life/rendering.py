@@ -35,6 +35,7 @@ _EYES_ONLY, _HEAD_SHARE, _HEAD_LATE, _HEAD_SECONDS = 10.0 * DEGREE, 0.65, 0.1, 0
 _LID_FOLLOWS, _WIDE_FOLLOWS = 0.74, 0.5
 _HALF_APART, _VERGENCE_METRES = 0.032, 3.0
 _CLOSEST_KEY = 0.01
+_BESIDE_SECONDS = 0.09
 # Controls whose two sides differ slightly; lids meet and eyes share a target.
 _SIDED = ("browOuterUp", "browDown", "cheekSquint", "eyeSquint", "noseSneer", "mouth")
 
@@ -112,6 +113,15 @@ class _Board:
                 share = ease((np.arange(first, last) - a) / (b - a))
                 self.values[first:last, column] += low + (high - low) * share
         self.mark(name, frames)
+
+    def level_beside(self, name: str, first: int, last: int, reach: int) -> None:
+        """Level the drawn values over ``reach`` frames before ``first`` and after ``last``."""
+        column = self.values[:, CHANNEL_NAMES.index(name)]
+        before, after = max(first - reach, 0), min(last + reach, column.size - 1)
+        if 0 < first < column.size:
+            column[before : first + 1] = column[before]
+        if 0 <= last < column.size:
+            column[last : after + 1] = column[after]
 
     def replace_eased(self, name: str, frames: Sequence[int], shares: Sequence[float], goal: float) -> None:
         """Replace the drawn values with eased movement to ``goal`` by the ``shares`` at keys, and back."""
@@ -335,6 +345,9 @@ def _draw_lids(life: Life, board: _Board, eyes: Floats) -> None:
             if frames[0] < after:
                 continue
             after = frames[-1]
+            # Within a blink nobody sees the lids follow the eyes; a step at its ends would cost keys.
+            for name in (down, wide):
+                board.level_beside(name, frames[0], frames[-1], max(1, round(_BESIDE_SECONDS * grid.rate)))
             board.replace_eased(down, frames, values, 1.0)
             board.replace_eased(wide, frames, values, 0.0)
             board.mark(down, frames)
