@@ -35,7 +35,8 @@ SCENE_SECONDS = (3.0, 9.0)
 
 CORPUS_WEIGHTS = {
     "noise_synthetic": 0.5, "noise_speech_commands": 5.0, "synthetic_flite": 0.6, "synthetic_festival": 0.6,
-    "synthetic_espeak": 0.4, "synthetic_languages": 0.5, "speech_commands_test": 0.3, "grid_lips": 4.0,
+    "synthetic_espeak": 0.4, "synthetic_languages": 0.7, "speech_commands_test": 0.3, "grid_lips": 6.0,
+    "speechocean762": 0.8, "kerstin_de": 1.2, "nathalie_nl": 1.2,
 }  # fmt: skip
 """How often a corpus is drawn for its hours, if not once."""
 EFFORT = {"whisper": 0.6, "calm": 1.0, "shout": 1.5}
@@ -75,7 +76,7 @@ class Lessons:
 
     def make(self, number: int) -> tuple[Samples, dict[str, NDArray]]:
         """Make the sound of a lesson, ``ROWS`` frames long, and its labels."""
-        random = np.random.default_rng((2024, number))
+        random = np.random.default_rng((2025, number))
         sound = random.standard_normal(ROWS * HOP).astype(np.float32) * np.float32(10 ** random.uniform(-5.0, -3.5))
         loudness = np.full(ROWS, -80.0, np.float32)
         effort = np.full(ROWS, np.nan, np.float32)
@@ -117,9 +118,9 @@ class Lessons:
     def scene(self, random: np.random.Generator) -> Scene:
         """Draw somebody saying something, somehow."""
         kind = float(random.random())
-        if kind < 0.06:
+        if kind < 0.08:
             return self.acted[int(random.integers(len(self.acted)))]
-        if kind < 0.12:
+        if kind < 0.14:
             return cut_take(*self.takes[int(random.integers(len(self.takes)))], random)
         clip = self.clips[int(np.searchsorted(self._cumulative, random.random()))]
         tracked = self.tracked.get(clip.id) if clip.corpus == "grid_lips" else None
@@ -139,9 +140,9 @@ class Lessons:
             return Scene(at_tempo(spoken, float(np.exp(random.uniform(np.log(0.6), np.log(1.8))))), music=0.1)
         if voice < 0.83:
             return Scene(as_child(spoken, float(random.uniform(1.08, 1.32)), float(random.uniform(1.1, 1.9))))
-        if voice < 0.89:
+        if voice < 0.91:
             return Scene(as_whisper(spoken, random), EFFORT["whisper"])
-        if voice < 0.94:
+        if voice < 0.955:
             return Scene(as_shout(spoken, random), EFFORT["shout"], music=0.1)
         return Scene(as_song(spoken, random), 1.15, music=0.75)
 
@@ -222,8 +223,9 @@ def read_tracked(path: Path) -> NDArray[np.float32]:
 
 def make_lessons(data: Path, cache: Path, first: int, count: int, part: tuple[int, int]) -> None:
     """Make the missing lessons among ``first .. first + count``, only number ``part[0]`` of every ``part[1]``."""
-    folder = cache / "lessons"
+    folder, sounds = cache / "lessons", cache / "lesson_sounds"
     folder.mkdir(parents=True, exist_ok=True)
+    sounds.mkdir(exist_ok=True)
     lessons = Lessons(data, cache)
     print(f"{lessons.hours:.2f} h of speech, {len(lessons.clips)} clips", flush=True)
     ear = Ear().eval()
@@ -234,6 +236,8 @@ def make_lessons(data: Path, cache: Path, first: int, count: int, part: tuple[in
         if number % part[1] != part[0] or path.is_file():
             continue
         sound, truth = lessons.make(number)
+        # A cache that has grown since makes other lessons: who learns from a lesson's labels needs its own sound.
+        np.save(sounds / f"{number:05d}.npy", np.round(32767.0 * sound).astype(np.int16))
         with torch.inference_mode():
             windows = ear.hear(torch.from_numpy(np.pad(sound, (BEFORE * HOP, AFTER * HOP)))[None])
         partial = path.with_name(f"{path.stem}.partial")

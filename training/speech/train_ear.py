@@ -2,9 +2,9 @@
 """Train Speech 2: ``python -m voxrig.training.speech.train_ear --cache DIR --run DIR --minutes M``, after ``lessons``.
 
 The heads learn from lessons that Whisper's encoder has already heard; with ``--tune`` its last layer learns with them. It
-resumes from ``RUN/checkpoint.pt`` and runs until ``--steps`` steps or ``--minutes`` minutes (of all runs together) are
-done; the learning rate is a one-cycle over whichever comes first. An exponential average of the weights is exported. The
-recipe is in the constants below.
+starts from nothing or from the averaged weights of another run (``--start``), resumes from ``RUN/checkpoint.pt`` and runs until
+``--steps`` steps or ``--minutes`` minutes (of all runs together) are done; the learning rate is a one-cycle over whichever
+comes first. An exponential average of the weights is exported. The recipe is in the constants below.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from torch.nn import functional
 from ...animation.face import articulation, lips
 from ...animation.face.channels import face_channel_names, face_channels
 from ...animation.face.phones import PHONES, TimedPhone
+from .amplitude import AMPLITUDE, amplitude_gains
 from .batches import learned_channels
 from .ear import BEFORE, LEVEL_REACH, Ear, EarNetwork
 from .lessons import ROWS
@@ -36,6 +37,8 @@ from .whisper import fetch_whisper, read_encoder
 PEAK, EAR_PEAK = 2e-3, 2e-4
 """Highest learning rate of the heads, and of Whisper's last layer."""
 LESSONS_A_STEP = 1
+SETTLED = 150
+"""Steps after which normalisations keep their statistics: a lesson's own are not there when the model runs."""
 KEEP = 0.995
 """Share of the averaged weights that is kept at each step."""
 
@@ -167,6 +170,8 @@ class Losses:
         share = np.array([0.3 if face_channels()[column].group == "viseme" else 1.0 for column in learned_channels()])
         self.share = torch.tensor(share / share.mean(), dtype=torch.float32)
         self.jaw = names.index("jawOpen")
+        # What was captured is compared with the size that the model has in the end.
+        self.gain = torch.tensor(amplitude_gains(names, AMPLITUDE))
 
     def __call__(self, prediction: Prediction, effort: Tensor, lesson: Lesson, take_scale: float) -> dict[str, Tensor]:
         channels = prediction.channels[0]
@@ -184,7 +189,7 @@ class Losses:
 
         entropy = functional.cross_entropy(prediction.phone_logits[0], lesson.phones, label_smoothing=0.05, reduction="none")
         contacts = functional.binary_cross_entropy_with_logits(
-            prediction.contact_logits[0], lesson.contacts, pos_weight=torch.tensor([2.0, 2.0]), reduction="none"
+            prediction.contact_logits[0], lesson.contacts, pos_weight=torch.tensor([2.0, 4.0]), reduction="none"
         )
         heard = torch.isfinite(lesson.effort)
         wanted = torch.log(torch.where(heard, lesson.effort, torch.ones_like(lesson.effort)))[:, None]
@@ -204,6 +209,7 @@ class Losses:
         """Compute the squared errors of gap, width (both cm) and jaw (fifths) against captured mouths, without each scene's
         mean."""
         total = torch.zeros(())
+        channels = channels * self.gain
         made = torch.stack([(channels @ self.mouth[:, 0]), channels @ self.mouth[:, 1], channels[:, self.jaw] * 5.0], dim=1)
         face_known = torch.isfinite(mouth[:, 0])
         for rows in (*_runs(face_known), *_runs(torch.isfinite(mouth[:, 2]) & ~face_known)):
@@ -240,11 +246,27 @@ def trained_names(network: EarNetwork, tune: bool) -> set[str]:
     return {name for name in network.state_dict() if not name.startswith("ear.") or name.startswith(last)}
 
 
-def train(cache: Path, run: Path, *, steps: int, minutes: float | None, seed: int, tune: bool = False) -> None:
+def train(
+    cache: Path,
+    run: Path,
+    *,
+    steps: int,
+    minutes: float | None,
+    seed: int,
+    tune: bool = False,
+    start: Path | None = None,
+) -> None:
     """Train the heads (see the module's docstring)."""
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     network = new_network(cache)
+    if start is not None:
+        weights = torch.load(start, weights_only=False)["average"]
+        network.load_state_dict({name: value.float() for name, value in weights.items()}, strict=False)
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean of all lessons so far
     learned = trained_names(network, tune)
     parameters = dict(network.named_parameters())
     ear = [value for name, value in parameters.items() if name in learned and name.startswith("ear.")]
@@ -286,6 +308,9 @@ def train(cache: Path, run: Path, *, steps: int, minutes: float | None, seed: in
 
     while done() < 1.0:
         random = np.random.default_rng((seed, step))
+        if step >= SETTLED:
+            for norm in norms:
+                norm.eval()
         if step % 100 == 0:
             store = LessonStore(cache, None if tune else network.ear)
         for group in optimiser.param_groups:
@@ -346,12 +371,21 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="begin with the averaged weights of this checkpoint")
     parser.add_argument("--tune", action="store_true", help="the last layer of Whisper's encoder learns too: twice as slow")
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    train(options.cache, options.run, steps=options.steps, minutes=options.minutes, seed=options.seed, tune=options.tune)
+    train(
+        options.cache,
+        options.run,
+        steps=options.steps,
+        minutes=options.minutes,
+        seed=options.seed,
+        tune=options.tune,
+        start=options.start,
+    )
 
 
 if __name__ == "__main__":
