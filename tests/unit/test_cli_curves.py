@@ -277,6 +277,13 @@ def test_curves_live_by_default_and_parts_are_chosen(sounds: Path, model: str, t
     header, rows = read_csv(tmp_path / "a.csv")
     assert header == ["seconds", *CHANNELS, *(name for name in CHANNEL_NAMES if name not in CHANNELS)]
     assert np.abs(rows[:, header.index("headPitch")]).max() > 0.003
+    recording = tmp_path / "live.csv"
+    assert run_main(["convert", str(tmp_path / "a.csv"), str(recording), "--to", "live-link-face", "--fps", "30"]) == 0
+    with recording.open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    for title, name in (("HeadPitch", "headPitch"), ("LeftEyeYaw", "leftEyeYaw"), ("EyeBlinkRight", "eyeBlinkRight")):
+        written = np.array([float(row[title]) for row in table])
+        assert written.max() == pytest.approx(rows[:, header.index(name)].max(), abs=0.02), "gaze and head are exported"
     assert run_main([*words, "--parts", "head,breath", "--seed", "4"]) == 0
     header, other = read_csv(tmp_path / "a.csv")
     assert header == ["seconds", "headYaw", "headPitch", "headRoll", "breath"]

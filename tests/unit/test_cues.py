@@ -13,18 +13,21 @@ from voxrig.animation.life.cues import Cue, parse_cue, revise_cues
 from voxrig.animation.life.events import Event, of_part
 from voxrig.animation.life.planning import Life, find_marks, instant_of, plan_life
 from voxrig.animation.life.rendering import render_life
-from voxrig.animation.life.stage import LifeSettings, Target
+from voxrig.animation.life.stage import LifeSettings
+from voxrig.animation.life.stage import Target as Seen
+from voxrig.animation.rig.mapping import Link, Mapping, Target
 from voxrig.inference.package import find_model, load_package
 from voxrig.takes.curves import find_source, make_curves
+from voxrig.takes.job import share_regions
 from voxrig.takes.record import SoundFile
 from voxrig.takes.settings import Scope, TakeSettings
-from voxrig.takes.shaping import Place
+from voxrig.takes.shaping import Part, Place
 
-BOB = Target("Bob", 0.4)
+BOB = Seen("Bob", 0.4)
 
 
 def plan(*cues: Cue, seed: int = 3) -> Life:
-    return plan_life(speech(), LifeSettings(seed), targets=[Target("camera"), BOB], cues=cues)
+    return plan_life(speech(), LifeSettings(seed), targets=[Seen("camera"), BOB], cues=cues)
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +135,15 @@ def test_curves_hold_the_chosen_parts_only(parts: tuple[str, ...], regions: set[
     known = {channel.name: channel.region for channel in source.describe().channels}
     assert {known[name] for name in curves.names} == regions
     assert ("breath" in curves.names) == (parts == ("breath",))
+
+
+def test_a_model_for_brows_has_these_instead_of_life(voice: Path) -> None:
+    package = load_package(find_model(None))
+    settings, place = TakeSettings(provider="CPU"), Place(0.0, package.frame_rate)
+    source = find_source(SoundFile(str(voice)), package.folder, settings, place)
+    names = ("browInnerUp", "browDownLeft", "eyeBlinkLeft", "headYaw", "jawOpen")
+    targets = {name: Target("KEY", "Key", f'key_blocks["{name}"].value') for name in names}
+    part = Part(source, Mapping(tuple(Link(name, target) for name, target in targets.items())))
+    main, other = share_regions(part, [(part, ("brows",))], Scope())
+    assert main.targets == {targets[name] for name in ("eyeBlinkLeft", "headYaw", "jawOpen")}
+    assert other.targets == {targets["browInnerUp"], targets["browDownLeft"]}
