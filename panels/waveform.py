@@ -16,6 +16,7 @@ import numpy as np
 from gpu_extras.batch import batch_for_shader
 
 from ..animation.overview import Overview, Track
+from ..animation.script.alignment import FITTING
 from ..properties.access import scene_settings
 from ..properties.session import session
 from ..properties.takes import active_take
@@ -90,6 +91,7 @@ def draw_in_editor() -> None:
     strip = place_strip(context)
     if overview is not None and strip is not None:
         draw_strip(overview, strip)
+        _draw_words(settings, strip)
         if context.area.type == "VIEW_3D":
             _draw_rectangle(_upload(overview).shader, *_playhead(strip, context.scene.frame_current_final), PLAYHEAD)
             _draw_legend(strip)
@@ -183,6 +185,23 @@ def _draw_rectangle(shader: Any, left: float, bottom: float, right: float, top: 
     shader.bind()
     shader.uniform_float("color", colour)
     batch_for_shader(shader, "TRI_STRIP", {"pos": corners}).draw(shader)
+
+
+def _draw_words(settings: Any, strip: Strip) -> None:
+    """Write the words of the script where they begin, as far as there is room before the next one."""
+    words = [word for word in settings.words if word.end >= strip.first_frame and word.start <= strip.last_frame]
+    scale = bpy.context.preferences.system.ui_scale  # pyright: ignore[reportOptionalMemberAccess]
+    blf.size(0, 10 * scale)
+    for number, word in enumerate(words):
+        x = strip.left + (word.start - strip.first_frame) * strip.pixels_per_frame
+        after = words[number + 1].start if number + 1 < len(words) else strip.last_frame
+        room = (after - word.start) * strip.pixels_per_frame
+        if blf.dimensions(0, word.name)[0] > room + 2 * scale or x < strip.left:
+            continue
+        colour = (0.95, 0.95, 0.95) if word.confidence >= FITTING else (1.0, 0.45, 0.40)
+        blf.color(0, *colour, 0.9)
+        blf.position(0, x, strip.bottom + 3 * scale, 0)
+        blf.draw(0, word.name)
 
 
 def _draw_legend(strip: Strip) -> None:

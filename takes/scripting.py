@@ -15,7 +15,7 @@ from ..animation.face.phones import TimedPhone
 from ..animation.life.cues import Cue
 from ..errors import ScriptError
 from .emotion import EmotionTrack
-from .hearing import hear
+from .hearing import hear, without_rest
 from .record import SoundFile
 from .settings import TakeSettings
 from .sources import CancelCheck, Description, Heard, Progress, Sound, Source
@@ -111,7 +111,8 @@ class ScriptedModel:
     def produce(self, advance: Progress, is_cancelled: CancelCheck | None = None) -> Heard:
         """Run the model, find the words in what it heard, and make the contacts of the mouth that they have."""
         script, pronunciations, warnings = self.script.pronounce()
-        heard = hear(self.model, lambda fraction: advance(0.9 * fraction), is_cancelled)
+        # The way from rest before the sound and back after it is added once, to the scripted mouth.
+        heard = without_rest(hear(self.model, lambda fraction: advance(0.9 * fraction), is_cancelled))
         return add_script(heard, script, pronunciations, self.model.describe(), warnings)
 
 

@@ -16,6 +16,7 @@ from voxrig.cli.main import main
 from voxrig.errors import ScriptError
 from voxrig.inference.package import find_model
 from voxrig.takes.curves import find_source, make_curves
+from voxrig.takes.hearing import hear, without_rest
 from voxrig.takes.record import SoundFile
 from voxrig.takes.settings import TakeSettings
 from voxrig.takes.shaping import Place
@@ -127,6 +128,31 @@ def test_marks_become_emotions_and_cues_where_they_stand() -> None:
     assert frown[rows[1]] > 0.1 and frown[rows[0]] < 1e-6 and frown[rows[2]] < 1e-6
 
 
+def test_the_way_from_rest_is_added_once_around_the_scripted_mouth() -> None:
+    settings = TakeSettings(script=TEXT, provider="CPU", life=0.0)
+    source = find_source(SoundFile(str(SOUND)), find_model(SMALL), settings, Place(1.0, 25.0))
+    with_rest, alone = hear(source, lambda _fraction: None), source.produce(lambda _fraction: None)
+    assert alone.rows_before == 0 and with_rest.rows_before > 0
+    np.testing.assert_array_equal(without_rest(with_rest).curves.values, alone.curves.values)
+    assert with_rest.words == alone.words
+
+
 def test_a_script_of_another_kind_is_refused() -> None:
     with pytest.raises(ScriptError, match="no words"):
         perform("[nod]")
+
+
+def test_a_table_names_script_files_from_its_own_folder(tmp_path: Path) -> None:
+    from voxrig.batch.jobs import read_jobs
+
+    (tmp_path / "one.txt").write_text("Hello *there*.", encoding="utf-8")
+    table = tmp_path / "jobs.csv"
+    table.write_text(
+        f"audio,output_curves,script,language\n{SOUND},a.csv,one.txt,en\n{SOUND},b.csv,Good morning,de\n"
+        f"{SOUND},c.csv,missing.txt,en\n",
+        encoding="utf-8",
+    )
+    one, two, three = read_jobs([str(table)], {})
+    assert one.settings["script"] == "Hello *there*." and not one.problem
+    assert two.make_settings().script == "Good morning" and two.make_settings().language == "de"
+    assert "cannot be read" in three.problem
