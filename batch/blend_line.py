@@ -24,6 +24,7 @@ from ..inference.package import find_model, read_description
 from ..operators.animate import gather, write
 from ..operators.mapping import load_mapping
 from ..operators.variations import compute_all, write_variations
+from ..takes.feeling import with_feelings
 from ..takes.hearing import recall, without_rest
 from ..takes.job import compute
 from ..takes.living import with_life
@@ -128,7 +129,8 @@ class _Work:
         if heard is None:
             raise VoxrigError("The sound changed while it was heard; try again")
         heard = without_rest(heard)
-        curves = with_life(with_emotion(heard, source.describe(), job.emotion), heard, job.emotion, job.parts[0].surroundings)
+        track = with_feelings(job.emotion, heard)
+        curves = with_life(with_emotion(heard, source.describe(), track), heard, track, job.parts[0].surroundings)
         warnings = list(take.warnings)
         if line.output_curves:
             warnings += write_curves(self._partials[line.output_curves], curves, frame_rate=line.fps)

@@ -28,7 +28,7 @@ from ..properties.session import session
 from ..properties.settings import read_settings, read_sound_choice, sliders_differ
 from ..properties.takes import active_take
 from ..takes.emotion import EmotionTrack, put_on
-from ..takes.feeling import with_feelings
+from ..takes.feeling import with_effort, with_feelings
 from ..takes.hearing import recall
 from ..takes.job import Job, live_parts, recall_take
 from ..takes.living import Surroundings, with_life
@@ -182,6 +182,7 @@ def _fixed(settings: TakeSettings, parts: list[_Part]) -> tuple[Any, ...]:
     placing = (
         *(settings.density, settings.keys, settings.key_step, settings.key_phase, settings.lead_seconds),
         settings.life > 0.0,  # a head that begins to live has further controls
+        settings.effort,  # the mouth of what was heard is computed once
         settings.feel > 0.0,  # feelings need the events of the sound
         settings.look_at,
     )
@@ -205,7 +206,7 @@ def _open_drag(scene: bpy.types.Scene, basis: tuple[Any, ...]) -> _Drag | None:
     first, last = frame_range(known, job.place, job.scope)
     frames = np.arange(first, last + 1, dtype=np.float64)
     for part, heard in zip(live_parts(job), known):
-        curves = shift_by_lead(heard.curves, job.settings, heard.seconds_before)
+        curves = shift_by_lead(with_effort(heard, part.source.describe(), job.settings), job.settings, heard.seconds_before)
         sampled = sample_at_frames(curves, job.place, first, last)
         energy = None
         if heard.energy is not None:

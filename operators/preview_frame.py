@@ -11,6 +11,7 @@ from ..blender.registering import make_registration
 from ..errors import RigError
 from ..properties.access import scene_settings
 from ..properties.session import Run, session
+from ..takes.feeling import with_feelings
 from ..takes.hearing import hear, recall
 from ..takes.job import Job, compute, live_parts
 from ..takes.living import with_life
@@ -52,9 +53,10 @@ def pose_at_frame(job: Job, frame: float) -> dict[Target, float]:
         if heard is None:
             raise RigError("The sound has changed meanwhile; look at the frame again")
         description = part.source.describe()
-        curves = perform(with_emotion(heard, description, job.emotion), job.settings, description)
+        track = with_feelings(job.emotion, heard)
+        curves = perform(with_emotion(heard, description, track), track.settings, description)
         sampled = sample_at_frames(curves, job.place, round(frame) - _AROUND, round(frame) + _AROUND)
-        shown = apply_mapping(part.mapping, with_life(sampled, heard, job.emotion, part.surroundings))
+        shown = apply_mapping(part.mapping, with_life(sampled, heard, track, part.surroundings))
         values = zip(shown.targets, shown.values[_AROUND].tolist())
         pose.update((target, value) for target, value in values if part.targets is None or target in part.targets)
     return pose

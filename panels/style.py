@@ -28,6 +28,7 @@ class VOXRIG_PT_style(VoxrigPanel):
         column = layout.column(align=True)
         column.prop(settings, "strength")
         column.prop(settings, "articulation")
+        column.prop(settings, "effort")
         column.prop(settings, "jaw_strength")
         column.prop(settings, "lips_strength")
         column = layout.column(align=True)

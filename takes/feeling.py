@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..animation.curves import ChannelCurves
+from ..animation.face.effort import apply_effort
 from ..animation.face.emotions import Emotion, emotion_points, sample_emotion
 from .emotion import EmotionTrack
 from .scripting import with_written_emotions
 from .settings import TakeSettings
-from .sources import Heard
+from .sources import Description, Heard
 
 if TYPE_CHECKING:
     from ..animation.feeling.voice import FeelingTrack
@@ -59,6 +60,36 @@ def style_note(settings: TakeSettings) -> str:
     from ..animation.feeling.styles import read_style
 
     return read_style(settings.style).note
+
+
+_EFFORT_GAIN, _CALM = 0.21, 0.25
+"""What the arousal of a voice does to the mouth, as a power of e, and the arousal up to which a voice counts as calm."""
+_EFFORT_HALF_SECONDS = 0.5
+
+
+def with_effort(heard: Heard, description: Description, settings: TakeSettings) -> ChannelCurves:
+    """Return what was heard with a mouth that opens as far as the voice works; sealed lips stay sealed.
+
+    The speech model hears effort by the sound of single phones; the arousal of a voice beside its own calm parts adds that of
+    whole phrases.
+    """
+    curves = heard.curves
+    if settings.effort <= 0.0 or heard.speech is None:
+        return curves
+    felt = hear(heard.speech.voice)
+    raised = np.sign(felt.arousal) * np.clip(np.abs(felt.arousal) - _CALM, 0.0, None)
+    if not raised.any():
+        return curves
+    rows = max(1, round(_EFFORT_HALF_SECONDS * curves.frame_rate))
+    seconds = np.arange(curves.frame_count) / curves.frame_rate - heard.seconds_before
+    strain = np.convolve(np.interp(seconds, felt.seconds(), raised), np.hanning(rows + 2)[1:-1], "same")
+    strain /= max(float(np.hanning(rows + 2).sum()), 1e-9)
+    values = apply_effort(curves.values, curves.names, np.exp(_EFFORT_GAIN * settings.effort * strain).astype(np.float32))
+    limits = {channel.name: (channel.minimum, channel.maximum) for channel in description.channels}
+    for column, name in enumerate(curves.names):
+        if name in limits:
+            np.clip(values[:, column], *limits[name], out=values[:, column])
+    return curves.with_values(values)
 
 
 _heard: tuple[Voice, FeelingTrack] | None = None

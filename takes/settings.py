@@ -345,6 +345,12 @@ class TakeSettings:
         "blink@2.4>3 moves the one at 2.4, blink@2.4> leaves it out",
         metavar="KIND@SECONDS",
     )  # fmt: skip
+    effort: float = _setting(
+        1.0, "number", SHAPING, "effort", "Effort",
+        "How far a raised voice opens the mouth and a faint one keeps it small, at any level of the recording. 0 takes all "
+        "voices for calm",
+        panel="effort", minimum=0.0, maximum=2.0, panel_unit="factor",
+    )  # fmt: skip
     style: str = _setting(
         "", "text", SHAPING, "style", "In Words",
         "How it is played, in English words or smileys, such as 'tired but relieved' or 'furious, holding it back'. "

@@ -24,7 +24,7 @@ from ..animation.rig.mapping import Mapping, Target, apply_mapping
 from ..animation.timing import resample_to_frames
 from ..errors import AudioError, ModelError
 from .emotion import EmotionTrack, put_on
-from .feeling import style_note, with_feelings
+from .feeling import style_note, with_effort, with_feelings
 from .living import NOTHING, Surroundings, add_life, plan_take
 from .settings import Scope, TakeSettings
 from .sources import Description, Heard, Source
@@ -194,8 +194,8 @@ def shape(
 
 
 def with_emotion(heard: Heard, description: Description, track: EmotionTrack) -> ChannelCurves:
-    """Return the channels with the take's lead and, if the source defers them, its emotions."""
-    curves = heard.curves
+    """Return the channels with the take's lead, the effort of the voice and, if the source defers them, its emotions."""
+    curves = with_effort(heard, description, track.settings)
     if heard.energy is not None:
         weights = track.of_rows(description.emotions, curves.frame_count, curves.frame_rate, heard.rows_before)
         curves = put_on(curves, weights, heard.energy)

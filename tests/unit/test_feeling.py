@@ -160,3 +160,21 @@ def test_the_command_writes_tables_of_one_speaker(tmp_path: Path, capsys):
     assert header == f"seconds,effort,arousal,valence,{','.join(EMOTIONS)},confidence"
     assert len(rows) == 17 and float(rows[8].split(",")[2]) > 0.3
     assert not (tmp_path / "out" / "bad.csv").exists()
+
+
+def test_a_raised_voice_opens_the_mouth_and_the_amount_takes_it_back():
+    from voxrig.animation.curves import ChannelCurves
+    from voxrig.animation.face.channels import Channel
+    from voxrig.animation.speech.events import find_events
+    from voxrig.takes.feeling import with_effort
+    from voxrig.takes.sources import Description, Heard
+
+    sound = np.concatenate([hum(6.0, 110.0, 1.0, 0.0), np.zeros(RATE // 2, np.float32), hum(4.0, 230.0, 5.0, 1.0)])
+    values = np.full((525, 1), 0.4, np.float32)
+    description = Description("", (Channel("jawOpen", "jaw", "face", 0.0, 0.0, 1.0, "weight"),))
+    heard = Heard(ChannelCurves(("jawOpen",), 50.0, values), 10.5, "", "CPU", speech=find_events(sound, RATE))
+    jaw = with_effort(heard, description, TakeSettings()).channel("jawOpen")
+    assert jaw[350:500].mean() > 1.1 * jaw[50:250].mean()
+    assert jaw.max() <= 0.4 * 1.4
+    still = with_effort(heard, description, TakeSettings(effort=0.0)).channel("jawOpen")
+    assert (still == 0.4).all()
