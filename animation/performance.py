@@ -47,7 +47,8 @@ class Performance:
     above 1 over-articulates), ``region_strengths`` any region by name (those of jaw and lips are the two axes of JALI, 0..2).
     ``smoothing_seconds`` is a half-life: a sample that far away counts half;
     ``region_smoothing`` adds to it for a region. ``region_offsets`` move a region throughout (REGION_OFFSETS) and never open
-    a seal. ``gains`` and ``offsets`` by channel name come last and are taken literally.
+    a seal. ``gains`` and ``offsets`` by channel name come last and are taken literally. ``cleaning`` comes first: by 0 to 1 it
+    pulls poses that no face makes towards the nearest that a face does make (face/poses.py).
     """
 
     strength: float = 1.0
@@ -58,9 +59,10 @@ class Performance:
     region_offsets: Mapping[str, float] = field(default_factory=dict[str, float])
     gains: Mapping[str, float] = field(default_factory=dict[str, float])
     offsets: Mapping[str, float] = field(default_factory=dict[str, float])
+    cleaning: float = 0.0
 
     def __post_init__(self) -> None:
-        numbers = [self.strength, self.articulation, self.smoothing_seconds]
+        numbers = [self.strength, self.articulation, self.smoothing_seconds, self.cleaning]
         for table in (self.region_strengths, self.region_smoothing, self.region_offsets):
             numbers += table.values()
             unknown = sorted(set(table) - set(REGION_OFFSETS))
@@ -125,7 +127,12 @@ def apply_performance(
     scale = np.array([performance.region_strength(region) for region in regions], np.float64)
     base = np.array([(rest or {}).get(name, 0.0) for name in names], np.float64)
     source = curves.values.astype(np.float64)
-    values = base + scale * (source - base)
+    clean = source
+    if performance.cleaning > 0.0:
+        from .face.poses import load_pose_space
+
+        clean = load_pose_space().pull(source, names, performance.cleaning)
+    values = base + scale * (clean - base)
     half_lives = [performance.smoothing_seconds + performance.region_smoothing.get(region, 0.0) for region in regions]
     for seconds in set(half_lives) - {0.0}:
         columns = np.flatnonzero(np.array(half_lives) == seconds)

@@ -33,6 +33,7 @@ class VOXRIG_PT_style(VoxrigPanel):
         column.prop(settings, "lips_strength")
         column = layout.column(align=True)
         column.prop(settings, "smoothing")
+        column.prop(settings, "cleaning")
         column.prop(settings, "lead", text="Lead (ms)", text_ctxt="Voxrig")
         if active_take(settings.character) is None or session.is_looking:
             layout.operator("voxrig.look_at_frame", icon="HIDE_OFF", depress=session.is_looking)

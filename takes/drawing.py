@@ -76,6 +76,7 @@ class DrawnModel:
             None,
             made.keys,
             made.timed_phones(),
+            likelihood=None if made.phones is None else replace(made.phones, start_seconds=0.0),
         )
 
 

@@ -214,6 +214,12 @@ class TakeSettings:
         panel="offset", regions=_OFFSETS, minimum=-1.0, maximum=1.0, soft_minimum=-0.5, soft_maximum=0.5, resting=0.0,
         panel_unit="factor",
     )  # fmt: skip
+    cleaning: float = _setting(
+        0.0, "number", SHAPING, "cleaning", "Cleaning",
+        "How far poses that no face makes are pulled to the nearest that a face makes, such as a smile with a frown. "
+        "Lips still close",
+        panel="cleaning", minimum=0.0, maximum=1.0, panel_unit="factor",
+    )  # fmt: skip
     channels: Mapping[str, tuple[float, float]] = _setting(
         {}, "channels", SHAPING, "channel", "Channels",
         "Multiplier and offset of one channel, such as mouthSmileLeft=1.2,0.05", panel="channels", metavar="NAME=GAIN[,OFFSET]",

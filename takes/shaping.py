@@ -222,6 +222,7 @@ def perform(curves: ChannelCurves, settings: TakeSettings, description: Descript
         region_offsets=settings.region_offsets,
         gains={name: gain for name, (gain, _offset) in settings.channels.items()},
         offsets={name: offset for name, (_gain, offset) in settings.channels.items()},
+        cleaning=settings.cleaning,
     )
     performance = in_style(performance, settings.speech_style)
     regions = {channel.name: channel.region for channel in description.channels}

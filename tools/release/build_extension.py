@@ -47,6 +47,7 @@ RUNTIME_FILES = (
     "animation/**/*.py",
     "animation/**/*.json",
     "animation/script/english.txt.gz",  # the CMU Pronouncing Dictionary
+    "animation/face/poses.npz",  # the space of poses that faces make
     "animation/script/letters.npz",  # the net for words that it lacks
     "batch/**/*.py",
     "blender/**/*.py",
