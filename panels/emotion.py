@@ -35,7 +35,9 @@ class VOXRIG_PT_emotion(VoxrigPanel):
         for emotion in shown_emotions(settings):
             column.prop(emotion, "weight", text=emotion.name.title())
         layout.prop(settings, "emotion_intensity")
-        layout.prop(settings, "feel")
+        row = layout.row(align=True)
+        row.prop(settings, "feel")
+        row.operator("voxrig.write_feelings", text="", icon="KEYINGSET")
         layout.prop(settings, "style")
         layout.use_property_decorate = False
         layout.prop(settings, "use_emotion_range")
