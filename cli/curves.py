@@ -15,6 +15,7 @@ from .arguments import (
     FEELING,
     LIFE,
     PARTS,
+    SCRIPT,
     add_model_options,
     add_setting_options,
     check_names,
@@ -46,7 +47,7 @@ def add_curves(subcommands: Any) -> None:
     )
     parser.add_argument("--format", choices=CURVE_FORMATS, help="kind of the files in a folder (default: csv)")
     add_model_options(parser)
-    add_setting_options(parser, [EMOTION, *FEELING, *LIFE, PARTS])
+    add_setting_options(parser, [EMOTION, *SCRIPT, *FEELING, *LIFE, PARTS])
     parser.set_defaults(run=run_curves)
 
 

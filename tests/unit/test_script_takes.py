@@ -142,6 +142,22 @@ def test_a_script_of_another_kind_is_refused() -> None:
         perform("[nod]")
 
 
+def test_curves_are_written_with_a_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = tmp_path / "line.txt"
+    text.write_text(TEXT, encoding="utf-8")
+    command = ["curves", str(SOUND), "--model", SMALL, "--provider", "cpu", "--life", "0", "-o"]
+    assert main([*command, str(tmp_path / "alone.npz")]) == 0
+    assert main([*command, str(tmp_path / "told.npz"), "--script", str(text)]) == 0
+    assert (
+        main([*command, str(tmp_path / "wrong.npz"), "--script", "Zwei alte Hexen suchen ihre Katze", "--language", "de"]) == 0
+    )
+    assert "not what is said" in capsys.readouterr().err
+    alone, told, wrong = (np.load(tmp_path / f"{name}.npz")["values"] for name in ("alone", "told", "wrong"))
+    assert told.shape == alone.shape and np.abs(told - alone).max() > 0.05
+    # Emotions are applied by the graph in one case and after it in the other: equal but for rounding.
+    np.testing.assert_allclose(wrong, alone, atol=1e-5)
+
+
 def test_a_table_names_script_files_from_its_own_folder(tmp_path: Path) -> None:
     from voxrig.batch.jobs import read_jobs
 
