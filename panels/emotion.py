@@ -45,7 +45,7 @@ class VOXRIG_PT_emotion(VoxrigPanel):
             column = layout.column(align=True)
             column.prop(settings, "emotion_first")
             column.prop(settings, "emotion_last", text="Last")
-            column.prop(settings, "emotion_fade")
+            column.prop(settings, "emotion_fade", text="Fade (frames)")
 
 
 CLASSES = (VOXRIG_PT_emotion,)

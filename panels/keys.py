@@ -63,7 +63,7 @@ class VOXRIG_PT_output(VoxrigPanel):
         row.prop(settings, "output")
         row.operator("voxrig.make_own_action", text="", icon="DUPLICATE")
         if settings.output in ("STRIP", "LAYER"):
-            column.prop(settings, "output_blend")
+            column.prop(settings, "output_blend", text="Blend (frames)")
         column.prop(settings, "replace_edited")
 
 

@@ -7,7 +7,7 @@ from ..animation.face.channels import REGIONS
 from ..blender.registering import make_registration
 from ..properties.access import scene_settings
 from ..properties.settings import REGION_STRENGTHS
-from .main import VoxrigList, VoxrigPanel
+from .main import VoxrigList, VoxrigPanel, iface
 
 
 class VOXRIG_PT_regions(VoxrigPanel):
@@ -26,9 +26,10 @@ class VOXRIG_PT_regions(VoxrigPanel):
         layout.use_property_decorate = False
         for region in REGIONS:
             column = layout.column(align=True)
+            column.label(text=iface(region.title()))
             if region in REGION_STRENGTHS:
-                column.prop(settings, f"{region}_strength")
-            column.prop(settings, f"{region}_smoothing")
+                column.prop(settings, f"{region}_strength", text="Strength")
+            column.prop(settings, f"{region}_smoothing", text="Smoothing (ms)")
             column.prop(settings, f"{region}_offset")
 
 

@@ -55,12 +55,12 @@ class VOXRIG_PT_takes(VoxrigPanel):
 
         column = layout.column()
         row = column.row(align=True)
-        row.prop(settings, "retake_first", text="From")
-        row.prop(settings, "retake_last", text="To")
+        row.prop(settings, "retake_first", text="From", text_ctxt="Voxrig")
+        row.prop(settings, "retake_last", text="To", text_ctxt="Voxrig")
         row.operator("voxrig.retake_range", text="", icon="PREVIEW_RANGE")
         regions = column.grid_flow(columns=4, align=True)
         regions.prop(settings, "retake_regions")
-        column.prop(settings, "retake_fade")
+        column.prop(settings, "retake_fade", text="Fade (frames)")
         column.operator("voxrig.retake", icon="RECOVER_LAST")
 
 

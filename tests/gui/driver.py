@@ -230,10 +230,10 @@ def find(buttons: dict[str, tuple[int, int]], part: str) -> tuple[int, int]:
     raise LookupError(f"no button '{part}' among {sorted(buttons)}")
 
 
-def press_button(part: str) -> Steps:
+def press_button(part: str, across: float = 0.6) -> Steps:
     """Find the button whose call or path contains ``part``, make sure that the mouse is on it, and click it."""
     for _attempt in range(3):
-        buttons = yield from scan_sidebar()
+        buttons = yield from scan_sidebar(across)
         place = find(buttons, part)
         yield from point(*place)
         if part in _read_button(*view_3d()):
@@ -264,6 +264,18 @@ def curve_bags(action: Any) -> list[Any]:
     if hasattr(action, "layers"):
         return [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
     return [action]
+
+
+def read_curves(control: str) -> list[list[object]]:
+    """Return path, frame and value of every key on the F-Curves whose path contains ``control``."""
+    bags = [bag for action in bpy.data.actions for bag in curve_bags(action)]
+    return sorted(
+        [fcurve.data_path, round(key.co[0], 3), round(key.co[1], 5)]
+        for bag in bags
+        for fcurve in bag.fcurves
+        if control in fcurve.data_path
+        for key in fcurve.keyframe_points
+    )
 
 
 def count_keys() -> int:

@@ -26,6 +26,7 @@ def scenario() -> driver.Steps:
         language=view.language,
         label=translations.pgettext_iface("Articulation"),
         lead=translations.pgettext_iface("Lead", "Voxrig"),
+        to=translations.pgettext_iface("To", "Voxrig"),
         button=translations.pgettext_iface("Animate from Audio", translations.contexts.operator_default),
     )
     bpy.context.scene.voxrig.character = bpy.data.objects["Face"]

@@ -63,20 +63,28 @@ class RealBlender:
         """
         folder = self.folder / scenario
         folder.mkdir()
-        with virtual_screen(self.root) as display:
+        with virtual_screen(self.root) as display, kept_pictures(folder, scenario):
             window = ["--window-geometry", "0", "0", *map(str, SCREEN), "--enable-event-simulate", "--no-window-focus"]
             script = ["--python-exit-code", "3", "--python", str(self.inside / "checkout" / "gui" / f"{scenario}.py")]
             arguments = ["--", self.inside_of(folder), str(self.inside)]
             result = self.blender(*window, scene, *script, *arguments, display=display, timeout=timeout, user=user)
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        for picture in sorted(folder.glob("*.png")):
-            shutil.copy(picture, PICTURES / f"{scenario}-{picture.name}")
         report = folder / "result.json"
         seen: dict[str, Any] = json.loads(report.read_text("utf-8")) if report.is_file() else {}
         printed = f"{result.stdout}\n{result.stderr}"[-4000:]
         assert seen.get("ended") == "done", f"{seen.get('ended', 'no end')}\nnoted: {seen}\nexit {result.returncode}\n{printed}"
         seen["printed"] = printed
         return seen
+
+
+@contextlib.contextmanager
+def kept_pictures(folder: Path, scenario: str) -> Iterator[None]:
+    """Copy a scenario's pictures to build/gui however it ends, also when it takes too long."""
+    try:
+        yield
+    finally:
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        for picture in sorted(folder.glob("*.png")):
+            shutil.copy(picture, PICTURES / f"{scenario}-{picture.name}")
 
 
 @contextlib.contextmanager

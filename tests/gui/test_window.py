@@ -87,6 +87,20 @@ def test_a_live_session_becomes_a_take(real_blender: RealBlender) -> None:
     assert "Traceback" not in seen["printed"]
 
 
+def test_the_first_five_minutes(real_blender: RealBlender) -> None:
+    """Three clicks from the zip to a take that is seen and heard, in less than 40 seconds of waiting."""
+    seen = real_blender.play("tour", "--factory-startup", user="tour")
+    assert seen["clicks"] == ["voxrig.add_demo_character", "voxrig.animate_from_audio", "screen.animation_play"]
+    assert seen["is_playing"] and sum(seen["seconds"].values()) < 40, seen["seconds"]
+    before, after = seen["before"], seen["after"]
+    assert before["takes"] == before["keys"] == 0 and not before["strips"] and not before["waveform"]
+    assert after["strips"] == ["line"] and after["sync"] == "AUDIO_SYNC" and after["waveform"] and after["keys"] > 50
+    assert after["active"] == "Vox" and after["frame"] == after["range"][0] == 1 and after["takes"] == 1
+    assert seen["followed"] and "DOPESHEET" in seen["editors"]
+    assert seen["undone"] == before
+    assert "Traceback" not in seen["printed"]
+
+
 def test_mishaps_change_nothing_and_leave_the_panel_usable(real_blender: RealBlender) -> None:
     (real_blender.folder / "not a sound.wav").write_text("This is a text.\n", encoding="utf-8")
     write_long_sound(real_blender.folder / "long.wav")
@@ -119,7 +133,7 @@ def test_the_tab_in_german(real_blender: RealBlender) -> None:
     seen = real_blender.play("german", str(real_blender.inside / "scene.blend"))
     assert seen["language"].startswith("de")
     assert seen["label"] == "Artikulation" and seen["button"] == "Aus Ton animieren"
-    assert seen["lead"] == "Vorlauf", "not the metal"
+    assert seen["lead"] == "Vorlauf" and seen["to"] == "Bis", "not the metal, and not where one goes"
     assert "Traceback" not in seen["printed"]
 
 
