@@ -86,7 +86,9 @@ class VOXRIG_PT_main(VoxrigPanel):
             row.operator("voxrig.choose_sound", text="", icon="FILE_FOLDER")
             column.prop(settings, "start_frame")
         elif settings.sound_source == "CURVES":
-            column.prop(settings, "curves_file", text=" ")
+            row = column.row(align=True)
+            row.prop(settings, "curves_file", text=" ")
+            row.operator("voxrig.read_film", text="", icon="FILE_MOVIE")
             column.prop(settings, "start_frame")
         else:
             column.prop(settings, "strip", text=" ", icon="SEQUENCE")

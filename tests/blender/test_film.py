@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faces from pictures and films decoded by Blender itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+from voxrig.blender.frames import decode_frames
+from voxrig.errors import PictureError
+from voxrig.operators import film
+
+REFERENCE = Path(__file__).resolve().parents[1] / "data" / "face_reference.npz"
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    with np.load(REFERENCE) as data:
+        pixels = data["picture"]
+    image = bpy.data.images.new("face", pixels.shape[1], pixels.shape[0])
+    rgba = np.ones((*pixels.shape[:2], 4), np.float32)
+    rgba[..., :3] = pixels[::-1] / 255.0
+    image.pixels.foreach_set(rgba.ravel())
+    image.file_format, image.filepath_raw = "PNG", str(tmp_path / "face.png")
+    image.save()
+    bpy.data.images.remove(image)
+    return tmp_path / "face.png"
+
+
+def test_a_picture_becomes_the_curves_of_the_next_take(registered: None, picture: Path, monkeypatch) -> None:
+    monkeypatch.setattr(film, "has_pyav", lambda: False)
+    scene, images = bpy.context.scene, len(bpy.data.images)
+    output, read = film.read_film(scene, picture, calibrates=False)
+    with np.load(REFERENCE) as data:
+        assert np.abs(read.curves.values[0, :51] - data["scores"][1:]).mean() < 0.01
+    assert output.is_file() and scene.voxrig.sound_source == "CURVES" and scene.voxrig.curves_file == str(output)
+    assert len(bpy.data.images) == images
+    scene.voxrig.sound_source, scene.voxrig.curves_file = "FILE", ""
+
+
+def test_what_is_no_film_is_one_sentence_and_leaves_nothing(registered: None, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(film, "has_pyav", lambda: False)
+    scenes = len(bpy.data.scenes)
+    (tmp_path / "bad.mp4").write_bytes(b"no film")
+    with pytest.raises(PictureError, match="can read"):
+        list(decode_frames(tmp_path / "bad.mp4"))
+    with pytest.raises(PictureError, match="can read"):
+        film.read_film(bpy.context.scene, tmp_path / "bad.mp4")
+    assert len(bpy.data.scenes) == scenes and [path.name for path in tmp_path.iterdir()] == ["bad.mp4"]
