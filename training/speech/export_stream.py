@@ -24,13 +24,14 @@ from torch.nn import functional
 from ...animation.face.channels import face_channel_names, face_channels
 from ...animation.face.phones import PHONES
 from .batches import learned_channels
-from .export_ear import amplitude_gains, halve_weights
+from .export_ear import OTHER_CORPORA, amplitude_gains, halve_weights
 from .network import FRAME_RATE, SAMPLE_RATE, ContactRules, SpeechFeatures
 from .stream_network import FLOOR, MEAN_KEEPS, QUIET_LEVEL, SPECTRUM_HOP, STEP, WINDOW, StreamNetwork, StreamSize
 
 VERSION = "1.0.0"
 OPSET = 17
-STATES = ("sound", "mean", "columns", "layers", "rules")
+BEGUN_FROM = {"name": "speech_fast", "licence": "CC-BY-4.0", "hours": 0.0, "source": "the weights of Speech 1 Fast"}
+"""Where the network begins; its own corpora are in that package."""
 _COLUMNS_KEPT = 4
 
 
@@ -38,16 +39,16 @@ _COLUMNS_KEPT = 4
 class StreamRuleValues:
     """The numbers of the causal rules, chosen on training speakers (``choose_stream``)."""
 
-    threshold: tuple[float, float] = (0.12, 0.06)
-    certain: tuple[float, float] = (0.5, 0.3)
+    threshold: tuple[float, float] = (0.1, 0.05)
+    certain: tuple[float, float] = (0.42, 0.25)
     """Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
-    vowel_doubt: float = 0.6
-    apart_centimetres: float = 0.3
-    apart_likely: tuple[float, float] = (0.35, 0.65)
-    seal_speed: tuple[float, float] = (0.7, 0.45)
+    vowel_doubt: float = 1.0
+    apart_centimetres: float = 0.42
+    apart_likely: tuple[float, float] = (0.25, 0.5)
+    seal_speed: tuple[float, float] = (1.0, 0.7)
     """Share of a seal that closes, and opens, in a step."""
     teeth_speed: tuple[float, float] = (1.0, 0.5)
-    part_share: float = 0.4
+    part_share: float = 0.5
     """Share of the missing gap that opens in a step."""
     steady_share: float = 0.7
     """Share of the way to the newest channels in a step."""
@@ -234,6 +235,7 @@ def export(checkpoint: Path, folder: Path, values: StreamRuleValues, scores: dic
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
     )
     look_ahead = network.size.look_ahead / FRAME_RATE
+    corpora = [*state["corpora"], *OTHER_CORPORA, BEGUN_FROM]
     past = (sum(network.memories) + _COLUMNS_KEPT) / FRAME_RATE
     description = {
         "format": 1,
@@ -255,8 +257,9 @@ def export(checkpoint: Path, folder: Path, values: StreamRuleValues, scores: dic
         },
         "graph": {"file": "model.onnx", "sha256": hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()},
         "training": {
-            "corpora": state["corpora"],
-            "hours": round(sum(float(corpus["hours"]) for corpus in state["corpora"]), 2),
+            "corpora": corpora,
+            "hours": round(sum(float(corpus["hours"]) for corpus in corpora), 2),
+            "lessons": state["lessons"],
             "seed": state["seed"],
             "commit": commit.stdout.strip(),
             "steps": state["step"],
