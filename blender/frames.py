@@ -32,7 +32,8 @@ class DecodedFrame(NamedTuple):
 
 def decode_frames(path: Path) -> Iterator[DecodedFrame]:
     """Decode a picture or a film, frames larger than 1280 pixels at that size. Raises PictureError."""
-    if path.suffix.lower() in bpy.path.extensions_image - bpy.path.extensions_movie - {".gif"}:
+    endings: Any = bpy.path
+    if path.suffix.lower() in endings.extensions_image - endings.extensions_movie - {".gif"}:
         yield DecodedFrame(0.0, _read_image(path), 1.0)
         return
     scene: Any = bpy.data.scenes.new("Voxrig Film")
@@ -47,12 +48,13 @@ def decode_frames(path: Path) -> Iterator[DecodedFrame]:
 def _render_film(scene: Any, path: Path, folder: Path) -> Iterator[DecodedFrame]:
     strips = compat.new_strips(scene)
     try:
-        strip: Any = strips.new_movie("Film", str(path), 1, 1)
+        made: list[Any] = [strips.new_movie("Film", str(path), 1, 1)]
     except RuntimeError:
-        strip = None
-    element = strip.elements[0] if strip is not None and len(strip.elements) else None
+        made = []
+    element = made[0].elements[0] if made and len(made[0].elements) else None
     if element is None or not element.orig_width or not element.orig_height:
         raise PictureError(f"{path.name} is no picture or film that Blender can read; choose another")
+    strip: Any = made[0]
     scale = min(1.0, _LARGEST_SIDE / max(element.orig_width, element.orig_height))
     render = scene.render
     render.resolution_x, render.resolution_y = (max(4, round(s * scale)) for s in (element.orig_width, element.orig_height))

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..animation.curves import ChannelCurves
 from ..animation.face.effort import apply_effort
@@ -163,7 +164,7 @@ def felt_points(
     return found
 
 
-def _thin_out(seconds: np.ndarray, values: np.ndarray) -> list[int]:
+def _thin_out(seconds: NDArray[np.float64], values: NDArray[np.float64]) -> list[int]:
     """Return the rows of a polyline that stays within _LARGEST_ERROR (Douglas and Peucker, 1973)."""
     kept = {0, len(values) - 1}
     pending = [(0, len(values) - 1)]

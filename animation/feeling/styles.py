@@ -49,7 +49,7 @@ def read_style(text: str) -> Style:
     letters = [word for word in words if word[0].isalpha()]
     if not smileys and not letters:
         return Style(note="" if not plain.strip() else f"'{_short(text)}' says nothing of a feeling; the face stays neutral")
-    weights = dict.fromkeys(EMOTIONS, 0.0)
+    weights: dict[str, float] = dict.fromkeys(EMOTIONS, 0.0)
     for smiley in smileys:
         for name, weight in load_smileys()[smiley].items():
             weights[name] += weight / len(smileys)

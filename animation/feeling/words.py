@@ -19,7 +19,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-EMOTIONS = ("joy", "sadness", "anger", "fear", "disgust", "surprise", "contempt", "tired")
+EMOTIONS: tuple[str, ...] = ("joy", "sadness", "anger", "fear", "disgust", "surprise", "contempt", "tired")
 """The emotions of the face model, in its order."""
 LABELS = (*EMOTIONS, "neutral")
 BUCKETS = 1 << 17

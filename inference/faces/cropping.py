@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,12 +51,12 @@ def cut_region(picture: Picture, region: Region, size: int, *, extend: bool) -> 
     y = np.clip(start[1] + across[1] * steps[None, :] + down[1] * steps[:, None], 0.0, np.float32(height - 1.001))
     column, row = x.astype(np.int32), y.astype(np.int32)
     at = row * width + column
-    flat = packed.ravel()
+    flat: Any = packed.ravel()
     # Shares in 256ths that add up to 256: four bytes times them fit side by side into 64 bits, in one multiplication.
     beside = ((x - column) * 256).astype(np.uint64)
     under = ((y - row) * 256).astype(np.uint64)
     both = (beside * under) >> np.uint64(8)
-    total = flat.take(at) * (np.uint64(256) + both - beside - under)
+    total: Any = flat.take(at) * (np.uint64(256) + both - beside - under)
     total += flat.take(at + 1) * (beside - both)
     total += flat.take(at + width) * (under - both)
     total += flat.take(at + width + 1) * both

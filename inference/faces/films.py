@@ -46,12 +46,14 @@ def has_pyav() -> bool:
 
 def read_frames(path: Path) -> Iterator[Frame]:
     """Read the frames of a picture or a film with PyAV. Raises PictureError."""
-    import av
+    import av as untyped
 
+    av: Any = untyped
+    failures: tuple[type[BaseException], ...] = (av.error.FFmpegError, ValueError, MemoryError)
     check_file(path)
     try:
         container: Any = av.open(str(path))
-    except (av.error.FFmpegError, ValueError, UnicodeError) as error:
+    except failures as error:
         raise PictureError(f"{path.name} is no picture or film that can be read ({_reason(error)}); choose another") from None
     with container:
         stream = next((one for one in container.streams.video if not _is_cover(one)), None)
@@ -68,7 +70,7 @@ def read_frames(path: Path) -> Iterator[Frame]:
                     raise PictureError(f"{path.name} is longer than {_LONGEST_SECONDS / 3600:g} hours; cut it first")
                 yield Frame(seconds, _upright(frame), min(1.0, seconds / total) if total > 0 else 1.0)
                 count += 1
-        except (av.error.FFmpegError, ValueError, MemoryError) as error:
+        except failures as error:
             # A film that breaks off is read as far as it goes.
             if count == 0:
                 raise PictureError(f"{path.name} cannot be decoded ({_reason(error)}); save it again") from None

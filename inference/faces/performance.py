@@ -88,7 +88,7 @@ def read_face(
     known = np.array(times)[found] - times[0]
     count = max(1, round((times[-1] - times[0]) * rate) + 1)
     even = np.arange(count) / rate
-    sampled = np.stack([np.interp(even, known, column) for column in values.T], axis=1).astype(np.float32)
+    sampled = np.stack([np.interp(even, known, column) for column in values.T], axis=1).astype(np.float32)  # pyright: ignore[reportUnknownArgumentType]
     shapes = len(names)
     if neutral is None and calibrates and count > 1:
         neutral = find_rest(sampled[:, :shapes], names)

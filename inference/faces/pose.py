@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,13 +58,14 @@ def find_pose(package: FacePackage, points: Floats, width: int, height: int) -> 
     canonical, weights = package.canonical[used], package.weights[used]
     flat = near * np.array([1.0, 1.0, -1.0])
     scale = _fit(canonical, flat, weights)[1]
-    for _ in range(2):
-        depth = (near[:, 2] - middle + 1.0) / scale
-        seen = np.stack([near[:, 0] * depth, near[:, 1] * depth, -depth], axis=1)
-        rotation, further, place = _fit(canonical, seen, weights)
-        if _ == 0:
-            scale *= further
-    return HeadPose(rotation, further, place)
+    scale *= _fit(canonical, _unproject(near, middle, scale), weights)[1]
+    return HeadPose(*_fit(canonical, _unproject(near, middle, scale), weights))
+
+
+def _unproject(near: Floats, middle: float, scale: float) -> Floats:
+    """Return points on the near plane with their depths as points in space, ``[point, 3]``."""
+    depth = (near[:, 2] - middle + 1.0) / scale
+    return np.stack([near[:, 0] * depth, near[:, 1] * depth, -depth], axis=1)
 
 
 def _fit(source: Floats, target: Floats, weights: Floats) -> tuple[Floats, float, Floats]:
@@ -71,9 +73,10 @@ def _fit(source: Floats, target: Floats, weights: Floats) -> tuple[Floats, float
     share = weights / weights.sum()
     source_middle, target_middle = share @ source, share @ target
     from_middle, to_middle = source - source_middle, target - target_middle
-    left, _values, right = np.linalg.svd((to_middle * share[:, None]).T @ from_middle)
+    parts = cast("tuple[Floats, Floats, Floats]", np.linalg.svd((to_middle * share[:, None]).T @ from_middle))
+    left, _values, right = parts
     if np.linalg.det(left) * np.linalg.det(right) < 0:
         left[:, 2] *= -1
-    rotation = left @ right
+    rotation: Floats = left @ right
     scale = float(np.sum(share[:, None] * to_middle * (from_middle @ rotation.T)) / np.sum(share[:, None] * from_middle**2))
     return rotation, scale, target_middle - scale * rotation @ source_middle
