@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 EMOTIONS: tuple[str, ...] = ("joy", "sadness", "anger", "fear", "disgust", "surprise", "contempt", "tired")
 """The emotions of the face model, in its order."""
-LABELS = (*EMOTIONS, "neutral")
+LABELS: tuple[str, ...] = (*EMOTIONS, "neutral")
 BUCKETS = 1 << 17
 """Rows of the table of hashed pieces."""
 LONGEST_TEXT = 2000
