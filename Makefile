@@ -112,6 +112,7 @@ pictures: .venv/.ready ## The manual's pictures, taken of every panel in a real 
 	sh tests/gui/make_root.sh
 	$(PY) $(PYTEST) tests/gui/test_panel_pictures.py
 	for file in build/gui/panel_pictures-*.png; do cp "$$file" "docs/images/manual/$${file#build/gui/panel_pictures-}"; done
+	@echo "docs/images/panel.jpg is build/gui/tour-4-keys.png, docs/images/mapping.png the tab of build/gui/mapping-2-preview.png"
 
 .PHONY: imports
 imports: .venv/.ready ## Which folder imports which; fails on circles

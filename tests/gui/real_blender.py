@@ -78,13 +78,15 @@ class RealBlender:
 
 @contextlib.contextmanager
 def kept_pictures(folder: Path, scenario: str) -> Iterator[None]:
-    """Copy a scenario's pictures to build/gui however it ends, also when it takes too long."""
+    """Copy a scenario's pictures and what it noted to build/gui however it ends, also when it takes too long."""
     try:
         yield
     finally:
         PICTURES.mkdir(parents=True, exist_ok=True)
         for picture in sorted(folder.glob("*.png")):
             shutil.copy(picture, PICTURES / f"{scenario}-{picture.name}")
+        if (folder / "result.json").is_file():
+            shutil.copy(folder / "result.json", PICTURES / f"{scenario}.json")
 
 
 @contextlib.contextmanager
