@@ -74,6 +74,8 @@ def with_effort(heard: Heard, description: Description, settings: TakeSettings) 
     The speech model hears effort by the sound of single phones; the arousal of a voice beside its own calm parts adds that of
     whole phrases.
     """
+    from ..animation.feeling.voice import convolve_centred
+
     curves = heard.curves
     if settings.effort <= 0.0 or heard.speech is None:
         return curves
@@ -83,7 +85,7 @@ def with_effort(heard: Heard, description: Description, settings: TakeSettings) 
         return curves
     rows = max(1, round(_EFFORT_HALF_SECONDS * curves.frame_rate))
     seconds = np.arange(curves.frame_count) / curves.frame_rate - heard.seconds_before
-    strain = np.convolve(np.interp(seconds, felt.seconds(), raised), np.hanning(rows + 2)[1:-1], "same")
+    strain = convolve_centred(np.interp(seconds, felt.seconds(), raised), np.hanning(rows + 2)[1:-1])
     strain /= max(float(np.hanning(rows + 2).sum()), 1e-9)
     values = apply_effort(curves.values, curves.names, np.exp(_EFFORT_GAIN * settings.effort * strain).astype(np.float32))
     limits = {channel.name: (channel.minimum, channel.maximum) for channel in description.channels}
@@ -139,6 +141,7 @@ def felt_points(
     At each moment the ``most`` strongest count. With ``contrast`` above 1 the strongest stands out. ``preferred`` are weights
     of emotions that the voice's are mixed with, half and half.
     """
+    from ..animation.feeling.voice import convolve_centred
     from ..animation.feeling.words import EMOTIONS
 
     weights = felt.weights.copy()
@@ -151,7 +154,7 @@ def felt_points(
     rows = max(0, round(smoothing_seconds / 0.25))
     if rows:
         kernel = np.hanning(2 * rows + 3)[1:-1]
-        weights = np.stack([np.convolve(column, kernel / kernel.sum(), "same")[: len(felt)] for column in weights.T], axis=1)
+        weights = np.stack([convolve_centred(column, kernel / kernel.sum()) for column in weights.T], axis=1)
     for name, weight in (preferred or {}).items():
         column = EMOTIONS.index(name)
         weights[:, column] = 0.5 * weights[:, column] + 0.5 * weight * (felt.confidence > 0)

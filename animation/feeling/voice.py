@@ -196,9 +196,15 @@ def divide_feelings(labels: Sequence[str], likely: Floats, sure: float) -> Float
     return strength[:, None] * shares
 
 
+def convolve_centred(values: Floats, kernel: Floats) -> Floats:
+    """Convolve values with a kernel of odd length around each, ``[time]``; numpy's 'same' is as long as a longer kernel."""
+    first = (kernel.size - 1) // 2
+    return np.convolve(values, kernel)[first : first + values.size]
+
+
 def _smooth(values: Floats, counted: NDArray[np.bool_]) -> Floats:
     """Average values over some rows on both sides, of those that count."""
     kernel = np.ones(2 * _SMOOTHING_ROWS + 1)
-    weight = np.convolve(counted.astype(np.float64), kernel, "same")
-    total = np.convolve(np.where(counted, values, 0.0), kernel, "same")
+    weight = convolve_centred(counted.astype(np.float64), kernel)
+    total = convolve_centred(np.where(counted, values, 0.0), kernel)
     return np.where(weight > 0, total / np.maximum(weight, 1e-9), 0.0)

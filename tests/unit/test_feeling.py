@@ -178,3 +178,10 @@ def test_a_raised_voice_opens_the_mouth_and_the_amount_takes_it_back():
     assert jaw.max() <= 0.4 * 1.4
     still = with_effort(heard, description, TakeSettings(effort=0.0)).channel("jawOpen")
     assert (still == 0.4).all()
+
+
+def test_a_sound_shorter_than_its_smoothing_is_heard():
+    for seconds in (0.1, 0.3, 0.8):
+        felt = hear_feeling(track_voice(hum(seconds, 200.0, 3.0, 0.5), RATE))
+        assert len(felt) == len(felt.confidence) == int(seconds / 0.25) + 1
+        felt_points(felt, 1.0, smoothing_seconds=2.0)
