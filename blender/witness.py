@@ -23,6 +23,7 @@ from . import actions, compat, outputs, rigs
 from . import scene as scenes
 from .outputs import Home
 from .shape_keys import find_empty_keys
+from .targets import limits_of
 
 # So many frames are looked at.
 _FRAMES = 4
@@ -56,7 +57,9 @@ def find_still(objects: Sequence[Any], curves: Sequence[tuple[Target, KeyedCurve
     owners = {target: rigs.resolve(target).owner for target, _curve in moving}
     homes = {owner: outputs.find_home(owner, take) for owner in set(owners.values())}
     frames = _choose_frames([curve for _target, curve in moving])
-    expected = np.stack([_expected(homes[owners[target]], target, frames) for target, _curve in moving], axis=1)
+    expected = np.stack(
+        [_within_slider(target, _expected(homes[owners[target]], target, frames)) for target, _ in moving], axis=1
+    )
     shown = _evaluate(objects, [target for target, _curve in moving], owners, homes, frames)
     with np.errstate(invalid="ignore"):
         ranges = np.array([np.ptp(curve.values) for _target, curve in moving])
@@ -126,6 +129,14 @@ def _choose_frames(curves: Sequence[KeyedCurve]) -> NDArray[np.float64]:
         chosen.append(int(np.argmax(gains)))
         covered = np.maximum(covered, nearness[:, chosen[-1]])
     return candidates[sorted(chosen)]
+
+
+def _within_slider(target: Target, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what Blender shows of values: a shape key ends where its slider does."""
+    if target.id_type != "KEY":
+        return values
+    low, high = limits_of(target)
+    return np.clip(values, low, high)
 
 
 def _expected(home: Home | None, target: Target, frames: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,23 +17,26 @@ PACKAGE = driver.PACKAGE
 
 
 def open_panels(*closed: str) -> None:
-    """Register the mapping's panels again, open except for the named ones."""
-    mapping: Any = importlib.import_module(f"{PACKAGE}.panels.mapping")
-    mapping.unregister()
-    for panel in mapping.CLASSES:
-        if issubclass(panel, bpy.types.Panel):
-            panel.bl_options = {"DEFAULT_CLOSED"} if panel.__name__ in closed else set()
-    mapping.register()
+    """Register the mapping's panels, and the one around them, again, open except for the named ones."""
+    modules: list[Any] = [importlib.import_module(f"{PACKAGE}.panels.{name}") for name in ("advanced", "mapping")]
+    for module in reversed(modules):
+        module.unregister()
+    for module in modules:
+        for panel in module.CLASSES:
+            if issubclass(panel, bpy.types.Panel):
+                panel.bl_options = {"DEFAULT_CLOSED"} if panel.__name__ in closed else set()
+        module.register()
 
 
 def set_others_aside() -> list[type[bpy.types.Panel]]:
     """Unregister what stands between the main panel and the mapping, because the window is low; register it in this order."""
     main: Any = importlib.import_module(f"{PACKAGE}.panels.main")
     mapping: Any = importlib.import_module(f"{PACKAGE}.panels.mapping")
+    advanced: Any = importlib.import_module(f"{PACKAGE}.panels.advanced")
     others = [
         panel
         for panel in main.VoxrigPanel.__subclasses__()
-        if panel.is_registered and panel not in (main.VOXRIG_PT_main, *mapping.CLASSES)
+        if panel.is_registered and panel not in (main.VOXRIG_PT_main, *advanced.CLASSES, *mapping.CLASSES)
     ]
     for panel in reversed(others):
         bpy.utils.unregister_class(panel)

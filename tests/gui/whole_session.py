@@ -65,7 +65,7 @@ def scenario() -> driver.Steps:
     driver.note(known_before=hasattr(bpy.types.Scene, "voxrig"))
     bpy.ops.extensions.package_install_files(filepath=str(INSIDE / "voxrig.zip"), repo="user_default", enable_on_install=True)
     driver.note(enabled=driver.PACKAGE in bpy.context.preferences.addons)
-    driver.open_panels("VOXRIG_PT_emotion", "VOXRIG_PT_takes")
+    driver.open_panels("VOXRIG_PT_style", "VOXRIG_PT_emotion", "VOXRIG_PT_takes")
     yield from driver.open_tab("Voxrig")
     driver.picture("01-installed")
 
