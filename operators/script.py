@@ -15,7 +15,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..animation.script.subtitles import ScriptLine, find_lines, normal_name, read_script_file
+from ..animation.script.subtitles import ScriptLine, find_lines, normal_name, read_script, read_script_file
 from ..animation.script.text import parse_line, replace_word
 from ..blender import compat, sounds
 from ..blender import scene as scenes
@@ -23,7 +23,6 @@ from ..blender.registering import make_registration
 from ..errors import ScriptError, VoxrigError
 from ..properties.access import scene_settings
 from ..properties.session import session
-from ..takes.scripting import read_script
 from .base import VoxrigOperator, redraw_panel
 from .dialogue import fill_dialogue, list_characters
 from .markers import write_word_markers

@@ -66,17 +66,6 @@ def spoken_text(text: str) -> str:
     return "\n".join(line.text for line in find_lines(text)) or text
 
 
-def read_script(choice: str) -> str:
-    """Return the text of a script that is given as the path of a file, or the text itself. Raises ScriptError."""
-    from ..animation.script.subtitles import SCRIPT_ENDINGS, find_lines, read_script_file
-
-    looks_like_path = len(choice) < 1000 and "\n" not in choice and choice.lower().endswith(SCRIPT_ENDINGS)
-    if not looks_like_path:
-        return choice
-    text = read_script_file(choice)
-    return "\n".join(line.text for line in find_lines(text, Path(choice).suffix)) or text
-
-
 def chosen_script(settings: TakeSettings) -> ScriptChoice | None:
     """Return the script of a take's settings, None if it has none."""
     if not settings.script.strip():

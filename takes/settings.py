@@ -787,7 +787,7 @@ def _check_script(_row: Setting, data: Any) -> str:
 
 def _parse_script(row: Setting, cell: Any) -> str:
     """Read a text, or the text of the file that it names."""
-    from .scripting import read_script
+    from ..animation.script.subtitles import read_script
 
     try:
         return read_script(_check_script(row, cell))

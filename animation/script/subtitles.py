@@ -173,3 +173,12 @@ def normal_name(speaker: str) -> str:
 def lines_of(lines: Sequence[ScriptLine], speaker: str) -> list[ScriptLine]:
     """Return what one speaker says."""
     return [line for line in lines if normal_name(line.speaker) == normal_name(speaker)]
+
+
+def read_script(choice: str) -> str:
+    """Return the text of a script that is given as the path of a file, or the text itself. Raises ScriptError."""
+    looks_like_path = len(choice) < 1000 and "\n" not in choice and choice.lower().endswith(SCRIPT_ENDINGS)
+    if not looks_like_path:
+        return choice
+    text = read_script_file(choice)
+    return "\n".join(line.text for line in find_lines(text, Path(choice).suffix)) or text

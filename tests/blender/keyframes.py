@@ -37,8 +37,10 @@ def edit_key(owner: Any, channel: str, frame: float, value: float, *, new_frame:
 
 
 def evaluate(owner: Any, channel: str, frames: Any) -> np.ndarray:
-    """Return the values that Blender shows of a shape key's F-Curve, ``[frame]``."""
+    """Return the values that Blender shows of a shape key's F-Curve, ``[frame]``; one that rests throughout has none."""
     from voxrig.blender import compat
 
     curve = compat.curves_of(owner).find(f'key_blocks["{channel}"].value')
+    if curve is None:
+        return np.zeros(len(frames))
     return np.array([curve.evaluate(float(frame)) for frame in frames])

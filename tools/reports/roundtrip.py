@@ -185,7 +185,7 @@ def show_shot(
     soundfile.write(path, samples, RATE)
     strip = stage.add_sound(scene, path, name)
     take = animate_character(scene, character, SoundStrip(strip), model, replace(style.settings, provider="CPU"))
-    scene.frame_start, scene.frame_end = take.first_frame, take.last_frame
+    scene.frame_start, scene.frame_end = take.sound_frames
     if style.is_held:
         for target, _curve in take.curves:
             curves = compat.curves_of(rigs.resolve(target).owner)
