@@ -95,7 +95,7 @@ def test_it_animates_a_character(seen: dict[str, Any]) -> None:
     assert np.ptp(jaw[:, 1]) > 0.05, "the jaw moves"
     assert np.all(np.diff(jaw[:, 0]) > 0)
     frames = seen["curve_rows"] / seen["curve_rate"] * 24.0
-    assert abs(jaw[-1, 0] - jaw[0, 0] - frames) <= 1.0, "from the first to the last frame of the sound"
+    assert 0.0 <= jaw[-1, 0] - jaw[0, 0] - frames <= 0.7 * 24.0, "the whole sound, and the way from rest and back"
     assert len(jaw) < 0.6 * frames, "sparser than a key on each frame"
 
 

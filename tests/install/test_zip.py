@@ -34,8 +34,8 @@ def test_contents(zip_file: Path, this_platform: str) -> None:
     tops = {name.split("/")[0] for name in names}
     assert tops == {
         *("LICENSE", "LICENSES.md", "blender_manifest.toml", "__init__.py", "__main__.py", "errors.py"),
-        *("registration.py", "animation", "batch", "blender", "cli", "inference", "learning", "models", "operators", "panels"),
-        *("properties", "storage", "takes", "wheels"),
+        *("registration.py", "animation", "batch", "blender", "cli", "inference", "learning", "live", "models", "operators"),
+        *("panels", "properties", "storage", "takes", "wheels"),
     } | (tops & {"presets", "translations"})
     assert [model for model in models if model["name"] == "speech"], "the bundled speech model"
     graphs = {name.rsplit("/", 1)[0] for name in names if name.endswith(".onnx")}

@@ -74,12 +74,12 @@ def test_a_part_that_is_drawn_again_is_unlike_that_of_every_take():
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda: vary(TakeSettings(), 3), "set Life above 0"),
+        (lambda: vary(TakeSettings(life=0.0), 3), "set Life above 0"),
         (lambda: vary(BASE, 0), f"1 to {MOST_TAKES}"),
         (lambda: vary(BASE, MOST_TAKES + 1), f"1 to {MOST_TAKES}"),
         (lambda: mix(BASE, {"ears": BASE}), "no part 'ears'"),
         (lambda: roll(BASE, ["ears"]), "no part 'ears'"),
-        (lambda: roll(TakeSettings(), ["brows"]), "set Life above 0"),
+        (lambda: roll(TakeSettings(life=0.0), ["brows"]), "set Life above 0"),
         (lambda: mix(TakeSettings(life=0.5), {"brows": TakeSettings(life=2.0, life_brows=2.0)}), "cannot be mixed"),
     ],
 )
