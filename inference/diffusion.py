@@ -249,13 +249,14 @@ def find_ruled(phones: Array, names: tuple[str, ...], frame_rate: float) -> NDAr
         ruled = np.maximum(ruled, ease(np.clip((silent - 0.5) / 0.4, 0.0, 1.0).astype(np.float64)))
     width = max(1, round(0.06 * frame_rate))
     kernel = np.hanning(2 * width + 1)
-    return np.convolve(np.pad(ruled, width, mode="edge"), kernel / kernel.sum(), mode="valid")
+    padded: Any = np.pad(ruled, width, mode="edge")
+    return cast("NDArray[np.float64]", np.convolve(padded, kernel / kernel.sum(), mode="valid"))
 
 
 def _spread_max(values: Array, reach: int) -> Array:
     """Return the largest value within ``reach`` rows, ``[row]``."""
     padded = np.pad(values, reach, mode="edge")
-    windows = cast("Array", np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1))  # pyright: ignore[reportUnknownMemberType]
+    windows: Array = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)  # pyright: ignore[reportUnknownMemberType]
     return windows.max(axis=1)
 
 

@@ -189,8 +189,9 @@ def _draw_rectangle(shader: Any, left: float, bottom: float, right: float, top: 
 
 def _draw_words(settings: Any, strip: Strip) -> None:
     """Write the words of the script where they begin, as far as there is room before the next one."""
+    preferences: Any = bpy.context.preferences
     words = [word for word in settings.words if word.end >= strip.first_frame and word.start <= strip.last_frame]
-    scale = bpy.context.preferences.system.ui_scale  # pyright: ignore[reportOptionalMemberAccess]
+    scale = preferences.system.ui_scale
     blf.size(0, 10 * scale)
     for number, word in enumerate(words):
         x = strip.left + (word.start - strip.first_frame) * strip.pixels_per_frame
