@@ -23,7 +23,10 @@ venv = $(if $(filter $(1),$(MAIN_BLENDER)),.venv,.venvs/$(1))
 
 PY := .venv/bin/python
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+# Test files are shared out over processes, each with a Blender of its own: two use about 3 GB.
+JOBS ?= 2
 PYTEST := -m pytest
+IN_PARALLEL := -n $(JOBS) --dist loadfile
 TRAINING_PY := .venv-training/bin/python
 
 .PHONY: help
@@ -203,7 +206,7 @@ define test_rule
 test-$(1): $(call venv,$(1))/.ready .venv/.ready
 	@echo "== Blender $(1)"
 	@$(PY) -m voxrig.tools.release.fetch_wheels --platform $(PLATFORM) --flavour cpu
-	$(call venv,$(1))/bin/python $(PYTEST) $(if $(filter 5.0,$(1)),,tests/unit) tests/blender tests/install
+	$(call venv,$(1))/bin/python $(PYTEST) $(IN_PARALLEL) $(if $(filter 5.0,$(1)),,tests/unit) tests/blender tests/install
 endef
 PLATFORM := $(if $(filter Darwin,$(shell uname -s)),macos-$(if $(filter arm64,$(shell uname -m)),arm64,x64),linux-x64)
 $(foreach v,$(BLENDERS),$(eval $(call test_rule,$(v))))
@@ -215,7 +218,7 @@ test-training: .venv-training/.ready
 
 .PHONY: unit
 unit: .venv/.ready ## The quick tests only
-	$(PY) $(PYTEST) tests/unit
+	$(PY) $(PYTEST) $(IN_PARALLEL) tests/unit
 
 .PHONY: gui
 gui: .venv/.ready ## A real Blender with a window on a virtual screen (Linux, root); pictures in build/gui

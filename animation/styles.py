@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Styles of speech: presets of articulation that the sliders start from.
 
-Imports no numpy, so that a command line may name them before it is loaded. The numbers are artistic choices, made by eye on the
-demo head and on faces with ARKit's shapes.
+Imports no numpy, so that a command line may name them before it is loaded. The numbers are artistic choices, not measured.
 """
 
 from __future__ import annotations
