@@ -57,6 +57,15 @@ def is_shown(owners: Sequence[Any], take: str) -> bool:
     return bool(homes) and all(_is_played(owner, home, take) and not _is_covered(home, take) for owner, home in homes)
 
 
+def is_on_top(owners: Sequence[Any], take: str) -> bool:
+    """Return whether a take can be written again without hiding keys of others: none is above it in the Action that plays."""
+    homes = [(owner, home) for owner in owners if (home := outputs.find_home(owner, take)) is not None]
+    return bool(homes) and all(
+        not _is_covered(home, take) and (home.strip is not None or compat.place_of(owner) == home.place)
+        for owner, home in homes
+    )
+
+
 def _is_played(owner: Any, home: Home, take: str) -> bool:
     if home.strip is not None:
         curves = [curve for curve, entry in ledger.entries_at(home.place).items() if take in entry.holds]

@@ -19,7 +19,7 @@ from ..animation.rig.mapping import Mapping, Target
 from ..animation.rig.recognition import UNSURE
 from ..blender import actions, rigs, sounds, witness
 from ..blender import scene as scenes
-from ..blender.compare import is_shown
+from ..blender.compare import is_on_top, is_shown
 from ..blender.life import LAYER, find_layered
 from ..blender.marks import find_action, write_marks
 from ..blender.outputs import Output, find_home, fit_strip
@@ -456,8 +456,8 @@ def gather_from_scene(
 def find_repeated(character_object: bpy.types.Object, sound: SoundChoice, settings: TakeSettings, scope: Scope) -> str:
     """Return the name of the take that a new one of the same line replaces in the list, '' for none.
 
-    It is the newest of the same sound, seed, frames, face parts and output that is no favourite. Outputs that make an Action or
-    a slot of their own replace nothing.
+    It is the newest of the same sound, seed, frames, face parts and output that is no favourite and lies on top: raising one
+    from beneath would hide keys that the artist sees. Outputs that make an Action or a slot of their own replace nothing.
     """
     if scope.output in ("NEW_ACTION", "NEW_SLOT"):
         return ""
@@ -466,7 +466,10 @@ def find_repeated(character_object: bpy.types.Object, sound: SoundChoice, settin
         with contextlib.suppress(VoxrigError):  # what is wrong with it is shown in the list
             record = read_record(stored.record)
             plain = replace(record.scope, fade_frames=0.0, replace_edited=False)
-            if not stored.is_favourite and (record.sound, record.settings.life_seed, plain) == wanted:
+            if stored.is_favourite or (record.sound, record.settings.life_seed, plain) != wanted:
+                continue
+            owners = {rigs.resolve(target).owner for target in record.mapping.targets()}
+            if is_on_top(tuple(owners), stored.mark):
                 return stored.name
     return ""
 
