@@ -15,7 +15,7 @@ The file was then corrected by hand where one British talker should not speak fo
 JH UH UX OE and W keep more rounding, W narrows the lips whatever its neighbours are, and the sibilants' jaw cap was raised
 from 0.06 to his 0.10. The present poses are the ridge's prior, so a second run starts from the first one's result.
 
-Run: python -m voxrig.training.speech.calibrate_articulation --data ../shared/data --cache .cache/training --write
+Run: python -m voxrig.training.speech.calibrate_articulation --data DATA --cache .cache/training --write
 """
 
 from __future__ import annotations
