@@ -220,6 +220,23 @@ def _lacks_take(context: Any) -> str | None:
 _RETAKE_RANGE = ("retake_first", "retake_last", "retake_regions", "retake_fade")
 
 
+def read_retake(settings: Any) -> tuple[Path, Scope]:
+    """Return the model and the scope that are chosen for a retake. Raises ModelError and RigError."""
+    model = chosen_model(settings)
+    if model is None:
+        raise ModelError("No model is chosen; choose one under Model")
+    if settings.retake_first > settings.retake_last:
+        raise RigError("The range of the retake ends before it begins; set its first frame before its last one")
+    regions = tuple(region for region in REGIONS if region.upper() in settings.retake_regions)
+    return model.folder, Scope(
+        settings.retake_first,
+        settings.retake_last,
+        regions,
+        fade_frames=settings.retake_fade,
+        replace_edited=settings.replace_edited,
+    )
+
+
 class VOXRIG_OT_retake(RedoSettings, GeneratingOperator):
     """Generate again with the current sliders, but only in the range and the face parts chosen below.
 
@@ -241,20 +258,9 @@ class VOXRIG_OT_retake(RedoSettings, GeneratingOperator):
         """Gather the chosen take's sound with the scene's model and sliders, within the scene's range."""
         settings = scene_settings(scene)
         stored = find_take(settings.character)
-        model = chosen_model(settings)
-        if model is None:
-            raise ModelError("No model is chosen; choose one under Model")
-        if settings.retake_first > settings.retake_last:
-            raise RigError("The range of the retake ends before it begins; set its first frame before its last one")
-        scope = Scope(
-            settings.retake_first,
-            settings.retake_last,
-            tuple(region for region in REGIONS if region.upper() in settings.retake_regions),
-            fade_frames=settings.retake_fade,
-            replace_edited=settings.replace_edited,
-        )
+        model_folder, scope = read_retake(settings)
         sliders = read_settings(scene)
-        return _gather_retake(scene, settings.character, stored, read_record(stored.record), scope, model.folder, sliders)
+        return _gather_retake(scene, settings.character, stored, read_record(stored.record), scope, model_folder, sliders)
 
 
 class VOXRIG_OT_update_take(GeneratingOperator):

@@ -13,13 +13,12 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..animation.face.channels import REGIONS
 from ..animation.life.channels import CHANNELS
 from ..blender import rigs
 from ..blender.registering import make_registration
 from ..blender.sheets import join_pictures, render_faces
 from ..blender.takes import find_curves
-from ..errors import ModelError, RigError
+from ..errors import RigError
 from ..properties.access import character_settings, scene_settings
 from ..properties.models import chosen_model
 from ..properties.session import Run, session
@@ -36,7 +35,7 @@ from ..takes.variations import MIXED_PARTS, mix, number_of, roll, vary
 from .animate import gather, gather_from_scene, mark_shown, why_not_animate, write
 from .background import BackgroundOperator, Work
 from .mapping import find_character
-from .takes import TakeOperator, compare_take, find_take, gather_settings
+from .takes import TakeOperator, compare_take, find_take, gather_settings, read_retake
 
 SHEET_FACES, SHEET_SIZE = 5, 160
 _TRACKS = {"mouth": ("jaw", "lips"), "eyes": ("eyes",), "brows": ("brows",), "head": ("head",)}
@@ -337,22 +336,11 @@ class VOXRIG_OT_make_variations(_TakesOperator):
             return _Jobs(tuple(_with_settings(scene, job, one) for one in varied))
         stored = find_take(settings.character)
         record = read_record(stored.record)
-        model = chosen_model(settings)
-        if model is None:
-            raise ModelError("No model is chosen; choose one under Model")
-        if settings.retake_first > settings.retake_last:
-            raise RigError("The range of the retake ends before it begins; set its first frame before its last one")
-        scope = Scope(
-            settings.retake_first,
-            settings.retake_last,
-            tuple(region for region in REGIONS if region.upper() in settings.retake_regions),
-            fade_frames=settings.retake_fade,
-            replace_edited=settings.replace_edited,
-            output=record.scope.output,
-        )
+        model_folder, scope = read_retake(settings)
+        scope = replace(scope, output=record.scope.output)
         return _Jobs(
             tuple(
-                gather(scene, settings.character, record.sound, model.folder, one, scope, beside=stored.mark) for one in varied
+                gather(scene, settings.character, record.sound, model_folder, one, scope, beside=stored.mark) for one in varied
             )
         )
 
