@@ -235,7 +235,7 @@ def recording_folder() -> Path:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a live session left on disk: a sound, a file of curves, or both, from ``first_frame`` on."""
+    """The remains of a live session on disk: a sound, a file of curves, or both, from ``first_frame`` on."""
 
     first_frame: int
     sound: Path | None = None

@@ -9,7 +9,7 @@ from ..blender.registering import make_registration
 
 
 class VOXRIG_MT_animation(bpy.types.Menu):
-    """What is done with takes."""
+    """The commands for takes."""
 
     bl_idname = "VOXRIG_MT_animation"
     bl_label = "Voxrig"

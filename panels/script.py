@@ -25,7 +25,7 @@ class VOXRIG_UL_words(VoxrigList):
 
 
 class VOXRIG_PT_script(VoxrigPanel):
-    """What is said."""
+    """The script of the next take."""
 
     bl_idname = "VOXRIG_PT_script"
     bl_label = "Script"

@@ -30,7 +30,7 @@ class Estimate:
 
 @dataclass
 class LiveStatus:
-    """What the live panel shows while a face is live."""
+    """The state of the live panel while a face is live."""
 
     source: str
     is_recording: bool = False

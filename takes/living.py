@@ -35,7 +35,7 @@ _LITERAL = frozenset(name for name in CHANNEL_NAMES if "Blink" in name or "Look"
 
 @dataclass(frozen=True, eq=False)
 class Surroundings:
-    """What there is to see around a head: ``targets``, of which the first is looked at from the beginning, and the times
+    """The things to see around a head: ``targets``, of which the first is looked at from the beginning, and the times
     (seconds of the sound, name) of further ``looks``."""
 
     targets: tuple[Target, ...] = ()

@@ -57,7 +57,7 @@ class CurvesFile:
 
 @dataclass(frozen=True)
 class Listening:
-    """What a character of a dialogue hears while it is silent: the ``strips`` of others, each with who speaks it.
+    """The lines that a silent character of a dialogue hears: the ``strips`` of others, each with who speaks it.
 
     ``start_frame`` and ``end_frame`` are the frames between which it listens.
     """

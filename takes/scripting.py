@@ -33,7 +33,7 @@ _FADE_SECONDS = 0.15
 
 @dataclass(frozen=True)
 class ScriptChoice:
-    """What is said in a sound: a text with marks, its language, and the path of the show's own dictionary or ''."""
+    """The script of a sound: a text with marks, its language, and the path of the show's own dictionary or ''."""
 
     text: str
     language: str = "en"

@@ -36,7 +36,7 @@ _SMOOTHING_ROWS = 2
 
 @dataclass(frozen=True, eq=False)
 class FeelingTrack:
-    """What a voice feels: row i is the instant ``i * HOP_SECONDS``.
+    """The feelings of a voice: row i is the instant ``i * HOP_SECONDS``.
 
     ``arousal`` and ``valence`` ``[time]`` are -1..1, ``weights`` ``[time, EMOTIONS]`` 0..1, 0 where nobody speaks or it is
     unsure; ``confidence`` ``[time]`` 0..1 is the likelihood of the strongest feeling, neutral included.

@@ -162,7 +162,7 @@ class _Path:
 
 @dataclass(frozen=True)
 class _Step:
-    """What a frame must remember of its slice of words ``low`` to ``high``."""
+    """The memory of a frame for its slice of words ``low`` to ``high``."""
 
     low: int
     entered: NDArray[np.bool_]

@@ -30,7 +30,7 @@ _CUE = re.compile(r"\s*(?:@\s*(?P<forced>[^\n(^]+)|(?P<name>[^a-z\n(^]*[A-Z\u00c
 
 @dataclass(frozen=True, slots=True)
 class ScriptLine:
-    """What one speaker says at a stretch; ``speaker`` is '' if unknown, ``start`` and ``end`` are seconds, None if unknown."""
+    """The words of a speaker at a stretch; ``speaker`` is '' if unknown, ``start`` and ``end`` are seconds, None if unknown."""
 
     text: str
     speaker: str = ""

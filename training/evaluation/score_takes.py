@@ -56,7 +56,7 @@ STEPS = (1, 2, 4, 8, 16)
 
 
 class Figures:
-    """What is measured of takes ``[take][frame, control]`` against the real one."""
+    """The measures of takes ``[take][frame, control]`` against the real one."""
 
     def __init__(self, material: Material, phones: dict[str, tuple[TimedPhone, ...]]) -> None:
         self.test = material.tested[0]
