@@ -155,7 +155,7 @@ def test_a_whole_session(real_blender: RealBlender) -> None:
     assert seen["takes_in_new_file"] == 0
     assert seen["reloaded"] and seen["takes_reloaded"] == 2 and seen["strip_reloaded"] and seen["heard_again"]
     assert seen["outside_updated"] == seen["outside_before"]
-    assert seen["mode"] == "POSE" and seen["windows"] == 2 and seen["takes_dropped"] == 2
+    assert seen["mode"] == "POSE" and seen["windows"] == 2 and seen["takes_dropped"] == 3
     assert "Traceback" not in seen["printed"]
 
 
