@@ -106,6 +106,8 @@ def gather(
     scenes.check_time_stretching(scene)
     place, content, sound_name = find_sound(scene, sound)
     place = place_among_lines(character_object, place, take)
+    marks = ((place.seconds_of(frame), words) for frame, words in styles_of(scene, character_object))
+    place = replace(place, styles=tuple(marks))
     bare = Job(character_object.name, (), place, model_folder, settings, sound, sound_name, scope, take=take, beside=beside)
     stills = settings.life <= 0.0 and has_lived(character_object)
     looks: list[tuple[float, str]] = []
@@ -227,6 +229,28 @@ def place_among_lines(character_object: bpy.types.Object, place: Place, take: st
             if not isinstance(record.sound, Listening):
                 lines.append(record.sound_frames)
     return replace(place, other_lines=tuple(lines))
+
+
+STYLE_MARK = "style"
+
+
+def styles_of(scene: bpy.types.Scene, character_object: bpy.types.Object) -> list[tuple[int, str]]:
+    """Return frames and words of the scene's markers 'style WORDS', for all or as 'style CHARACTER: WORDS' for this one.
+
+    Each holds until the next one; 'style' alone returns to the style of the whole take.
+    """
+    found: list[tuple[int, str]] = []
+    for marker in scene.timeline_markers:
+        kind, _, words = marker.name.strip().partition(" ")
+        if kind.casefold() != STYLE_MARK:
+            continue
+        whose, colon, rest = words.partition(":")
+        if colon and scene.objects.get(whose.strip()) is not None:
+            if whose.strip() != character_object.name:
+                continue
+            words = rest
+        found.append((marker.frame, words.strip()))
+    return sorted(found)
 
 
 def find_strip(scene: bpy.types.Scene, name: str) -> Any:

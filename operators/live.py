@@ -28,13 +28,13 @@ from ..properties.session import session
 from ..properties.settings import read_settings, read_sound_choice, sliders_differ
 from ..properties.takes import active_take
 from ..takes.emotion import EmotionTrack, put_on
-from ..takes.feeling import with_effort, with_feelings
+from ..takes.feeling import perform_styled, with_effort, with_feelings
 from ..takes.hearing import recall
 from ..takes.job import Job, live_parts, recall_take
 from ..takes.living import Surroundings, with_life
 from ..takes.record import SoundStrip, read_record
 from ..takes.settings import TakeSettings
-from ..takes.shaping import Place, Take, find_tolerances, frame_range, perform, sample_at_frames, shift_by_lead
+from ..takes.shaping import Place, Take, find_tolerances, frame_range, sample_at_frames, shift_by_lead
 from ..takes.sources import Description, Heard
 from .animate import find_strip, pin_reach, start_take, write
 from .background import Work
@@ -232,15 +232,15 @@ def _sample(part: _Part, settings: TakeSettings, frames: NDArray[np.float64]) ->
     are blended, and too small to be seen while a slider moves.
     """
     curves = part.sampled
-    track = EmotionTrack(settings, part.place.start_frame, part.place.frames_per_second)
+    place = part.place
+    track = EmotionTrack(settings, place.start_frame, place.frames_per_second, place.styles)
     track = with_feelings(track, part.heard)
-    settings = track.settings
     if part.energy is not None and not track.is_neutral():
         emotion = track.key()
         if part.felt is None or part.felt[0] != emotion:
             part.felt = emotion, put_on(curves, track.at(part.description.emotions, frames), part.energy)
         curves = part.felt[1]
-    performed = perform(curves, settings, part.description)
+    performed = perform_styled(curves, track, part.description)
     return apply_mapping(part.mapping, with_life(performed, part.heard, track, part.surroundings)).values
 
 

@@ -11,11 +11,11 @@ from ..blender.registering import make_registration
 from ..errors import RigError
 from ..properties.access import scene_settings
 from ..properties.session import Run, session
-from ..takes.feeling import with_feelings
+from ..takes.feeling import perform_styled, with_feelings
 from ..takes.hearing import hear, recall
 from ..takes.job import Job, compute, live_parts
 from ..takes.living import with_life
-from ..takes.shaping import perform, sample_at_frames, with_emotion
+from ..takes.shaping import sample_at_frames, with_emotion
 from .animate import gather_from_scene, why_not_animate
 from .background import BackgroundOperator, Work
 from .base import redraw_panel
@@ -54,7 +54,7 @@ def pose_at_frame(job: Job, frame: float) -> dict[Target, float]:
             raise RigError("The sound has changed meanwhile; look at the frame again")
         description = part.source.describe()
         track = with_feelings(job.emotion, heard)
-        curves = perform(with_emotion(heard, description, track), track.settings, description)
+        curves = perform_styled(with_emotion(heard, description, track), track, description)
         sampled = sample_at_frames(curves, job.place, round(frame) - _AROUND, round(frame) + _AROUND)
         shown = apply_mapping(part.mapping, with_life(sampled, heard, track, part.surroundings))
         values = zip(shown.targets, shown.values[_AROUND].tolist())

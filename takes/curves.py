@@ -10,7 +10,7 @@ from ..animation.curves import ChannelCurves
 from ..errors import RigError
 from .drawing import make_drawn
 from .emotion import EmotionTrack
-from .feeling import style_note, with_feelings
+from .feeling import style_notes, with_feelings
 from .living import make_living, with_life
 from .record import CurvesFile, SoundFile
 from .scripting import make_scripted
@@ -23,7 +23,8 @@ def find_source(choice: SoundFile | CurvesFile, model_folder: Path, settings: Ta
     """Return the source of a sound file or a curve file that plays at ``place``."""
     track = EmotionTrack(settings, place.start_frame, place.frames_per_second)
     # A script's own emotions are known only once its words are found, so they are applied afterwards.
-    defers = bool(settings.script.strip() or settings.style.strip()) or settings.feel > 0.0
+    styled = settings.style.strip() or any(cue.kind == "style" for cue in settings.cues)
+    defers = bool(settings.script.strip() or styled) or settings.feel > 0.0
     source = make_source(choice, Sound(choice.path), model_folder, track, settings, defers_emotion=defers)
     return make_living(make_scripted(make_drawn(source, settings), settings), settings)
 
@@ -42,10 +43,9 @@ def make_curves(
     source has none of them.
     """
     heard = source.produce(on_progress or (lambda _fraction: None), is_cancelled)
-    note = style_note(settings)
-    if note:
-        heard = replace(heard, warnings=(*heard.warnings, note))
-    track = with_feelings(EmotionTrack(settings, place.start_frame, place.frames_per_second), heard)
+    asked = EmotionTrack(settings, place.start_frame, place.frames_per_second, place.styles)
+    heard = replace(heard, warnings=(*heard.warnings, *style_notes(asked, heard)))
+    track = with_feelings(asked, heard)
     description = source.describe()
     curves = with_life(with_emotion(heard, description, track), heard, track)
     if scope is None or scope.is_whole_face:

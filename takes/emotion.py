@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,14 +14,23 @@ from ..animation.face.emotions import emotion_points, emotion_weights
 from ..animation.face.expression import apply_expression
 from .settings import TakeSettings
 
+if TYPE_CHECKING:
+    from ..animation.feeling.stretches import StyleTrack
+
 
 @dataclass(frozen=True)
 class EmotionTrack:
-    """The emotions of ``settings`` for a sound that begins at ``start_frame`` of a scene."""
+    """The emotions of ``settings`` for a sound that begins at ``start_frame`` of a scene.
+
+    ``marks`` (second of the sound, words) are styles of stretches that the scene's markers say; ``styles`` are all styles of a
+    take that has stretches, whose manner is not in the settings.
+    """
 
     settings: TakeSettings
     start_frame: float
     frames_per_second: float
+    marks: tuple[tuple[float, str], ...] = ()
+    styles: StyleTrack | None = None
 
     def is_neutral(self) -> bool:
         """Return whether no emotion ever has a weight."""

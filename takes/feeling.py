@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from ..animation.curves import ChannelCurves
 from ..animation.face.effort import apply_effort
 from ..animation.face.emotions import Emotion, emotion_points, sample_emotion
+from ..animation.life.cues import SAME_SECONDS, Cue
 from .emotion import EmotionTrack
 from .scripting import with_written_emotions
 from .settings import TakeSettings
 from .sources import Description, Heard
 
 if TYPE_CHECKING:
+    from ..animation.feeling.stretches import StyleTrack
     from ..animation.feeling.voice import FeelingTrack
     from ..animation.speech.events import SpeechEvents
     from ..animation.speech.voice import Voice
@@ -35,10 +37,64 @@ _LEAST_PEAK = 0.08
 def with_feelings(track: EmotionTrack, heard: Heard) -> EmotionTrack:
     """Return the track with what the script, the style and the voice feel, and the settings with the style's manner."""
     written = with_written_emotions(track, heard)
-    settings = apply_style(written.settings)
+    styles = find_styles(track, heard)
+    settings = apply_style(written.settings) if styles is None else add_styles(written.settings, styles, track)
     if settings.feel > 0.0 and heard.speech is not None:
         settings = replace(settings, emotion=add_felt(settings, hear(heard.speech.voice), track))
-    return written if settings is written.settings else replace(written, settings=settings)
+    return written if settings is written.settings else replace(written, settings=settings, styles=styles)
+
+
+def find_styles(track: EmotionTrack, heard: Heard) -> StyleTrack | None:
+    """Return the styles of a take some stretch of which has its own: by a mark of the script, a cue, or a marker."""
+    cues = style_cues(track.settings, heard)
+    if not cues and not track.marks:
+        return None
+    from ..animation.feeling.stretches import place_styles
+    from ..animation.feeling.styles import Style, read_style
+
+    def read(words: str, size: float = 1.0) -> Style | None:
+        style = read_style(words) if words.strip() else None
+        if style is None or size == 1.0:
+            return style
+        return replace(style, emotions={name: min(weight * size, 1.0) for name, weight in style.emotions.items()})
+
+    marks = [(cue.seconds or 0.0, read(cue.name, cue.size)) for cue in cues]
+    marks += [(second, read(words)) for second, words in track.marks]
+    return place_styles(read_style(track.settings.style), marks)
+
+
+def style_cues(settings: TakeSettings, heard: Heard) -> list[Cue]:
+    """Return the cues of styles of a take: those of the script that none of the settings moves or leaves out, and these."""
+    own = [cue for cue in settings.cues if cue.kind == "style"]
+    gone = [cue.replaces for cue in own if cue.replaces is not None]
+    written = [cue for cue in heard.cues if cue.kind == "style"]
+    kept = [cue for cue in written if not any(abs((cue.seconds or 0.0) - at) <= SAME_SECONDS for at in gone)]
+    return [cue for cue in (*kept, *own) if cue.seconds is not None]
+
+
+def add_styles(settings: TakeSettings, styles: StyleTrack, track: EmotionTrack) -> TakeSettings:
+    """Return the settings with the emotions of styles over time, in what those that are set leave of the face."""
+    points = {name: points for name, points in styles.emotions().items() if any(weight > 0.0 for _second, weight in points)}
+    return replace(settings, style="", emotion=_fill_up(settings.emotion, points, track))
+
+
+def perform_styled(curves: ChannelCurves, track: EmotionTrack, description: Description) -> ChannelCurves:
+    """Apply the settings of a take to curves as ``shaping.perform`` does, with the manner of each stretch's style."""
+    from .shaping import perform
+
+    styles = track.styles
+    varied = [name for name in styles.factor_names() if not name.startswith("life")] if styles is not None else []
+    if styles is None or not varied:
+        return perform(curves, track.settings, description)
+    shares = styles.weights(np.arange(curves.frame_count) / curves.frame_rate + curves.start_seconds)
+    # Sums of curves whose lips are sealed are sealed, because the gap is a sum of channels.
+    manners = [tuple(style.factors.get(name, 1.0) for name in varied) for style in styles.styles]
+    mixed = np.zeros(curves.values.shape)
+    for manner in dict.fromkeys(manners):
+        changed = {name: getattr(track.settings, name) * factor for name, factor in zip(varied, manner, strict=True)}
+        share = shares[:, [other == manner for other in manners]].sum(axis=1)
+        mixed += share[:, None] * perform(curves, replace(track.settings, **changed), description).values  # type: ignore[arg-type]
+    return curves.with_values(mixed.astype(curves.values.dtype))
 
 
 def apply_style(settings: TakeSettings) -> TakeSettings:
@@ -54,13 +110,15 @@ def apply_style(settings: TakeSettings) -> TakeSettings:
     return replace(settings, style="", **changed)  # type: ignore[arg-type]
 
 
-def style_note(settings: TakeSettings) -> str:
-    """Return a sentence if the style of the settings was not understood, else ''."""
-    if not settings.style.strip():
-        return ""
+def style_notes(track: EmotionTrack, heard: Heard) -> tuple[str, ...]:
+    """Return a sentence for each style of a take that was not understood."""
+    styles = find_styles(track, heard)
+    if styles is None and not track.settings.style.strip():
+        return ()
     from ..animation.feeling.styles import read_style
 
-    return read_style(settings.style).note
+    read = (read_style(track.settings.style),) if styles is None else styles.styles
+    return tuple(dict.fromkeys(style.note for style in read if style.note))
 
 
 _EFFORT_GAIN, _CALM = 0.21, 0.25
@@ -110,20 +168,25 @@ def hear(voice: Voice) -> FeelingTrack:
 
 def add_felt(settings: TakeSettings, felt: FeelingTrack, track: EmotionTrack) -> dict[str, Emotion]:
     """Return the emotions of the settings with the felt ones, as (frame, weight) points, in what they leave of the face."""
-    frames = track.start_frame + felt.seconds() * track.frames_per_second
-    taken = np.zeros(len(felt))
-    for emotion in settings.emotion.values():
-        taken += sample_emotion(emotion, frames)
-    left = np.clip(1.0 - taken, 0.0, 1.0)
-    emotions: dict[str, Emotion] = dict(settings.emotion)
-    for name, points in felt_points(felt, settings.feel).items():
+    return _fill_up(settings.emotion, felt_points(felt, settings.feel), track)
+
+
+def _fill_up(emotion: Mapping[str, Emotion], added: Mapping[str, Points], track: EmotionTrack) -> dict[str, Emotion]:
+    """Return emotions with added (second, weight) points of others, scaled to what the former leave of the face."""
+    emotions: dict[str, Emotion] = dict(emotion)
+    for name, points in added.items():
         if _is_set(emotions.get(name, 0.0)):
             continue
-        at = np.array([track.start_frame + second * track.frames_per_second for second, _weight in points])
-        share = np.interp(at, frames, left)
-        emotions[name] = tuple(
-            (float(frame), float(weight * part)) for frame, part, (_second, weight) in zip(at, share, points, strict=True)
-        )
+        seconds = np.array([second for second, _weight in points])
+        # Where the present ones change, what they leave does.
+        frames = track.start_frame + seconds * track.frames_per_second
+        known = [frame for present in emotion.values() for frame, _weight in emotion_points(present)]
+        inside = [frame for frame in known if frames[0] < frame < frames[-1]]
+        at = np.unique(np.concatenate([frames, inside]))
+        taken = sum((sample_emotion(present, at) for present in emotion.values()), np.zeros(at.size))
+        weights = sample_emotion(tuple(zip(frames.tolist(), (weight for _second, weight in points))), at)
+        weights = weights * np.clip(1.0 - taken, 0.0, 1.0)
+        emotions[name] = tuple(zip(at.tolist(), weights.tolist()))
     return emotions
 
 

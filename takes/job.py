@@ -52,7 +52,7 @@ class Job:
     @property
     def emotion(self) -> EmotionTrack:
         """The emotions of the settings over the frames of the take."""
-        return EmotionTrack(self.settings, self.place.start_frame, self.place.frames_per_second)
+        return EmotionTrack(self.settings, self.place.start_frame, self.place.frames_per_second, self.place.styles)
 
 
 def compute(job: Job, on_progress: Progress | None = None, is_cancelled: CancelCheck | None = None) -> Take:

@@ -168,6 +168,10 @@ def plan_take(heard: Heard, track: EmotionTrack, surroundings: Surroundings = NO
     weights = track.of_rows(names, math.ceil(heard.speech.duration * _EMOTION_RATE) + 1, _EMOTION_RATE)
     emotion = {} if weights is None else dict(zip(names, np.atleast_2d(weights).T, strict=True))
     known = {AHEAD.name, *(target.name for target in surroundings.targets)}
+    amounts = {}
+    if track.styles is not None:
+        rows = np.arange(math.ceil(heard.speech.duration * _EMOTION_RATE) + 1) / _EMOTION_RATE
+        amounts = {part: track.styles.factor(f"life_{part}", rows) for part in PARTS}
     return plan_life(
         heard.speech,
         life_settings(track.settings),
@@ -177,6 +181,7 @@ def plan_take(heard: Heard, track: EmotionTrack, surroundings: Surroundings = NO
         targets=surroundings.targets,
         looks=surroundings.looks,
         cues=[cue for cue in (*heard.cues, *track.settings.cues) if cue.kind != "look" or cue.name in known],
+        amounts=amounts,
     )
 
 

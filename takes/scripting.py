@@ -184,6 +184,10 @@ def make_cues(script: Script, words: Sequence[SpokenWord]) -> tuple[Cue, ...]:
             cues.append(Cue("look", max(seconds - 0.1, 0.0), mark.name))
         elif mark.kind in ("nod", "beat", "blink"):
             cues.append(Cue(mark.kind, seconds))
+        elif mark.kind == "style":
+            cues.append(Cue("style", seconds, mark.name))
+        elif mark.name == "neutral" and any(cue.kind == "style" for cue in cues):
+            cues.append(Cue("style", seconds))
     for word in words:
         if word.is_emphasised and word.confidence > 0.0:
             stressed = [phone for phone in word.phones if phone.stress == 1] or list(word.phones[:1])

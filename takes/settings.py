@@ -347,8 +347,8 @@ class TakeSettings:
     )  # fmt: skip
     cues: tuple[Cue, ...] = _setting(
         (), "cues", SHAPING, "cue", "Cues",
-        "A blink, nod, beat, brows, accent or look at a second of the sound, such as nod@1.2 or 'look Bob@2.5'; "
-        "blink@2.4>3 moves the one at 2.4, blink@2.4> leaves it out",
+        "A blink, nod, beat, brows, accent, look or style from a second of the sound on, such as nod@1.2, 'look Bob@2.5' or "
+        "'style furious@3'; blink@2.4>3 moves the one at 2.4, blink@2.4> leaves it out",
         metavar="KIND@SECONDS",
     )  # fmt: skip
     effort: float = _setting(

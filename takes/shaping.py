@@ -24,7 +24,7 @@ from ..animation.rig.mapping import Mapping, Target, apply_mapping
 from ..animation.timing import resample_to_frames
 from ..errors import AudioError, ModelError
 from .emotion import EmotionTrack, put_on
-from .feeling import style_note, with_effort, with_feelings
+from .feeling import perform_styled, style_cues, style_notes, with_effort, with_feelings
 from .living import NOTHING, Surroundings, add_life, plan_take
 from .settings import Scope, TakeSettings
 from .sources import Description, Heard, Source
@@ -37,12 +37,14 @@ _SHUT = 0.98
 class Place:
     """The place of a sound in a scene: the frame of its first sample, and the scene's frame rate.
 
-    ``other_lines`` are the first and last frames of the sounds of the character's other takes.
+    ``other_lines`` are the first and last frames of the sounds of the character's other takes, ``styles`` (second of the
+    sound, words) those of the scene's markers.
     """
 
     start_frame: float
     frames_per_second: float
     other_lines: tuple[tuple[int, int], ...] = ()
+    styles: tuple[tuple[float, str], ...] = ()
 
     def frame_of(self, seconds: float) -> float:
         """Return the frame at ``seconds`` of the sound."""
@@ -132,10 +134,10 @@ def shape(
     ``span`` is the first and the last frame, by default those of ``frame_range``; all parts of a take share them.
     """
     description = part.source.describe()
-    track = with_feelings(EmotionTrack(settings, place.start_frame, place.frames_per_second), heard)
-    note = style_note(settings)
+    asked = EmotionTrack(settings, place.start_frame, place.frames_per_second, place.styles)
+    track = with_feelings(asked, heard)
     settings = track.settings
-    curves = perform(with_emotion(heard, description, track), settings, description)
+    curves = perform_styled(with_emotion(heard, description, track), track, description)
     first, last = span or frame_range((heard,), place, scope)
     frames = np.arange(first, last + 1, dtype=np.float64)
     placing = Placing(settings.keys, settings.density, settings.key_step, settings.key_phase)
@@ -168,7 +170,7 @@ def shape(
         guards = guard_channels(guards, part.mapping, chosen, sampled.names, lived, LIDS)
     keyed = tuple(place_keys(frames, values, tolerances, placing, guards=guards))
     dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed, placing, guards)
-    warnings = (*part.warnings, *heard.warnings, *((note,) if note else ()))
+    warnings = (*part.warnings, *heard.warnings, *style_notes(asked, heard))
     phones = None
     if settings.phone_markers and heard.phones is None:
         warnings = (*warnings, f"'{description.title}' does not recognise phones, so no markers are written")
@@ -302,7 +304,9 @@ def _place_marks(
 
     if not heard.lives:
         return ()
-    marks = find_marks(plan_take(heard, track, surroundings).events)
+    # The settings of the track have no style any more, but still their cues.
+    styles = [(f"style {cue.name}".rstrip(), cue.seconds or 0.0) for cue in style_cues(track.settings, heard)]
+    marks = sorted((*find_marks(plan_take(heard, track, surroundings).events), *styles), key=lambda mark: mark[1])
     return tuple((name, at) for name, at in marks if first <= round(place.frame_of(at)) <= last)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import functools
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +16,7 @@ from .words import EMOTIONS, LABELS, clean_text, find_smileys, load_smileys, loa
 _LEAST_WEIGHT = 0.12
 _MOST_FEELINGS = 3
 _LEAST_KNOWN = 0.5
+_WEIGHT = re.compile(r"([a-z]+) (\d*\.?\d+)")
 _USUAL = 0.75
 """Weight of the strongest feeling of a phrase that names no degree."""
 
@@ -43,8 +46,14 @@ def _manners() -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=64)
 def read_style(text: str) -> Style:
-    """Read a style from a phrase of English words and from smileys; any other text is neutral and says so in ``note``."""
+    """Read a style from a phrase of English words and from smileys; any other text is neutral and says so in ``note``.
+
+    'joy 0.6, surprise 0.2' is taken literally, as ``write_weights`` writes it.
+    """
     plain = clean_text(text)
+    parts = [_WEIGHT.fullmatch(part.strip()) for part in plain.split(",")]
+    if all(part is not None and part[1] in EMOTIONS for part in parts):
+        return Style({part[1]: min(float(part[2]), 1.0) for part in parts if part is not None and float(part[2]) > 0.0})
     smileys, words = find_smileys(plain), split_words(plain)
     letters = [word for word in words if word[0].isalpha()]
     if not smileys and not letters:
@@ -71,6 +80,11 @@ def read_style(text: str) -> Style:
             read = scores[name] * _USUAL / strongest * min(1.0, 0.55 + strongest)
             weights[name] = max(weights[name], min(1.0, degree * read))
     return Style(_order(weights), factors)
+
+
+def write_weights(emotions: Mapping[str, float]) -> str:
+    """Write weights of emotions as a style that ``read_style`` reads back: 'joy 0.6, surprise 0.2'; 'neutral' for none."""
+    return ", ".join(f"{name} {weight:.2g}" for name, weight in emotions.items() if weight >= 0.005) or "neutral"
 
 
 def _read_manner(plain: str) -> tuple[float, dict[str, float]]:

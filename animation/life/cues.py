@@ -20,6 +20,7 @@ CUE_KINDS: dict[str, str] = {
     "nod": "the head is at its lowest",
     "beat": "the head is at its furthest to a side, as with a word that weighs",
     "brows": "the brows are up",
+    "style": "from here to the next such cue it is played as NAME says in words or smileys, without NAME as the whole take",
 }
 """What happens at the instant of a cue, by kind. The names are those of the markers."""
 
@@ -32,10 +33,10 @@ _UNCHANGED = 1e-4
 class Cue:
     """Something that a head does at ``seconds`` from the start of the sound.
 
-    ``kind`` is one of CUE_KINDS and ``name`` the target of a look; ``size`` 1 is usual, and scales accents, nods, beats and
-    brows. A cue with ``replaces`` stands for the planned event of its kind at that instant: it moves it to ``seconds``, or
-    leaves it out where those are None. Raises ValueError for another kind, a look without a name, and numbers that are not
-    finite.
+    ``kind`` is one of CUE_KINDS and ``name`` the target of a look or the words of a style; ``size`` 1 is usual, and scales
+    accents, nods, beats, brows and styles. A cue with ``replaces`` stands for the planned event of its kind at that instant: it
+    moves it to ``seconds``, or leaves it out where those are None. Raises ValueError for another kind, a look without a name,
+    and numbers that are not finite.
 
     >>> Cue("look", 2.5, "Bob"), Cue("accent", 1.2, size=0.8), Cue("blink", 3.0, replaces=2.4), Cue("nod", None, replaces=4.1)
     """
@@ -49,7 +50,7 @@ class Cue:
     def __post_init__(self) -> None:
         if self.kind not in CUE_KINDS:
             raise ValueError(f"'{self.kind}' is none of {', '.join(CUE_KINDS)}")
-        if (self.kind == "look") != bool(self.name):
+        if self.kind != "style" and (self.kind == "look") != bool(self.name):
             raise ValueError("a look needs the name of its target" if self.kind == "look" else f"a {self.kind} has no name")
         if self.seconds is None and self.replaces is None:
             raise ValueError(f"a {self.kind} without an instant replaces nothing")
@@ -65,10 +66,13 @@ class Cue:
 
 
 def parse_cue(text: str) -> Cue:
-    """Read 'nod@1.2', 'look Bob@2.5', 'brows*0.5@3', 'blink@2.4>3' (moved) or 'blink@2.4>' (left out). Raises ValueError."""
+    """Read 'nod@1.2', 'look Bob@2.5', 'style furious@2.5', 'brows*0.5@3', 'blink@2.4>3' (moved) or 'blink@2.4>' (left out).
+
+    Raises ValueError.
+    """
     match = re.fullmatch(r"(\w+)(?:\s+(.*?))?(?:\*([\d.]+))?\s*@\s*(?:([-+\d.e]+)\s*>)?\s*([-+\d.e]*)", text.strip())
     if match is None:
-        raise ValueError(f"'{text[:60]}' is not KIND@SECONDS or 'look NAME@SECONDS'")
+        raise ValueError(f"'{text[:60]}' is not KIND@SECONDS, 'look NAME@SECONDS' or 'style WORDS@SECONDS'")
     kind, name, size, replaces, seconds = match.groups()
     try:
         return Cue(
@@ -142,7 +146,8 @@ def _kind(name: str) -> tuple[str, str]:
     """Return the kind of a marker's name and its target; empty texts for a marker that is something else."""
     kind, _, target = name.strip().partition(" ")
     kind, target = kind.casefold(), target.strip()
-    return (kind, target) if kind in CUE_KINDS and (kind == "look") == bool(target) else ("", "")
+    is_whole = kind == "style" or (kind == "look") == bool(target)
+    return (kind, target) if kind in CUE_KINDS and is_whole else ("", "")
 
 
 def _is_at(cue: Cue, kind: str, seconds: float) -> bool:

@@ -47,15 +47,17 @@ def plan_life(
     looks: Sequence[tuple[float, str]] = (),
     cues: Sequence[Cue] = (),
     seconds: float | None = None,
+    amounts: Mapping[str, ArrayLike] | None = None,
 ) -> Life:
     """Plan the life of a head in a line.
 
     ``emotion`` are weights by name, one number or ``[time]`` at ``emotion_rate`` rows a second, ``partner`` is the speech
     of another character on the same clock, ``targets`` are things to look at and ``looks`` (seconds, name) the times to
     look at them; ``cues`` add single events, move them and leave them out; ``seconds`` lets the head live longer than the
-    sound. The same arguments return the same events, the seed or amount of a part changes that part's events only, a cue
-    changes its own event only, and a line that is edited at its end keeps the events of its beginning. Raises KeyError for
-    an emotion or a target that does not exist.
+    sound; ``amounts`` are factors for parts by name, ``[time]`` at ``emotion_rate``, as styles of stretches have them. The
+    same arguments return the same events, the seed or amount of a part changes that part's events only, a cue changes its
+    own event only, and a line that is edited at its end keeps the events of its beginning. Raises KeyError for an emotion or
+    a target that does not exist.
     """
     known = tuple(targets) if any(target.name == AHEAD.name for target in targets) else (*targets, AHEAD)
     looks = _with_look_cues(looks, cues)
@@ -69,6 +71,7 @@ def plan_life(
         emotion_rate=emotion_rate,
         partner=partner,
         seconds=seconds,
+        amounts=amounts,
     )
     shifts = plan_shifts(stage)
     parts = (
@@ -133,7 +136,7 @@ def _with_cues(stage: Stage, events: list[Event], cues: Sequence[Cue]) -> list[E
     """Return planned events with those of cues; a blink of a cue takes the place of planned ones that it would run into."""
     made: list[Event] = []
     for cue in cues:
-        if cue.kind in ("accent", "look"):
+        if cue.kind in ("accent", "look", "style"):
             continue
         same = [event for event in events if mark_of(event) == cue.kind]
         replaced: Event | None = None

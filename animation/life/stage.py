@@ -23,6 +23,11 @@ Floats = NDArray[np.float64]
 ROWS_PER_SECOND = 50
 _MANNER_RATE = 10
 _BLEND_SECONDS = 0.3
+_SCALED = {
+    "blinks": ("blinkRate",), "gaze": ("gazeSize",), "brows": ("brow",), "head": ("headRange", "nod"),
+    "breath": ("breathDepth",), "face": ("face",),
+}  # fmt: skip
+"""The numbers of ``manners.json`` that a factor of a part multiplies."""
 
 
 @dataclass(frozen=True)
@@ -147,11 +152,13 @@ def set_stage(
     emotion_rate: float = 1.0,
     partner: SpeechEvents | None = None,
     seconds: float | None = None,
+    amounts: Mapping[str, ArrayLike] | None = None,
 ) -> Stage:
     """Set the stage of a line.
 
-    ``emotion`` are weights 0..1 by name, one for the line or ``[time]`` at ``emotion_rate`` rows a second; ``seconds`` is how
-    long the head lives if that is longer than the sound. Raises KeyError for an unknown emotion.
+    ``emotion`` are weights 0..1 by name, one for the line or ``[time]`` at ``emotion_rate`` rows a second, ``amounts`` factors
+    of parts over time likewise; ``seconds`` is how long the head lives if that is longer than the sound. Raises KeyError for
+    an unknown emotion.
     """
     length = max(speech.duration, seconds or 0.0, partner.duration if partner else 0.0)
     rows = max(1, math.ceil(length * ROWS_PER_SECOND))
@@ -161,6 +168,11 @@ def set_stage(
     for turn in partner.turns if partner else ():
         hears[max(int(turn.start * ROWS_PER_SECOND), 0) : int(turn.end * ROWS_PER_SECOND) + 1] = True
     manners, accents = _mix_manners(length, emotion or {}, emotion_rate)
+    for part, factors in (amounts or {}).items():
+        track = np.atleast_1d(np.asarray(factors, np.float64))
+        for name in _SCALED.get(part, ()):
+            at = np.arange(manners[name].size) * (emotion_rate / _MANNER_RATE)
+            manners[name] = manners[name] * np.interp(at, np.arange(track.size), track)
     return Stage(settings, speech, partner, length, talks, hears & ~talks, manners, accents)
 
 

@@ -3,6 +3,8 @@
 
 ====================  =========================================================================================
 ``[angry 0.6]``       an emotion with its weight (1 if none is given) from here to the next one or ``[neutral]``
+``[sad but smiling]`` a style in words or smileys from here to the next one, ``[style]`` or ``[neutral]``; one that
+                      begins with no word for an emotion is written ``[style worn out]``
 ``[look Bob]``        the eyes go to somebody or something
 ``[nod] [shake]``     the head says yes or no
 ``[beat] [pause]``    nothing is said for a moment, here
@@ -19,6 +21,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ...errors import ScriptError
+from ..feeling.words import find_smileys
 
 LONGEST_TEXT = 2_000_000
 """Characters: a novel has a million."""
@@ -53,8 +56,8 @@ class ScriptWord:
 class Mark:
     """A mark before the word ``before`` (the number of words for one at the end).
 
-    ``kind`` is 'emotion' (``name`` one of the model's or 'neutral', ``amount`` its weight), one of EVENTS (``name`` is what
-    is looked at, ``amount`` seconds or size), 'direction' or 'unknown'.
+    ``kind`` is 'emotion' (``name`` one of the model's or 'neutral', ``amount`` its weight), 'style' (``name`` its words or
+    ''), one of EVENTS (``name`` is what is looked at, ``amount`` seconds or size), 'direction' or 'unknown'.
     """
 
     kind: str
@@ -147,13 +150,17 @@ def _closing(piece: str) -> str:
 
 def _read_tag(content: str, before: int, warnings: list[str]) -> Mark:
     parts = content.strip().split()
-    name = parts[0].lower().rstrip(":=") if parts else ""
+    name = parts[0].lower().rstrip(":=,") if parts else ""
     amount, rest = 1.0, " ".join(parts[1:])
     number = re.fullmatch(r"(?:.*\s)?([\d.]+)\s*(%|s)?", rest) if rest else None
     if number and number[1].count(".") <= 1 and number[1] != ".":
         amount = float(number[1]) / (100.0 if number[2] == "%" else 1.0)
+    if name == "style":
+        return Mark("style", before, rest)
     if name in NEUTRAL:
         return Mark("emotion", before, "neutral", 0.0)
+    if (name in EMOTIONS and re.search(r"[^\W\d_]{2,}", rest)) or find_smileys(content):
+        return Mark("style", before, content.strip())
     if name in EMOTIONS:
         if not 0.0 <= amount <= 1.0:
             _warn(warnings, f"The mark '[{content}]' has a weight outside 0 to 1; the nearest of them is used")

@@ -3,19 +3,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from voxrig.animation.feeling.styles import read_style
+from voxrig.animation.curves import ChannelCurves
+from voxrig.animation.face.channels import Channel
+from voxrig.animation.feeling.stretches import place_styles
+from voxrig.animation.feeling.styles import read_style, write_weights
 from voxrig.animation.feeling.voice import divide_feelings, find_calm, hear_feeling, load_voice_model, measure_reference
 from voxrig.animation.feeling.words import EMOTIONS, find_smileys, load_smileys
+from voxrig.animation.life.channels import CHANNEL_NAMES
+from voxrig.animation.life.cues import Cue, parse_cue
+from voxrig.animation.life.planning import plan_life
+from voxrig.animation.life.rendering import render_life
+from voxrig.animation.script.text import parse_line
+from voxrig.animation.speech.events import find_events
 from voxrig.animation.speech.voice import track_voice
 from voxrig.cli.main import main
 from voxrig.takes.emotion import EmotionTrack
-from voxrig.takes.feeling import add_felt, apply_style, felt_points
+from voxrig.takes.feeling import add_felt, apply_style, felt_points, perform_styled, style_cues, style_notes, with_feelings
 from voxrig.takes.settings import TakeSettings
+from voxrig.takes.sources import Description, Heard
 from voxrig.tools.reports.feeling import score_prompts
 
 RATE = 16_000
@@ -185,3 +196,78 @@ def test_a_sound_shorter_than_its_smoothing_is_heard():
         felt = hear_feeling(track_voice(hum(seconds, 200.0, 3.0, 0.5), RATE))
         assert len(felt) == len(felt.confidence) == int(seconds / 0.25) + 1
         felt_points(felt, 1.0, smoothing_seconds=2.0)
+
+
+def test_styles_of_stretches_cross_fade_and_share_the_face():
+    track = place_styles(read_style("tired"), [(2.0, read_style("furious, shouting")), (4.0, None)])
+    assert track is not None
+    shares = track.weights(np.array([0.0, 2.0, 3.0, 5.0]))
+    np.testing.assert_allclose(shares, [[1, 0, 0], [0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]], atol=1e-9)
+    assert track.weights(np.linspace(-1, 6, 400)).sum(axis=1) == pytest.approx(1.0)
+    assert track.emotions()["anger"][0][1] == 0.0 and max(weight for _second, weight in track.emotions()["anger"]) > 0.5
+    near = place_styles(read_style(""), [(1.0, read_style("sad")), (1.1, read_style("angry"))])
+    assert near is not None and near.fades() == pytest.approx(0.1)
+    assert place_styles(read_style("tired"), []) is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind", "name"),
+    [
+        ("[angry 0.6]", "emotion", "anger"),
+        ("[angry, 60 %]", "emotion", "anger"),
+        ("[furious, holding it back]", "style", "furious, holding it back"),
+        ("[joy 0.6, surprise 0.2]", "style", "joy 0.6, surprise 0.2"),
+        ("[style worn out]", "style", "worn out"),
+        ("[style]", "style", ""),
+        ("[\U0001f621]", "style", "\U0001f621"),
+        ("[neutral]", "emotion", "neutral"),
+        ("[door slams]", "unknown", "door slams"),
+    ],
+)
+def test_a_script_marks_stretches_with_styles(tag, kind, name):
+    mark = parse_line(f"Well {tag} no").marks[0]
+    assert (mark.kind, mark.name, mark.before) == (kind, name, 1)
+
+
+def test_weights_are_written_as_a_style_and_read_back():
+    assert read_style(write_weights({"joy": 0.62, "surprise": 0.2})).emotions == {"joy": 0.62, "surprise": 0.2}
+    assert read_style(write_weights({})).emotions == {} and not read_style("neutral").note
+
+
+def heard_at_rest(seconds: float, names: tuple[str, ...]) -> Heard:
+    rows = int(seconds * 50)
+    values = np.full((rows, len(names)), 0.4, np.float32)
+    return Heard(ChannelCurves(names, 50.0, values), seconds, "hash", "CPU")
+
+
+def test_a_cue_a_marker_and_a_moved_mark_of_the_script_style_their_stretch():
+    heard = replace(heard_at_rest(6.0, ("jawOpen",)), cues=(Cue("style", 1.0, "sad"),))
+    settings = TakeSettings(cues=(parse_cue("style furious, shouting@3"),))
+    track = with_feelings(EmotionTrack(settings, 10.0, 10.0, ((5.0, ""),)), heard)
+    weights = track.at(EMOTIONS, [15.0, 30.0, 50.0, 69.0])
+    assert [EMOTIONS[row.argmax()] if row.any() else "" for row in weights] == ["", "sadness", "anger", ""]
+    assert track.styles is not None and track.settings.articulation == 1.0
+    description = Description("test", (Channel("jawOpen", "jaw", "face", 0.0, 0.0, 1.0, "weight"),))
+    jaw = perform_styled(heard.curves, track, description).values[:, 0]
+    assert jaw[200] == pytest.approx(0.4 * read_style("furious, shouting").factors["articulation"], rel=1e-5)
+    assert jaw[50] == pytest.approx(0.4) and jaw[290] == pytest.approx(0.4)
+    moved = TakeSettings(cues=(Cue("style", 2.0, "sad", replaces=1.0),))
+    assert style_cues(moved, heard) == list(moved.cues)
+    assert style_notes(EmotionTrack(TakeSettings(), 0.0, 24.0, ((0.0, "wahnsinnig verzweifelt"),)), heard)
+    own = with_feelings(EmotionTrack(replace(settings, emotion={"joy": 0.75}), 10.0, 10.0), heard)
+    assert own.at(EMOTIONS, [50.0]).sum() <= 1.0 + 1e-6 and own.settings.emotion["joy"] == 0.75
+    assert not any(
+        event.kind == "style" for event in plan_life(find_events(hum(3.0, 150.0, 2.0, 0.5), RATE), cues=settings.cues).events
+    )
+
+
+def test_a_stretch_moves_the_head_as_its_style_says():
+    events = find_events(hum(8.0, 180.0, 3.0, 0.5), RATE)
+    styles = place_styles(read_style(""), [(4.0, read_style("deadpan"))])
+    assert styles is not None
+    rows = np.arange(81) / 10.0
+    plain = plan_life(events)
+    dead = plan_life(events, amounts={"head": styles.factor("life_head", rows) * 0.01}, emotion_rate=10.0)
+    pitch = CHANNEL_NAMES.index("headPitch")
+    moves = [np.abs(np.diff(render_life(life, 25.0).curves.values[125:, pitch])).sum() for life in (plain, dead)]
+    assert moves[1] < 0.2 * moves[0]
