@@ -12,7 +12,7 @@ import bpy
 from ..animation.rig.mapping import Link, Target
 from ..errors import RigError
 from . import compat, rigs
-from .targets import describe_target, holder_of, limits_of, rest_of
+from .targets import describe_target, explain_obstacle, holder_of, limits_of, rest_of
 
 # Smaller differences between two poses are rounding: a hundredth of a millimetre, a thousandth of a degree.
 _SAME = 1e-5
@@ -54,6 +54,28 @@ def set_pose(pose: Table[Target, float]) -> None:
     for owner in dict.fromkeys(owners):
         # Drivers that read custom properties do not notice changes made by scripts.
         owner.update_tag()
+
+
+def key_pose(pose: Table[Target, float], frame: float) -> int:
+    """Set values and key them at a frame, as the artist would; returns how many were keyed.
+
+    Driven and locked ones are left out. Raises RigError, before anything changes, if that is all of them.
+    """
+    free = {target: value for target, value in pose.items() if not explain_obstacle(rigs.resolve(target).owner, target)}
+    if not free:
+        raise RigError("Every control that the pose would set is driven or locked; unlock one of them")
+    set_pose(free)
+    count = 0
+    for target in free:
+        owner = rigs.resolve(target).owner
+        is_single = isinstance(owner.path_resolve(target.data_path), (int, float))
+        try:
+            count += owner.keyframe_insert(target.data_path, index=-1 if is_single else target.array_index, frame=frame)
+        except (TypeError, RuntimeError):  # an Action that is linked, or an F-Curve that is locked
+            continue
+    if not count:
+        raise RigError("No control could be keyed; look for locked F-Curves and linked Actions")
+    return count
 
 
 def _set_value(owner: Any, target: Target, value: float) -> None:

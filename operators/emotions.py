@@ -5,6 +5,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,16 @@ def apply_emotion_preset(scene: bpy.types.Scene, name: str) -> None:
         raise VoxrigError(
             f"The model has none of the emotions of '{name}' ({', '.join(preset.weights)}); choose another preset"
         )
+    set_emotions(scene, preset.weights)
+
+
+def set_emotions(scene: bpy.types.Scene, weights: Mapping[str, float]) -> None:
+    """Set the emotion sliders of a scene, those without a weight to 0. The chosen take follows."""
+    settings = scene_settings(scene)
+    offer_emotions(settings)
     with session.hooks_paused():
-        for slider in sliders:
-            slider.weight = preset.weights.get(slider.name, 0.0)
+        for slider in shown_emotions(settings):
+            slider.weight = weights.get(slider.name, 0.0)
     if session.on_emotion is not None:
         session.on_emotion(scene)
 
@@ -75,12 +83,17 @@ def save_emotion_preset(scene: bpy.types.Scene, name: str) -> EmotionPreset:
 
     An older preset of the user's with that name is replaced; a bundled one is hidden until this one is removed.
     """
-    name = name.strip()
-    if not name:
-        raise VoxrigError("The emotion preset has no name; give it one")
     weights = {slider.name: round(slider.weight, 4) for slider in shown_emotions(scene_settings(scene)) if slider.weight > 0.0}
     if not weights:
         raise VoxrigError("All emotions are at 0; move a slider before you save the mix")
+    return store_emotion_preset(name, weights)
+
+
+def store_emotion_preset(name: str, weights: Mapping[str, float]) -> EmotionPreset:
+    """Save a mix under a name, as ``save_emotion_preset`` does. Raises VoxrigError."""
+    name = name.strip()
+    if not name:
+        raise VoxrigError("The emotion preset has no name; give it one")
     preset = EmotionPreset(name, weights)
     try:
         write_whole(_user_folder(create=True) / _file_name(name), preset_to_json(preset))

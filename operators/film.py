@@ -27,7 +27,7 @@ def read_film(scene: bpy.types.Scene, path: Path, *, calibrates: bool = True) ->
     A film ``calibrates`` itself: what it shows most of the time is taken for the face at rest. Raises VoxrigError, changing
     nothing.
     """
-    read = read_face(path, reader=read_frames if has_pyav() else _read_in_blender, calibrates=calibrates)
+    read = read_face(path, reader=read_frames if has_pyav() else read_in_blender, calibrates=calibrates)
     output = path.with_name(f"{path.name}.face.csv")
     write_curves(output, read.curves)
     settings = scene_settings(scene)
@@ -35,7 +35,8 @@ def read_film(scene: bpy.types.Scene, path: Path, *, calibrates: bool = True) ->
     return output, read
 
 
-def _read_in_blender(path: Path) -> Iterator[Frame]:
+def read_in_blender(path: Path) -> Iterator[Frame]:
+    """Read the frames of a picture or a film by Blender's own decoders. Raises PictureError."""
     check_file(path)
     for seconds, picture, progress in decode_frames(path):
         yield Frame(seconds, turn_upright(path, picture), progress)

@@ -3,10 +3,31 @@
 
 from typing import Any
 
+from ..animation.feeling.styles import read_style
 from ..blender.registering import make_registration
 from ..properties.access import scene_settings
 from ..properties.models import shown_emotions
-from .main import VoxrigPanel
+from .main import VoxrigPanel, draw_hint
+
+
+def draw_style(layout: Any, settings: Any) -> None:
+    """Draw the emotions and sliders that the style in words stands for."""
+    style = read_style(settings.style)
+    if style.note:
+        draw_hint(layout.column(), style.note, "ERROR")
+        return
+    column = layout.column(align=True)
+    column.active = False
+    for name, weight in style.emotions.items():
+        split = column.split(factor=0.4)
+        split.alignment = "RIGHT"
+        split.label(text=name.title())
+        split.label(text=format(weight, ".2f"), translate=False)
+    for name, factor in style.factors.items():
+        split = column.split(factor=0.4)
+        split.alignment = "RIGHT"
+        split.label(text=settings.bl_rna.properties[name].name)
+        split.label(text="x " + format(factor, ".2f"), translate=False)
 
 
 class VOXRIG_PT_emotion(VoxrigPanel):
@@ -38,8 +59,16 @@ class VOXRIG_PT_emotion(VoxrigPanel):
         row = layout.row(align=True)
         row.prop(settings, "feel")
         row.operator("voxrig.write_feelings", text="", icon="KEYINGSET")
-        layout.prop(settings, "style")
         layout.use_property_decorate = False
+        row = layout.row(align=True)
+        row.prop(settings, "style")
+        row.operator("voxrig.spread_style", text="", icon="OPTIONS")
+        row.operator("voxrig.mark_style", text="", icon="MARKER_HLT")
+        if settings.style.strip():
+            draw_style(layout, settings)
+        row = layout.row(align=True)
+        row.operator("voxrig.guide_picture", text="From Picture", icon="IMAGE_DATA")
+        row.operator_menu_enum("voxrig.guide_pose", "use", text="From Pose", icon="ARMATURE_DATA")
         layout.prop(settings, "use_emotion_range")
         if settings.use_emotion_range:
             column = layout.column(align=True)

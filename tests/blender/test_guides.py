@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Guides: words, pictures and poses become sliders, presets, styles of stretches and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import pytest
+from voxrig.animation.face.expression import load_expressions
+from voxrig.blender import compat
+from voxrig.errors import VoxrigError
+from voxrig.operators import emotions, guides
+from voxrig.operators.animate import styles_of
+from voxrig.properties.models import offer_emotions, shown_emotions
+
+REFERENCE = Path(__file__).resolve().parents[1] / "data" / "face_reference.npz"
+RULES = load_expressions()
+
+
+@pytest.fixture
+def talker(registered: None, scene: Any, make_face: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    monkeypatch.setattr(emotions, "_user_folder", lambda create=False: tmp_path)
+    item = make_face(keys=RULES.names)
+    scene.voxrig.character = item
+    offer_emotions(scene.voxrig)
+    return item
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Iterator[Path]:
+    with np.load(REFERENCE) as data:
+        pixels = data["picture"]
+    image: Any = bpy.data.images.new("face", pixels.shape[1], pixels.shape[0])
+    rgba = np.ones((*pixels.shape[:2], 4), np.float32)
+    rgba[..., :3] = pixels[::-1] / 255.0
+    image.pixels.foreach_set(rgba.ravel())
+    image.file_format, image.filepath_raw = "PNG", str(tmp_path / "face.png")
+    image.save()
+    yield tmp_path / "face.png"
+
+
+def weights_of(scene: Any) -> dict[str, float]:
+    return {slider.name: slider.weight for slider in shown_emotions(scene.voxrig) if slider.weight}
+
+
+def test_a_picture_is_keyed_as_a_pose_without_the_mouth(scene: Any, talker: Any, picture: Path) -> None:
+    scene.frame_set(30)
+    assert bpy.ops.voxrig.guide_picture(filepath=str(picture), use="KEY") == {"FINISHED"}
+    keys = talker.data.shape_keys
+    curves = {curve.data_path: curve for curve in compat.curves_of(keys) or ()}
+    with np.load(REFERENCE) as data:
+        seen = float(dict(zip(data["names"].tolist(), data["scores"].tolist()))["browInnerUp"]) if "names" in data else None
+    curve = curves['key_blocks["browInnerUp"].value']
+    assert [key.co.x for key in curve.keyframe_points] == [30.0] and curve.keyframe_points[0].co.y > 0.5
+    assert seen is None or curve.keyframe_points[0].co.y == pytest.approx(seen, abs=0.05)
+    assert not [path for path in curves if "mouth" in path or "jaw" in path]
+
+
+@pytest.mark.parametrize("emotion", ["joy", "sadness", "anger", "fear", "disgust", "surprise", "tired"])
+def test_a_pose_of_the_artists_own_is_read_and_used(scene: Any, talker: Any, emotion: str) -> None:
+    pose = RULES.poses[RULES.emotions.index(emotion)]
+    for key in talker.data.shape_keys.key_blocks[1:]:
+        key.value = 0.7 * float(pose[RULES.names.index(key.name)])
+    assert bpy.ops.voxrig.guide_pose(use="SLIDERS") == {"FINISHED"}
+    found = weights_of(scene)
+    assert max(found, key=found.__getitem__) == emotion and found[emotion] == pytest.approx(0.7, abs=0.2)
+    if emotion == "joy":
+        assert bpy.ops.voxrig.guide_pose(use="PRESET", name="Glad") == {"FINISHED"}
+        assert emotions.find_emotion_preset("Glad").weights["joy"] == pytest.approx(found["joy"], abs=0.01)
+        scene.frame_set(12)
+        assert bpy.ops.voxrig.guide_pose(use="STYLE") == {"FINISHED"}
+        assert [(marker.frame, marker.name.split()[:2]) for marker in scene.timeline_markers] == [(12, ["style", "joy"])]
+
+
+def test_a_face_without_emotion_changes_nothing(scene: Any, talker: Any, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="no emotion that is clear enough"):
+        bpy.ops.voxrig.guide_pose(use="SLIDERS")
+    with pytest.raises(VoxrigError, match="not in a language"):
+        guides.mark_style(scene, "wahnsinnig verzweifelt und allein")
+    with pytest.raises(RuntimeError, match="cannot be read"):
+        bpy.ops.voxrig.guide_picture(filepath=str(tmp_path / "missing.png"), use="KEY")
+    assert weights_of(scene) == {} and not scene.timeline_markers and not (compat.curves_of(talker.data.shape_keys) or ())
+
+
+def test_markers_style_the_characters_that_they_name(scene: Any, talker: Any, make_face: Callable[..., Any]) -> None:
+    other = make_face("Anna")
+    guides.mark_style(scene, "furious", 10)
+    guides.mark_style(scene, "tired but relieved", 10)
+    guides.mark_style(scene, "Anna: sad", 20)
+    guides.mark_style(scene, "", 30)
+    scene.timeline_markers.new("Stylish", frame=25)
+    assert styles_of(scene, talker) == [(10, "tired but relieved"), (30, "")]
+    assert styles_of(scene, other) == [(10, "tired but relieved"), (20, "sad"), (30, "")]
+
+
+def test_a_style_moves_into_its_sliders_and_leaves_the_artists_emotions(scene: Any, talker: Any) -> None:
+    settings = scene.voxrig
+    settings.style, settings.articulation = "furious, shouting", 1.0
+    assert bpy.ops.voxrig.spread_style() == {"FINISHED"}
+    assert weights_of(scene)["anger"] > 0.5 and settings.articulation > 1.2 and settings.style == ""
+    before = weights_of(scene)
+    settings.style = "sad"
+    guides.spread_style(scene)
+    assert weights_of(scene) == before
+    with pytest.raises(VoxrigError, match="no style"):
+        guides.spread_style(scene)
