@@ -155,9 +155,10 @@ class _Graph:
 
 @dataclass(frozen=True)
 class _Path:
-    """The best path: per spoken word its (state, first frame, frame after the last), none if it is left out."""
+    """The best path: per spoken word its (state, first frame, frame after the last), none if it is left out; its score."""
 
     runs: list[list[tuple[int, int, int]]]
+    score: float
 
 
 @dataclass(frozen=True)
@@ -232,10 +233,10 @@ def _search(emission: Floats, graph: _Graph, band: NDArray[np.int64], silence: i
         junction[here] = reached
         own = arrived + skip >= np.maximum.accumulate(arrived + skip)
         steps.append(_Step(low, entered, silence_entered, filler_entered, source, own))
-    return _trace(steps, graph, words)
+    return _Path(_trace(steps, graph, words), float(junction[words]))
 
 
-def _trace(steps: list[_Step], graph: _Graph, words: int) -> _Path:
+def _trace(steps: list[_Step], graph: _Graph, words: int) -> list[list[tuple[int, int, int]]]:
     runs: list[list[tuple[int, int, int]]] = [[] for _ in range(words)]
     t, j = len(steps) - 1, words
 
@@ -276,7 +277,7 @@ def _trace(steps: list[_Step], graph: _Graph, words: int) -> _Path:
             runs[word].append((state, 0, last + 1))
         runs[word].reverse()
         j = word
-    return _Path(runs)
+    return runs
 
 
 def _read_path(

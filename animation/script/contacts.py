@@ -8,7 +8,7 @@ the script has and the sound does not contradict are made exact. Elsewhere the m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,15 @@ _LEAST_HEARD, _LEAST_HEARD_IN_SURE_WORDS = 0.02, 0.002
 """A contact is not made where the model gives its sounds less than this likelihood all the while."""
 _SURE = 0.6
 _NEAR_SECONDS = 0.04
-_SHAPE_SHARE = 0.7
+_SHAPE_SHARE = 0.3
+_SHORTEST_VOWEL = 0.035
+_MOST_INSET = 0.02
+_PARTED_SHARE = 0.25
+"""Lips that part for a vowel or a sound of the tongue do so by at least this share of the clip's 95th percentile."""
+_HELD_SECONDS, _LATER_SHARE = 0.08, 0.3
+"""The vowel before p, b or m that lasts longer than this stays open for that share of the rest."""
+_MOST_EARLY = 0.02
+_BITTEN = 0.9
 _SHAPE = frozenset(("mouthPucker", "mouthStretchLeft", "mouthStretchRight", "mouthSmileLeft", "mouthSmileRight"))
 _CHANNELS = frozenset(
     ("jawOpen", "jawForward", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRollLower")
@@ -125,12 +133,11 @@ def _longest(flags: NDArray[np.bool_]) -> int:
 def _make_contacts(
     values: Floats, names: Sequence[str], words: Sequence[SpokenWord], likelihood: ChannelCurves, rate: float
 ) -> None:
-    """Close the lips for p, b and m, bring the lower lip to the teeth for f and v, and part them in vowels, in place."""
+    """Part the lips in vowels, close them for p, b and m, and bring the lower lip to the teeth for f and v, in place."""
     settings = default_rules().settings
     seconds = likelihood.start_seconds + np.arange(len(values)) / rate
     spread = float(np.percentile(lip_gap(values, names), 95.0))
     gap_weights = channel_weights(GAP_CENTIMETRES, names)
-    height_weights = channel_weights(LOWER_LIP_CENTIMETRES, names)
     column = names.index
     phones = _without_overlaps([phone for word in words for phone in word.phones])
     sure = [(word.start - 1e-6, word.end + 1e-6) for word in words if word.confidence >= _SURE]
@@ -140,6 +147,8 @@ def _make_contacts(
         least = _LEAST_HEARD_IN_SURE_WORDS if is_sure else _LEAST_HEARD
         return _heard(likelihood, group, phone.start, phone.end) >= least
 
+    floor = _find_floor(phones, likelihood, seconds, spread)
+    _part_lips(values, names, floor)
     # What the model closes by itself keeps its own timing.
     shut = values @ gap_weights < 0.8 * SEALED_SHARE * spread
     needed = int(np.ceil(0.06 * rate))
@@ -149,13 +158,9 @@ def _make_contacts(
     seal, bite = settings["closure"], settings["labiodental"]
     for phone in phones:
         if phone.phone in _BILABIAL and agrees(phone, _BILABIAL):
-            end = phone.end - seal["before_end"]
-            start = min(phone.start + seal["from_start"], end - seal["shortest_seal"])
-            end = max(end, start + seal["shortest_seal"])
-            start, end = max(start, phone.start - 0.04, 0.0), min(end, phone.end + 0.02)
-            end = max(end, start + 0.05)  # a sound that begins with the lips shut shows it from its first frame
             if _longest(shut & (seconds >= phone.start - 0.05) & (seconds <= phone.end + 0.03)) >= needed:
                 continue
+            start, end = _place_seal(phone, seal)
             before = np.clip((start - seconds) / _CLOSING_SECONDS, 0.0, 1.0)
             after = np.clip((seconds - end) / _OPENING_SECONDS, 0.0, 1.0)
             closed = np.minimum(closed, np.maximum(before * before * (3.0 - 2.0 * before), after))
@@ -167,7 +172,7 @@ def _make_contacts(
             after = np.clip(1.0 - (seconds - middle - half) / bite["opening"], 0.0, 1.0)
             bitten = np.maximum(bitten, np.minimum(before, after) ** 2)
     # The lower lip meets the teeth: less jaw first, then the lip rolls in, then the lips' own closing.
-    missing = np.maximum(bite["height"] - values @ height_weights, 0.0) * bitten
+    missing = np.maximum(bite["height"] - values @ channel_weights(LOWER_LIP_CENTIMETRES, names), 0.0) * bitten
     for name, most in (
         ("mouthRollLower", np.maximum(bite["roll"] - values[:, column("mouthRollLower")], 0.0)),
         ("mouthFunnel", values[:, column("mouthFunnel")].copy()),
@@ -178,32 +183,37 @@ def _make_contacts(
         moved = np.minimum(missing / abs(unit), most)
         missing -= abs(unit) * moved
         values[:, column(name)] += np.sign(unit) * moved
-    # Lips that the closing brings together: the gap follows its own height times the openness, below zero where sealed.
+    # Lips that the closing brings together: the gap follows its own height times the openness, below zero where sealed, but
+    # a vowel stays open up to its end.
     gap = values @ gap_weights
     aim = gap * closed - seal["margin"] * (1.0 - closed) ** 2
-    aim = np.where(sealed, np.minimum(aim, -seal["margin"]), aim)
+    aim = np.where(sealed, np.minimum(aim, -seal["margin"]), np.maximum(aim, np.minimum(gap, floor)))
     values[:, column("mouthClose")] += np.maximum(gap - aim, 0.0) / -GAP_CENTIMETRES["mouthClose"]
-    _part_lips(values, names, phones, likelihood, seconds, spread, sealed | (bitten > 0.3))
+    _part_lips(values, names, np.where(sealed | (bitten > _BITTEN), -np.inf, floor))
 
 
-def _part_lips(
-    values: Floats,
-    names: Sequence[str],
-    phones: Sequence[TimedPhone],
-    likelihood: ChannelCurves,
-    seconds: Floats,
-    spread: float,
-    held: NDArray[np.bool_],
-) -> None:
-    """Undo seals inside vowels and sounds of the tongue that the sound agrees are there, in place."""
+def _place_seal(phone: TimedPhone, seal: Mapping[str, Any]) -> tuple[float, float]:
+    """Return when the lips of p, b or m are shut, in seconds."""
+    end = phone.end - seal["before_end"]
+    start = min(phone.start + seal["from_start"], end - seal["shortest_seal"])
+    end = max(end, start + seal["shortest_seal"])
+    start, end = max(start, phone.start - _MOST_EARLY, 0.0), min(end, phone.end + 0.02)
+    return start, max(end, start + 0.05)  # a sound that begins with the lips shut shows it from its first frame
+
+
+def _find_floor(phones: Sequence[TimedPhone], likelihood: ChannelCurves, seconds: Floats, spread: float) -> Floats:
+    """Return the least gap of the lips in centimetres inside vowels and sounds of the tongue, ``[time]``; elsewhere -inf.
+
+    A sound is left out where the model hears p, b or m instead.
+    """
     rules = default_rules()
     floor_rules = rules.settings["floor"]
     kind_of = dict(zip(rules.phones, rules.kinds, strict=True)) | dict.fromkeys(rules.glides, "vowel")
-    height = max(floor_rules["share"] * spread, floor_rules["least"])
-    floor = np.full(len(values), -np.inf)
-    for phone in phones:
+    height = max(_PARTED_SHARE * spread, floor_rules["least"])
+    floor = np.full(len(seconds), -np.inf)
+    for place, phone in enumerate(phones):
         kind, length = kind_of.get(phone.phone, ""), phone.end - phone.start
-        is_vowel = kind == "vowel" and length > 0.05
+        is_vowel = kind == "vowel" and length > _SHORTEST_VOWEL
         if not is_vowel and not (kind in ("tongue", "sibilant", "liquid") and length > 0.03):
             continue
         if (
@@ -211,10 +221,19 @@ def _part_lips(
             and _heard(likelihood, [phone.phone], phone.start, phone.end) < 0.2
         ):
             continue
-        margin = (floor_rules["inset"] if is_vowel else 0.05) * length
-        floor[(seconds >= phone.start + margin) & (seconds <= phone.end - margin)] = height
-    gap = values @ channel_weights(GAP_CENTIMETRES, names)
-    parting = np.where(held, 0.0, np.maximum(floor - gap, 0.0))
+        start = phone.start + (min(floor_rules["inset"] * length, _MOST_INSET) if is_vowel else 0.05 * length)
+        end = phone.end - 0.05 * length
+        follower = phones[place + 1] if place + 1 < len(phones) else None
+        if is_vowel and follower is not None and follower.phone in _BILABIAL and follower.start - phone.end < 0.03:
+            # The boundary of a long closure is the least sure.
+            end = follower.start + _LATER_SHARE * max(follower.end - follower.start - _HELD_SECONDS, 0.0)
+        floor[(seconds >= start) & (seconds <= end)] = height
+    return floor
+
+
+def _part_lips(values: Floats, names: Sequence[str], floor: Floats) -> None:
+    """Part the lips to at least ``floor`` centimetres, in place."""
+    parting = np.maximum(floor - values @ channel_weights(GAP_CENTIMETRES, names), 0.0)
     column = names.index
     # What the lips' own closing holds together it lets go, the rest is parted.
     back = np.minimum(parting / -GAP_CENTIMETRES["mouthClose"], np.maximum(values[:, column("mouthClose")], 0.0))
