@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from ..animation.life.events import PARTS
+from ..takes.settings import TakeSettings, find_setting
 from .arguments import EMOTION, add_setting_options, check_output, number_between, read_setting_options
 from .reporting import EXIT_DONE, CommandError, complain
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from ..live.network import Sender
 
 _REPORT_SECONDS = 0.5
+LIFE = ("life", "life_seed", *(f"life_{part}" for part in PARTS))
+"""The settings of a live head's life."""
 
 
 def add_live(subcommands: Any) -> None:
@@ -26,7 +30,7 @@ def add_live(subcommands: Any) -> None:
         "live",
         help="speak, and send the face to other programs while you do",
         description="Hear a microphone or a file in real time, or receive the face of a phone, and send it on 50 times a "
-        "second. Sockets are opened only for --send and --listen. Ends with the file, or with Ctrl-C.",
+        "second, with the life of a head. Sockets are opened only for --send and --listen. Ends with the file, or with Ctrl-C.",
     )
     parser.add_argument("--microphone", action="store_true", help="hear a microphone")
     parser.add_argument("--device", default="", metavar="NAME", help="the microphone, or a part of its name")
@@ -54,7 +58,7 @@ def add_live(subcommands: Any) -> None:
     parser.add_argument(
         "--seconds", type=number_between(0.1, 86_400.0), metavar="SECONDS", help="end after so long (default: never)"
     )
-    add_setting_options(parser, [EMOTION])
+    add_setting_options(parser, [EMOTION, *(find_setting(name) for name in LIFE)])
     parser.set_defaults(run=run_live)
 
 
@@ -88,6 +92,7 @@ def run_live(arguments: argparse.Namespace) -> int:
 def _speak(arguments: argparse.Namespace, senders: Sequence[Sender]) -> int:
     from ..animation.curves import ChannelCurves
     from ..animation.interchange import write_curves
+    from ..animation.life.causal import LiveLife
     from ..inference.audio import read_sound
     from ..inference.package import find_stream_model, load_package
     from ..inference.stream import open_stream
@@ -95,11 +100,15 @@ def _speak(arguments: argparse.Namespace, senders: Sequence[Sender]) -> int:
     from ..live.microphone import FileAsMicrophone, Microphone
     from ..live.recording import Recording
     from ..live.shaping import LiveShaper
+    from ..takes.living import life_settings
 
     package = load_package(find_stream_model(cast("str | None", arguments.model)))
     stream = open_stream(package, cast("float | None", arguments.gate))
-    shaper = LiveShaper(package.channels, package.frame_rate)
-    shaper.emotion = dict(read_setting_options(arguments).get("emotion", {}))
+    given = read_setting_options(arguments)
+    settings = TakeSettings(**{name: value for name, value in given.items() if name in LIFE})
+    life = LiveLife(life_settings(settings), package.frame_rate) if settings.life > 0.0 else None
+    shaper = LiveShaper(package.channels, package.frame_rate, life=life)
+    shaper.emotion = dict(given.get("emotion", {}))
     if arguments.file:
         sound = read_sound(str(arguments.file), package.sample_rate)
         source: Any = FileAsMicrophone(sound.samples, sound.sample_rate)
@@ -124,7 +133,7 @@ def _speak(arguments: argparse.Namespace, senders: Sequence[Sender]) -> int:
         raise CommandError(engine.error)
     if arguments.output:
         start, values = engine.kept_rows()
-        write_curves(Path(arguments.output), ChannelCurves(package.channel_names, package.frame_rate, values, start))
+        write_curves(Path(arguments.output), ChannelCurves(shaper.names, package.frame_rate, values, start))
     share = engine.busy_seconds / max(stream.heard_seconds or engine.rows / package.frame_rate, 1e-9)
     sent = "".join(f", {sender.sent} packets to {sender.address}" for sender in senders)
     lost = f", {source.dropped_samples} samples lost" if source.dropped_samples else ""

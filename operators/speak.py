@@ -18,6 +18,7 @@ from ..animation.curves import ChannelCurves
 from ..animation.face.channels import Channel, face_channels
 from ..animation.face.expression import load_expressions
 from ..animation.interchange import write_curves
+from ..animation.life.causal import LiveLife
 from ..animation.life.channels import CHANNELS as LIFE_CHANNELS
 from ..animation.performance import Performance
 from ..animation.rig.mapping import Mapping, apply_mapping
@@ -45,10 +46,13 @@ from ..properties.session import LiveStatus, session
 from ..properties.settings import read_settings
 from ..takes.emotion import EmotionTrack
 from ..takes.job import Job
+from ..takes.living import Surroundings, life_settings
 from ..takes.record import CurvesFile, SoundStrip
+from ..takes.shaping import Place
 from ..takes.sources import Description, describe_model
 from .animate import GeneratingOperator, gather_from_scene
 from .base import NO_CHARACTER, VoxrigOperator, redraw_panel
+from .life import add_life_links, look_around
 from .mapping import find_character, match_channels
 
 TICK_SECONDS = 1.0 / 60.0
@@ -102,15 +106,24 @@ def start_live(scene: bpy.types.Scene, source: SoundSource | None = None) -> Liv
     senders = [Sender(parse_address(text)) for text in settings.send.replace(",", " ").split()]
     is_phone = settings.source in PHONES and source is None
     package = load_package(find_stream_model(None))
-    description = _describe_phone(settings.source) if is_phone else describe_model(package)
-    mapping = _choose_links(_find_mapping(chosen.character, description), description, settings.regions)
+    take_settings = read_settings(scene)
+    lives = take_settings.life > 0.0 and not is_phone
+    description = _describe_phone(settings.source) if is_phone else _with_life(describe_model(package), lives)
+    mapping = _find_mapping(chosen.character, description)
+    if lives:
+        mapping, _ = add_life_links(chosen.character, mapping, description)
+    mapping = _choose_links(mapping, description, settings.regions)
     live = Live(scene.name, chosen.character.name, mapping, LivePose(_end_by_blender))
     if is_phone:
         live.receiver = Receiver(_own_end(settings))
     if not is_phone or settings.with_sound:
         if source is None:
             source = _open_source(settings, package.sample_rate)
-        shaper = LiveShaper(package.channels, package.frame_rate, read_live_performance(scene))
+        life = None
+        if lives:
+            seen = _look_at(scene, chosen.character, mapping, take_settings.look_at)
+            life = LiveLife(life_settings(take_settings), package.frame_rate, seen.targets)
+        shaper = LiveShaper(package.channels, package.frame_rate, read_live_performance(scene), life)
         shaper.emotion = read_live_emotion(scene)
         gate = None if settings.gate <= _OPEN_GATE_DB else float(settings.gate)
         live.engine = LiveEngine(source, open_stream(package, gate), shaper, () if is_phone else senders)
@@ -368,6 +381,21 @@ def _describe_phone(source: str) -> Description:
     title = next(title for name, title, _about in SOURCES if name == source)
     names = (*FACE_NAMES, *visemes)
     return Description(title, tuple(known.get(name) or _plain_channel(name) for name in names))
+
+
+def _with_life(description: Description, lives: bool) -> Description:
+    """Return the description with the channels of life that it lacks."""
+    if not lives:
+        return description
+    own = set(description.channel_names)
+    return replace(description, channels=(*description.channels, *(one for one in LIFE_CHANNELS if one.name not in own)))
+
+
+def _look_at(scene: bpy.types.Scene, character_object: bpy.types.Object, mapping: Mapping, name: str) -> Surroundings:
+    """Return what the character looks at, where it is on the current frame."""
+    place = Place(float(scene.frame_current), scenes.frames_per_second(scene))
+    names = (name,) if name else ()
+    return look_around(scene, character_object, mapping, place, 0.0, names, name)[0]
 
 
 def _plain_channel(name: str) -> Channel:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..animation.curves import ChannelCurves
-from ..animation.life.channels import CHANNEL_NAMES, CHANNELS
+from ..animation.life.channels import CHANNEL_NAMES, CHANNELS, LITERAL_NAMES
 from ..animation.life.events import PARTS
 from ..errors import Cancelled
 from .emotion import EmotionTrack
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 _EVENTS_RATE = 16_000
 _EMOTION_RATE = 10.0
 _STILL_RATE = 10.0
-# Lids must shut and eyes must meet their target whatever the strength of their region.
-_LITERAL = frozenset(name for name in CHANNEL_NAMES if "Blink" in name or "Look" in name or name.endswith(("Yaw", "Pitch")))
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +202,7 @@ def add_life(
     for index, channel in enumerate(CHANNELS):
         column = names.index(channel.name)
         lived = rendered.curves.values[:, index]
-        if channel.name not in _LITERAL:
+        if channel.name not in LITERAL_NAMES:
             lived = lived * _strength_of(channel.region, track.settings)
         # A mouth that an artist opened further than a weight of 1 stays as it is.
         low, high = min(channel.minimum, values[:, column].min()), max(channel.maximum, values[:, column].max())

@@ -27,6 +27,8 @@ _LID_LEAD = 0.04
 # How much likelier a blink is than within a phrase.
 _IN_PHRASE, _IN_ACCENT, _AT_END, _IN_PAUSE = 0.02, 0.006, 6.0, 2.6
 _AFTER_PARTNER = 5.0
+# Where nobody knows when a phrase will end, some blinks must fall within.
+_IN_LIVE_PHRASE = 0.3
 
 
 def evoked_probability(size: float) -> float:
@@ -86,6 +88,22 @@ def _rate(stage: Stage, amount: float) -> Floats:
         near = slice(stage.row(phrase.end + 0.25), stage.row(phrase.end + 0.5) + 1)
         pull[near] = np.where(stage.listens[near], _AFTER_PARTNER, pull[near])
     return amount * rate * pull * stage.manner_rows("blinkRate", seconds)
+
+
+def live_rate(is_talking: bool, is_voiced: bool, silent_seconds: float) -> float:
+    """Return the rate of blinks a second, in medians of the interval, where only the past is known.
+
+    While somebody talks blinks crowd at the ends of phrases, which are known once the voice has been silent for a moment.
+    """
+    if not is_talking:
+        return 1.0 / _IDLE
+    pull = _IN_LIVE_PHRASE if is_voiced else _AT_END if 0.1 <= silent_seconds <= 0.45 else _IN_PAUSE
+    return pull / _TALKING
+
+
+def draw_wait(dice: Dice) -> float:
+    """Draw how long a clock of ``live_rate`` runs until the next blink."""
+    return math.exp(_SPREAD * dice.normal())
 
 
 def _is_evoked(stage: Stage, key: int, shift: Shift, amount: float) -> bool:

@@ -39,3 +39,8 @@ CHANNELS: tuple[Channel, ...] = (
 """In the order of the rendered columns."""
 
 CHANNEL_NAMES: tuple[str, ...] = tuple(channel.name for channel in CHANNELS)
+
+LITERAL_NAMES = frozenset(
+    name for name in CHANNEL_NAMES if "Blink" in name or "Look" in name or name.endswith(("Yaw", "Pitch"))
+)
+"""Channels without a strength: lids must shut and eyes must meet their target."""

@@ -125,6 +125,15 @@ class TestSpeaking:
             live.start_live(scene, source())
         assert live.running() is None
 
+    def test_the_head_lives_as_much_as_the_settings_say(self, live: Any, scene: Any) -> None:
+        shut = []
+        for amount in (1.0, 0.0):
+            scene.voxrig.life = amount
+            live.start_live(scene, source(4.0))
+            shut.append(max(one["eyeBlinkLeft"] for one in follow(live)))
+            live.end_live()
+        assert shut[0] > 0.01 and shut[1] == 0.0  # lids follow the eyes at least, and blink
+
     def test_recorded_speech_becomes_a_take(self, live: Any, scene: Any, tmp_path: Path) -> None:
         if not bpy.app.build_options.audaspace:
             pytest.skip("this Blender is built without sound: no strip can be made")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import subprocess
 import sys
 import time
@@ -15,6 +16,9 @@ import soundfile
 from model_packages import noise
 from stream_packages import write_stream
 from test_live_packets import some_face
+from voxrig.animation.life.causal import LiveLife
+from voxrig.animation.life.channels import CHANNEL_NAMES
+from voxrig.animation.life.stage import LifeSettings
 from voxrig.animation.performance import Performance
 from voxrig.cli.main import main
 from voxrig.errors import LiveError
@@ -85,6 +89,26 @@ class TestEngine:
         assert made[0, names.index("jawOpen")] == pytest.approx(0.45)
         gap = lip_gap(made, names)
         assert gap[1::2].max() < 0.05 and gap[::2].min() > 1.0
+
+    def test_a_head_lives_over_the_mouth(self, tmp_path: Path) -> None:
+        package = load_package(write_stream(tmp_path / "stream"))
+        plain, alive = (
+            LiveEngine(
+                FileAsMicrophone(0.1 * noise(6.0), 16_000, paced=False),
+                open_stream(package),
+                LiveShaper(package.channels, 50.0, life=life),
+                keeps_rows=True,
+            )
+            for life in (None, LiveLife(LifeSettings(4), 50.0))
+        )
+        run(plain)
+        run(alive)
+        names = alive.shaper.names
+        assert names[: len(package.channels)] == package.channel_names and "headYaw" in names
+        rows, still = alive.kept_rows()[1], plain.kept_rows()[1]
+        assert np.ptp(rows[:, names.index("headYaw")]) > 0.005
+        mouth = [index for index, name in enumerate(package.channel_names) if name not in CHANNEL_NAMES]
+        assert np.array_equal(rows[:, mouth], still[:, mouth])
 
 
 class TestRecording:
@@ -237,13 +261,17 @@ class TestCommand:
         receiver = Receiver(Address("vmc", "127.0.0.1", 0))
         receiver.open()
         folder = write_stream(tmp_path / "stream")
-        code = main(
-            ["live", "--file", str(sound), "--model", str(folder), "--send", f"vmc://127.0.0.1:{receiver.port}",
-             "--output", str(tmp_path / "faces.csv")]
-        )  # fmt: skip
-        faces = receiver.poll()
+        command = ["live", "--file", str(sound), "--model", str(folder), "--send", f"vmc://127.0.0.1:{receiver.port}",
+                   "--output", str(tmp_path / "faces.csv")]  # fmt: skip
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(main, command)
+            faces = []
+            while not sending.done():
+                faces += receiver.poll()
+                time.sleep(0.01)
+        faces += receiver.poll()
         receiver.close()
-        assert code == 0
+        assert sending.result() == 0
         assert len(faces) == pytest.approx(63, abs=1)
         lines = (tmp_path / "faces.csv").read_text().splitlines()
         jaw = [float(line.split(",")[lines[0].split(",").index("jawOpen")]) for line in lines[1:]]

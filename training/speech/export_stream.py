@@ -178,7 +178,8 @@ class StreamStep(nn.Module):
         memories[-1] = seen[..., 1:]
         phones = torch.softmax(network.phone_head(features)[:, :, 0, 0], dim=-1)
         said = step_of(network.channel_head, seen, 1)[:, :, 0, 0]
-        made, rules = self.rules(said, network.contact_head(features)[:, :, 0, 0], phones, rules)
+        contacts = network.contact_head(features) + network.contact_more(torch.relu(step_of(network.contact_change, seen, 1)))
+        made, rules = self.rules(said, contacts[:, :, 0, 0], phones, rules)
         full = torch.minimum(torch.maximum(made @ self.scatter, self.minimum), self.maximum)
         return (
             full[:, None],
@@ -203,8 +204,16 @@ def load_stream(checkpoint: Path) -> tuple[StreamNetwork, dict[str, Any]]:
     """Load the averaged network of a checkpoint, ready to run, and the checkpoint's other contents."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     network = StreamNetwork(StreamSize(**state["size"]))
-    network.load_state_dict(state["average"])
+    load_average(network, state["average"])
     return network.eval(), state
+
+
+def load_average(network: StreamNetwork, average: dict[str, Tensor]) -> None:
+    """Load averaged weights; those from before contacts had a layer of their own begin without it."""
+    weights = {name: value.float() if value.is_floating_point() else value for name, value in average.items()}
+    missing, unknown = network.load_state_dict(weights, strict=False)
+    if unknown or any(not name.startswith("contact_") for name in missing):
+        raise ValueError(f"the weights are of another network ({', '.join([*missing, *unknown])})")
 
 
 def write_graph(step: StreamStep, path: Path) -> None:

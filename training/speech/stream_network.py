@@ -30,6 +30,7 @@ MEAN_SECONDS = 1.5
 MEAN_KEEPS = math.exp(-SPECTRUM_HOP / 16_000 / MEAN_SECONDS)
 QUIET_LEVEL = -2.5
 """The running mean before any sound: the level of a quiet room."""
+CONTACT_WIDTH = 64
 LOOK_AHEAD_STEPS = {0: (0, ()), 3: (4, (0,)), 6: (4, (0, 1, 5))}
 """By look-ahead in steps: spectrum columns ahead of its row that the first layer hears (of Fast's 4), and the blocks that hear
 both sides. Step k, which ends at sample 320 (k + 1), says row k + 1 - look-ahead of 50 rows a second."""
@@ -122,10 +123,15 @@ class StreamNetwork(nn.Module):
         self.phone_head = nn.Conv2d(size.width, size.phones, 1)
         self.contact_head = nn.Conv2d(size.width, 2, 1)
         self.channel_head = nn.Conv2d(size.width, size.channels, (1, 3))
+        # A contact shows in how the sound changes; it begins as no more than its linear head.
+        self.contact_change = nn.Conv2d(size.width, CONTACT_WIDTH, (1, 3))
+        self.contact_more = nn.Conv2d(CONTACT_WIDTH, 2, 1)
+        nn.init.zeros_(self.contact_more.weight)
+        nn.init.zeros_(self.contact_more.bias)  # type: ignore[arg-type]
 
     @property
     def memories(self) -> list[int]:
-        """Frames of its own that each layer keeps: the blocks, and the channel head."""
+        """Frames of its own that each layer keeps: the blocks, and the heads."""
         return [*(block.memory for block in self.trunk), 2]  # type: ignore[union-attr]
 
     def load_fast(self, weights: Mapping[str, Tensor]) -> None:
@@ -142,14 +148,19 @@ class StreamNetwork(nn.Module):
             weights["stem.weight"] = torch.cat(
                 [torch.zeros_like(stem[..., :4]), stem[..., :1], stem[..., 1:].sum(-1, keepdim=True)], dim=-1
             )
-        self.load_state_dict({name: value for name, value in weights.items() if not name.startswith("speech_features")})
+        own = {name: value for name, value in self.state_dict().items() if name.startswith("contact_")}
+        self.load_state_dict(own | {name: value for name, value in weights.items() if not name.startswith("speech_features")})
 
     def forward(self, features: Tensor) -> StreamPrediction:
         """Run over a stretch of sound whose past is silence of zeros, as in a stream that has just begun."""
         value = self.stem(functional.pad(features.unsqueeze(2), (4, 0)))
         for block in self.trunk:
             value = block(functional.pad(value, (block.memory, 0)))  # type: ignore[operator]
-        features = self.last(value)
+        return self.decide(self.last(value))
+
+    def decide(self, features: Tensor) -> StreamPrediction:
+        """Run the heads on features ``[batch, width, 1, step]``, before which there was nothing."""
+        seen = functional.pad(features, (2, 0))
 
         def rows(made: Tensor) -> Tensor:
             return made.squeeze(2).transpose(1, 2)
@@ -157,8 +168,8 @@ class StreamNetwork(nn.Module):
         return StreamPrediction(
             rows(features),
             rows(self.phone_head(features)),
-            rows(self.contact_head(features)),
-            rows(self.channel_head(functional.pad(features, (2, 0)))),
+            rows(self.contact_head(features) + self.contact_more(torch.relu(self.contact_change(seen)))),
+            rows(self.channel_head(seen)),
         )
 
 

@@ -2,8 +2,9 @@
 """Train the streaming network: ``python -m voxrig.training.speech.train_stream --data DIR --cache DIR --run DIR --minutes M``.
 
 It learns from lessons (``lessons.py``) what their phones and the rules say, and what Speech 2, which hears both sides, says of
-them. It begins with the weights of Speech 1 Fast. Lessons of its own numbers are made while it trains, one at a time, and kept
-in ``CACHE/stream_lessons``. It resumes from ``RUN/checkpoint.pt``; the exported weights are an exponential average.
+them; plain lessons, ordinary clips with their phones, are cheap and know no more than their labels. It begins with the weights
+of Speech 1 Fast. Lessons of its own numbers are made while it trains, one at a time, and kept in ``CACHE/stream_lessons`` and
+``CACHE/stream_plain``. It resumes from ``RUN/checkpoint.pt``; the exported weights are an exponential average.
 """
 
 from __future__ import annotations
@@ -22,19 +23,20 @@ from torch.nn import functional
 
 from ...animation.face.phones import PHONES
 from ..corpora.clips import load_corpus, training_record
+from ..corpora.voices import Samples
 from .batches import learned_channels
 from .ear import AFTER, BEFORE, EarNetwork
 from .export_ear import load_ear
-from .lessons import ROWS, Lessons
+from .lessons import ROWS, Lessons, Scene, cut_clip
 from .network import HOP
 from .stream_network import FLOOR, StreamNetwork, StreamPrediction, StreamSize, mel_level, running_features
 from .train import learning_rate, save_checkpoint
 from .train_ear import Losses as EarLosses
 from .train_ear import make_targets
 
-FIRST_NUMBER = 20_000
-"""Number of the first lesson: none of the ear's."""
-STEPS, BATCH = 400, 8
+FIRST_NUMBER, FIRST_PLAIN = 20_000, 40_000
+"""Numbers of the first lesson and of the first plain one: none of the ear's."""
+STEPS, BATCH = 800, 4
 """Length and number of the stretches of a training step."""
 PEAK = 1.2e-3
 KEEP = 0.99
@@ -45,16 +47,16 @@ _BANDS = 64
 TAUGHT = 0.5
 """Share of a target that Speech 2 says where the lesson's own truth is known; it says all where that is not known."""
 LOSS_WEIGHTS = {
-    "phones": 3.0,
-    "taught": 3.0,
-    "contacts": 4.0,
+    "phones": 2.0,
+    "taught": 2.0,
+    "contacts": 12.0,
     "position": 25.0,
     "motion": 100.0,
     "closed": 1.5,
     "lips": 0.8,
     "still": 100.0,
 }
-_PARTS = ("level", "phones", "contacts", "channels", "known", "taught_phones", "taught_contacts", "taught_channels")
+PARTS = ("level", "phones", "contacts", "channels", "known", "taught_phones", "taught_contacts", "taught_channels")
 
 
 @dataclass(frozen=True)
@@ -71,38 +73,77 @@ class StreamLesson:
     taught_channels: NDArray
 
 
-class LessonMaker:
-    """A maker of lessons by number, kept on disk."""
+def read_lesson(path: Path) -> StreamLesson:
+    """Read a lesson that was kept."""
+    with np.load(path) as file:
+        return StreamLesson(*(file[name] for name in PARTS))
 
-    def __init__(self, data: Path, cache: Path, teacher: EarNetwork) -> None:
-        self.folder = cache / "stream_lessons"
+
+class PlainLessons(Lessons):
+    """Clips as they were spoken, half of them as a good or bad microphone records them: the most usual live sound."""
+
+    def scene(self, random: np.random.Generator) -> Scene:
+        """Draw a clip with phones, or with none and nothing said."""
+        while True:
+            clip = self.clips[int(np.searchsorted(self._cumulative, random.random()))]
+            if clip.corpus != "grid_lips":
+                return Scene(cut_clip(clip, random))
+
+    def degrade(self, scene: Scene, random: np.random.Generator) -> Samples:
+        """Degrade every second scene."""
+        return super().degrade(scene, random) if random.random() < 0.5 else scene.spoken.samples
+
+
+class LessonMaker:
+    """A maker of lessons by number, kept on disk; without a teacher, labels take its place."""
+
+    def __init__(self, folder: Path, lessons: Lessons, teacher: EarNetwork | None) -> None:
+        self.folder, self.lessons, self.teacher = folder, lessons, teacher
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.lessons, self.teacher = Lessons(data, cache), teacher
+
+    def path_of(self, number: int) -> Path:
+        """Return where a lesson is kept."""
+        return self.folder / f"{number:05d}.npz"
 
     def __call__(self, number: int) -> StreamLesson:
-        path = self.folder / f"{number:05d}.npz"
+        path = self.path_of(number)
         if not path.is_file():
             sound, truth = self.lessons.make(number)
-            with torch.inference_mode():
-                said, _ = self.teacher(torch.from_numpy(np.pad(sound, (BEFORE * HOP, AFTER * HOP)))[None])
             made = make_targets(truth)
-            rows = slice(BEFORE, BEFORE + ROWS)
             arrays = {
                 "level": mel_level(sound).astype(np.float16),
                 "phones": made["index"],
                 "contacts": made["contacts"],
                 "channels": made["channels"],
                 "known": truth["known"],
-                "taught_phones": said.phone_logits[0, rows].numpy().astype(np.float16),
-                "taught_contacts": said.contact_logits[0, rows].numpy().astype(np.float16),
-                "taught_channels": said.channels[0, rows].numpy().astype(np.float16),
+                **(self.ask_teacher(sound) if self.teacher is not None else as_said(made)),
             }
             partial = path.with_suffix(".partial")
             with partial.open("wb") as stream:
                 np.savez(stream, **arrays)
             partial.replace(path)
-        with np.load(path) as file:
-            return StreamLesson(*(file[name] for name in _PARTS))
+        return read_lesson(path)
+
+    def ask_teacher(self, sound: Samples) -> dict[str, NDArray]:
+        """Return what Speech 2 says of every row of a lesson."""
+        assert self.teacher is not None
+        with torch.inference_mode():
+            said, _ = self.teacher(torch.from_numpy(np.pad(sound, (BEFORE * HOP, AFTER * HOP)))[None])
+        rows = slice(BEFORE, BEFORE + ROWS)
+        return {
+            "taught_phones": said.phone_logits[0, rows].numpy().astype(np.float16),
+            "taught_contacts": said.contact_logits[0, rows].numpy().astype(np.float16),
+            "taught_channels": said.channels[0, rows].numpy().astype(np.float16),
+        }
+
+
+def as_said(made: dict[str, NDArray]) -> dict[str, NDArray]:
+    """Return labels as a teacher who knows them would say them, almost sure."""
+    return {
+        "taught_phones": (8.0 * np.eye(len(PHONES))[made["index"]]).astype(np.float16),
+        "taught_contacts": (8.0 * made["contacts"] - 4.0).astype(np.float16),
+        "taught_channels": made["channels"],
+    }
 
 
 def vary(level: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
@@ -168,7 +209,7 @@ def make_batch(lessons: list[StreamLesson], random: np.random.Generator, look_ah
         first = int(random.integers(0, ROWS - STEPS - 1)) if random.random() < 0.9 else 0
         cut = {"features": running_features(vary(lesson.level, random))[2 * first : 2 * (first + STEPS)].T.copy()}
         rows = slice(first + WARM_UP + 1 - look_ahead, first + STEPS + 1 - look_ahead)
-        for name in _PARTS[1:]:
+        for name in PARTS[1:]:
             cut[name] = getattr(lesson, name)[rows]
         for name, value in cut.items():
             parts.setdefault(name, []).append(value)
@@ -184,11 +225,13 @@ def train(
     teacher: Path,
     minutes: float,
     lessons: int,
+    plain: int,
     seed: int,
     look_ahead: int,
     ready: int = 32,
 ) -> None:
-    """Train for ``minutes`` (of all runs together) on ``lessons`` lessons; starts once ``ready`` of them are made."""
+    """Train for ``minutes`` (of all runs together) on ``lessons`` lessons and ``plain`` plain ones; starts once ``ready`` of
+    them are made."""
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     network = StreamNetwork(StreamSize(len(PHONES), len(learned_channels()), look_ahead))
@@ -202,7 +245,16 @@ def train(
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
         average, step, spent = state["average"], state["step"], state["spent"]
-    make = LessonMaker(data, cache, load_ear(teacher, cache)[0])
+    make = LessonMaker(cache / "stream_lessons", Lessons(data, cache), load_ear(teacher, cache)[0])
+    make_plain = LessonMaker(cache / "stream_plain", PlainLessons(data, cache), None)
+    numbers = [
+        (maker, first + number)
+        for number in range(max(lessons, plain))
+        for maker, first, count in ((make, FIRST_NUMBER, lessons), (make_plain, FIRST_PLAIN, plain))
+        if number < count
+    ]
+    numbers.sort(key=lambda one: not one[0].path_of(one[1]).is_file())  # those of an earlier run first
+    ready = max(ready, sum(maker.path_of(number).is_file() for maker, number in numbers))
     corpora = training_record(load_corpus(cache, "train", minimum_quality=-32.0))
     pool: list[StreamLesson] = []
     losses = Losses()
@@ -219,8 +271,9 @@ def train(
 
     network.train()
     while (done := (spent + time.monotonic() - started) / (60 * minutes)) < 1.0:
-        while len(pool) < lessons and (len(pool) < ready or step % 5 == 0):
-            pool.append(make(FIRST_NUMBER + len(pool)))
+        while len(pool) < len(numbers) and (len(pool) < ready or step % 3 == 0):
+            maker, number = numbers[len(pool)]
+            pool.append(maker(number))
             if len(pool) >= ready:
                 break
         for group in optimiser.param_groups:
@@ -271,6 +324,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, default=Path(".cache/training/runs/ear/checkpoint.pt"))
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--lessons", type=int, default=800)
+    parser.add_argument("--plain", type=int, default=400)
     parser.add_argument("--look-ahead", type=int, default=3, help="steps of 20 ms: 0, 3 or 6")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
@@ -279,7 +333,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     train(options.data, options.cache, options.run, teacher=options.teacher, minutes=options.minutes,
-          lessons=options.lessons, seed=options.seed, look_ahead=options.look_ahead)  # fmt: skip
+          lessons=options.lessons, plain=options.plain, seed=options.seed, look_ahead=options.look_ahead)  # fmt: skip
 
 
 if __name__ == "__main__":

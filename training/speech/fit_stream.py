@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fit the heads of the streaming network: ``python -m voxrig.training.speech.fit_stream --cache DIR --run DIR --output DIR``.
+
+A step of the heads on features that are computed once costs a fiftieth of a step of the whole network, so they can be learned
+to the end where the network could not. The lessons are those of ``train_stream``, the last of which are kept back and scored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .export_stream import load_stream
+from .stream_network import StreamNetwork, StreamPrediction, running_features
+from .train import learning_rate, save_checkpoint
+from .train_stream import LOSS_WEIGHTS, PARTS, WARM_UP, Losses, read_lesson, vary
+
+PEAK = 2e-3
+STRETCH, BATCH = 400, 12
+KEPT_BACK = 0.1
+HEADS = ("phone_head", "contact_head", "contact_change", "contact_more", "channel_head")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A lesson after the trunk: features ``[width, step]`` and the labels of each step's row, by name."""
+
+    features: Tensor
+    labels: dict[str, NDArray]
+
+
+def hear_lessons(network: StreamNetwork, paths: list[Path], seed: int) -> list[Heard]:
+    """Run the trunk over lessons, each varied in its own way."""
+    heard: list[Heard] = []
+    random = np.random.default_rng(seed)
+    for path in paths:
+        lesson = read_lesson(path)
+        columns = torch.from_numpy(running_features(vary(lesson.level, random)).T.copy())[None]
+        with torch.inference_mode():
+            features = network(columns).features[0].T.half()
+        # Step k says row k + 1 - look-ahead.
+        first = network.size.look_ahead - 1
+        count = len(lesson.phones)
+        labels = {name: getattr(lesson, name)[: count - max(0, first)] for name in PARTS[1:]}
+        heard.append(Heard(features[:, max(0, first) : count], labels))
+    return heard
+
+
+def make_batch(heard: list[Heard], random: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    """Cut ``BATCH`` stretches: features ``[batch, width, 1, step]`` and labels."""
+    cuts: list[Tensor] = []
+    parts: dict[str, list[NDArray]] = {}
+    for number in random.integers(0, len(heard), BATCH):
+        lesson = heard[int(number)]
+        first = int(random.integers(WARM_UP, lesson.features.shape[1] - STRETCH))
+        cuts.append(lesson.features[:, None, first : first + STRETCH].float())
+        for name, value in lesson.labels.items():
+            parts.setdefault(name, []).append(value[first : first + STRETCH])
+    batch = {name: torch.from_numpy(np.stack(values)) for name, values in parts.items()}
+    return torch.stack(cuts), {n: v.long() if n == "phones" else v.float() for n, v in batch.items()}
+
+
+def measure(network: StreamNetwork, heard: list[Heard]) -> dict[str, float]:
+    """Measure on lessons: right phones of speech, and for seals at 85 % recall the share of other speech taken for one."""
+    logits: list[Tensor] = []
+    wanted: list[NDArray] = []
+    right = count = 0
+    for lesson in heard:
+        with torch.inference_mode():
+            said = network.decide(lesson.features[None, :, None].float())
+        known = (lesson.labels["known"] > 0) & (lesson.labels["phones"] > 0)
+        right += int((said.phone_logits[0].argmax(-1).numpy() == lesson.labels["phones"])[known].sum())
+        count += int(known.sum())
+        logits.append(said.contact_logits[0, :, 0][torch.from_numpy(known)])
+        wanted.append(lesson.labels["contacts"][known, 0] > 0)
+    seals, truth = torch.cat(logits).numpy(), np.concatenate(wanted)
+    threshold = float(np.quantile(seals[truth], 0.15))
+    return {"phones right": right / max(1, count), "false at 85 %": float((seals[~truth] > threshold).mean())}
+
+
+def fit(network: StreamNetwork, heard: list[Heard], steps: int, seed: int) -> None:
+    """Learn the heads."""
+    for name, value in network.named_parameters():
+        value.requires_grad_(name.split(".")[0] in HEADS)
+    learned = [value for value in network.parameters() if value.requires_grad]
+    optimiser = torch.optim.AdamW(learned, lr=PEAK, weight_decay=0.01)
+    losses = Losses()
+    random = np.random.default_rng(seed)
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(step, steps, PEAK)
+        features, batch = make_batch(heard, random)
+        said = network.decide(features)
+        # The heads hear two steps before.
+        said = StreamPrediction(*(getattr(said, name)[:, 2:] for name in StreamPrediction.__dataclass_fields__))
+        terms = losses.terms(said, {name: value[:, 2:] for name, value in batch.items()})
+        total = sum((LOSS_WEIGHTS[name] * value for name, value in terms.items()), torch.zeros(()))
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        optimiser.step()
+        if step % 100 == 0:
+            print(f"step {step}: {float(total.detach()):.3f}", flush=True)
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
+    parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/stream"))
+    parser.add_argument("--output", type=Path, default=Path(".cache/training/runs/stream_fitted"))
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)
+    network, state = load_stream(options.run / "checkpoint.pt")
+    paths = [path for kind in ("stream_lessons", "stream_plain") for path in sorted((options.cache / kind).glob("[0-9]*.npz"))]
+    kept_back = round(1 / KEPT_BACK)
+    began = time.monotonic()
+    back = hear_lessons(network, paths[kept_back - 1 :: kept_back], options.seed)
+    learned = hear_lessons(network, [path for i, path in enumerate(paths) if (i + 1) % kept_back], options.seed)
+    print(f"{len(learned)} lessons heard in {time.monotonic() - began:.0f} s, {len(back)} kept back: {measure(network, back)}")
+    fit(network, learned, options.steps, options.seed)
+    print(f"after {time.monotonic() - began:.0f} s: {measure(network, back)}")
+    options.output.mkdir(parents=True, exist_ok=True)
+    average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    save_checkpoint(options.output / "checkpoint.pt", **{**state, "average": average, "lessons": len(paths)})
+
+
+if __name__ == "__main__":
+    main()
