@@ -25,6 +25,8 @@ BANDS, WIDTH, HEADS, LAYERS = 80, 384, 6, 4
 """Whisper tiny's sizes."""
 _WINDOW, _SPECTRUM_HOP = 400, 160
 
+TUNED = LAYERS
+"""Layers at the end of the encoder that may be trained, and so are not computed beforehand."""
 GRID = 300
 """Frames from one attention window to the next."""
 SHARED = 50
@@ -110,7 +112,7 @@ class Attention(nn.Module):
 
 
 class Ear(nn.Module):
-    """Whisper's encoder up to its last layer, by windows."""
+    """Whisper's encoder, by windows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,19 +146,21 @@ class Ear(nn.Module):
         take(self.norm, "layer_norm", "gamma", "beta")
 
     def hear(self, waveform: Tensor) -> Tensor:
-        """Compute the output of the last layer but one from ``[1, samples]``, ``[window, SPAN, width]``."""
+        """Compute what the tuned layers are given from ``[1, samples]``, ``[window, SPAN, width]``."""
         value = functional.gelu(self.first(self.features(waveform)))
         value = functional.gelu(self.second(value))[0].transpose(0, 1)
         frames = value.shape[0]
         count = torch.as_tensor((frames - LEVEL_REACH - SHARED) // GRID).clamp(min=1)
         at = LEVEL_REACH + GRID * torch.arange(count)[:, None] + torch.arange(SPAN)[None, :]
         windows = value[at.clamp(max=frames - 1).flatten()].reshape(-1, SPAN, WIDTH) + self.position
-        for layer in self.layers[:-1]:
+        for layer in self.layers[: LAYERS - TUNED]:
             windows = layer(windows)
         return windows
 
     def finish(self, windows: Tensor) -> Tensor:
         """Stack the last layer's frames with those of the one before, windows faded into one, ``[1, 2 * width, frames]``."""
+        for layer in self.layers[LAYERS - TUNED : -1]:
+            windows = layer(windows)
         last = self.norm(self.layers[-1](windows))
         both = torch.cat([functional.layer_norm(windows, (WIDTH,)), last], dim=2)
         tail = torch.cat([both[:1, :SHARED], both[:-1, GRID:]])

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make lessons for the ear's heads: half minutes of hard listening, heard once by Whisper and kept on disk.
+"""Make lessons for the ear: half minutes of hard listening, as Whisper's convolutions hear them, kept on disk.
 
 ``python -m voxrig.training.speech.lessons --data DIR --cache DIR --count N``: each lesson depends only on its number, so
 that several processes can share them (``--part 0/2``) and an interrupted run can resume. A lesson is filled with scenes,
 each a stretch of one clip as another voice may say it (``voices.py``), in a room, under noise or music, over a bad line
-(``augmentation.py``). A lesson stores the ear's frames before its last layer and their labels: phones and loudness of the
+(``augmentation.py``). A lesson stores what the ear's layers are given and its labels: phones and loudness of the
 clean voice, its vocal effort, and for captured faces the mouth itself. Rules may change without new lessons.
 """
 
@@ -25,10 +25,12 @@ from ..corpora.augmentation import NoiseBank, active_power, augment, change_spee
 from ..corpora.clips import SAMPLE_RATE, Clip, load_corpus
 from ..corpora.voices import Samples, Spoken, as_child, as_shout, as_song, as_whisper, at_tempo
 from ..evaluation.baselines import loudness_db
-from .ear import AFTER, BEFORE, Ear
+from .ear import AFTER, BEFORE, TUNED, Ear
 from .network import FRAME_RATE, HOP
 from .whisper import fetch_whisper, read_encoder
 
+LESSONS = f"lessons_{TUNED}"
+"""Folder of the cache: lessons as heard below the tuned layers."""
 ROWS = 1646
 """Frames of a lesson, which just fill six of the ear's windows."""
 SCENE_SECONDS = (3.0, 9.0)
@@ -223,9 +225,8 @@ def read_tracked(path: Path) -> NDArray[np.float32]:
 
 def make_lessons(data: Path, cache: Path, first: int, count: int, part: tuple[int, int]) -> None:
     """Make the missing lessons among ``first .. first + count``, only number ``part[0]`` of every ``part[1]``."""
-    folder, sounds = cache / "lessons", cache / "lesson_sounds"
+    folder = cache / LESSONS
     folder.mkdir(parents=True, exist_ok=True)
-    sounds.mkdir(exist_ok=True)
     lessons = Lessons(data, cache)
     print(f"{lessons.hours:.2f} h of speech, {len(lessons.clips)} clips", flush=True)
     ear = Ear().eval()
@@ -236,8 +237,6 @@ def make_lessons(data: Path, cache: Path, first: int, count: int, part: tuple[in
         if number % part[1] != part[0] or path.is_file():
             continue
         sound, truth = lessons.make(number)
-        # A cache that has grown since makes other lessons: who learns from a lesson's labels needs its own sound.
-        np.save(sounds / f"{number:05d}.npy", np.round(32767.0 * sound).astype(np.int16))
         with torch.inference_mode():
             windows = ear.hear(torch.from_numpy(np.pad(sound, (BEFORE * HOP, AFTER * HOP)))[None])
         partial = path.with_name(f"{path.stem}.partial")

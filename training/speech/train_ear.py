@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train Speech 2: ``python -m voxrig.training.speech.train_ear --cache DIR --run DIR --minutes M``, after ``lessons``.
 
-The heads learn from lessons that Whisper's encoder has already heard; with ``--tune`` its last layer learns with them. It
+The heads learn from lessons that Whisper's encoder has already heard; with ``--tune`` its layers learn with them. It
 starts from nothing or from the averaged weights of another run (``--start``), resumes from ``RUN/checkpoint.pt`` and runs until
 ``--steps`` steps or ``--minutes`` minutes (of all runs together) are done; the learning rate is a one-cycle over whichever
 comes first. An exponential average of the weights is exported. The recipe is in the constants below.
@@ -27,15 +27,15 @@ from ...animation.face.channels import face_channel_names, face_channels
 from ...animation.face.phones import PHONES, TimedPhone
 from .amplitude import AMPLITUDE, amplitude_gains
 from .batches import learned_channels
-from .ear import BEFORE, LEVEL_REACH, Ear, EarNetwork
-from .lessons import ROWS
+from .ear import BEFORE, LAYERS, LEVEL_REACH, TUNED, Ear, EarNetwork
+from .lessons import LESSONS, ROWS
 from .network import FRAME_RATE, Prediction
 from .targets import SEALED_GAP_CENTIMETRES
 from .train import learning_rate, save_checkpoint
 from .whisper import fetch_whisper, read_encoder
 
 PEAK, EAR_PEAK = 2e-3, 2e-4
-"""Highest learning rate of the heads, and of Whisper's last layer."""
+"""Highest learning rate of the heads, and of Whisper's layers."""
 LESSONS_A_STEP = 1
 SETTLED = 150
 """Steps after which normalisations keep their statistics: a lesson's own are not there when the model runs."""
@@ -68,7 +68,7 @@ class Lesson:
     """A lesson with the targets of the present rules; rows are frames."""
 
     windows: Tensor
-    """The ear's frames, before its last layer or (LessonStore with an ear) after it."""
+    """The ear's frames, before its tuned layers or (LessonStore with an ear) after them."""
     phones: Tensor
     contacts: Tensor
     channels: Tensor
@@ -111,19 +111,20 @@ def make_targets(truth: dict[str, NDArray]) -> dict[str, NDArray]:
 class LessonStore:
     """The lessons of a cache; targets are stored under a name that changes with the rules.
 
-    With ``ear``, whose last layer is then not learned, the output of that layer is stored as well.
+    With ``ear``, whose layers are then not learned, their output is stored as well, under a name that changes with them.
     """
 
     def __init__(self, cache: Path, ear: Ear | None = None) -> None:
         self.ear = ear
-        self.heard = cache / "lesson_heard"
-        self.heard.mkdir(exist_ok=True)
-        self.paths = sorted((cache / "lessons").glob("[0-9]*.npz"))
+        weights = b"" if ear is None else b"".join(value.numpy().tobytes() for value in ear.state_dict().values())
+        self.heard = cache / "lesson_heard" / hashlib.sha256(weights).hexdigest()[:12]
+        self.heard.mkdir(parents=True, exist_ok=True)
+        self.paths = sorted((cache / LESSONS).glob("[0-9]*.npz"))
         folder = Path(articulation.__file__).parent
         digest = hashlib.sha256(
             b"".join((folder / name).read_bytes() for name in ("articulation.py", "articulation.json", "lips.py"))
         )
-        self.folder = cache / "lesson_targets" / digest.hexdigest()[:12]
+        self.folder = cache / "lesson_targets" / f"{LESSONS}_{digest.hexdigest()[:12]}"
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def __len__(self) -> int:
@@ -241,8 +242,8 @@ def new_network(cache: Path, width: int = 256) -> EarNetwork:
 
 
 def trained_names(network: EarNetwork, tune: bool) -> set[str]:
-    """List the names of the learned weights: the heads, and with ``tune`` also the ear's last layer."""
-    last = ("ear.layers.3.", "ear.norm.") if tune else ()
+    """List the names of the learned weights: the heads, and with ``tune`` also the ear's tuned layers."""
+    last = (*(f"ear.layers.{number}." for number in range(LAYERS - TUNED, LAYERS)), "ear.norm.") if tune else ()
     return {name for name in network.state_dict() if not name.startswith("ear.") or name.startswith(last)}
 
 
@@ -255,6 +256,7 @@ def train(
     seed: int,
     tune: bool = False,
     start: Path | None = None,
+    peaks: tuple[float, float] = (PEAK, EAR_PEAK),
 ) -> None:
     """Train the heads (see the module's docstring)."""
     run.mkdir(parents=True, exist_ok=True)
@@ -271,8 +273,8 @@ def train(
     parameters = dict(network.named_parameters())
     ear = [value for name, value in parameters.items() if name in learned and name.startswith("ear.")]
     heads = [value for name, value in parameters.items() if name in learned and not name.startswith("ear.")]
-    groups = [{"params": heads, "peak": PEAK}, *([{"params": ear, "peak": EAR_PEAK}] if ear else [])]
-    optimiser = torch.optim.AdamW(groups, lr=PEAK, weight_decay=0.01)
+    groups = [{"params": heads, "peak": peaks[0]}, *([{"params": ear, "peak": peaks[1]}] if ear else [])]
+    optimiser = torch.optim.AdamW(groups, lr=peaks[0], weight_decay=0.01)
     average = {name: value.detach().clone() for name, value in network.state_dict().items() if name in learned}
     step, spent = 0, 0.0
     checkpoint = run / "checkpoint.pt"
@@ -372,7 +374,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=Path, help="begin with the averaged weights of this checkpoint")
-    parser.add_argument("--tune", action="store_true", help="the last layer of Whisper's encoder learns too: twice as slow")
+    parser.add_argument("--tune", action="store_true", help="Whisper's encoder learns too: five times as slow")
+    parser.add_argument("--peaks", type=float, nargs=2, default=(PEAK, EAR_PEAK), help="highest learning rates: heads, encoder")
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
     options = parser.parse_args()
     if options.threads:
@@ -385,6 +388,7 @@ def main() -> None:
         seed=options.seed,
         tune=options.tune,
         start=options.start,
+        peaks=tuple(options.peaks),
     )
 
 
