@@ -290,10 +290,18 @@ def draw_noise(count: int, random: np.random.Generator, bank: NoiseBank) -> Samp
     return bank.some_music(count, random) if kind < 0.98 else tones(count, random)
 
 
-def augment(samples: Samples, random: np.random.Generator, bank: NoiseBank) -> Samples:
+def draw_crowd(count: int, random: np.random.Generator, bank: NoiseBank) -> Samples:
+    """Draw what hides lip sounds most, babble or nearly white noise, root mean square 1."""
+    if random.random() < 0.55 and bank.voices:
+        return bank.babble(count, random)
+    return coloured_noise(count, random, float(random.uniform(-0.1, 0.4)))
+
+
+def augment(samples: Samples, random: np.random.Generator, bank: NoiseBank, *, crowded: bool = False) -> Samples:
     """Augment a sound as another microphone might have recorded it: room, tone, noise, line, level; same length and times.
 
-    One in eight only changes in level and gets a faint noise floor.
+    One in eight only changes in level and gets a faint noise floor; all others are loud with babble or white noise where it
+    is ``crowded``.
     """
     count = len(samples)
     sound = samples.astype(np.float32)
@@ -312,7 +320,10 @@ def augment(samples: Samples, random: np.random.Generator, bank: NoiseBank) -> S
                 spectrum *= _equaliser(np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE), random)
             sound = np.fft.irfft(spectrum, size)[:count].astype(np.float32)
             loudness = active_power(sound)
-        if random.random() < 0.7:
+        if crowded:
+            decibels = float(random.uniform(4.0, 16.0))
+            sound = sound + draw_crowd(count, random, bank) * np.float32(np.sqrt(loudness) * 10 ** (-decibels / 20))
+        elif random.random() < 0.7:
             # Mostly quiet noise; 10 dB and worse now and then.
             decibels = float(random.uniform(3.0, 20.0) if random.random() < 0.55 else random.uniform(20.0, 45.0))
             noise = draw_noise(count, random, bank)

@@ -34,6 +34,8 @@ LESSONS = f"lessons_{TUNED}"
 ROWS = 1646
 """Frames of a lesson, which just fill six of the ear's windows."""
 SCENE_SECONDS = (3.0, 9.0)
+CROWDED_FROM = 400
+"""Lessons from this number on are under babble or white noise."""
 
 CORPUS_WEIGHTS = {
     "noise_synthetic": 0.5, "noise_speech_commands": 5.0, "synthetic_flite": 0.6, "synthetic_festival": 0.6,
@@ -89,7 +91,7 @@ class Lessons:
         row = int(random.integers(0, 40))
         while row < ROWS - 60:
             scene = self.scene(random)
-            heard = self.degrade(scene, random)
+            heard = self.degrade(scene, random, number >= CROWDED_FROM)
             rows = min(ROWS - row, len(heard) // HOP)
             sound[row * HOP : (row + rows) * HOP] = heard[: rows * HOP]
             loudness[row : row + rows] = loudness_db(scene.spoken.samples, FRAME_RATE, 0.05)[:rows]
@@ -148,14 +150,14 @@ class Lessons:
             return Scene(as_shout(spoken, random), EFFORT["shout"], music=0.1)
         return Scene(as_song(spoken, random), 1.15, music=0.75)
 
-    def degrade(self, scene: Scene, random: np.random.Generator) -> Samples:
+    def degrade(self, scene: Scene, random: np.random.Generator, crowded: bool) -> Samples:
         """Degrade the scene as a microphone records it."""
         sound = scene.spoken.samples
         if random.random() < scene.music:
             power = active_power(sound)
             ratio = 10 ** (-float(random.uniform(-3.0, 15.0)) / 20)
             sound = sound + self.bank.some_music(len(sound), random) * np.float32(np.sqrt(power) * ratio)
-        return augment(sound, random, self.bank)
+        return augment(sound, random, self.bank, crowded=crowded)
 
 
 def cut_clip(clip: Clip, random: np.random.Generator) -> Spoken:
