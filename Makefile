@@ -133,6 +133,11 @@ life: .venv/.ready ## Blinks, gaze, brows, head and breath beside published band
 life-film: .venv/.ready ## The demo character as a mask, alive, sad, angry and listening: film, sheet and plot in build/demo
 	$(PY) -m voxrig.tools.demo.life
 
+.PHONY: voices-film
+voices-film: .venv/.ready .venv-training/.ready ## The demo character says one line calmly, shouts it and sings it, no slider touched; or SOUNDS="a.wav b.wav"
+	$(if $(SOUNDS),,$(TRAINING_PY) -m voxrig.tools.demo.make_voices build/voices)
+	$(PY) -m voxrig.tools.demo.voices $(if $(SOUNDS),$(SOUNDS),build/voices/calm.flac build/voices/shouted.flac build/voices/sung.flac)
+
 .PHONY: script
 script: .venv-training/.ready ## Alignment and scripted mouths as a table: make script DATA=<folder>
 	@$(need_data)

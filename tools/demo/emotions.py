@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-import matplotlib.image
-import numpy as np
 
 from ...blender import scene as scenes
 from ...blender.ending import end_process
-from ...blender.films import render_film, render_stills
+from ...blender.films import render_film
 from ...inference.package import find_model
 from ...operators.animate import animate_character
 from ...takes.record import SoundStrip
@@ -30,8 +28,6 @@ from .speech import Timed, read_speech
 FACES = (("Neutral", {}), ("Joy", {"joy": 1.0}), ("Anger", {"anger": 1.0}))
 """Faces from left to right, with the emotion's sliders."""
 SENTENCE = 1
-APART = 2.45
-"""Blender units from face to face."""
 SHOWN = ("AA", "AE", "AY", "IY", "W", "F", "V", "B")
 
 
@@ -61,20 +57,16 @@ def make_emotions(output: Path, model: str | None, size: int, *, with_film: bool
     for index, (name, emotion) in enumerate(FACES):
         with step(name):
             character = build_character()
-            character.armature.location.x = (index - (len(FACES) - 1) / 2) * APART
+            stage.place_in_row(character.armature, index, len(FACES))
             settings = TakeSettings(emotion=emotion)
             animate_character(scene, character.armature, SoundStrip(strip), find_model(model), settings)
-    _set_camera(scene)
+    stage.set_row_camera(scene, len(FACES))
     scene.frame_start, scene.frame_end = (_frame_at(scene, seconds) for seconds in (sentence.start, sentence.end))
     phones = [phone for phone in speech.phones if sentence.start <= phone.middle < sentence.end]
     height = round(size * 0.45) // 2 * 2
     with step("contact sheet"):
         frames = [_frame_at(scene, phone.middle) for phone in choose_phones(phones)]
-        paths = [output / "frames" / f"emotions_{frame:04d}.png" for frame in frames]
-        paths[0].parent.mkdir(parents=True, exist_ok=True)
-        render_stills(scene, frames, paths, size, height=height)
-        sheet = np.concatenate([matplotlib.image.imread(path)[..., :3] for path in paths])
-        matplotlib.image.imsave(output / "voxrig_emotions_sheet.png", np.clip(sheet, 0.0, 1.0))
+        stage.write_row_sheet(scene, frames, output, "emotions", size, height)
     if with_film:
         with step("film"):
             render_film(scene, output / "voxrig_emotions.mp4", size, height=height)
@@ -93,14 +85,6 @@ def choose_phones(phones: list[Timed]) -> list[Timed]:
 
 def _frame_at(scene: Any, seconds: float) -> int:
     return round(scenes.frame_of_seconds(scene, seconds, stage.FIRST_FRAME))
-
-
-def _set_camera(scene: Any) -> None:
-    """Set an orthographic camera, so that every face looks the same, wide enough for all of them."""
-    camera: Any = bpy.data.objects["Camera"]
-    camera.location, camera.rotation_euler = (0.0, -14.0, -0.12), (np.pi / 2, 0.0, 0.0)
-    camera.data.type, camera.data.ortho_scale = "ORTHO", APART * len(FACES)
-    scene.camera = camera
 
 
 if __name__ == "__main__":

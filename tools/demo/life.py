@@ -15,14 +15,13 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.image
 import matplotlib.pyplot as plt
 import numpy as np
 
 from ...blender import rigs
 from ...blender import scene as scenes
 from ...blender.ending import end_process
-from ...blender.films import render_film, render_stills
+from ...blender.films import render_film
 from ...blender.sight import CAMERA
 from ...inference.audio import read_sound
 from ...inference.package import find_model
@@ -36,8 +35,6 @@ from .__main__ import step
 from .character import build_character
 from .speech import Speech, read_speech
 
-APART = 2.45
-"""Blender units from face to face."""
 FACES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("mask", {"life": 0.0}),
     ("alive", {"life_markers": True}),
@@ -76,14 +73,14 @@ def make_life(output: Path, model: str | None, size: int, *, with_film: bool) ->
     scene: Any = bpy.context.scene
     stage.set_stage(scene)
     strip = stage.add_sound(scene, speech.sound, "Demo Speech")
-    _set_camera(scene)
+    stage.set_row_camera(scene, len(FACES))
     takes: dict[str, Take] = {}
     speaker = ""
     for index, (name, changes) in enumerate(FACES):
         with step(name):
             character = build_character()
             rig: Any = character.armature
-            rig.location.x = (index - (len(FACES) - 1) / 2) * APART
+            stage.place_in_row(rig, index, len(FACES))
             sound: SoundChoice = SoundStrip(strip)
             scope, settings = Scope(), TakeSettings(look_at=CAMERA, **changes)
             if name == "listener":
@@ -98,12 +95,7 @@ def make_life(output: Path, model: str | None, size: int, *, with_film: bool) ->
     draw_plot(speech, takes["alive"], scene, output / "voxrig_life_plot.png")
     height = round(size * 0.28) // 2 * 2
     with step("sheet"):
-        frames = choose_frames(takes["alive"])
-        paths = [output / "frames" / f"life_{frame:04d}.png" for frame in frames]
-        paths[0].parent.mkdir(parents=True, exist_ok=True)
-        render_stills(scene, frames, paths, size, height=height)
-        sheet = np.concatenate([matplotlib.image.imread(path)[..., :3] for path in paths])
-        matplotlib.image.imsave(output / "voxrig_life_sheet.png", np.clip(sheet, 0.0, 1.0))
+        stage.write_row_sheet(scene, choose_frames(takes["alive"]), output, "life", size, height)
     if with_film:
         with step("film"):
             render_film(scene, output / "voxrig_life.mp4", size, height=height)
@@ -147,14 +139,6 @@ def draw_plot(speech: Speech, take: Take, scene: Any, path: Path) -> None:
     axes[-1].set_xlabel("seconds")
     figure.savefig(path, dpi=100)
     plt.close(figure)
-
-
-def _set_camera(scene: Any) -> None:
-    """Set an orthographic camera, so that every face looks the same, wide enough for all of them."""
-    camera: Any = bpy.data.objects["Camera"]
-    camera.location, camera.rotation_euler = (0.0, -14.0, -0.12), (np.pi / 2, 0.0, 0.0)
-    camera.data.type, camera.data.ortho_scale = "ORTHO", APART * len(FACES)
-    scene.camera = camera
 
 
 if __name__ == "__main__":
