@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ..animation.script.exports import SpokenWord
     from ..animation.script.text import Script
 
-LEAST_FIT = 0.5
-"""A text of which less than this share of the sounds is heard is another line's: the sound alone decides."""
 _FADE_SECONDS = 0.15
 
 
@@ -128,7 +126,7 @@ def add_script(
     likelihood = heard.likelihood
     found = align(likelihood.values, likelihood.names, likelihood.frame_rate, pronunciations)
     words = make_words(script, found.words)
-    if found.fit < LEAST_FIT:
+    if not found.is_said:
         told = (
             f"The script is not what is said: {found.fit:.0%} of its sounds are heard. The sound alone decides; "
             "check the text, its language and the sound"

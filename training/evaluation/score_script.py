@@ -33,8 +33,6 @@ from ..corpora.synthesis import to_rate
 from . import measures
 from .evaluate import Recording, load_development
 
-LEAST_FIT = 0.5
-"""The same share as in takes/scripting.py, which training must not import."""
 # Variants of espeak-ng that are on none of the lists in corpora/synthesis_espeak.py.
 UNHEARD = ("Andy", "mike2", "Reed", "ian", "marcelo", "robosoft6", "shelby")
 _CHANGED_SHARE = 0.1
@@ -77,7 +75,7 @@ def place(line: Line, text: str) -> tuple[Alignment, tuple[SpokenWord, ...]]:
 def perform(line: Line, text: str) -> tuple[ChannelCurves, bool]:
     """Return the curves of a line with a script, and whether it was refused."""
     found, words = place(line, text)
-    if found.fit < LEAST_FIT:
+    if not found.is_said:
         return line.curves, True
     return apply_script(line.curves, words, line.likelihood), False
 
