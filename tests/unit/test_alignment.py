@@ -81,7 +81,7 @@ def test_silence_and_nothing_have_no_words() -> None:
 def test_far_too_many_words_and_far_too_few() -> None:
     likelihood, _ = hear("come back home")
     many = " ".join(["banana", "orange", "purple", "window", "candle"] * 2000)
-    started = time.perf_counter()
+    started = time.process_time()
     found = place(likelihood, many)
     assert len(found.words) == 10_000 and found.fit < 0.05
     silence = np.full((20_000, len(PHONES)), 1e-4, np.float32)
@@ -89,7 +89,7 @@ def test_far_too_many_words_and_far_too_few() -> None:
     silence[12_000 : 12_000 + len(likelihood)] = likelihood
     words = place(silence, "come back home").words
     assert abs(words[0].start - (12_000 + 14.5) / RATE) < 0.05 and min(word.confidence for word in words) > 0.6
-    assert time.perf_counter() - started < 30.0
+    assert time.process_time() - started < 30.0
 
 
 def test_a_minute_takes_less_than_a_second_and_a_long_text_keeps_to_its_band(monkeypatch: pytest.MonkeyPatch) -> None:
