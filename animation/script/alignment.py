@@ -29,8 +29,10 @@ FITTING = 0.45
 LEAST_FIT = 0.4
 """A text of which less than this share of the sounds is heard is another line's."""
 LEAST_EVIDENCE = 9.0
-"""A text with less evidence than this (see Alignment) is another line's. Among training voices no right text had less than 10.9,
-of 186 texts of other lines none more than 8.9."""
+"""A text with less evidence than this (see Alignment) is another line's.
+
+Among training voices no right text had less than 10.9, and of 186 texts of other lines none more than 8.9.
+"""
 
 _PRIOR_SHARE = 0.5
 _CLASS_SHARE = 0.06
