@@ -21,6 +21,7 @@ Floats = NDArray[np.float32]
 
 PEAKS_PER_SECOND = 100
 _SPANS_PER_SECOND = 50
+LEAST_FEELING = 0.05
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Overview:
     """One take as tracks. ``lips`` is the gap between them as a share of its largest; ``seals`` is 1 where they close.
 
     ``phrases`` is 1 between pauses and ``accents`` the size of the stressed syllables, if somebody listened for them.
+    ``feelings`` are those that the face shows and ``heard`` those of the voice, by emotion: its weight where it is the
+    strongest.
     """
 
     peaks: Track
@@ -49,6 +52,8 @@ class Overview:
     seals: Track
     phrases: Track = NO_TRACK
     accents: Track = NO_TRACK
+    feelings: tuple[tuple[str, Track], ...] = ()
+    heard: tuple[tuple[str, Track], ...] = ()
 
 
 def find_peaks(samples: NDArray[np.floating[Any]], sample_rate: int) -> Floats:
@@ -60,6 +65,24 @@ def find_peaks(samples: NDArray[np.floating[Any]], sample_rate: int) -> Floats:
     peaks = np.maximum(rows.max(axis=1, initial=0.0), -rows.min(axis=1, initial=0.0))
     rest = np.abs(samples[whole:]).max(keepdims=True) if whole < len(samples) else samples[:0]
     return np.concatenate([peaks, rest]).astype(np.float32)
+
+
+def find_strongest(
+    names: Sequence[str], weights: NDArray[np.floating[Any]], first: float, step: float
+) -> tuple[tuple[str, Track], ...]:
+    """Return a track of each emotion ``names`` that is ever the strongest, from its weights ``[row, emotion]``.
+
+    Row i is at scene frame ``first + i * step``; weights below LEAST_FEELING are left out.
+    """
+    if not weights.size:
+        return ()
+    best = weights.argmax(axis=1)
+    shown = np.where((np.arange(len(names)) == best[:, None]) & (weights >= LEAST_FEELING), weights, 0.0)
+    return tuple(
+        (name, Track(first, step, np.clip(column, 0.0, 1.0).astype(np.float32)))
+        for name, column in zip(names, shown.T, strict=True)
+        if column.any()
+    )
 
 
 def make_overview(

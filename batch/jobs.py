@@ -130,7 +130,7 @@ def read_jobs(places: Sequence[str], defaults: Mapping[str, str], sheet: bool = 
                         row[name] = _absolute(str(row[name]), base)
                 if row.get("model") and os.path.isdir(base / str(row["model"])):
                     row["model"] = _absolute(str(row["model"]), base)
-                for name in ("script", "dictionary"):
+                for name in ("script", "dictionary", "film"):
                     text = str(row.get(name, ""))
                     # A script may also be the text itself.
                     if text and len(text) < 1000 and "\n" not in text and os.path.isfile(base / text):

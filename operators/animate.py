@@ -35,16 +35,17 @@ from ..properties.session import Run, session
 from ..properties.settings import read_settings, read_sound_choice
 from ..properties.takes import has_lived, next_take_title, store_take
 from ..properties.words import store_words
+from ..takes.curves import FILMED_REGIONS, NOT_FILMED
 from ..takes.drawing import DrawnModel, make_drawn
 from ..takes.hearing import forget_heard
 from ..takes.job import Job, check_emotion, compute, share_regions
 from ..takes.living import NOTHING, Listener, LivingModel, make_living, names_in_looks
 from ..takes.models import describe_package
-from ..takes.record import Listening, SoundChoice, SoundStrip, TakeRecord, read_record, write_record
+from ..takes.record import CurvesFile, Listening, SoundChoice, SoundStrip, TakeRecord, read_record, write_record
 from ..takes.scripting import make_scripted
 from ..takes.settings import PARTS_OF_HEAD, Scope, TakeSettings
 from ..takes.shaping import Part, Place, Take
-from ..takes.sources import CancelCheck, Description, Progress, Sound, Source, describe_model, make_source
+from ..takes.sources import CancelCheck, CurvesFromFile, Description, Progress, Sound, Source, describe_model, make_source
 from .background import BackgroundOperator, Work
 from .base import NO_CHARACTER, VoxrigOperator
 from .learned import map_learned, warn_of_missing
@@ -157,8 +158,24 @@ def gather(
         drawn = pin_edited(drawn, their_mapping, place, scope, beside or _mark_of(character_object, take))
         part = Part(drawn, their_mapping, warnings=warnings)
         others.append((part, chosen.regions))
+    if settings.film and not isinstance(sound, (Listening, CurvesFile)):
+        others.append(film_part(character_object, settings.film, model_folder, content))
     parts = share_regions(main, others, scope)
     return replace(bare, parts=parts, is_new_mapping=is_new_mapping, layered=layered)
+
+
+def film_part(character_object: bpy.types.Object, film: str, model_folder: Path, sound: Sound) -> tuple[Part, tuple[str, ...]]:
+    """Return the part of a take that a filmed face drives, and its regions, those that it has. Raises VoxrigError."""
+    source = CurvesFromFile(Path(bpy.path.abspath(film)), model_folder, sound.promised_seconds())
+    description = source.describe()
+    regions = tuple(name for name in FILMED_REGIONS if any(channel.region == name for channel in description.channels))
+    if not regions:
+        raise ModelError(NOT_FILMED.format(description.title))
+    mapping, missing = map_source(character_object, description)
+    if not mapping.links:
+        mapping = match_channels(character_object, description).mapping
+    mapping, _ = add_life_links(character_object, mapping, description)
+    return Part(source, mapping, warnings=warn_of_missing(character_object.name, description, missing)), regions
 
 
 def _mark_of(character_object: bpy.types.Object, take: str) -> str:

@@ -21,17 +21,22 @@ from ..properties.access import scene_settings
 from .base import VoxrigOperator
 
 
-def read_film(scene: bpy.types.Scene, path: Path, *, calibrates: bool = True) -> tuple[Path, FilmedFace]:
+def read_film(
+    scene: bpy.types.Scene, path: Path, *, calibrates: bool = True, with_mouth: bool = True
+) -> tuple[Path, FilmedFace]:
     """Read a face into a file of curves beside the film and choose it; return the file and what was read.
 
-    A film ``calibrates`` itself: what it shows most of the time is taken for the face at rest. Raises VoxrigError, changing
-    nothing.
+    Without its mouth the film is chosen for brows, eyes, cheeks, nose and head, and the lips follow the chosen sound. A film
+    ``calibrates`` itself: what it shows most of the time is taken for the face at rest. Raises VoxrigError, changing nothing.
     """
     read = read_face(path, reader=read_frames if has_pyav() else read_in_blender, calibrates=calibrates)
     output = path.with_name(f"{path.name}.face.csv")
     write_curves(output, read.curves)
     settings = scene_settings(scene)
-    settings.sound_source, settings.curves_file = "CURVES", str(output)
+    if with_mouth:
+        settings.sound_source, settings.curves_file = "CURVES", str(output)
+    else:
+        settings.film = str(output)
     return output, read
 
 
@@ -58,6 +63,12 @@ class VOXRIG_OT_read_film(VoxrigOperator):
         default=True,
     )
 
+    mouth: bpy.props.BoolProperty(
+        name="Mouth Too",
+        description="Also take the mouth from the film. Off lets the lips follow the chosen sound, which is closer",
+        default=True,
+    )
+
     def invoke(self, context: Any, event: bpy.types.Event) -> Any:
         """Ask for the film."""
         context.window_manager.fileselect_add(self)
@@ -67,7 +78,9 @@ class VOXRIG_OT_read_film(VoxrigOperator):
         """Read the film."""
         if not self.filepath:
             raise PictureError("No film is chosen; choose one")
-        output, read = read_film(context.scene, Path(bpy.path.abspath(self.filepath)), calibrates=self.calibrate)
+        output, read = read_film(
+            context.scene, Path(bpy.path.abspath(self.filepath)), calibrates=self.calibrate, with_mouth=self.mouth
+        )
         for sentence in read.warnings:
             self.report({"WARNING"}, sentence)
         self.report({"INFO"}, f"{read.curves.frame_count} frames of a face written to {output.name}")

@@ -69,6 +69,9 @@ class VOXRIG_PT_emotion(VoxrigPanel):
         row = layout.row(align=True)
         row.operator("voxrig.guide_picture", text="From Picture", icon="IMAGE_DATA")
         row.operator_menu_enum("voxrig.guide_pose", "use", text="From Pose", icon="ARMATURE_DATA")
+        row = layout.row(align=True)
+        row.prop(settings, "film")
+        row.operator("voxrig.read_film", text="", icon="FILE_MOVIE").mouth = False
         layout.prop(settings, "use_emotion_range")
         if settings.use_emotion_range:
             column = layout.column(align=True)

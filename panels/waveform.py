@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The waveform strip: sound, phrases, accents, jaw, lips and seals of the chosen take at the bottom of the 3D View and below
-the keys of the Dope Sheet, Timeline and Graph Editor.
+"""The waveform strip: sound, phrases, accents, feelings, jaw, lips and seals of the chosen take at the bottom of the 3D View
+and below the keys of the Dope Sheet, Timeline and Graph Editor.
 
 It draws arrays that are already available, and nothing without a window.
 """
@@ -38,6 +38,13 @@ TRACKS = (
     ("Lips Apart", "lips", True, (0.55, 0.90, 0.55, 1.0)),
     ("Rounding", "rounding", True, (0.85, 0.55, 1.0, 1.0)),
 )
+FEELINGS = {
+    "joy": (1.0, 0.82, 0.20), "sadness": (0.30, 0.50, 1.0), "anger": (1.0, 0.22, 0.16), "fear": (0.66, 0.40, 1.0),
+    "disgust": (0.45, 0.75, 0.20), "surprise": (1.0, 0.55, 0.15), "contempt": (0.20, 0.75, 0.70), "tired": (0.65, 0.65, 0.65),
+}  # fmt: skip
+"""The colour of each emotion: strong where the face shows it, pale where the voice alone has it."""
+_SHOWN_BAND, _HEARD_BAND = (0.62, 0.80, 0.70), (0.55, 0.61, 0.40)
+"""Lower and upper edge in heights of the strip, and opacity."""
 _HANGING = {"phrases": 0.04, "accents": 0.18}
 EDITORS = ("SpaceView3D", "SpaceDopeSheetEditor", "SpaceGraphEditor")
 
@@ -46,11 +53,12 @@ _handlers: list[tuple[Any, Any]] = []
 
 @dataclass(frozen=True)
 class Drawing:
-    """An overview on the graphics card: a batch for each of TRACKS."""
+    """An overview on the graphics card: a batch for each of TRACKS, and those of feelings with track and colour."""
 
     overview: Overview
     shader: Any
     batches: tuple[Any, ...]
+    feelings: tuple[tuple[Track, Any, Any], ...]
 
 
 _drawings: list[Drawing] = []
@@ -94,7 +102,7 @@ def draw_in_editor() -> None:
         _draw_words(settings, strip)
         if context.area.type == "VIEW_3D":
             _draw_rectangle(_upload(overview).shader, *_playhead(strip, context.scene.frame_current_final), PLAYHEAD)
-            _draw_legend(strip)
+            _draw_legend(strip, overview)
 
 
 def place_strip(context: Any) -> Strip | None:
@@ -125,8 +133,12 @@ def draw_strip(overview: Overview, strip: Strip) -> None:
     drawing = _upload(overview)
     gpu.state.blend_set("ALPHA")
     _draw_rectangle(drawing.shader, strip.left, strip.bottom, strip.right, strip.top, BACKGROUND)
-    for (_name, field, is_line, colour), batch in zip(TRACKS, drawing.batches):
-        track: Track = getattr(overview, field)
+    shown: list[tuple[Track, Any, Any, bool]] = [
+        (getattr(overview, field), batch, colour, is_line)
+        for (_name, field, is_line, colour), batch in zip(TRACKS, drawing.batches)
+    ]
+    shown += [(track, batch, colour, False) for track, batch, colour in drawing.feelings]
+    for track, batch, colour, is_line in shown:
         first, count = visible_rows(track, strip.first_frame, strip.last_frame)
         if count < 2:
             continue
@@ -154,7 +166,13 @@ def _upload(overview: Overview) -> Drawing:
         return _drawings[0]
     shader = gpu.shader.from_builtin("UNIFORM_COLOR")
     batches = tuple(_make_batch(shader, field, getattr(overview, field), is_line) for _name, field, is_line, _c in TRACKS)
-    _drawings[:] = [Drawing(overview, shader, batches)]
+    feelings = [
+        (track, _make_band(shader, track, low, high), (*FEELINGS[name], opacity))
+        for tracks, (low, high, opacity) in ((overview.feelings, _SHOWN_BAND), (overview.heard, _HEARD_BAND))
+        for name, track in tracks
+        if name in FEELINGS
+    ]
+    _drawings[:] = [Drawing(overview, shader, batches, tuple(feelings))]
     return _drawings[0]
 
 
@@ -173,6 +191,14 @@ def _make_batch(shader: Any, field: str, track: Track, is_line: bool) -> Any:
     points = np.stack([np.repeat(rows, 2), np.stack([low, high], axis=1).ravel()], axis=1)
     points = points.astype(np.float32)
     return batch_for_shader(shader, "TRI_STRIP", {"pos": points})
+
+
+def _make_band(shader: Any, track: Track, low: float, high: float) -> Any:
+    """Make a band whose height above ``low`` goes by the weight, so that a faint feeling is a thin one."""
+    rows = np.arange(len(track.values), dtype=np.float32)
+    upper = low + (high - low) * track.values
+    points = np.stack([np.repeat(rows, 2), np.stack([np.full_like(upper, low), upper], axis=1).ravel()], axis=1)
+    return batch_for_shader(shader, "TRI_STRIP", {"pos": points.astype(np.float32)})
 
 
 def _playhead(strip: Strip, frame: float) -> tuple[float, float, float, float]:
@@ -205,13 +231,14 @@ def _draw_words(settings: Any, strip: Strip) -> None:
         blf.draw(0, word.name)
 
 
-def _draw_legend(strip: Strip) -> None:
-    """Draw the names of the tracks in their colours above the strip."""
+def _draw_legend(strip: Strip, overview: Overview) -> None:
+    """Draw the names of the tracks and of the feelings in their colours above the strip."""
     context: Any = bpy.context
     scale = context.preferences.system.ui_scale
     x = strip.left + 8 * scale
     blf.size(0, 11 * scale)
-    for name, _field, _is_line, colour in TRACKS:
+    names = dict.fromkeys(name for name, _track in (*overview.feelings, *overview.heard) if name in FEELINGS)
+    for name, colour in (*((name, colour) for name, _f, _l, colour in TRACKS), *((n.title(), FEELINGS[n]) for n in names)):
         text = iface(name)
         blf.color(0, *colour[:3], 1.0)
         blf.position(0, x, strip.top + 4 * scale, 0)

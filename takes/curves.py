@@ -6,8 +6,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from ..animation.curves import ChannelCurves
-from ..errors import RigError
+from ..animation.face.channels import face_channels
+from ..animation.life.channels import CHANNELS
+from ..animation.timing import resample_to_frames
+from ..errors import ModelError, RigError
+from ..inference.imported import read_imported
 from .drawing import make_drawn
 from .emotion import EmotionTrack
 from .feeling import style_notes, with_feelings
@@ -48,6 +54,8 @@ def make_curves(
     track = with_feelings(asked, heard)
     description = source.describe()
     curves = with_life(with_emotion(heard, description, track), heard, track)
+    if settings.film and source.sound is not None:
+        curves = with_film(curves, Path(settings.film))
     if scope is None or scope.is_whole_face:
         return curves, heard
     regions = {channel.name: channel.region for channel in description.channels}
@@ -55,3 +63,24 @@ def make_curves(
     if not names:
         raise RigError(f"'{description.title}' has no channel of the {' or the '.join(scope.regions or scope.parts)}")
     return curves.select(names), heard
+
+
+FILMED_REGIONS = ("brows", "eyes", "cheeks", "nose", "head")
+"""What a filmed face brings to a take; lips by sound are close, those of a film are not."""
+NOT_FILMED = "'{}' has no curves of brows, eyes, cheeks, nose or head; choose those of a filmed face"
+
+
+def with_film(curves: ChannelCurves, film: Path) -> ChannelCurves:
+    """Return the curves of a sound with the upper face and the head of a filmed one, which begins with the sound.
+
+    Where the film is over its last row holds. Raises InterchangeError, and ModelError if the film has nothing of these.
+    """
+    filmed = read_imported(film)
+    names = [channel.name for channel in filmed.channels if channel.region in FILMED_REGIONS]
+    if not names:
+        raise ModelError(NOT_FILMED.format(film.name))
+    played = resample_to_frames(filmed.curves, curves.frame_rate, curves.start_seconds, frame_count=curves.frame_count)
+    own = {channel.name: channel.region for channel in (*face_channels(), *CHANNELS)}
+    kept = [name for name in curves.names if own.get(name) not in FILMED_REGIONS and name not in names]
+    values = np.hstack([curves.select(kept).values, played.select(names).values])
+    return curves.with_values(values, (*kept, *names))

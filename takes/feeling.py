@@ -17,6 +17,7 @@ from ..animation.curves import ChannelCurves
 from ..animation.face.effort import apply_effort
 from ..animation.face.emotions import Emotion, emotion_points, sample_emotion
 from ..animation.life.cues import SAME_SECONDS, Cue
+from ..animation.overview import Overview, find_strongest
 from .emotion import EmotionTrack
 from .scripting import with_written_emotions
 from .settings import TakeSettings
@@ -250,6 +251,25 @@ def _thin_out(seconds: NDArray[np.float64], values: NDArray[np.float64]) -> list
 
 def _is_set(emotion: Emotion) -> bool:
     return any(weight for _frame, weight in emotion_points(emotion))
+
+
+_SHOWN_RATE = 10.0
+
+
+def add_feelings(overview: Overview, heard: Heard, track: EmotionTrack) -> Overview:
+    """Return the overview of a take with the emotions ``track`` that its face shows, and those that its voice has."""
+    from ..animation.feeling.words import EMOTIONS
+
+    seconds = np.arange(max(1, round(heard.duration_seconds * _SHOWN_RATE)) + 1) / _SHOWN_RATE
+    frames = track.start_frame + seconds * track.frames_per_second
+    weights = track.at(EMOTIONS, frames)
+    step = track.frames_per_second / _SHOWN_RATE
+    overview = replace(overview, feelings=find_strongest(EMOTIONS, weights, track.start_frame, step))
+    if heard.speech is None:
+        return overview
+    felt = hear(heard.speech.voice)
+    felt_step = track.frames_per_second * float(felt.seconds()[1]) if len(felt) > 1 else 1.0
+    return replace(overview, heard=find_strongest(EMOTIONS, felt.weights, track.start_frame, felt_step))
 
 
 def feeling_table(felt: FeelingTrack, speech: SpeechEvents) -> ChannelCurves:

@@ -192,9 +192,9 @@ def add_life(
     """
     from ..animation.life.rendering import render_life
 
-    rendered = render_life(
-        plan_take(heard, track, surroundings), sampled.frame_rate, sampled.start_seconds, sampled.frame_count
-    )
+    life = plan_take(heard, track, surroundings)
+    rendered = render_life(life, sampled.frame_rate, sampled.start_seconds, sampled.frame_count)
+    sampled = _let_laugh(sampled, life)
     names = (*sampled.names, *(name for name in CHANNEL_NAMES if name not in sampled.names))
     values = np.zeros((sampled.frame_count, len(names)), np.float32)
     values[:, : len(sampled.names)] = sampled.values
@@ -209,6 +209,17 @@ def add_life(
         values[:, column] = np.clip(values[:, column] + lived, low, high)
         keys[:, column] = rendered.keys[:, index]
     return sampled.with_values(values, names), keys
+
+
+def _let_laugh(sampled: ChannelCurves, life: Life) -> ChannelCurves:
+    """Return a mouth that does not babble while it laughs: jaw and lips move by a share, and all by the same."""
+    from ..animation.life.outbursts import laughing_share
+
+    share = laughing_share(life.events, sampled.seconds())
+    if share.min(initial=1.0) >= 1.0:
+        return sampled
+    moved = [name.startswith(("mouth", "jaw", "tongue", "viseme")) for name in sampled.names]
+    return sampled.with_values(sampled.values * np.where(moved, share[:, None], 1.0).astype(np.float32))
 
 
 def with_life(curves: ChannelCurves, heard: Heard, track: EmotionTrack, surroundings: Surroundings = NOTHING) -> ChannelCurves:

@@ -180,7 +180,7 @@ def make_cues(script: Script, words: Sequence[SpokenWord]) -> tuple[Cue, ...]:
         seconds = _instant(words, mark.before)
         if mark.kind == "look" and mark.name:
             cues.append(Cue("look", max(seconds - 0.1, 0.0), mark.name))
-        elif mark.kind in ("nod", "beat", "blink"):
+        elif mark.kind in ("nod", "beat", "blink", "laugh", "gasp", "sigh"):
             cues.append(Cue(mark.kind, seconds))
         elif mark.kind == "style":
             cues.append(Cue("style", seconds, mark.name))

@@ -347,8 +347,8 @@ class TakeSettings:
     )  # fmt: skip
     cues: tuple[Cue, ...] = _setting(
         (), "cues", SHAPING, "cue", "Cues",
-        "A blink, nod, beat, brows, accent, look or style from a second of the sound on, such as nod@1.2, 'look Bob@2.5' or "
-        "'style furious@3'; blink@2.4>3 moves the one at 2.4, blink@2.4> leaves it out",
+        "A blink, nod, beat, brows, accent, laugh, shout, gasp, sigh, look or style from a second of the sound on, such as "
+        "nod@1.2, 'look Bob@2.5' or 'style furious@3'; blink@2.4>3 moves the one at 2.4, blink@2.4> leaves it out",
         metavar="KIND@SECONDS",
     )  # fmt: skip
     effort: float = _setting(
@@ -367,6 +367,11 @@ class TakeSettings:
         "How far the face shows the emotions that are heard in the voice; what is unsure stays neutral. 0 shows none, 1 what "
         "is heard. Emotions that you set, marks of the script and the style come first",
         panel="feel", minimum=0.0, maximum=2.0, panel_unit="factor",
+    )  # fmt: skip
+    film: str = _setting(
+        "", "text", HEARING, "film", "Upper Face",
+        "File of curves, such as voxrig face writes, that plays with the sound: brows, eyes, cheeks, nose and head are those "
+        "of the filmed face, the mouth follows the sound", panel="film", metavar="FILE",
     )  # fmt: skip
     script: str = _setting(
         "", "script", HEARING, "script", "Script",

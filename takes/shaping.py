@@ -24,7 +24,7 @@ from ..animation.rig.mapping import Mapping, Target, apply_mapping
 from ..animation.timing import resample_to_frames
 from ..errors import AudioError, ModelError
 from .emotion import EmotionTrack, put_on
-from .feeling import perform_styled, style_cues, style_notes, with_effort, with_feelings
+from .feeling import add_feelings, perform_styled, style_cues, style_notes, with_effort, with_feelings
 from .living import NOTHING, Surroundings, add_life, plan_take
 from .settings import Scope, TakeSettings
 from .sources import Description, Heard, Source
@@ -176,6 +176,8 @@ def shape(
         warnings = (*warnings, f"'{description.title}' does not recognise phones, so no markers are written")
     elif settings.phone_markers:
         phones = _place_phones(heard.phones or (), curves.start_seconds + heard.seconds_before, place, first, last)
+    overview = make_overview(curves, heard.peaks, place.start_frame, place.frames_per_second, heard.speech)
+    overview = add_feelings(overview, heard, track)
     return Take(
         tuple(zip(chosen, keyed)),
         dense,
@@ -185,7 +187,7 @@ def shape(
         heard.sound_hash,
         description.title,
         heard.provider,
-        make_overview(curves, heard.peaks, place.start_frame, place.frames_per_second, heard.speech),
+        overview,
         warnings,
         phones=phones,
         words=tuple((place.frame_of(word.start), place.frame_of(word.end), word.text, word.confidence) for word in heard.words),

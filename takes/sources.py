@@ -8,6 +8,7 @@ is a list of sources, each with the controls that it drives.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -244,6 +245,8 @@ class CurvesFromFile:
 
     path: Path
     model_folder: Path
+    longest_seconds: float | None = None
+    """What is longer is cut off: a film that goes with a sound is no longer than this."""
 
     @property
     def sound(self) -> None:
@@ -258,13 +261,18 @@ class CurvesFromFile:
     def key(self) -> tuple[object, ...]:
         """Return the file's name and stamp."""
         status = self.path.stat()
-        return "curves", self.path, status.st_mtime_ns, status.st_size, self.model_folder
+        return "curves", self.path, status.st_mtime_ns, status.st_size, self.model_folder, self.longest_seconds
 
     def produce(self, advance: Progress, is_cancelled: CancelCheck | None = None) -> Heard:
         """Read the file."""
         imported = read_imported(self.path, describe_package(self.model_folder).channels)
         digest = Sound(str(self.path)).digest()
-        return Heard(imported.curves, imported.duration_seconds, digest, "from file", imported.warnings)
+        curves, seconds = imported.curves, imported.duration_seconds
+        if self.longest_seconds is not None and seconds > self.longest_seconds:
+            seconds = self.longest_seconds
+            kept = max(1, math.floor((seconds - curves.start_seconds) * curves.frame_rate + 1e-6) + 1)
+            curves = curves.with_values(curves.values[:kept])
+        return Heard(curves, seconds, digest, "from file", imported.warnings)
 
 
 def describe_model(package: ModelPackage) -> Description:

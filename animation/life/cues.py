@@ -20,6 +20,10 @@ CUE_KINDS: dict[str, str] = {
     "nod": "the head is at its lowest",
     "beat": "the head is at its furthest to a side, as with a word that weighs",
     "brows": "the brows are up",
+    "laugh": "a laugh begins: smile, cheeks, lids, a jaw that goes by its bursts",
+    "gasp": "a startled breath begins",
+    "sigh": "a long breath begins, and the head sinks",
+    "shout": "a shout begins",
     "style": "from here to the next such cue it is played as NAME says in words or smileys, without NAME as the whole take",
 }
 """What happens at the instant of a cue, by kind. The names are those of the markers."""
@@ -33,10 +37,10 @@ _UNCHANGED = 1e-4
 class Cue:
     """Something that a head does at ``seconds`` from the start of the sound.
 
-    ``kind`` is one of CUE_KINDS and ``name`` the target of a look or the words of a style; ``size`` 1 is usual, and scales
-    accents, nods, beats, brows and styles. A cue with ``replaces`` stands for the planned event of its kind at that instant: it
-    moves it to ``seconds``, or leaves it out where those are None. Raises ValueError for another kind, a look without a name,
-    and numbers that are not finite.
+    ``kind`` is one of CUE_KINDS and ``name`` the target of a look or the words of a style; ``size`` 1 is usual, and scales all
+    but blinks and looks. A cue with ``replaces`` stands for the planned event of its kind at that instant: it moves it to
+    ``seconds``, or leaves it out where those are None. Raises ValueError for another kind, a look without a name, and numbers
+    that are not finite.
 
     >>> Cue("look", 2.5, "Bob"), Cue("accent", 1.2, size=0.8), Cue("blink", 3.0, replaces=2.4), Cue("nod", None, replaces=4.1)
     """

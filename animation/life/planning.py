@@ -17,6 +17,7 @@ from .events import Event
 from .face import plan_face
 from .gaze import plan_gaze, plan_shifts
 from .head import make_nod, plan_head
+from .outbursts import KINDS, make_outburst, plan_outbursts
 from .stage import AHEAD, LifeSettings, Stage, Target, set_stage
 
 
@@ -81,6 +82,7 @@ def plan_life(
         plan_head(stage),
         plan_breath(stage),
         plan_face(stage),
+        plan_outbursts(stage),
     )
     return Life(stage, _in_order(_with_cues(stage, [event for part in parts for event in part], cues)), known)
 
@@ -95,12 +97,14 @@ def mark_of(event: Event) -> str:
     """Return the name of an event's marker, which is that of its cue, or ''."""
     if event.kind == "look":
         return f"look {event.label}"
+    if event.kind in KINDS:
+        return event.kind
     return {"blink": "blink", "nod": "nod", "beat": "beat", "raise": "brows"}.get(event.kind, "")
 
 
 def instant_of(event: Event) -> float:
-    """Return the seconds at which an event is furthest: lids shut, head down, brows up; for a look, its start."""
-    if event.kind == "look":
+    """Return the seconds at which an event is furthest: lids shut, head down, brows up; for a look or a laugh, its start."""
+    if event.kind == "look" or event.kind in KINDS:
         return event.seconds
     return event.seconds + min((keys[1][0] for keys in event.tracks.values() if len(keys) > 1), default=0.0)
 
@@ -162,6 +166,8 @@ def _make_event(stage: Stage, cue: Cue, seconds: float) -> Event | None:
     """Make the event of a cue; None where the amount of its part is 0."""
     if cue.kind == "blink":
         return make_blink(stage, seconds) if stage.settings.amount("blinks") > 0.0 else None
+    if cue.kind in KINDS:
+        return make_outburst(stage, cue.kind, seconds, cue.size)
     if cue.kind == "brows":
         return make_raise(stage, seconds, cue.size) if stage.settings.amount("brows") > 0.0 else None
     return make_nod(stage, cue.kind, seconds, cue.size) if stage.settings.amount("head") > 0.0 else None

@@ -7,6 +7,7 @@
                       begins with no word for an emotion is written ``[style worn out]``
 ``[look Bob]``        the eyes go to somebody or something
 ``[nod] [shake]``     the head says yes or no
+``[laugh] [sigh]``    the face laughs, sighs or gasps (``[gasp]``), here
 ``[beat] [pause]``    nothing is said for a moment, here
 ``*word*``            emphasis on one or more words
 ``(whispers)``        a direction: it is not said
@@ -34,7 +35,7 @@ EMOTIONS = {
     "exhausted": "tired", "sleepy": "tired",
 }  # fmt: skip
 """Words for emotions in brackets, with the model's emotion that each means."""
-EVENTS = ("look", "nod", "shake", "beat", "pause", "blink")
+EVENTS = ("look", "nod", "shake", "beat", "pause", "blink", "laugh", "gasp", "sigh")
 NEUTRAL = ("neutral", "calm")
 
 _LONGEST_TAG = 200

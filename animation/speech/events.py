@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..face.phones import TimedPhone
+from .outbursts import find_outbursts
 from .phrases import Breath, Pause, Phrase, Turn, find_breaths, find_pauses, find_phrases, find_speech, find_turns, stretches
 from .prominence import ACCENTED, Syllable, find_syllables
 from .voice import FRAME_RATE, Floats, Voice, running_mean, track_voice
@@ -72,6 +73,8 @@ class SpeechEvents:
     shouts: tuple[Span, ...]
     effort: Floats
     voice: Voice
+    gasps: tuple[Breath, ...] = ()
+    sighs: tuple[Breath, ...] = ()
 
     def effort_at(self, seconds: float) -> float:
         """Return the effort at an instant."""
@@ -95,6 +98,7 @@ def find_events(
     turns = find_turns(speech)
     syllables = find_syllables(voice, speech, known or None)
     effort = _measure_effort(voice, syllables)
+    outbursts = find_outbursts(voice, pauses)
     return SpeechEvents(
         duration=duration,
         phones=known,
@@ -108,6 +112,8 @@ def find_events(
         shouts=_find_shouts(voice),
         effort=effort,
         voice=voice,
+        gasps=outbursts.gasps,
+        sighs=outbursts.sighs,
     )
 
 

@@ -17,7 +17,8 @@ SHORTEST_PAUSE = 0.18
 TURN_PAUSE = 1.2
 """Seconds of silence after which a new turn begins."""
 _SHORTEST_SPEECH = 0.08
-_NEAR_ROWS = 200
+NEAR_ROWS = 200
+"""Rows on each side that a sound is compared with: 4 s."""
 # A pause is this far below the loudest of its neighbourhood, and nearer to the floor than to that.
 _BELOW_DB = 26.0
 _BREATH_SECONDS = 0.15
@@ -76,8 +77,8 @@ def find_speech(voice: Voice, phones: Sequence[TimedPhone] | None) -> list[tuple
     """
     if len(voice) == 0:
         return []
-    loud = running_extreme(voice.loudness, _NEAR_ROWS, np.maximum)
-    floor = running_extreme(_smooth(voice.loudness), _NEAR_ROWS, np.minimum)
+    loud = running_extreme(voice.loudness, NEAR_ROWS, np.maximum)
+    floor = running_extreme(_smooth(voice.loudness), NEAR_ROWS, np.minimum)
     limit = np.maximum(np.maximum(loud - _BELOW_DB, 0.65 * floor + 0.35 * loud), -62.0)
     heard = voice.loudness > limit
     if phones is not None:
@@ -160,18 +161,27 @@ def find_turns(speech: Sequence[tuple[float, float]]) -> tuple[Turn, ...]:
 
 def find_breaths(voice: Voice, pauses: Sequence[Pause]) -> tuple[Breath, ...]:
     """Find the longest stretch of noise in each pause that is well above the floor and below speech."""
+    spans = find_noise(voice, pauses)
     found: list[Breath] = []
+    for pause in pauses:
+        inside = [span for span in spans if int(pause.start * FRAME_RATE) <= span[0] and span[1] <= int(pause.end * FRAME_RATE)]
+        if inside:
+            a, b = max(inside, key=lambda span: span[1] - span[0])
+            if b - a >= _BREATH_SECONDS * FRAME_RATE:
+                found.append(Breath(a / FRAME_RATE, b / FRAME_RATE))
+    return tuple(found)
+
+
+def find_noise(voice: Voice, pauses: Sequence[Pause]) -> list[tuple[int, int]]:
+    """Find the stretches of noise in pauses, well above the floor and below speech: first row and the row after the last."""
     if len(voice) == 0:
-        return ()
-    loud = running_extreme(voice.loudness, _NEAR_ROWS, np.maximum)
-    floor = running_extreme(_smooth(voice.loudness), _NEAR_ROWS, np.minimum)
+        return []
+    loud = running_extreme(voice.loudness, NEAR_ROWS, np.maximum)
+    floor = running_extreme(_smooth(voice.loudness), NEAR_ROWS, np.minimum)
     over, below = _BREATH_DB
     noisy = (voice.loudness > floor + over) & (voice.loudness > loud - below) & (voice.flatness > _NOISY) & ~voice.voiced
+    found: list[tuple[int, int]] = []
     for pause in pauses:
         first, last = int(pause.start * FRAME_RATE), int(pause.end * FRAME_RATE)
-        spans = _join(stretches(noisy[first:last]), 0.06)
-        if spans:
-            a, b = max(spans, key=lambda span: span[1] - span[0])
-            if b - a >= _BREATH_SECONDS * FRAME_RATE:
-                found.append(Breath((first + a) / FRAME_RATE, (first + b) / FRAME_RATE))
-    return tuple(found)
+        found += [(first + a, first + b) for a, b in _join(stretches(noisy[first:last]), 0.06)]
+    return found

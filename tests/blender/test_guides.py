@@ -10,12 +10,17 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
+from keyframes import evaluate
+from voxrig.animation.curves import ChannelCurves
 from voxrig.animation.face.expression import load_expressions
+from voxrig.animation.interchange import write_curves
 from voxrig.blender import compat
 from voxrig.errors import VoxrigError
 from voxrig.operators import emotions, guides
-from voxrig.operators.animate import styles_of
+from voxrig.operators.animate import animate_character, styles_of
 from voxrig.properties.models import offer_emotions, shown_emotions
+from voxrig.takes.record import SoundFile
+from voxrig.takes.settings import TakeSettings
 
 REFERENCE = Path(__file__).resolve().parents[1] / "data" / "face_reference.npz"
 RULES = load_expressions()
@@ -108,3 +113,20 @@ def test_a_style_moves_into_its_sliders_and_leaves_the_artists_emotions(scene: A
     assert weights_of(scene) == before
     with pytest.raises(VoxrigError, match="no style"):
         guides.spread_style(scene)
+
+
+def test_a_filmed_upper_face_goes_with_lips_from_the_sound(
+    registered: None, scene: Any, make_face: Callable[..., Any], model_folder: Path, voice: Path, tmp_path: Path
+) -> None:
+    face = make_face(keys=("jawOpen", "mouthPucker", "browInnerUp", "eyeBlinkLeft"))
+    rows = np.arange(241) / 60.0
+    values = np.stack([np.ones(241), 0.5 + 0.4 * np.sin(4 * rows), 0.3 * np.ones(241)], axis=1).astype(np.float32)
+    write_curves(tmp_path / "film.csv", ChannelCurves(("jawOpen", "browInnerUp", "eyeBlinkLeft"), 60.0, values))
+    plain = animate_character(scene, face, SoundFile(str(voice), 1), model_folder, TakeSettings())
+    jaw = evaluate(face.data.shape_keys, "jawOpen", np.arange(1, 40))
+    take = animate_character(scene, face, SoundFile(str(voice), 1), model_folder, TakeSettings(film=str(tmp_path / "film.csv")))
+    assert (take.first_frame, take.last_frame) == (plain.first_frame, plain.last_frame), "a longer film is cut"
+    np.testing.assert_allclose(evaluate(face.data.shape_keys, "jawOpen", np.arange(1, 40)), jaw, atol=1e-5)
+    brow = evaluate(face.data.shape_keys, "browInnerUp", np.arange(1, 40))
+    np.testing.assert_allclose(brow, 0.5 + 0.4 * np.sin(4 * np.arange(39) / 24.0), atol=0.02)
+    assert evaluate(face.data.shape_keys, "eyeBlinkLeft", np.arange(1, 40)) == pytest.approx(0.3, abs=1e-4)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from characters import choose
 from voxrig.animation.curves import ChannelCurves
-from voxrig.animation.overview import Track, find_peaks, make_overview
+from voxrig.animation.overview import Track, find_peaks, find_strongest, make_overview
 
 pytestmark = pytest.mark.usefixtures("registered")
 
@@ -117,6 +118,16 @@ def test_what_is_drawn(graphics: None) -> None:
     orange = (red > 0.9) & (green > 0.5) & (blue < 0.5)
     height = np.argmax(orange, axis=0)[220:380]
     assert orange[:, 220:380].any(axis=0).all() and np.abs(height - 90).max() <= 2, "the jaw is open by 0.9 in the second one"
+
+
+def test_feelings_are_coloured_stretches(graphics: None) -> None:
+    weights = np.zeros((41, 2))
+    weights[:20, 0], weights[21:, 1] = 1.0, 1.0
+    overview = replace(speech(), feelings=find_strongest(("anger", "joy"), weights, 1.0, 1.25))
+    picture = draw(overview, 1.0, 51.0)
+    red, green, blue = (picture[70, :, i] for i in range(3))
+    assert (red[20:150] > 0.5).all() and (green[20:150] < 0.45).all(), "angry at first"
+    assert (green[230:370] > 0.5).all() and (blue[230:370] < 0.5).all(), "then glad"
 
 
 def test_it_moves_with_the_frames_and_nothing_spills(graphics: None) -> None:

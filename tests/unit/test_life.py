@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 from voxrig.animation.face.channels import REGIONS
 from voxrig.animation.keys.reduction import evaluate_keys, reduce_to_keys
 from voxrig.animation.life.channels import CHANNELS, LOOK_RANGES
+from voxrig.animation.life.cues import Cue
 from voxrig.animation.life.events import PARTS, of_part
 from voxrig.animation.life.gaze import DEGREE, saccade_seconds
 from voxrig.animation.life.noise import Dice, draw, drift, make_key
-from voxrig.animation.life.planning import Life, plan_life
+from voxrig.animation.life.outbursts import laughing_share
+from voxrig.animation.life.planning import Life, find_marks, plan_life
 from voxrig.animation.life.rendering import blink_frames, render_life
 from voxrig.animation.life.stage import LifeSettings, Target, load_manners, temperaments
-from voxrig.animation.speech.events import find_events
+from voxrig.animation.speech.events import find_events, join_events
 
 
 def state(life: Life) -> dict[str, str]:
@@ -296,3 +298,33 @@ def test_a_voice_that_leaps_up_lifts_the_brows() -> None:
             sizes.setdefault(semitones, []).append(float(curves.channel("browInnerUp")[rows].max()))
     assert min(sizes[9.0]) > 0.25
     assert np.mean(sizes[2.0]) < 0.5 * np.mean(sizes[9.0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "control", "least"),
+    [
+        ("laugh", "mouthSmileLeft", 0.4),
+        ("gasp", "eyeWideRight", 0.3),
+        ("sigh", "headPitch", 0.03),
+        ("shout", "browDownLeft", 0.3),
+    ],
+)
+def test_outbursts_have_shapes_of_their_own(kind: str, control: str, least: float) -> None:
+    speech = join_events((), 6.0)
+    plain = render_life(plan_life(speech), 25.0).curves
+    told = render_life(plan_life(speech, cues=[Cue(kind, 2.0)]), 25.0).curves
+    moved = told.channel(control) - plain.channel(control)
+    assert moved[50:90].max() > least and np.abs(moved[:45]).max() < 1e-6 and np.abs(moved[125:]).max() < 1e-6
+    still = LifeSettings(amounts={"face": 0.0})
+    without = render_life(plan_life(speech, still, cues=[Cue(kind, 2.0)]), 25.0).curves
+    np.testing.assert_array_equal(without.values, render_life(plan_life(speech, still), 25.0).curves.values)
+
+
+def test_a_laugh_goes_by_its_bursts_and_not_by_visemes() -> None:
+    speech = join_events((), 6.0)
+    events = plan_life(speech, cues=[Cue("laugh", 2.0)]).events
+    share = laughing_share(events, np.arange(150) / 25.0)
+    assert share[60:75].max() < 0.3 and share[:45].min() == 1.0 and share[105:].min() == 1.0
+    jaw = render_life(plan_life(speech, cues=[Cue("laugh", 2.0)]), 50.0).curves.channel("jawOpen")[95:180]
+    peaks = np.flatnonzero((jaw[1:-1] > jaw[:-2]) & (jaw[1:-1] >= jaw[2:]))
+    assert len(peaks) >= 4 and find_marks(events).count(("laugh", 2.0)) == 1

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from voxrig.animation.curves import ChannelCurves
-from voxrig.animation.overview import PEAKS_PER_SECOND, Overview, find_peaks, make_overview
+from voxrig.animation.overview import PEAKS_PER_SECOND, Overview, find_peaks, find_strongest, make_overview
 from voxrig.animation.speech.events import Accent, join_events
 from voxrig.animation.speech.phrases import Phrase
 
@@ -61,3 +61,12 @@ def test_phrases_and_accents_lie_at_their_frames() -> None:
     assert (spoken[0], spoken[-1]) == (pytest.approx(11.0 + 25.0, abs=0.5), pytest.approx(11.0 + 50.0, abs=0.5))
     assert overview.accents.values[75] == 1.0 and overview.accents.values[90] == pytest.approx(0.3)
     assert not make_overview(curves, np.zeros(3, np.float32), 11.0, 25.0).phrases.values.any()
+
+
+def test_the_strongest_feeling_of_each_moment_is_a_stretch() -> None:
+    weights = np.array([[0.0, 0.0, 0.0], [0.6, 0.2, 0.0], [0.3, 0.9, 0.0], [0.04, 0.0, 0.0]])
+    found = dict(find_strongest(("joy", "anger", "fear"), weights, 11.0, 2.5))
+    assert set(found) == {"joy", "anger"}
+    assert found["joy"].values == pytest.approx([0.0, 0.6, 0.0, 0.0]) and found["anger"].values[2] == pytest.approx(0.9)
+    assert frames_of(found["joy"])[1] == 13.5
+    assert find_strongest((), np.zeros((3, 0)), 0.0, 1.0) == ()

@@ -175,3 +175,27 @@ def test_joined_speech_keeps_phrases_and_turns_on_one_clock() -> None:
     assert [(phrase.start, phrase.end) for phrase in both.phrases] == [(-0.5, 0.5), (3.5, 4.5)]
     assert [(pause.start, pause.end) for pause in both.pauses] == [(0.5, 3.5), (4.5, 6.0)]
     assert plan_life(join_events((), 6.0), partner=both).stage.listens.sum() == pytest.approx(1.5 * 50, abs=3)
+
+
+def test_loud_short_breaths_are_gasps_and_long_fading_ones_sighs() -> None:
+    random = np.random.default_rng(5)
+
+    def breath(seconds: float, level: float, fade: float) -> np.ndarray:
+        times = np.arange(round(seconds * RATE)) / RATE
+        return (level * random.standard_normal(times.size) * np.exp(-fade * times / seconds)).astype(np.float32)
+
+    hush = (1e-4 * random.standard_normal(RATE // 2)).astype(np.float32)
+    word = sound_of_words(0.6)
+    told = np.concatenate([hush, breath(0.3, 0.05, 0.5), hush[:4000], word, hush, breath(0.7, 0.01, 2.5), hush])
+    found = find_events(told, RATE)
+    assert [round(one.start, 1) for one in found.gasps] == [0.5]
+    assert len(found.sighs) == 1 and found.sighs[0].start > 1.9
+    usual = np.concatenate([hush, breath(0.3, 0.002, 0.5), hush[:4000], word, hush])
+    calm = find_events(usual, RATE)
+    assert not calm.gasps and not calm.sighs
+
+
+def sound_of_words(seconds: float) -> np.ndarray:
+    times = np.arange(round(seconds * RATE)) / RATE
+    tone = sum(np.sin(2 * np.pi * 140 * k * times) / k for k in range(1, 20))
+    return (0.1 * tone * np.clip(np.sin(2 * np.pi * 4 * times) + 0.6, 0.1, 1)).astype(np.float32)
