@@ -125,6 +125,28 @@ def style_notes(track: EmotionTrack, heard: Heard) -> tuple[str, ...]:
 _EFFORT_GAIN, _CALM = 0.21, 0.25
 """What the arousal of a voice does to the mouth, as a power of e, and the arousal up to which a voice counts as calm."""
 _EFFORT_HALF_SECONDS = 0.5
+_LIFE_GAIN, _LIFE_CALM = 1.8, 0.1
+"""What a faint voice does to brows and head, as a power of e, and from where; events of speech carry what a raised one does."""
+
+
+def hear_strain(heard: Heard, settings: TakeSettings, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the arousal of the voice beyond calm at even instants of the sound, ``[time]``; 0 without effort."""
+    from ..animation.feeling.voice import convolve_centred
+
+    if settings.effort <= 0.0 or heard.speech is None or seconds.size < 2:
+        return np.zeros(seconds.size)
+    felt = hear(heard.speech.voice)
+    raised = np.sign(felt.arousal) * np.clip(np.abs(felt.arousal) - _CALM, 0.0, None)
+    if not raised.any():
+        return np.zeros(seconds.size)
+    rows = max(1, round(_EFFORT_HALF_SECONDS / float(seconds[1] - seconds[0])))
+    strain = convolve_centred(np.interp(seconds, felt.seconds(), raised), np.hanning(rows + 2)[1:-1])
+    return strain / max(float(np.hanning(rows + 2).sum()), 1e-9)
+
+
+def life_of_voice(heard: Heard, settings: TakeSettings, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the factor of a faint voice on brows and head at even instants of the sound, ``[time]``: 1 for a calm one."""
+    return np.exp(_LIFE_GAIN * settings.effort * np.minimum(hear_strain(heard, settings, seconds) + _LIFE_CALM, 0.0))
 
 
 def with_effort(heard: Heard, description: Description, settings: TakeSettings) -> ChannelCurves:
@@ -133,19 +155,11 @@ def with_effort(heard: Heard, description: Description, settings: TakeSettings) 
     The speech model hears effort by the sound of single phones; the arousal of a voice beside its own calm parts adds that of
     whole phrases.
     """
-    from ..animation.feeling.voice import convolve_centred
-
     curves = heard.curves
-    if settings.effort <= 0.0 or heard.speech is None:
-        return curves
-    felt = hear(heard.speech.voice)
-    raised = np.sign(felt.arousal) * np.clip(np.abs(felt.arousal) - _CALM, 0.0, None)
-    if not raised.any():
-        return curves
-    rows = max(1, round(_EFFORT_HALF_SECONDS * curves.frame_rate))
     seconds = np.arange(curves.frame_count) / curves.frame_rate - heard.seconds_before
-    strain = convolve_centred(np.interp(seconds, felt.seconds(), raised), np.hanning(rows + 2)[1:-1])
-    strain /= max(float(np.hanning(rows + 2).sum()), 1e-9)
+    strain = hear_strain(heard, settings, seconds)
+    if not strain.any():
+        return curves
     values = apply_effort(curves.values, curves.names, np.exp(_EFFORT_GAIN * settings.effort * strain).astype(np.float32))
     limits = {channel.name: (channel.minimum, channel.maximum) for channel in description.channels}
     for column, name in enumerate(curves.names):

@@ -159,6 +159,7 @@ def plan_take(heard: Heard, track: EmotionTrack, surroundings: Surroundings = NO
     """
     from ..animation.life.planning import plan_life
     from ..animation.life.stage import AHEAD, load_manners
+    from .feeling import life_of_voice
 
     if heard.speech is None:
         raise ValueError("the source has no events of speech")
@@ -166,10 +167,11 @@ def plan_take(heard: Heard, track: EmotionTrack, surroundings: Surroundings = NO
     weights = track.of_rows(names, math.ceil(heard.speech.duration * _EMOTION_RATE) + 1, _EMOTION_RATE)
     emotion = {} if weights is None else dict(zip(names, np.atleast_2d(weights).T, strict=True))
     known = {AHEAD.name, *(target.name for target in surroundings.targets)}
-    amounts = {}
+    rows = np.arange(math.ceil(heard.speech.duration * _EMOTION_RATE) + 1) / _EMOTION_RATE
+    amounts = dict.fromkeys(("brows", "head"), life_of_voice(heard, track.settings, rows))
     if track.styles is not None:
-        rows = np.arange(math.ceil(heard.speech.duration * _EMOTION_RATE) + 1) / _EMOTION_RATE
-        amounts = {part: track.styles.factor(f"life_{part}", rows) for part in PARTS}
+        for part in PARTS:
+            amounts[part] = amounts.get(part, 1.0) * track.styles.factor(f"life_{part}", rows)
     return plan_life(
         heard.speech,
         life_settings(track.settings),

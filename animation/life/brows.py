@@ -145,7 +145,7 @@ def _pulse(
     dice: Dice,
     mix: Mapping[str, float] | None = None,
 ) -> Event:
-    amount = stage.settings.amount("brows")
+    amount = stage.settings.amount("brows") * stage.manner("browSize", anchor)
     mix = stage.accent_at(anchor) if mix is None else mix
     tracks: dict[str, Keys] = {}
     # A person lifts one brow higher than the other, now and then the other way round.

@@ -24,7 +24,7 @@ ROWS_PER_SECOND = 50
 _MANNER_RATE = 10
 _BLEND_SECONDS = 0.3
 _SCALED = {
-    "blinks": ("blinkRate",), "gaze": ("gazeSize",), "brows": ("brow",), "head": ("headRange", "nod"),
+    "blinks": ("blinkRate",), "gaze": ("gazeSize",), "brows": ("brow", "browSize"), "head": ("headRange", "nod"),
     "breath": ("breathDepth",), "face": ("face",),
 }  # fmt: skip
 """The numbers of ``manners.json`` that a factor of a part multiplies."""

@@ -179,3 +179,57 @@ def test_bad_input_is_one_sentence(tmp_path, capsys, name, content, sentence):
     assert main(["face", str(tmp_path / "missing.mp4"), "-o", str(tmp_path / "take.csv")]) == 2
     with pytest.raises(PictureError, match="cannot be read"):
         next(read_frames(tmp_path / "missing.mp4"))
+
+
+def write_film(path: Path, pictures: list[np.ndarray], times: list[float], codec: str, pixels: str) -> None:
+    """Write a film whose frames are shown at ``times`` in seconds."""
+    from fractions import Fraction
+
+    import av
+
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream(codec, rate=100)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = pixels
+        stream.codec_context.time_base = Fraction(1, 100)
+        for picture, seconds in zip(pictures, times, strict=True):
+            frame = av.VideoFrame.from_ndarray(picture).reformat(format=pixels)
+            frame.pts, frame.time_base = round(100 * seconds), Fraction(1, 100)
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode())
+
+
+@pytest.mark.skipif(not has_pyav(), reason="PyAV is in the development environment only")
+@pytest.mark.parametrize("kind", ["two faces", "a GIF", "a varying rate", "a breaking off film"])
+def test_odd_films_are_read_and_said(reference, tmp_path, kind):
+    picture = np.ascontiguousarray(reference["picture"])
+    if kind == "two faces":
+        smaller = np.full_like(picture, 120)
+        smaller[100:316, 60:180] = picture[::2, ::2]
+        read = read_face(Path("a.png"), reader=frames_of(np.concatenate([smaller, picture], axis=1)), threads=1)
+        alone = read_face(Path("a.png"), reader=frames_of(picture), threads=1)
+        assert [sentence for sentence in read.warnings if "2 faces; the largest is read" in sentence]
+        assert np.abs(read.curves.values[0, :51] - alone.curves.values[0, :51]).mean() < 0.03
+        return
+    times = {"a GIF": [0.0, 0.1, 0.2], "a varying rate": [0.0, 0.04, 0.08, 0.2, 0.24, 0.28, 0.32]}.get(
+        kind, [0.0, 0.04, 0.08, 0.12]
+    )
+    path = tmp_path / ("film.gif" if kind == "a GIF" else "film.mkv")
+    write_film(path, [picture] * len(times), times, *(("gif", "rgb8") if kind == "a GIF" else ("mjpeg", "yuvj420p")))
+    if kind == "a breaking off film":
+        path.write_bytes(path.read_bytes()[: int(0.8 * path.stat().st_size)])
+    read = read_face(path, threads=1)
+    assert (read.curves.frame_count - 1) / read.curves.frame_rate == pytest.approx(
+        times[-1] if kind != "a breaking off film" else 0.08, abs=0.045
+    )
+    assert np.ptp(read.curves.values[:, :51], axis=0).max() < 0.2, "the face holds still"
+
+
+@pytest.mark.skipif(not has_pyav(), reason="PyAV is in the development environment only")
+def test_a_sound_has_no_face(tmp_path, capsys):
+    import soundfile
+
+    soundfile.write(tmp_path / "voice.wav", np.zeros(8000, np.float32), 16_000)
+    assert main(["face", str(tmp_path / "voice.wav"), "-o", str(tmp_path / "take.csv")]) == 2
+    error = capsys.readouterr().err
+    assert "holds no pictures, only sound" in error and error.count("\n") == 1

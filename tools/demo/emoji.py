@@ -67,8 +67,8 @@ def make_sheet(output: Path, size: int) -> None:
     scene: Any = bpy.context.scene
     stage.set_stage(scene)
     camera: Any = bpy.data.objects["Camera"]
-    camera.location, camera.rotation_euler = (0.0, -14.0, -0.12), (np.pi / 2, 0.0, 0.0)
-    camera.data.type, camera.data.ortho_scale = "ORTHO", 2.15
+    camera.location, camera.rotation_euler = (0.0, -14.0, 0.02), (np.pi / 2, 0.0, 0.0)
+    camera.data.type, camera.data.ortho_scale = "ORTHO", 1.9
     rules = load_expressions()
     rig: Any = build_character().armature
     mapping = rigs.match_channels(find_character(rig), list(rules.names)).mapping
@@ -81,7 +81,9 @@ def make_sheet(output: Path, size: int) -> None:
             mix = tuple(sorted(entry["emotions"].items()))
             if mix not in pictures:
                 weights = np.array([[entry["emotions"].get(name, 0.0) for name in rules.emotions]], np.float32)
-                face = apply_expression(np.zeros((1, len(rules.names)), np.float32), weights)
+                # At rest, so that lips may part.
+                silent = (np.arange(len(rules.names)) == rules.silent).astype(np.float32)[None]
+                face = apply_expression(silent, weights) * (1.0 - silent)
                 shown = apply_mapping(mapping, ChannelCurves(rules.names, 1.0, face))
                 poses.set_pose(dict(zip(shown.targets, shown.values[0].tolist(), strict=True)))
                 render_stills(scene, [1], [path], size)

@@ -9,15 +9,30 @@ from __future__ import annotations
 
 import argparse
 import csv
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 
+from ...animation.curves import ChannelCurves
+from ...animation.face.mouth_events import find_closures
 from ...animation.feeling.styles import read_style
 from ...animation.feeling.voice import divide_feelings, load_voice_model
 from ...animation.feeling.words import LABELS as WORD_LABELS
 from ...animation.feeling.words import hash_pieces, load_word_model, weigh_pieces
+from ...animation.speech.phrases import stretches
+from ...inference.package import bundled_packages
+from ...takes.curves import find_source
+from ...takes.emotion import EmotionTrack
+from ...takes.feeling import with_feelings
+from ...takes.living import with_life
+from ...takes.record import SoundFile
+from ...takes.settings import TakeSettings
+from ...takes.shaping import Place, with_emotion
+from ...takes.sources import Description, Heard
 from ...training.feeling.train_voice import (
     CALM_SHARES,
     LABELS,
@@ -98,6 +113,82 @@ def score_voices(data: Path) -> list[tuple[str, str, str]]:
     return rows
 
 
+_BROWS = ("browInnerUp", "browOuterUpLeft", "browOuterUpRight", "browDownLeft", "browDownRight")
+_SENTENCES, _SEEDS, _RATE = 4, 4, 25.0
+
+
+def score_takes(data: Path) -> list[tuple[str, str, str]]:
+    """Return rows (measure, floor, value) for faces of takes from angry, sad and calm recordings of the same sentences.
+
+    No slider is touched; for closures *From Voice* is at its most. Brow motion is the mean speed of five shapes over four
+    seeds.
+    """
+    package = next(place for place in bundled_packages() if place.name == "speech")
+    found: dict[tuple[str, str, str], tuple[float, float]] = {}
+    kept = total = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (speaker, text, emotion, samples) in enumerate(read_sentences(data, _SENTENCES)):
+            sound = Path(folder) / f"{number}.wav"
+            soundfile.write(sound, samples, 16_000)
+            source = find_source(SoundFile(str(sound), 0.0), package, TakeSettings(), Place(0.0, _RATE))
+            heard, description = source.produce(lambda _fraction: None), source.describe()
+
+            def play(settings: TakeSettings, heard: Heard = heard, description: Description = description) -> ChannelCurves:
+                track = with_feelings(EmotionTrack(settings, 0.0, _RATE), heard)
+                return with_life(with_emotion(heard, description, track), heard, track)
+
+            takes = [play(TakeSettings(life_seed=seed)) for seed in range(_SEEDS)]
+            motion = [
+                sum(float(np.abs(np.diff(take.channel(name))).mean()) * take.frame_rate for name in _BROWS) for take in takes
+            ]
+            found[speaker, text, emotion] = float(np.percentile(takes[0].channel("jawOpen"), 90)), float(np.mean(motion))
+            if emotion == "anger":
+                plain = find_closures(with_emotion(heard, description, EmotionTrack(TakeSettings(effort=0.0), 0.0, _RATE)))
+                moved = find_closures(play(TakeSettings(life_seed=0, feel=2.0)))
+                if plain is None or moved is None:
+                    continue
+                for first, after in stretches(plain):
+                    total += 1
+                    kept += bool(moved[max(first - 1, 0) : after + 1].any())
+    rows: list[tuple[str, str, str]] = []
+    for emotion, floors in (("anger", (">= 1.25", ">= 1.25")), ("sadness", ("<= 0.9", "<= 0.9"))):
+        for index, (title, floor) in enumerate(zip(("jaw p90", "brow motion"), floors, strict=True)):
+            pairs = [
+                (value[index], found[speaker, text, "neutral"][index])
+                for (speaker, text, name), value in found.items()
+                if name == emotion and (speaker, text, "neutral") in found
+            ]
+            share = sum(one for one, _ in pairs) / max(sum(calm for _, calm in pairs), 1e-9)
+            rows.append((f"{title}, {emotion} / calm, {len(pairs)} sentences of the same speakers", floor, f"{share:.2f}"))
+    rows.append(
+        (f"closures of {total} in angry lines that stay closed with From Voice at 2", ">= 0.99", f"{kept / max(total, 1):.3f}")
+    )
+    return rows
+
+
+def read_sentences(data: Path, most: int) -> Iterator[tuple[str, str, str, np.ndarray]]:
+    """Read sentences that EmoDB's speakers say calmly and with anger or sadness: speaker, text, emotion and samples."""
+    folder = data / "emotion_speech"
+    clips: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
+    with open(folder / "index.tsv", encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream, delimiter="\t"):
+            if (
+                row["shard"].startswith("emodb")
+                and "cut" not in row["note"]
+                and row["emotion"] in ("anger", "neutral", "sadness")
+            ):
+                clips.setdefault((row["speaker"], row["text"]), {})[row["emotion"]] = row
+    count: dict[str, int] = {}
+    for (speaker, text), emotions in sorted(clips.items()):
+        if "neutral" not in emotions or len(emotions) < 2 or count.get(speaker, 0) >= most:
+            continue
+        count[speaker] = count.get(speaker, 0) + 1
+        for emotion, row in emotions.items():
+            path = str(next(folder.glob(f"{row['shard']}*")))
+            samples, _ = soundfile.read(path, start=int(row["start"]), frames=int(row["length"]), dtype="float32")
+            yield speaker, text, emotion, samples
+
+
 def score_words(data: Path) -> list[tuple[str, str, str]]:
     """Return rows (measure, floor, value) for words."""
     text = data / "text"
@@ -173,9 +264,9 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--part", choices=("voices", "words", "faces"), action="append")
+    parser.add_argument("--part", choices=("voices", "words", "faces", "takes"), action="append")
     options = parser.parse_args()
-    parts = {"voices": score_voices, "words": score_words, "faces": score_faces}
+    parts = {"voices": score_voices, "words": score_words, "faces": score_faces, "takes": score_takes}
     rows = [row for name, score in parts.items() if name in (options.part or parts) for row in score(options.data)]
     width = max(len(row[0]) for row in rows)
     print(f"| {'measure':{width}} | floor | value |\n| {'-' * width} | --- | --- |")
