@@ -85,6 +85,14 @@ demo: .venv/.ready ## Animate the demo character from bundled speech: scene, fil
 emotions: .venv/.ready ## The demo character neutral, with joy and with anger, as a film of three faces in build/demo
 	$(PY) -m voxrig.tools.demo.emotions
 
+.PHONY: emoji
+emoji: .venv/.ready ## The pose of every smiley on the demo character, as one picture in build/demo
+	$(PY) -m voxrig.tools.demo.emoji
+
+.PHONY: blinks
+blinks: .venv/.ready ## Blinks that are read from renders of the demo character, found and false, as a table (minutes)
+	$(PY) -m voxrig.tools.reports.blinks
+
 .PHONY: benchmark
 benchmark: .venv/.ready ## Speed and memory of inference, key writing and registration, as a table
 	$(PY) -m voxrig.tools.benchmarks.speed

@@ -49,3 +49,21 @@ def test_what_is_no_film_is_one_sentence_and_leaves_nothing(registered: None, tm
     with pytest.raises(PictureError, match="can read"):
         film.read_film(bpy.context.scene, tmp_path / "bad.mp4")
     assert len(bpy.data.scenes) == scenes and [path.name for path in tmp_path.iterdir()] == ["bad.mp4"]
+
+
+def test_a_profile_is_read_with_a_warning_or_refused(registered: None, tmp_path: Path) -> None:
+    from voxrig.blender.demo_character import build_character
+    from voxrig.blender.films import render_stills, set_preview_look
+
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    scene = bpy.context.scene
+    character = build_character()
+    character.armature.rotation_euler.z = 1.25
+    set_preview_look(scene, [item for item in scene.objects if item.type == "MESH"])
+    render_stills(scene, [1], [tmp_path / "side.png"], 192)
+    try:
+        _, read = film.read_film(scene, tmp_path / "side.png", calibrates=False)
+    except PictureError as error:
+        assert "shows no face" in str(error) and not (tmp_path / "side.png.face.csv").exists()
+    else:
+        assert [sentence for sentence in read.warnings if "nearly from the side" in sentence]
