@@ -73,14 +73,15 @@ NOT_FILMED = "'{}' has no curves of brows, eyes, cheeks, nose or head; choose th
 def with_film(curves: ChannelCurves, film: Path) -> ChannelCurves:
     """Return the curves of a sound with the upper face and the head of a filmed one, which begins with the sound.
 
-    Where the film is over its last row holds. Raises InterchangeError, and ModelError if the film has nothing of these.
+    Face parts of which the film has nothing stay those of the sound. Where the film is over its last row holds. Raises InterchangeError, and ModelError if the film has nothing of these.
     """
     filmed = read_imported(film)
-    names = [channel.name for channel in filmed.channels if channel.region in FILMED_REGIONS]
+    regions = {channel.name: channel.region for channel in filmed.channels if channel.region in FILMED_REGIONS}
+    names = list(regions)
     if not names:
         raise ModelError(NOT_FILMED.format(film.name))
     played = resample_to_frames(filmed.curves, curves.frame_rate, curves.start_seconds, frame_count=curves.frame_count)
     own = {channel.name: channel.region for channel in (*face_channels(), *CHANNELS)}
-    kept = [name for name in curves.names if own.get(name) not in FILMED_REGIONS and name not in names]
+    kept = [name for name in curves.names if own.get(name) not in regions.values()]
     values = np.hstack([curves.select(kept).values, played.select(names).values])
     return curves.with_values(values, (*kept, *names))

@@ -44,9 +44,11 @@ def test_a_filmed_face_brings_all_but_the_mouth(tmp_path: Path) -> None:
     )
     write_curves(tmp_path / "film.csv", film)
     mouth = np.linspace(0.0, 0.5, 101).astype(np.float32)
-    spoken = ChannelCurves(("jawOpen", "browInnerUp", "eyeBlinkLeft"), 50.0, np.stack([mouth, mouth, mouth], axis=1))
+    names = ("jawOpen", "browInnerUp", "browDownLeft", "eyeBlinkLeft")
+    spoken = ChannelCurves(names, 50.0, np.stack([mouth] * 4, axis=1))
     mixed = with_film(spoken, tmp_path / "film.csv")
-    assert set(mixed.names) == {"jawOpen", "browInnerUp", "headYaw"} and mixed.frame_count == 101
+    assert set(mixed.names) == {"jawOpen", "browInnerUp", "headYaw", "eyeBlinkLeft"}, "parts that it lacks stay"
+    assert mixed.frame_count == 101
     np.testing.assert_array_equal(mixed.channel("jawOpen"), mouth)
     assert mixed.channel("browInnerUp")[[25, 50, 100]] == pytest.approx([0.5, 1.0, 1.0], abs=0.02)
     write_curves(tmp_path / "lips.csv", film.select(["jawOpen"]))
