@@ -73,7 +73,8 @@ NOT_FILMED = "'{}' has no curves of brows, eyes, cheeks, nose or head; choose th
 def with_film(curves: ChannelCurves, film: Path) -> ChannelCurves:
     """Return the curves of a sound with the upper face and the head of a filmed one, which begins with the sound.
 
-    Face parts of which the film has nothing stay those of the sound. Where the film is over its last row holds. Raises InterchangeError, and ModelError if the film has nothing of these.
+    Face parts of which the film has nothing stay those of the sound. Where the film is over its last row holds. Raises
+    InterchangeError, and ModelError if the film has nothing of these.
     """
     filmed = read_imported(film)
     regions = {channel.name: channel.region for channel in filmed.channels if channel.region in FILMED_REGIONS}

@@ -38,7 +38,6 @@ from . import stage
 from .__main__ import step
 from .character import build_character
 
-COLUMNS = 16
 APART = 2.45
 _FONT_SHARE = 0.3
 
@@ -48,6 +47,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="emoji", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("build/demo"), help="folder to write to (default: build/demo)")
     parser.add_argument("--size", type=int, default=112, help="width of a face in pixels (default: 112)")
+    parser.add_argument("--distinct", action="store_true", help="one smiley of each pose only")
+    parser.add_argument("--columns", type=int, default=16, help="faces in a row (default: 16)")
     parser.add_argument("--voices", type=Path, nargs="+", metavar="SOUND", help="recordings to compare instead")
     parser.add_argument("--model", help="folder of a model package, or the name of a bundled one")
     parser.add_argument("--no-film", action="store_true", help="the contact sheet of the recordings only")
@@ -57,10 +58,10 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.voices:
         sounds = [path.absolute() for path in arguments.voices]
         return run_registered("emoji", lambda: make_voices(output, sounds, arguments.model, with_film=not arguments.no_film))
-    return run_registered("emoji", lambda: make_sheet(output, arguments.size))
+    return run_registered("emoji", lambda: make_sheet(output, arguments.size, arguments.columns, distinct=arguments.distinct))
 
 
-def make_sheet(output: Path, size: int) -> None:
+def make_sheet(output: Path, size: int, columns: int, *, distinct: bool) -> None:
     """Write ``voxrig_emoji.png``. Smileys that feel the same share a picture."""
     table = json.loads(Path(words.__file__).with_name("emoji.json").read_text(encoding="utf-8"))["faces"]
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
@@ -88,21 +89,23 @@ def make_sheet(output: Path, size: int) -> None:
                 poses.set_pose(dict(zip(shown.targets, shown.values[0].tolist(), strict=True)))
                 render_stills(scene, [1], [path], size)
                 pictures[mix] = matplotlib.image.imread(path)[..., :3]
+            elif distinct:
+                continue
             faces.append((smiley, str(entry["name"]), pictures[mix]))
-    _draw_faces(faces, size, output / "voxrig_emoji.png")
+    _draw_faces(faces, size, columns, output / "voxrig_emoji.png")
     print(f"{len(faces)} smileys, {len(pictures)} poses: {output / 'voxrig_emoji.png'}")
 
 
-def _draw_faces(faces: list[tuple[str, str, Any]], size: int, path: Path) -> None:
+def _draw_faces(faces: list[tuple[str, str, Any]], size: int, columns: int, path: Path) -> None:
     """Draw faces in rows, each with its smiley, where the font has it, and its name."""
-    rows = -(-len(faces) // COLUMNS)
+    rows = -(-len(faces) // columns)
     cell = size * (1 + _FONT_SHARE)
-    figure = plt.figure(figsize=(COLUMNS * size / 100, rows * cell / 100), dpi=100)
+    figure = plt.figure(figsize=(columns * size / 100, rows * cell / 100), dpi=100)
     known = matplotlib.font_manager.get_font(matplotlib.font_manager.findfont("DejaVu Sans")).get_charmap()
     for index, (smiley, name, picture) in enumerate(faces):
-        row, column = divmod(index, COLUMNS)
-        left, top = column / COLUMNS, 1 - row / rows
-        axis = figure.add_axes((left, top - 1 / rows / (1 + _FONT_SHARE), 1 / COLUMNS, 1 / rows / (1 + _FONT_SHARE)))
+        row, column = divmod(index, columns)
+        left, top = column / columns, 1 - row / rows
+        axis = figure.add_axes((left, top - 1 / rows / (1 + _FONT_SHARE), 1 / columns, 1 / rows / (1 + _FONT_SHARE)))
         axis.imshow(np.clip(picture, 0.0, 1.0))
         axis.axis("off")
         glyph = f"{smiley} " if all(ord(sign) in known for sign in smiley) else ""
@@ -110,7 +113,7 @@ def _draw_faces(faces: list[tuple[str, str, Any]], size: int, path: Path) -> Non
         words_of = text.split()
         middle = (len(words_of) + 1) // 2
         label = glyph + " ".join(words_of[:middle]) + "\n" + " ".join(words_of[middle:])
-        figure.text(left + 0.5 / COLUMNS, top - 0.995 / rows, label, ha="center", va="bottom", fontsize=size / 17)
+        figure.text(left + 0.5 / columns, top - 0.995 / rows, label, ha="center", va="bottom", fontsize=size / 17)
     figure.savefig(path, dpi=100)
     plt.close(figure)
 
