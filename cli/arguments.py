@@ -150,7 +150,7 @@ def absolute(path: str) -> str:
 
 
 EMOTION = find_setting("emotion")
-SCRIPT = tuple(find_setting(name) for name in ("script", "language", "dictionary"))
+SCRIPT = tuple(find_setting(name) for name in ("script", "language", "dictionary", "speaker"))
 FEELING = (find_setting("effort"), find_setting("feel"), find_setting("style"), find_setting("film"))
 _OF_A_SCENE = ("life_markers", "life_listening")
 LIFE = tuple(row for row in list_settings() if row.name.startswith("life") and row.name not in _OF_A_SCENE)

@@ -17,6 +17,7 @@ import bpy
 from ..animation.keys.dense import DenseTake
 from ..animation.rig.mapping import Mapping, Target
 from ..animation.rig.recognition import UNSURE
+from ..animation.script.subtitles import find_speaker
 from ..blender import actions, rigs, sounds, witness
 from ..blender import scene as scenes
 from ..blender.compare import is_on_top, is_shown
@@ -100,6 +101,8 @@ def gather(
     of a take whose place a new one goes to.
     """
     scope = scope or Scope()
+    if settings.script and not settings.speaker:
+        settings = replace(settings, speaker=find_speaker(settings.script, character_object.name))
     model_folder = Path(model_folder)
     folders = (model_folder, *(chosen.folder for chosen in settings.region_models))
     models = [describe_model(describe_package(folder)) for folder in folders]

@@ -8,15 +8,25 @@ The words of the last take that had a script are listed in the scene (``words``)
 
 import re
 import wave
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 
-from ..animation.script.subtitles import ScriptLine, find_lines, normal_name, read_script, read_script_file
-from ..animation.script.text import parse_line, replace_word
+from ..animation.script.subtitles import (
+    ScriptLine,
+    find_lines,
+    find_spoken_words,
+    is_speaker,
+    normal_name,
+    read_script,
+    read_script_file,
+    write_lines,
+)
+from ..animation.script.text import parse_line, replace_word, set_word_time
 from ..blender import compat, sounds
 from ..blender import scene as scenes
 from ..blender.registering import make_registration
@@ -33,9 +43,23 @@ _PITCHES = (50, 30, 65, 40, 75, 22)
 
 
 def correct_word(scene: bpy.types.Scene, index: int, text: str) -> None:
-    """Replace a word of the scene's script. The next take finds all words again; its model need not run for that."""
+    """Replace a word of the scene's script. The next take finds all words again; its model need not run for that.
+
+    Raises ScriptError for no such word, and for a text that is none.
+    """
     settings: Any = scene_settings(scene)
-    settings.script = replace_word(settings.script, index, text)
+    plain = write_lines(settings.script)
+    settings.script = replace_word(plain, index, text, [(start, end) for start, end, _ in find_spoken_words(plain)])
+
+
+def move_word(scene: bpy.types.Scene, index: int, seconds: float) -> None:
+    """Let a word of the scene's script begin at a second of the sound, with a mark in the script such as '[at 1.25]'.
+
+    Words after it are found again after that second, words before it before. Raises ScriptError for no such word.
+    """
+    settings: Any = scene_settings(scene)
+    plain = write_lines(settings.script)
+    settings.script = set_word_time(plain, index, seconds, [(start, end) for start, end, _ in find_spoken_words(plain)])
 
 
 def assign_lines(lines: Sequence[ScriptLine], strips: Sequence[tuple[str, str, float, float]]) -> dict[str, int]:
@@ -56,18 +80,10 @@ def assign_lines(lines: Sequence[ScriptLine], strips: Sequence[tuple[str, str, f
                 found[best[1]] = number
             continue
         name = normal_name(line.speaker)
-        fitting = [strip for strip in left if not name or not strip[1] or _is_speaker(strip[1], name, known)]
+        fitting = [strip for strip in left if not name or not strip[1] or is_speaker(strip[1], name, known)]
         if fitting:
             found[fitting[0][0]] = number
     return found
-
-
-def _is_speaker(character: str, name: str, known: set[str]) -> bool:
-    """Return whether a character's name is a speaker's: 'Anna.001' or 'rig_anna' speaks ANNA's lines."""
-    plain = normal_name(re.sub(r"\.\d{3}$", "", character))
-    if plain in known:
-        return plain == name
-    return name in plain or not any(other in plain for other in known)
 
 
 def script_to_dialogue(scene: bpy.types.Scene, text: str, ending: str = "") -> tuple[int, int]:
@@ -258,17 +274,29 @@ class VOXRIG_OT_word_markers(VoxrigOperator):
 
 
 def word_renamed(item: Any, _context: Any) -> None:
-    """Correct the script where a word of the list was typed anew; an impossible word leaves it as it is."""
+    """Correct the script where a word of the list was typed; an impossible word leaves it as it is."""
+    _with_index(item, lambda scene, index: correct_word(scene, index, item.name))
+
+
+def word_moved(item: Any, _context: Any) -> None:
+    """Let a word of the script begin where its frame in the list was moved to."""
+
+    def move(scene: Any, index: int) -> None:
+        seconds = max(item.seconds + (item.start - item.placed) / scenes.frames_per_second(scene), 0.0)
+        move_word(scene, index, seconds)
+        item.placed, item.seconds = item.start, seconds
+
+    _with_index(item, move)
+
+
+def _with_index(item: Any, change: Callable[[Any, int], None]) -> None:
     if session.lists_words:
         return
     scene = item.id_data
-    words = list(scene_settings(scene).words)
-    index = next((number for number, word in enumerate(words) if word == item), -1)
+    index = next((number for number, word in enumerate(scene_settings(scene).words) if word == item), -1)
     if index >= 0:
-        try:
-            correct_word(scene, index, item.name)
-        except VoxrigError:
-            return
+        with suppress(VoxrigError):
+            change(scene, index)
 
 
 CLASSES = (VOXRIG_OT_read_script, VOXRIG_OT_script_to_dialogue, VOXRIG_OT_scratch_voice, VOXRIG_OT_word_markers)
@@ -278,10 +306,10 @@ _register, _unregister = make_registration(CLASSES)
 def register() -> None:
     """Register the operators, and correct the script when a word is typed."""
     _register()
-    session.on_word = word_renamed
+    session.on_word, session.on_word_moved = word_renamed, word_moved
 
 
 def unregister() -> None:
     """Undo :func:`register`."""
-    session.on_word = None
+    session.on_word = session.on_word_moved = None
     _unregister()

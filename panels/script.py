@@ -10,7 +10,7 @@ from .main import VoxrigList, VoxrigPanel, iface
 
 
 class VOXRIG_UL_words(VoxrigList):
-    """The words of a script, with the frame where each begins."""
+    """The words of a script, with the frame where each begins; both can be changed."""
 
     bl_idname = "VOXRIG_UL_words"
 
@@ -20,8 +20,8 @@ class VOXRIG_UL_words(VoxrigList):
         icon = "CHECKMARK" if item.confidence >= FITTING else "ERROR"
         row.prop(item, "name", text="", emboss=False, icon=icon)
         frame = row.row()
-        frame.alignment, frame.active = "RIGHT", False
-        frame.label(text=str(round(item.start)), translate=False)
+        frame.ui_units_x = 4.0
+        frame.prop(item, "start", text="", emboss=False)
 
 
 class VOXRIG_PT_script(VoxrigPanel):
@@ -44,12 +44,15 @@ class VOXRIG_PT_script(VoxrigPanel):
         column.use_property_decorate = False
         column.prop(settings, "language")
         column.prop(settings, "dictionary")
+        column.prop(settings, "speaker")
         row = layout.row(align=True)
         row.operator("voxrig.scratch_voice", icon="PLAY_SOUND")
         row.operator("voxrig.script_to_dialogue", icon="SEQ_SEQUENCER")
         if len(settings.words):
             layout.template_list("VOXRIG_UL_words", "", settings, "words", settings, "active_word", rows=4)
-            layout.operator("voxrig.word_markers", icon="MARKER")
+            row = layout.row(align=True)
+            row.operator("voxrig.update_take", text=iface("Find Words Again"), icon="FILE_REFRESH").use_sliders = True
+            row.operator("voxrig.word_markers", icon="MARKER")
 
 
 CLASSES = (VOXRIG_UL_words, VOXRIG_PT_script)

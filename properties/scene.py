@@ -188,13 +188,26 @@ def _word_renamed(item: Any, context: Any) -> None:
         session.on_word(item, context)
 
 
+def _word_moved(item: Any, context: Any) -> None:
+    if session.on_word_moved is not None:
+        session.on_word_moved(item, context)
+
+
 class VOXRIG_PG_word(bpy.types.PropertyGroup):
     """A word of the script in the sound."""
 
     name: bpy.props.StringProperty(
         name="Word", description="What is said; correct it here, and update the take", update=_word_renamed
     )
-    start: bpy.props.FloatProperty(name="Start", description="Frame where the word begins", options={"HIDDEN"})
+    start: bpy.props.FloatProperty(
+        name="Start",
+        description="Frame where the word begins; move it here, and update the take",
+        step=100,
+        precision=1,
+        update=_word_moved,
+    )
+    placed: bpy.props.FloatProperty(name="Placed", description="Frame where the word was found", options={"HIDDEN"})
+    seconds: bpy.props.FloatProperty(name="Seconds", description="Second of the sound that this is", options={"HIDDEN"})
     end: bpy.props.FloatProperty(name="End", description="Frame where the word ends", options={"HIDDEN"})
     confidence: bpy.props.FloatProperty(
         name="Confidence", description="How surely the word is said there, 0 to 1", options={"HIDDEN"}

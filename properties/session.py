@@ -74,6 +74,7 @@ class Session:
     shown_characters: dict[str, str] = field(default_factory=dict)
     on_unseen_take: Callable[[Any], None] | None = None
     on_word: Callable[[Any, Any], None] | None = None
+    on_word_moved: Callable[[Any, Any], None] | None = None
     lists_words: bool = False
 
     @contextmanager

@@ -18,8 +18,9 @@ def store_words(scene: bpy.types.Scene, take: Take) -> None:
     session.lists_words = True
     try:
         settings.words.clear()
-        for start, end, text, confidence in take.words:
+        for start, end, text, confidence, seconds in take.words:
             item = settings.words.add()
             item.name, item.start, item.end, item.confidence = text, start, end, confidence
+            item.placed, item.seconds = start, seconds
     finally:
         session.lists_words = False

@@ -71,7 +71,15 @@ class LivingModel:
 
         heard = self.model.produce(lambda fraction: advance(0.9 * fraction), is_cancelled)
         samples = self.sound.read(_EVENTS_RATE).samples
-        return replace(heard, speech=find_events(samples, _EVENTS_RATE, heard.phones), lives=self.lives)
+        if not heard.others:
+            return replace(heard, speech=find_events(samples, _EVENTS_RATE, heard.phones), lives=self.lives)
+        # Somebody else speaks in the same sound: the head hears that, and does not say it.
+        is_other = np.zeros(len(samples), bool)
+        for start, end in heard.others:
+            is_other[max(round(start * _EVENTS_RATE), 0) : max(round(end * _EVENTS_RATE), 0)] = True
+        speech = find_events(np.where(is_other, 0.0, samples).astype(np.float32), _EVENTS_RATE, heard.phones)
+        partner = find_events(np.where(is_other, samples, 0.0).astype(np.float32), _EVENTS_RATE)
+        return replace(heard, speech=speech, partner=partner, lives=self.lives)
 
 
 @dataclass(frozen=True)

@@ -27,20 +27,33 @@ if TYPE_CHECKING:
     from ..animation.script.text import Script
 
 _FADE_SECONDS = 0.15
+_RESTING_REGIONS = ("jaw", "lips", "tongue")
+_REST_SECONDS = 0.12
+"""The mouth comes to rest within this time after its own words, and leaves it as long before them."""
 
 
 @dataclass(frozen=True)
 class ScriptChoice:
-    """The script of a sound: a text with marks, its language, and the path of the show's own dictionary or ''."""
+    """The script of a sound: a text with marks, its language, and the path of the show's own dictionary or ''.
+
+    ``speaker`` is whose words move the mouth, '' for all.
+    """
 
     text: str
     language: str = "en"
     dictionary: str = ""
+    speaker: str = ""
 
     def key(self) -> tuple[object, ...]:
         """Return everything that the pronunciations depend on. Raises OSError for a missing dictionary."""
         status = Path(self.dictionary).stat() if self.dictionary else None
-        return self.text, self.language, self.dictionary, status and (status.st_mtime_ns, status.st_size)
+        return self.text, self.language, self.dictionary, self.speaker, status and (status.st_mtime_ns, status.st_size)
+
+    def speakers(self) -> tuple[str, ...]:
+        """Return who says each word, '' where nobody is named."""
+        from ..animation.script.subtitles import find_spoken_words, write_lines
+
+        return tuple(speaker for _, _, speaker in find_spoken_words(write_lines(self.text)))
 
     def pronounce(self) -> tuple[Script, list[tuple[Pronunciation, ...]], tuple[str, ...]]:
         """Return the words and marks, the pronunciations of each word, and warnings. Raises ScriptError."""
@@ -68,7 +81,7 @@ def chosen_script(settings: TakeSettings) -> ScriptChoice | None:
     """Return the script of a take's settings, None if it has none."""
     if not settings.script.strip():
         return None
-    return ScriptChoice(settings.script, settings.language or "en", settings.dictionary)
+    return ScriptChoice(settings.script, settings.language or "en", settings.dictionary, settings.speaker)
 
 
 @dataclass(frozen=True)
@@ -100,7 +113,8 @@ class ScriptedModel:
         script, pronunciations, warnings = self.script.pronounce()
         # The way from rest before the sound and back after it is added once, to the scripted mouth.
         heard = without_rest(hear(self.model, lambda fraction: advance(0.9 * fraction), is_cancelled))
-        return add_script(heard, script, pronunciations, self.model.describe(), warnings)
+        speakers = self.script.speakers() if self.script.speaker else ()
+        return add_script(heard, script, pronunciations, self.model.describe(), warnings, speakers, self.script.speaker)
 
 
 def make_scripted(source: Source, settings: TakeSettings) -> Source:
@@ -115,8 +129,13 @@ def add_script(
     pronunciations: Sequence[Sequence[Pronunciation]],
     description: Description,
     warnings: tuple[str, ...] = (),
+    speakers: Sequence[str] = (),
+    speaker: str = "",
 ) -> Heard:
-    """Return what was heard with the words of a script; curves and phones stay as they are where the two do not agree."""
+    """Return what was heard with the words of a script; curves and phones stay as they are where the two do not agree.
+
+    ``speakers`` say each word, and the mouth rests while others than ``speaker`` speak.
+    """
     from ..animation.script.alignment import FITTING, align
     from ..animation.script.contacts import apply_script
 
@@ -124,7 +143,12 @@ def add_script(
         told = f"'{description.title}' does not recognise phones, so the script is left out; choose a speech model that does"
         return replace(heard, warnings=(*heard.warnings, *warnings, told))
     likelihood = heard.likelihood
-    found = align(likelihood.values, likelihood.names, likelihood.frame_rate, pronunciations)
+    times = script.times
+    found = align(likelihood.values, likelihood.names, likelihood.frame_rate, pronunciations, times=times)
+    late = [seconds for seconds in times.values() if seconds >= heard.duration_seconds]
+    if late:
+        told = f"The mark '[at {late[0]:g}]' is after the end of the sound, at {heard.duration_seconds:.2f} s; it has no effect"
+        warnings += (told,)
     words = make_words(script, found.words)
     if not found.is_said:
         told = (
@@ -138,7 +162,7 @@ def add_script(
         count = len(doubtful)
         warnings += (f"{count} word{'s' * (count > 1)} of the script {'are' if count > 1 else 'is'} not heard: {shown}",)
     curves = heard.curves if description.targets else apply_script(heard.curves, words, likelihood)
-    return replace(
+    made = replace(
         heard,
         curves=curves,
         words=words,
@@ -148,6 +172,58 @@ def add_script(
         written_emotion=make_emotions(script, words, heard.duration_seconds, description.emotions),
         warnings=(*heard.warnings, *warnings),
     )
+    return mute_others(made, speakers, speaker, description)
+
+
+def mute_others(heard: Heard, speakers: Sequence[str], speaker: str, description: Description) -> Heard:
+    """Return what was heard with a mouth at rest while others than ``speaker`` speak; '' is everybody.
+
+    The words that were found tell who speaks when, so a script that does not fit mutes nobody.
+    """
+    from ..animation.script.subtitles import normal_name
+
+    if not speaker or not heard.words or len(speakers) != len(heard.words):
+        return heard
+    own = [normal_name(name) == normal_name(speaker) for name in speakers]
+    if not any(own):
+        names = ", ".join(dict.fromkeys(name for name in speakers if name)) or "none"
+        told = f"Nobody called '{speaker}' speaks in the script (there are: {names}); all of it moves the mouth"
+        return replace(heard, warnings=(*heard.warnings, told))
+    spans = _spans_of_others(heard.words, own)
+    if not spans:
+        return heard
+    channels = {channel.name: channel for channel in description.channels}
+    seconds = np.arange(heard.curves.frame_count) / heard.curves.frame_rate
+    share = np.zeros(heard.curves.frame_count)
+    for start, end in spans:
+        inside = np.clip(np.minimum(seconds - start, end - seconds) / _REST_SECONDS + 1.0, 0.0, 1.0)
+        share = np.maximum(share, inside * inside * (3.0 - 2.0 * inside))
+    values = heard.curves.values.copy()
+    for column, name in enumerate(heard.curves.names):
+        channel = channels.get(name)
+        if channel is not None and channel.region in _RESTING_REGIONS:
+            values[:, column] += share * (channel.rest - values[:, column])
+    phones = heard.phones
+    if phones is not None:
+        phones = tuple(one for one in phones if not any(start < 0.5 * (one.start + one.end) < end for start, end in spans))
+    words = tuple(replace(word, confidence=word.confidence if mine else 0.0) for word, mine in zip(heard.words, own))
+    return replace(heard, curves=heard.curves.with_values(values), phones=phones, words=words, others=spans)
+
+
+def _spans_of_others(words: Sequence[SpokenWord], own: Sequence[bool]) -> tuple[tuple[float, float], ...]:
+    """Return the seconds in which others speak: from the first to the last word of each turn, and into the pauses around."""
+    from itertools import groupby
+
+    said = [(mine, word) for mine, word in zip(own, words, strict=True) if word.confidence > 0.0]
+    turns = [(mine, [word for _, word in group]) for mine, group in groupby(said, key=lambda pair: pair[0])]
+    spans: list[tuple[float, float]] = []
+    for place, (mine, turn) in enumerate(turns):
+        if mine:
+            continue
+        before = turns[place - 1][1][-1].end if place else turn[0].start - _REST_SECONDS
+        after = turns[place + 1][1][0].start if place + 1 < len(turns) else turn[-1].end + _REST_SECONDS
+        spans.append((min(before + _REST_SECONDS, turn[0].start), max(after - _REST_SECONDS, turn[-1].end)))
+    return tuple(spans)
 
 
 def make_words(script: Script, aligned: Sequence[AlignedWord]) -> tuple[SpokenWord, ...]:

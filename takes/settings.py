@@ -387,6 +387,11 @@ class TakeSettings:
         "", "text", HEARING, "dictionary", "Dictionary",
         "File of your own pronunciations, a line each, such as 'Zyra Z IY1 R AH0'", panel="dictionary", metavar="FILE",
     )  # fmt: skip
+    speaker: str = _setting(
+        "", "text", HEARING, "speaker", "Speaker",
+        "Whose lines of the script move the mouth, where several people speak in one sound; by default the character's, if the "
+        "script names it, else all", panel="speaker", metavar="NAME",
+    )  # fmt: skip
     region_models: tuple[RegionModel, ...] = _setting(
         (), "models", HEARING, "region-model", "Models by Region",
         "A model for single face parts, such as lips,jaw=models/hero-lips", panel="region_models", metavar="REGIONS=MODEL",

@@ -76,7 +76,7 @@ class Take:
     ``dense`` is the same on every frame. ``warnings`` are sentences for the artist. ``kept_count`` counts the artist's own
     keys that the curves were bent to when they were written. ``phones`` are the frames and names of phone markers, None if
     not requested or unknown, and ``marks`` the names and seconds of the sound of the head's events. ``words`` are those of the
-    script: first and last frame, text, and confidence 0..1. ``frames_before`` and
+    script: first and last frame, text, confidence 0..1, and the second of the sound at which it begins. ``frames_before`` and
     ``frames_after`` count the frames outside the sound, in which the mouth comes from rest and returns to it.
     """
 
@@ -95,7 +95,7 @@ class Take:
     marks: tuple[tuple[str, float], ...] = ()
     frames_before: int = 0
     frames_after: int = 0
-    words: tuple[tuple[float, float, str, float], ...] = ()
+    words: tuple[tuple[float, float, str, float, float], ...] = ()
 
     @property
     def sound_frames(self) -> tuple[int, int]:
@@ -190,7 +190,10 @@ def shape(
         overview,
         warnings,
         phones=phones,
-        words=tuple((place.frame_of(word.start), place.frame_of(word.end), word.text, word.confidence) for word in heard.words),
+        words=tuple(
+            (place.frame_of(word.start), place.frame_of(word.end), word.text, word.confidence, word.start)
+            for word in heard.words
+        ),
         marks=_place_marks(heard, track, part.surroundings, place, first, last) if settings.life_markers else (),
         frames_before=max(0, _sound_range(heard, place)[0] - first),
         frames_after=max(0, last - _sound_range(heard, place)[1]),

@@ -80,7 +80,7 @@ class Heard:
     each phone over time, from the sound's start. ``words`` are those of the take's script, with the share of their sounds that
     fits (``script_fit``); ``written_emotion`` are (second, weight) points of its marks by emotion. ``rows_before`` and
     ``rows_after`` count the rows of ``curves`` and ``energy`` outside the sound, in which the mouth comes from rest and
-    returns to it (``hearing.with_rest``).
+    returns to it (``hearing.with_rest``). ``others`` are the seconds in which, by the script, somebody else speaks.
     """
 
     curves: ChannelCurves
@@ -102,6 +102,7 @@ class Heard:
     written_emotion: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict[str, Any])
     rows_before: int = 0
     rows_after: int = 0
+    others: tuple[tuple[float, float], ...] = ()
 
     @property
     def seconds_before(self) -> float:

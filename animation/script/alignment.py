@@ -11,7 +11,7 @@ occur once in the text and once in what the model hears (as in Moreno et al. 199
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -101,24 +101,64 @@ def align(
     words: Sequence[Sequence[Pronunciation]],
     *,
     start_seconds: float = 0.0,
+    times: Mapping[int, float] | None = None,
 ) -> Alignment:
     """Align ``words``, each with its possible pronunciations, to the likelihood of each phone ``[time, phone]``.
 
     ``names`` are those of the columns, ``start_seconds`` is the time of row 0. A word without pronunciation, such as a sign,
-    counts as not said. Raises ValueError for a phone that no column has.
+    counts as not said. ``times`` are seconds at which words are known to begin, by number: what lies on one side of such a word
+    has no influence on the other. Raises ValueError for a phone that no column has.
     """
     p = np.asarray(likelihood, np.float32)
     if p.ndim != 2 or p.shape[1] != len(names):
         raise ValueError(f"likelihoods {p.shape} do not go with {len(names)} phones")
-    spoken = [index for index, known in enumerate(words) if any(known)]
-    if not len(p) or not spoken:
-        return _place_unsaid([None] * len(words), len(p) / frame_rate, start_seconds)
+    found: list[AlignedWord | None] = [None] * len(words)
+    duration = len(p) / frame_rate
+    if not len(p):
+        return _place_unsaid(found, duration, start_seconds)
     emission = score_phones(p, names)
-    graph = _Graph([[one for one in words[index] if one] for index in spoken], names)
-    band = _find_band(p, names, graph)
-    path = _search(emission, graph, band, names.index(SILENCE))
-    found = _read_path(path, emission, graph, spoken, len(words), names, frame_rate, start_seconds)
-    return replace(found, evidence=_weigh(path.score, emission, graph, names))
+    scores, phone_count = np.zeros(2 + len(_STEPS)), 0
+    for piece, rows in _pieces(len(words), len(p), frame_rate, start_seconds, times or {}):
+        spoken = [index for index in piece if any(words[index])]
+        if not spoken:
+            continue
+        graph = _Graph([[one for one in words[index] if one] for index in spoken], names)
+        band = _find_band(p[rows], names, graph)
+        path = _search(emission[rows], graph, band, names.index(SILENCE))
+        begin = start_seconds + rows.start / frame_rate
+        for word in _read_path(path, emission[rows], graph, spoken, names, frame_rate, begin):
+            found[word.index] = word
+        scores += (path.score, *_score_rivals(emission[rows], graph, names))
+        phone_count += graph.least_phones
+    found = [_begin_at(word, (times or {}).get(word.index)) if word is not None else None for word in found]
+    made = _place_unsaid(_doubt_strangers(found), duration, start_seconds)
+    evidence = (scores[0] - scores[1:].max()) / np.sqrt(max(phone_count, 1))
+    return replace(made, evidence=float(np.nan_to_num(evidence, nan=np.inf, posinf=np.inf)))
+
+
+def _pieces(
+    words: int, rows: int, frame_rate: float, start_seconds: float, times: Mapping[int, float]
+) -> list[tuple[range, slice]]:
+    """Cut words and rows where a word's beginning is known. Times out of order or outside the sound are left out."""
+    edges = [(0, 0)]
+    for index, seconds in sorted(times.items()):
+        row = round((seconds - start_seconds) * frame_rate + 0.5)
+        if edges[-1][0] <= index < words and edges[-1][1] <= row < rows:
+            edges.append((index, row))
+    edges.append((words, rows))
+    return [
+        (range(one[0], two[0]), slice(one[1], two[1]))
+        for one, two in zip(edges, edges[1:])
+        if two[0] > one[0] and two[1] > one[1]
+    ]
+
+
+def _begin_at(word: AlignedWord, seconds: float | None) -> AlignedWord:
+    """Return a word that begins at a second, if it is found about there."""
+    if seconds is None or not word.phones or not seconds < word.phones[0].end:
+        return word
+    first = replace(word.phones[0], start=seconds)
+    return replace(word, start=seconds, phones=(first, *word.phones[1:]))
 
 
 # Each sound is replaced by the next one of its cycle, which looks and sounds unlike it.
@@ -129,21 +169,21 @@ _LONG_TEXT = 250
 """Phones from which the share that fits says enough: by chance, no text of this length has more than a third."""
 
 
-def _weigh(score: float, emission: Floats, graph: _Graph, names: Sequence[str]) -> float:
-    """Return the evidence for the text of a graph whose best path has this score, see Alignment."""
-    if graph.phones.size > _LONG_TEXT:
-        return np.inf
+def _score_rivals(emission: Floats, graph: _Graph, names: Sequence[str]) -> list[float]:
+    """Return the scores of no text, and of texts with other sounds in the place of a graph's; -inf for a long text."""
     silence = names.index(SILENCE)
+    if graph.phones.size > _LONG_TEXT:
+        return [-np.inf] * (1 + len(_STEPS))
     heard = np.delete(emission, silence, axis=1).max(axis=1)
-    rivals = [float(np.maximum(emission[:, silence], heard - _FILLER_FRAME_COST).sum() - graph.skip[-1])]
+    scores = [float(np.maximum(emission[:, silence], heard - _FILLER_FRAME_COST).sum() - graph.skip[-1])]
     whole = np.tile(np.array([0, graph.count]), (len(emission), 1))
     for steps in _STEPS:
         other = np.arange(len(names))
         for cycle, step in zip((_CONSONANTS, _VOWELS), steps, strict=True):
             known = [names.index(phone) for phone in cycle if phone in names]
             other[known] = np.roll(known, -step)
-        rivals.append(_search(emission, graph.with_phones(other[graph.phones]), whole, silence).score)
-    return (score - max(rivals)) / float(np.sqrt(graph.least_phones))
+        scores.append(_search(emission, graph.with_phones(other[graph.phones]), whole, silence).score)
+    return scores
 
 
 def score_phones(likelihood: Floats, names: Sequence[str]) -> Floats:
@@ -337,12 +377,11 @@ def _read_path(
     emission: Floats,
     graph: _Graph,
     spoken: list[int],
-    count: int,
     names: Sequence[str],
     frame_rate: float,
     start_seconds: float,
-) -> Alignment:
-    found: list[AlignedWord | None] = [None] * count
+) -> list[AlignedWord]:
+    found: list[AlignedWord] = []
     for runs, index in zip(path.runs, spoken, strict=True):
         if not runs:
             continue
@@ -353,8 +392,8 @@ def _read_path(
             TimedPhone(names[int(graph.phones[state])], times[place], times[place + 1], graph.stress[state])
             for place, (state, _, _) in enumerate(runs)
         )
-        found[index] = AlignedWord(index, times[0], times[-1], _confidence(points), phones)
-    return _place_unsaid(_doubt_strangers(found), len(emission) / frame_rate, start_seconds)
+        found.append(AlignedWord(index, times[0], times[-1], _confidence(points), phones))
+    return found
 
 
 def _doubt_strangers(found: list[AlignedWord | None]) -> list[AlignedWord | None]:

@@ -8,12 +8,14 @@ follows up to the next empty line is said; scene headings, action, notes and tra
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import ScriptError
 from ...storage.reading import read_bytes
+from .text import find_word_spans
 
 LARGEST_SCRIPT = 8 << 20
 """Bytes of a script file."""
@@ -70,6 +72,34 @@ def find_lines(text: str, ending: str = "") -> list[ScriptLine]:
     if ending == ".fountain" or _is_fountain(text):
         return _read_fountain(text)
     return _read_speakers(text)
+
+
+def write_lines(text: str) -> str:
+    """Return a script as plain text: subtitles and screenplays become a line each, 'ANNA: ...'; plain text stays as it is."""
+    lines = find_lines(text)
+    return _plain(text) if lines == _read_speakers(_plain(text)) else _join_lines(lines)
+
+
+def _join_lines(lines: Sequence[ScriptLine]) -> str:
+    return "\n".join(f"{line.speaker}: {' '.join(line.text.split())}" if line.speaker else line.text for line in lines)
+
+
+def find_spoken_words(text: str) -> list[tuple[int, int, str]]:
+    """Return the words that are said in a plain text (see ``write_lines``): begin and end in the text, and the speaker."""
+    found: list[tuple[int, int, str]] = []
+    speaker, at = "", 0
+    for line in _plain(text).split("\n"):
+        match = _SPEAKER.fullmatch(line)
+        begin = 0
+        if match is not None and _is_name(match[1]):
+            speaker, begin = match[1].strip(), match.start(3)
+        found += [(at + begin + start, at + begin + end, speaker) for start, end in find_word_spans(line[begin:])]
+        at += len(line) + 1
+    return found
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _read_speakers(text: str) -> list[ScriptLine]:
@@ -175,10 +205,34 @@ def lines_of(lines: Sequence[ScriptLine], speaker: str) -> list[ScriptLine]:
     return [line for line in lines if normal_name(line.speaker) == normal_name(speaker)]
 
 
+def is_speaker(character: str, name: str, known: Collection[str]) -> bool:
+    """Return whether a character's name is that of a speaker: 'Anna.001' or 'rig_anna' speaks the lines of 'anna'.
+
+    ``known`` are the normal names of all speakers.
+    """
+    plain = normal_name(re.sub(r"\.\d{3}$", "", character))
+    if plain in known:
+        return plain == name
+    return name in plain or not any(other in plain for other in known)
+
+
+def find_speaker(text: str, character: str) -> str:
+    """Return whose lines of a script a character speaks, by its name; '' if only one speaks or nobody of that name."""
+    try:
+        lines = find_lines(text)
+    except ScriptError:
+        return ""
+    names = {normal_name(line.speaker): line.speaker for line in reversed(lines) if line.speaker}
+    plain = normal_name(re.sub(r"\.\d{3}$", "", character))
+    if len(names) < 2:
+        return ""
+    return names.get(plain) or next((names[name] for name in sorted(names, key=len, reverse=True) if name in plain), "")
+
+
 def read_script(choice: str) -> str:
     """Return the text of a script that is given as the path of a file, or the text itself. Raises ScriptError."""
     looks_like_path = len(choice) < 1000 and "\n" not in choice and choice.lower().endswith(SCRIPT_ENDINGS)
     if not looks_like_path:
         return choice
     text = read_script_file(choice)
-    return "\n".join(line.text for line in find_lines(text, Path(choice).suffix)) or text
+    return _join_lines(find_lines(text, Path(choice).suffix)) or text

@@ -9,6 +9,7 @@
 ``[nod] [shake]``     the head says yes or no
 ``[laugh] [sigh]``    the face laughs, sighs or gasps (``[gasp]``), here
 ``[beat] [pause]``    nothing is said for a moment, here
+``[at 1.25]``         the next word begins at this second of the sound
 ``*word*``            emphasis on one or more words
 ``(whispers)``        a direction: it is not said
 ====================  =========================================================================================
@@ -19,6 +20,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...errors import ScriptError
@@ -79,6 +81,11 @@ class Script:
     def plain(self) -> str:
         """The words alone, with the signs that close phrases."""
         return " ".join(word.text + word.ends for word in self.words)
+
+    @property
+    def times(self) -> dict[int, float]:
+        """The seconds of the sound at which words are set to begin, by their number."""
+        return {mark.before: mark.amount for mark in self.marks if mark.kind == "at" and mark.before < len(self.words)}
 
 
 def parse_line(text: str) -> Script:
@@ -166,6 +173,8 @@ def _read_tag(content: str, before: int, warnings: list[str]) -> Mark:
         if not 0.0 <= amount <= 1.0:
             _warn(warnings, f"The mark '[{content}]' has a weight outside 0 to 1; the nearest of them is used")
         return Mark("emotion", before, EMOTIONS[name], min(max(amount, 0.0), 1.0))
+    if name == "at" and number and not number[2]:
+        return Mark("at", before, "", amount)
     if name in EVENTS:
         target = rest.removeprefix("at ").removeprefix("to ") if name == "look" else ""
         return Mark(name, before, target, min(amount, 60.0))
@@ -191,19 +200,51 @@ def find_writing(text: str) -> str:
     return counts.most_common(1)[0][0] if counts else ""
 
 
-def replace_word(text: str, index: int, new: str) -> str:
-    """Return a line with its word number ``index`` replaced; marks and signs stay. Raises ScriptError for no such word."""
-    count = 0
+def find_word_spans(text: str) -> list[tuple[int, int]]:
+    """Return where each word of a line begins and ends in its text (NFC), without the signs around it."""
+    spans: list[tuple[int, int]] = []
     for match in _TOKEN.finditer(text):
         token = match[0]
         if (token[0] in "[(" and len(token) > 1) or token in "[]()" or token[0] == "*":
             continue
-        words = [word for word, _ in _words_of(token)]
-        if index < count + len(words):
-            at = 0
-            for number in range(index - count + 1):
-                at = token.index(words[number], at) + (len(words[number]) if number < index - count else 0)
-            changed = token[:at] + new.strip() + token[at + len(words[index - count]) :]
-            return text[: match.start()] + changed + text[match.end() :]
-        count += len(words)
-    raise ScriptError(f"The script has no word number {index + 1}; animate again")
+        at = 0
+        for word, _ in _words_of(token):
+            at = token.index(word, at)
+            spans.append((match.start() + at, match.start() + at + len(word)))
+            at += len(word)
+    return spans
+
+
+Spans = Sequence[tuple[int, int]]
+
+
+def replace_word(text: str, index: int, new: str, spans: Spans | None = None) -> str:
+    """Return a text with its word number ``index`` replaced; marks and signs stay. Raises ScriptError for no such word.
+
+    ``spans`` are those of its words, by default those of a line. Nothing, signs and brackets are refused as a word.
+    """
+    start, end = _span_of(text, index, spans)
+    new = new.strip()
+    if not find_word_spans(new) or re.search(r"[\[\]()*\n]", new):
+        raise ScriptError(f"'{new[:40]}' is not a word; write what is said")
+    return text[:start] + new + text[end:]
+
+
+def set_word_time(text: str, index: int, seconds: float, spans: Spans | None = None) -> str:
+    """Return a text whose word number ``index`` begins at a second of the sound: with the mark '[at 1.25]' before it.
+
+    Raises ScriptError for no such word.
+    """
+    start, _ = _span_of(text, index, spans)
+    # Signs such as an opening quotation mark and the asterisk of an emphasis stay with the word.
+    while start and not text[start - 1].isspace() and text[start - 1] not in "])\u2014":
+        start -= 1
+    before = re.sub(r"\[at [\d.]+\]\s*$", "", text[:start])
+    return f"{before}[at {max(seconds, 0.0):.3f}] {text[start:]}"
+
+
+def _span_of(text: str, index: int, spans: Spans | None) -> tuple[int, int]:
+    known = find_word_spans(text) if spans is None else spans
+    if not 0 <= index < len(known):
+        raise ScriptError(f"The script has no word number {index + 1}; animate again")
+    return known[index]

@@ -41,11 +41,49 @@ def test_words_of_a_take_are_listed_corrected_and_marked(scene: Any, make_face: 
     words[0].name = "Rob's"
     assert settings.script.startswith("Rob's mum")
 
+    words[0].name = ""
+    assert settings.script.startswith("Rob's mum")
+    words[0].name = "Bob's"
+
+    # A boundary is moved, and only the words around it are found elsewhere; the model need not run.
+    before = [word.start for word in words]
+    words[4].start = before[4] + 2.0
+    assert "a [at " in settings.script and "] big" in settings.script
+    settings.character = face
+    assert bpy.ops.voxrig.update_take(use_sliders=True) == {"FINISHED"}
+    after = [word.start for word in settings.words]
+    assert [word.name for word in settings.words][4] == "big" and after[4] == pytest.approx(before[4] + 2.0, abs=0.01)
+    assert after[8:] == pytest.approx(before[8:], abs=0.01)
+    assert settings.words[4].seconds == pytest.approx((after[4] - 1.0) / fps, abs=1e-3)
+
     scene.timeline_markers.new("mine", frame=3)
     assert bpy.ops.voxrig.word_markers() == {"FINISHED"}
     assert bpy.ops.voxrig.word_markers() == {"FINISHED"}
     assert [marker.name for marker in scene.timeline_markers].count('"mum"') == 1
     assert "mine" in scene.timeline_markers
+
+
+def test_a_character_animates_its_own_lines_of_a_scene_in_one_sound(scene: Any, make_face: Any) -> None:
+    from voxrig.operators.animate import animate_character
+    from voxrig.takes.record import SoundFile, read_record
+    from voxrig.takes.settings import TakeSettings
+
+    models = Path(__file__).resolve().parents[2] / "models" / "speech_fast"
+    first, second = TEXT.replace("*", "").replace("wolfes", "wolves").split(". ")
+    settings = TakeSettings(script=f"ANNA: {first}.\nBOB: {second}", provider="CPU", life=0.0)
+    fps = scene.render.fps / scene.render.fps_base
+    jaws: list[list[float]] = []
+    for name in ("Anna", "Bob.001"):
+        face = make_face(name)
+        take = animate_character(scene, face, SoundFile(str(SOUND), 1.0), models, settings)
+        from voxrig.properties.takes import active_take
+
+        assert read_record(active_take(face).record).settings.speaker == name[:4].strip(".").upper()
+        column = next(i for i, target in enumerate(take.dense.targets) if "jawOpen" in target.data_path)
+        values, frames = take.dense.values[:, column], take.dense.frames
+        inside = [(frames > 1 + low * fps) & (frames < 1 + high * fps) for low, high in ((0.5, 3.5), (4.4, 6.9))]
+        jaws.append([float(abs(values[rows]).max()) for rows in inside])
+    assert jaws[0][0] > 0.1 > 0.02 > jaws[0][1] and jaws[1][1] > 0.1 > 0.02 > jaws[1][0], jaws
 
 
 def test_a_word_is_replaced_where_it_stands() -> None:

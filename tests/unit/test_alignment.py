@@ -108,3 +108,19 @@ def test_a_minute_takes_less_than_a_second_and_a_long_text_keeps_to_its_band(mon
     assert np.abs([a.start - b.start for a, b in zip(found.words, banded.words, strict=True)]).max() < 0.1
     assert np.median(np.abs([word.start - at for word, at in zip(banded.words, starts, strict=True)])) < 0.015
     assert find_anchors(likelihood, PHONES, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool)) == []
+
+
+def test_a_word_whose_second_is_known_parts_the_text_in_two() -> None:
+    likelihood, starts = hear(TEXT)
+    free = place(likelihood, TEXT).words
+    known = {8: starts[8] + 0.03}
+    found = align(likelihood, PHONES, RATE, pronounce_script(parse_line(TEXT)), times=known).words
+    assert found[8].start == known[8] and free[8].start != known[8]
+    assert [word.index for word in found] == list(range(len(starts)))
+    # Another text after that word changes nothing before it.
+    other = " ".join([*TEXT.split()[:9], "yellow umbrella outside"])
+    after = align(likelihood, PHONES, RATE, pronounce_script(parse_line(other)), times=known).words
+    assert [(word.start, word.end) for word in after[:7]] == [(word.start, word.end) for word in found[:7]]
+    # What cannot be is left out: times in the wrong order, and beyond the sound.
+    wrong = align(likelihood, PHONES, RATE, pronounce_script(parse_line(TEXT)), times={3: starts[3], 5: 0.5, 9: 1e6}).words
+    assert wrong[3].start == starts[3] and abs(wrong[12].start - starts[12]) < 0.5

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 from voxrig.animation.face.phones import TimedPhone
 from voxrig.animation.script.exports import SpokenWord, write_phones_csv, write_srt, write_textgrid, write_words_csv
-from voxrig.animation.script.subtitles import ScriptLine, find_lines, lines_of, read_script_file
+from voxrig.animation.script.subtitles import (
+    ScriptLine,
+    find_lines,
+    find_speaker,
+    find_spoken_words,
+    lines_of,
+    read_script,
+    read_script_file,
+    write_lines,
+)
+from voxrig.animation.script.text import parse_line, replace_word, set_word_time
 from voxrig.errors import ScriptError
 
 FOUNTAIN = """Title: A Line
@@ -92,3 +102,40 @@ def test_words_are_written_for_others() -> None:
         "1", "00:00:00,500 --> 00:00:00,900", 'Hello, "Bob".', "",
         "2", "00:00:02,500 --> 00:00:03,000", "Bye!",
     ]  # fmt: skip
+
+
+TWO = "ANNA: Bob, look.\n(She turns.)\nBOB (whispers): I *am* looking\u2026 Anna!\nANNA: Well?\n"
+
+
+def test_the_words_of_a_scene_are_where_they_stand_with_who_says_them() -> None:
+    words = find_spoken_words(TWO)
+    assert [TWO[start:end] for start, end, _ in words] == ["Bob", "look", "I", "am", "looking", "Anna", "Well"]
+    assert [speaker for _, _, speaker in words] == ["ANNA"] * 2 + ["BOB"] * 4 + ["ANNA"]
+    screenplay = "INT. HOUSE - DAY\n\nANNA\nBob, look.\n\nBOB\n(quietly)\nI am\nlooking.\n"
+    assert write_lines(screenplay) == "ANNA: Bob, look.\nBOB: (quietly) I am looking."
+    assert write_lines(TWO) == TWO
+    assert read_script(TWO) == TWO
+
+
+@pytest.mark.parametrize(
+    ("character", "speaker"), [("Anna.001", "ANNA"), ("rig_bob", "BOB"), ("Carol", ""), ("anna", "ANNA"), ("", "")]
+)
+def test_a_character_speaks_its_own_lines(character: str, speaker: str) -> None:
+    assert find_speaker(TWO, character) == speaker
+    assert find_speaker("ANNA: I am alone.", "Anna") == ""
+
+
+def test_a_word_is_set_to_a_second_and_moved_again() -> None:
+    spans = [(start, end) for start, end, _ in find_spoken_words(TWO)]
+    once = set_word_time(TWO, 3, 1.25, spans)
+    assert "I [at 1.250] *am* looking" in once
+    again = set_word_time(once, 3, 2.0, [(start, end) for start, end, _ in find_spoken_words(once)])
+    assert again == once.replace("1.250", "2.000")
+    line = parse_line("Well, [at 1.5] \u201cnever\u201d [at noon] mind")
+    assert line.times == {1: 1.5}
+    assert any("[at noon]" in warning for warning in line.warnings)
+    with pytest.raises(ScriptError, match="number 81"):
+        set_word_time(TWO, 80, 1.0)
+    for wrong in ("", "...", "[nod]", "two\nlines"):
+        with pytest.raises(ScriptError, match="not a word"):
+            replace_word(TWO, 0, wrong)

@@ -172,3 +172,33 @@ def test_a_table_names_script_files_from_its_own_folder(tmp_path: Path) -> None:
     assert one.settings["script"] == "Hello *there*." and not one.problem
     assert two.make_settings().script == "Good morning" and two.make_settings().language == "de"
     assert "cannot be read" in three.problem
+
+
+def test_two_speakers_in_one_sound_are_told_apart_by_the_script() -> None:
+    first, second, third = (sentence["text"] for sentence in TRUTH["sentences"][:3])
+    scene = f"ANNA: {first}\nBOB: {second}\nANNA: {third}"
+    everybody, _ = perform(scene)
+    spans = {}
+    for name, word in (
+        ("ANNA", "mum"),
+        ("BOB", "waved"),
+        ("last", TRUTH["sentences"][2]["text"].split()[1].strip(".,").lower()),
+    ):
+        found = next(one for one in TRUTH["words"] if one["text"].strip(".,").lower() == word)
+        spans[name] = (found["start"], found["end"])
+
+    def movement(curves, seconds: tuple[float, float]) -> float:
+        rows = slice(int((seconds[0] - 0.1) * curves.frame_rate), int((seconds[1] + 0.3) * curves.frame_rate))
+        return float(np.ptp(curves.channel("jawOpen")[rows]) + np.abs(curves.channel("jawOpen")[rows]).max())
+
+    for speaker, mine, others in (("anna", ("ANNA", "last"), ("BOB",)), ("Bob", ("BOB",), ("ANNA", "last"))):
+        curves, heard = perform(scene, speaker=speaker)
+        assert heard.others and all(movement(curves, spans[name]) < 0.01 for name in others), speaker
+        for name in mine:
+            assert movement(curves, spans[name]) == pytest.approx(movement(everybody, spans[name]), abs=0.02), (speaker, name)
+        assert not any(start < phone.start < end for phone in heard.phones or () for start, end in heard.others)
+    _, nobody = perform(scene, speaker="Carol")
+    assert any("Nobody called 'Carol'" in warning and "ANNA, BOB" in warning for warning in nobody.warnings)
+    alone, _ = perform("")
+    refused, _ = perform(f"ANNA: Please wait outside until Monday.\nBOB: {'Where is my yellow umbrella? ' * 3}", speaker="Bob")
+    np.testing.assert_array_equal(refused.values, alone.values)
