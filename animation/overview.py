@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .curves import ChannelCurves
 from .face.lips import lip_gap, sealed_frames
+from .samples import Samples
 
 if TYPE_CHECKING:
     from .speech.events import SpeechEvents
@@ -22,6 +23,7 @@ Floats = NDArray[np.float32]
 PEAKS_PER_SECOND = 100
 _SPANS_PER_SECOND = 50
 LEAST_FEELING = 0.05
+_PEAKS_AT_ONCE = 6000  # a minute
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,15 @@ class Overview:
     heard: tuple[tuple[str, Track], ...] = ()
 
 
-def find_peaks(samples: NDArray[np.floating[Any]], sample_rate: int) -> Floats:
+def find_peaks(samples: Samples, sample_rate: int) -> Floats:
     """Find the largest absolute sample of each hundredth of a second, ``[time]``, of a mono sound ``[n]``."""
     size = max(1, sample_rate // PEAKS_PER_SECOND)
-    whole = len(samples) // size * size
-    # Largest and smallest, so that an hour of sound is not copied to take absolute values.
-    rows = samples[:whole].reshape(-1, size)
-    peaks = np.maximum(rows.max(axis=1, initial=0.0), -rows.min(axis=1, initial=0.0))
-    rest = np.abs(samples[whole:]).max(keepdims=True) if whole < len(samples) else samples[:0]
-    return np.concatenate([peaks, rest]).astype(np.float32)
+    peaks = np.zeros(-(-samples.size // size), np.float32)
+    for first in range(0, len(peaks), _PEAKS_AT_ONCE):
+        piece = np.abs(samples[first * size : (first + _PEAKS_AT_ONCE) * size])
+        part = peaks[first : first + _PEAKS_AT_ONCE]
+        part[:] = np.maximum.reduceat(piece, np.arange(0, piece.size, size))
+    return peaks
 
 
 def find_strongest(

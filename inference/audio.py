@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read sound files as one mono float32 waveform at a model's sample rate, block by block.
 
-Memory stays at the size of the result plus a few blocks, whatever the rate and number of channels of the file.
+Memory stays at the size of the result plus a few blocks, whatever the rate and number of channels of the file; a long result
+can be kept in a temporary file.
 """
 
 # pyright: reportMissingTypeStubs=false
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
-from collections.abc import Callable, Iterator
+import tempfile
+import threading
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -53,6 +57,9 @@ _SMALL_LOSS_SHARE = 0.01
 # Channels that cancel: their mean has less than this share of the power that unrelated channels would leave it.
 _CANCELLED_SHARE = 0.1
 
+# Samples of a result that are held in memory at most where it may be kept in a file: a quarter of an hour at 16 kHz, 67 MB.
+_MOST_HELD = 1 << 24
+
 Decoder = Callable[[Any], tuple[NDArray[np.float32], int]]
 
 
@@ -83,6 +90,57 @@ class Waveform:
         return self.samples.size / self.sample_rate
 
 
+class StoredSamples:
+    """Samples of a mono sound in a temporary file, read slice by slice; the file is gone with the object.
+
+    Raises OSError where the folder of temporary files takes no more.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="voxrig-")  # noqa: SIM115 - lives as long as the object
+        self._using = threading.Lock()
+        self._size = 0
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return self._size
+
+    def append(self, samples: NDArray[np.float32]) -> None:
+        """Add samples ``[n]`` at the end."""
+        with self._using:
+            self._file.seek(0, os.SEEK_END)
+            self._file.write(samples.tobytes())
+            self._file.flush()
+            self._size += samples.size
+
+    def __getitem__(self, part: slice[Any, Any, Any]) -> NDArray[np.float32]:
+        """Read the samples from ``part.start`` to ``part.stop``; ``part.step`` is None or 1."""
+        first, last, step = part.indices(self._size)
+        if step != 1:
+            raise ValueError(f"stored samples are read in steps of 1, not of {step}")
+        with self._using:
+            self._file.seek(4 * first)
+            return np.frombuffer(self._file.read(4 * max(last - first, 0)), np.float32)
+
+
+@dataclass(frozen=True)
+class StoredWaveform:
+    """A long sound as :class:`Waveform`, with its samples in a file."""
+
+    samples: StoredSamples
+    sample_rate: int
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length of the sound."""
+        return self.samples.size / self.sample_rate
+
+
+AnyWaveform = Waveform | StoredWaveform
+
+
 def read_sound(
     path: SoundSource,
     sample_rate: int,
@@ -104,13 +162,39 @@ def read_sound(
     Raises AudioError for a sound that is missing, empty, damaged, truncated, contains NaN or has no samples in the range;
     ValueError for a negative start or duration.
     """
+    stretch = start_seconds, duration_seconds
+    waveform = _read(path, sample_rate, stretch, fallback_decoder, None)
+    return waveform if isinstance(waveform, Waveform) else Waveform(waveform.samples[:], sample_rate, waveform.warnings)
+
+
+def open_sound(
+    path: SoundSource,
+    sample_rate: int,
+    *,
+    start_seconds: float = 0.0,
+    duration_seconds: float | None = None,
+    fallback_decoder: Decoder | None = None,
+) -> AnyWaveform:
+    """Read a sound like :func:`read_sound`, but keep a long one in a temporary file instead of in memory."""
+    return _read(path, sample_rate, (start_seconds, duration_seconds), fallback_decoder, _MOST_HELD)
+
+
+def _read(
+    path: SoundSource,
+    sample_rate: int,
+    stretch: tuple[float, float | None],
+    fallback_decoder: Decoder | None,
+    most_held: int | None,
+) -> AnyWaveform:
+    start_seconds, duration_seconds = stretch
     if start_seconds < 0 or (duration_seconds is not None and duration_seconds < 0):
         raise ValueError(f"start {start_seconds} s and duration {duration_seconds} s must not be negative")
     name = _name_of(path)
     _check_file(path, name)
 
     def read(channel: int | None) -> _Mono:
-        return _read_mono(path, name, sample_rate, start_seconds, duration_seconds, fallback_decoder, channel)
+        way = _Way(name, sample_rate, channel, most_held)
+        return _read_mono(path, way, start_seconds, duration_seconds, fallback_decoder)
 
     made = read(None)
     warnings = made.warnings
@@ -118,6 +202,8 @@ def read_sound(
     if loudest is not None:
         made = read(loudest)
         warnings = (*warnings, f"The channels of {name} cancel each other; only channel {loudest + 1} is used")
+    if isinstance(made.samples, StoredSamples):
+        return StoredWaveform(made.samples, sample_rate, warnings)
     return Waveform(made.samples, sample_rate, warnings)
 
 
@@ -136,7 +222,7 @@ def read_promised_seconds(path: SoundSource) -> float | None:
 class _Mono:
     """A sound as read: the mean of its channels or one of them, with the mean power of that and of each channel."""
 
-    samples: NDArray[np.float32]
+    samples: NDArray[np.float32] | StoredSamples
     power: float
     channel_powers: NDArray[np.float64]
     warnings: tuple[str, ...]
@@ -150,16 +236,21 @@ class _Mono:
         return int(np.argmax(self.channel_powers))
 
 
+@dataclass(frozen=True)
+class _Way:
+    """How a sound is read: as which ``name`` it is told of, the rate of the result, the channel (None for the mean of all)
+    and how many samples are held in memory at most (None for all)."""
+
+    name: str
+    sample_rate: int
+    channel: int | None
+    most_held: int | None
+
+
 def _read_mono(
-    path: SoundSource,
-    name: str,
-    sample_rate: int,
-    start_seconds: float,
-    duration_seconds: float | None,
-    fallback_decoder: Decoder | None,
-    channel: int | None,
+    path: SoundSource, way: _Way, start_seconds: float, duration_seconds: float | None, fallback_decoder: Decoder | None
 ) -> _Mono:
-    """Read ``channel``, or the mean of all channels."""
+    name = way.name
     sound = _open_with_soundfile(path)
     if sound is None:
         if fallback_decoder is None:
@@ -174,14 +265,14 @@ def _read_mono(
             raise ValueError(f"the fallback decoder gave {samples.shape} at {rate} Hz, not [n, channels]")
         _check_rate(name, rate)
         first, count = _range_in_samples(name, len(samples), rate, start_seconds, duration_seconds)
-        return _collect(name, _array_blocks(samples[first : first + count]), rate, count, sample_rate, first, channel)
+        return _collect(way, _array_blocks(samples[first : first + count]), rate, count, first)
     with sound:
         rate = sound.samplerate
         _check_rate(name, rate)
         warnings = _check_length(path, name, sound)
         first, count = _range_in_samples(name, sound.frames, rate, start_seconds, duration_seconds)
         blocks = _file_blocks(name, sound, first, count, warnings)
-        made = _collect(name, blocks, rate, count, sample_rate, first, channel)
+        made = _collect(way, blocks, rate, count, first)
     return replace(made, warnings=tuple(warnings))
 
 
@@ -412,24 +503,22 @@ def _read_block(sound: soundfile.SoundFile, count: int) -> NDArray[np.float32]:
         return block[: int(np.argmax(missing))] if missing.any() else block
 
 
-def _collect(
-    name: str,
-    blocks: Iterator[NDArray[np.float32]],
-    rate: int,
-    count: int,
-    sample_rate: int,
-    first: int,
-    channel: int | None,
-) -> _Mono:
-    """Average the channels, or take one, and change the rate, block by block, into one array that grows in place."""
-    resampler = Resampler(rate, sample_rate)
-    expected = -(-count * sample_rate // rate)
+def _collect(way: _Way, blocks: Iterator[NDArray[np.float32]], rate: int, count: int, first: int) -> _Mono:
+    """Average the channels, or take one, and change the rate, block by block, into one array that grows in place or a file."""
+    name, channel = way.name, way.channel
+    resampler = Resampler(rate, way.sample_rate)
+    expected = -(-count * way.sample_rate // rate)
+    stored = _store(name) if way.most_held is not None and expected > way.most_held else None
     # A damaged header can promise anything, so the first guess is limited to about an hour at 16 kHz.
-    collected = np.empty(min(expected, 1 << 26), np.float32)
+    collected = np.empty(0 if stored is not None else min(expected, 1 << 26), np.float32)
     filled = 0
 
     def add(part: NDArray[np.float32]) -> None:
         nonlocal filled
+        if stored is not None:
+            with _full_disk_told(name):
+                stored.append(np.clip(part, -1.0, 1.0))
+            return
         if filled + part.size > collected.size:
             collected.resize(min(expected, max(2 * collected.size, filled + part.size)), refcheck=False)
         np.clip(part, -1.0, 1.0, out=collected[filled : filled + part.size])
@@ -460,4 +549,19 @@ def _collect(
             raise AudioError(f"{name} is longer than {LONGEST_SECONDS / 3600:.0f} hours, which do not fit; cut it into parts")
         add(resampler.push(np.ascontiguousarray(mono)))
     add(resampler.finish())
-    return _Mono(collected[:filled], power, channel_powers, ())
+    return _Mono(collected[:filled] if stored is None else stored, power, channel_powers, ())
+
+
+def _store(name: str) -> StoredSamples:
+    with _full_disk_told(name):
+        return StoredSamples()
+
+
+@contextlib.contextmanager
+def _full_disk_told(name: str) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise AudioError(
+            f"{name} is long and does not fit into the folder of temporary files ({error.strerror or error}); make room there"
+        ) from None

@@ -15,8 +15,9 @@ from ..animation.curves import ChannelCurves
 from ..animation.face.effort import apply_effort
 from ..animation.face.expression import apply_expression, voice_energy
 from ..animation.face.phones import TimedPhone, decode_phones
+from ..animation.samples import Samples
 from ..errors import Cancelled, ModelError
-from .audio import Waveform
+from .audio import AnyWaveform
 from .diffusion import Channels, Conditions, Drawer, Variation, draw_take, interpolate_rows, rule_take
 from .package import ModelPackage
 from .session import Session
@@ -25,14 +26,14 @@ WINDOW_SECONDS = 60.0
 """New sound per run of the graph: long enough that the repeated context costs little, short enough to cancel soon."""
 
 
-def count_frames(waveform: Waveform, package: ModelPackage) -> int:
+def count_frames(waveform: AnyWaveform, package: ModelPackage) -> int:
     """Count the rows of ``waveform``: one per hop begun."""
     return -(-waveform.samples.size // package.hop)
 
 
 def generate_curves(
     session: Session,
-    waveform: Waveform,
+    waveform: AnyWaveform,
     emotion: ArrayLike | None = None,
     *,
     window_seconds: float = WINDOW_SECONDS,
@@ -73,7 +74,7 @@ class Generated:
 
 def generate_all(
     session: Session,
-    waveform: Waveform,
+    waveform: AnyWaveform,
     emotion: ArrayLike | None = None,
     *,
     window_seconds: float = WINDOW_SECONDS,
@@ -119,7 +120,7 @@ def generate_all(
 def generate_drawn(
     session: Session,
     drawer: Drawer,
-    waveform: Waveform,
+    waveform: AnyWaveform,
     emotion: ArrayLike | None,
     variation: Variation,
     *,
@@ -194,7 +195,7 @@ def generate_drawn(
 
 def generate_outputs(
     session: Session,
-    waveform: Waveform,
+    waveform: AnyWaveform,
     emotion: ArrayLike | None = None,
     *,
     outputs: Sequence[str],
@@ -250,7 +251,7 @@ def generate_outputs(
     return results
 
 
-def _cut(samples: NDArray[np.float32], first: int, last: int) -> NDArray[np.float32]:
+def _cut(samples: Samples, first: int, last: int) -> NDArray[np.float32]:
     """Cut out ``samples[first:last]`` with silence beyond both ends."""
     piece = np.zeros(last - first, np.float32)
     begin, end = max(first, 0), min(last, samples.size)

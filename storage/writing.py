@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 
 from .reading import PathLike, check_ordinary_file
@@ -21,13 +21,16 @@ from .reading import PathLike, check_ordinary_file
 _TEMPORARY = re.compile(r"\.voxrig-[0-9a-f]{16}\.partial$")
 _LONGEST_NAME = 255
 
+Content = bytes | str | Iterable[bytes]
+"""What a file holds; pieces are written as they come, so that a long table need not be in memory."""
 
-def write_whole(path: PathLike, content: bytes | str) -> None:
+
+def write_whole(path: PathLike, content: Content) -> None:
     """Write a file, text as UTF-8; missing folders are made. Raises OSError, changing nothing."""
     write_together({path: content})
 
 
-def write_together(contents: Mapping[PathLike, bytes | str]) -> None:
+def write_together(contents: Mapping[PathLike, Content]) -> None:
     """Write several files that belong together; none is replaced before all are completely on the disk. Raises OSError."""
     with contextlib.ExitStack() as stack:
         renames: list[tuple[Path, Path]] = []
@@ -35,11 +38,11 @@ def write_together(contents: Mapping[PathLike, bytes | str]) -> None:
             final = _final_place(path)
             partial = stack.enter_context(_temporary(final))
             try:
-                data = content.encode("utf-8") if isinstance(content, str) else content
+                pieces = [content.encode("utf-8")] if isinstance(content, str) else content
             except UnicodeEncodeError as error:
                 raise OSError(errno.EILSEQ, f"it holds a name that is not UTF-8 ({error.object[:40]!r})", str(path)) from None
             with open(partial, "wb") as file:
-                file.write(data)
+                file.writelines([pieces] if isinstance(pieces, bytes) else pieces)
                 file.flush()
                 os.fsync(file.fileno())
             _keep_mode(partial, final)

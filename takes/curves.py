@@ -43,7 +43,8 @@ def make_curves(
     is_cancelled: CancelCheck | None = None,
     scope: Scope | None = None,
 ) -> tuple[ChannelCurves, Heard]:
-    """Return the channels of a source with emotions, lead and life, and its raw output.
+    """Return the channels of a source with emotions, lead and life, and what was heard, whose own curves are those
+    before life.
 
     With a ``scope`` only the channels of its face parts are returned. Raises VoxrigError and Cancelled, and RigError if the
     source has none of them.
@@ -53,7 +54,10 @@ def make_curves(
     heard = replace(heard, warnings=(*heard.warnings, *style_notes(asked, heard)))
     track = with_feelings(asked, heard)
     description = source.describe()
-    curves = with_life(with_emotion(heard, description, track), heard, track)
+    curves = with_emotion(heard, description, track)
+    # The neutral curves of an hour and their likelihoods would take as much memory as the result.
+    heard = replace(heard, curves=curves, keys=None, likelihood=None)
+    curves = with_life(curves, heard, track)
     if settings.film and source.sound is not None:
         curves = with_film(curves, Path(settings.film))
     if scope is None or scope.is_whole_face:

@@ -54,7 +54,7 @@ class DrawnModel:
         drawer = open_drawing(speech.folder, speech.threads)
         package = model.package
         advance(0.05)
-        waveform = speech.sound.read(package.sample_rate)
+        waveform = speech.sound.open(package.sample_rate)
         rows = -(-waveform.samples.size // package.hop)
         made = generate_drawn(
             model,

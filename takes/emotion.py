@@ -86,4 +86,6 @@ def put_on(
     if weights is None or energy is None:
         return curves
     weights = np.broadcast_to(weights, (curves.frame_count, weights.shape[-1]))
-    return curves.with_values(apply_expression(curves.values, weights, energy))
+    values = apply_expression(curves.values, weights, energy)
+    values.flags.writeable = False  # handed over, not copied
+    return curves.with_values(values)

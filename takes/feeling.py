@@ -165,6 +165,7 @@ def with_effort(heard: Heard, description: Description, settings: TakeSettings) 
     for column, name in enumerate(curves.names):
         if name in limits:
             np.clip(values[:, column], *limits[name], out=values[:, column])
+    values.flags.writeable = False  # handed over, not copied
     return curves.with_values(values)
 
 

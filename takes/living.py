@@ -70,9 +70,10 @@ class LivingModel:
         from ..animation.speech.events import find_events
 
         heard = self.model.produce(lambda fraction: advance(0.9 * fraction), is_cancelled)
-        samples = self.sound.read(_EVENTS_RATE).samples
         if not heard.others:
+            samples = self.sound.open(_EVENTS_RATE).samples
             return replace(heard, speech=find_events(samples, _EVENTS_RATE, heard.phones), lives=self.lives)
+        samples = self.sound.read(_EVENTS_RATE).samples
         # Somebody else speaks in the same sound: the head hears that, and does not say it.
         is_other = np.zeros(len(samples), bool)
         for start, end in heard.others:
@@ -117,7 +118,7 @@ class Listener:
         for number, (start, sound) in enumerate(self.lines):
             if is_cancelled is not None and is_cancelled():
                 raise Cancelled
-            found.append((start, find_events(sound.read(_EVENTS_RATE).samples, _EVENTS_RATE)))
+            found.append((start, find_events(sound.open(_EVENTS_RATE).samples, _EVENTS_RATE)))
             advance((number + 1) / len(self.lines))
         still = np.zeros((max(math.ceil(self.seconds * _STILL_RATE), 1) + 1, len(CHANNEL_NAMES)), np.float32)
         return Heard(
@@ -218,6 +219,7 @@ def add_life(
         low, high = min(channel.minimum, values[:, column].min()), max(channel.maximum, values[:, column].max())
         values[:, column] = np.clip(values[:, column] + lived, low, high)
         keys[:, column] = rendered.keys[:, index]
+    values.flags.writeable = False  # handed over, not copied
     return sampled.with_values(values, names), keys
 
 

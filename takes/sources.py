@@ -25,7 +25,7 @@ from ..animation.keys.placing import Hold
 from ..animation.life.cues import Cue
 from ..animation.overview import find_peaks
 from ..animation.rig.mapping import Target
-from ..inference.audio import Decoder, Waveform, read_promised_seconds, read_sound
+from ..inference.audio import AnyWaveform, Decoder, Waveform, open_sound, read_promised_seconds, read_sound
 from ..inference.generate import count_frames, generate_all
 from ..inference.imported import read_imported
 from ..inference.package import ModelPackage
@@ -155,8 +155,18 @@ class Sound:
         return stamp, self.offset_seconds, self.duration_seconds
 
     def read(self, sample_rate: int) -> Waveform:
-        """Read the stretch at a sample rate. Raises AudioError."""
+        """Read the stretch at a sample rate, all of it into memory. Raises AudioError."""
         return read_sound(
+            self.content,
+            sample_rate,
+            start_seconds=self.offset_seconds,
+            duration_seconds=self.duration_seconds,
+            fallback_decoder=self.decode,
+        )
+
+    def open(self, sample_rate: int) -> AnyWaveform:
+        """Read the stretch at a sample rate; a long one is not held in memory. Raises AudioError."""
+        return open_sound(
             self.content,
             sample_rate,
             start_seconds=self.offset_seconds,
@@ -211,7 +221,7 @@ class SpeechModel:
         model = open_model(self.folder, self.provider, self.threads)
         package = model.package
         advance(0.05)
-        waveform = self.sound.read(package.sample_rate)
+        waveform = self.sound.open(package.sample_rate)
         advance(0.2)
         rows = count_frames(waveform, package)
         energy, emotion = None, None

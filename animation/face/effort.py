@@ -26,5 +26,8 @@ def apply_effort(
 ) -> NDArray[np.float32]:
     """Return channels ``[time, channel]`` of a calm voice as ``effort`` ``[time]`` moves them; ``amount`` 0 changes nothing."""
     gain = np.clip(np.asarray(effort, np.float32), LEAST, MOST) ** np.float32(amount)
-    moved = np.array([name in _MOVED for name in names])
-    return (values * np.where(moved[None, :], gain[:, None], np.float32(1.0))).astype(np.float32)
+    result = np.array(values)
+    for column, name in enumerate(names):
+        if name in _MOVED:
+            result[:, column] *= gain
+    return result.astype(np.float32, copy=False)

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..samples import Samples
 from .channels import Channel, expand_sides, face_channels
 from .lips import GAP_CENTIMETRES, LOWER_LIP_CENTIMETRES, channel_weights
 
@@ -184,7 +185,7 @@ def apply_expression(
 
 
 def voice_energy(
-    samples: NDArray[np.floating[Any]],
+    samples: Samples,
     sample_rate: int,
     frame_rate: float,
     *,
@@ -201,17 +202,17 @@ def voice_energy(
     whole frames.
     """
     rules = load_expressions() if expressions is None else expressions
-    count = int(np.floor(len(samples) * frame_rate / sample_rate + 1e-6)) if frame_count is None else frame_count
+    count = int(np.floor(samples.size * frame_rate / sample_rate + 1e-6)) if frame_count is None else frame_count
     reach = round(rules.window_seconds / 2 * frame_rate) * sample_rate / frame_rate
     centre = np.arange(count) * sample_rate / frame_rate
-    first = np.clip(np.round(centre - reach), 0, len(samples)).astype(np.int64)
-    last = np.clip(np.round(centre + reach), 0, len(samples)).astype(np.int64)
+    first = np.clip(np.round(centre - reach), 0, samples.size).astype(np.int64)
+    last = np.clip(np.round(centre + reach), 0, samples.size).astype(np.int64)
     power = _power_up_to(samples, np.concatenate([first, last]))
     level = 10.0 * np.log10(np.maximum((power[count:] - power[:count]) / (2.0 * reach), 1e-10))
     return np.clip((level - rules.quiet_db) / (rules.loud_db - rules.quiet_db), 0.0, 1.0).astype(np.float32)
 
 
-def _power_up_to(samples: NDArray[np.floating[Any]], ends: NDArray[np.int64]) -> Floats:
+def _power_up_to(samples: Samples, ends: NDArray[np.int64]) -> Floats:
     """Return the sum of squares of ``samples[:end]`` for each of ``ends``, in one pass over short pieces of the sound.
 
     An hour at 16 kHz has 460 MB of running sums in double precision; one piece of them is held at a time.
@@ -220,7 +221,7 @@ def _power_up_to(samples: NDArray[np.floating[Any]], ends: NDArray[np.int64]) ->
     order = np.argsort(ends, kind="stable")
     ordered = ends[order]
     before = 0.0
-    for begin in range(0, len(samples), _PIECE_SAMPLES):
+    for begin in range(0, samples.size, _PIECE_SAMPLES):
         piece = np.square(np.asarray(samples[begin : begin + _PIECE_SAMPLES], dtype=np.float64))
         piece[0] += before
         running = np.cumsum(piece)

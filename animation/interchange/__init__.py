@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ...errors import InterchangeError
 from ...storage.reading import parse_json, read_bytes
-from ...storage.writing import write_whole
+from ...storage.writing import Content, write_whole
 from ..curves import ChannelCurves
 from ..timing import resample_to_frames
 from . import audio2face, live_link_face, mediapipe, rhubarb, tables
@@ -136,7 +136,7 @@ def write_curves(
 
 def _encode(
     curves: ChannelCurves, file_format: str, frame_rate: float | None, *, jaw_in_mouth_close: bool, start: str | None
-) -> tuple[bytes, tuple[str, ...]]:
+) -> tuple[Content, tuple[str, ...]]:
     if curves.frame_count == 0:
         raise InterchangeError("these curves have no frames, so there is nothing to write")
     if file_format.startswith("rhubarb-") and file_format in FORMATS:

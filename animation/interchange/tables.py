@@ -10,9 +10,10 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -254,16 +255,16 @@ def _require_all(table: Table, seconds: NDArray[np.float64]) -> None:
         raise damaged(table.name, table.lines[int(blank[0])], "it has no time")
 
 
-def write_own_csv(curves: ChannelCurves) -> bytes:
-    """Format Voxrig's own CSV. Raises InterchangeError for a channel name that a table cannot hold."""
+def write_own_csv(curves: ChannelCurves) -> Iterator[bytes]:
+    """Format Voxrig's own CSV, piece by piece. Raises InterchangeError at once for a channel name that a table cannot hold."""
     for name in curves.names:
         if not name.strip() or not name.isprintable():
             raise InterchangeError(f"a channel is named '{name!r}', which a table cannot hold; rename it or write NPZ")
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(("seconds", *curves.names))
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(("seconds", *curves.names))
     row = "%.6f" + ",%.5f" * len(curves.names) + "\n"
-    text.writelines(row % (seconds, *values.tolist()) for seconds, values in zip(curves.seconds(), curves.values))
-    return text.getvalue().encode("utf-8")
+    rows = (row % (seconds, *values.tolist()) for seconds, values in zip(curves.seconds(), curves.values))
+    return (line.encode("utf-8") for line in itertools.chain([header.getvalue()], rows))
 
 
 def read_own_npz(data: bytes, name: str) -> ImportedCurves:

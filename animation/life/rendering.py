@@ -36,6 +36,8 @@ _LID_FOLLOWS, _WIDE_FOLLOWS = 0.74, 0.5
 _HALF_APART, _VERGENCE_METRES = 0.032, 3.0
 _CLOSEST_KEY = 0.01
 _BESIDE_SECONDS = 0.09
+# An hour at once would take the memory of its curves twice more.
+_ROWS_AT_ONCE = 8192
 # Controls whose two sides differ slightly; lids meet and eyes share a target.
 _SIDED = ("browOuterUp", "browDown", "cheekSquint", "eyeSquint", "noseSneer", "mouth")
 
@@ -64,10 +66,15 @@ def render_life(life: Life, frame_rate: float, first_seconds: float = 0.0, frame
     eyes = _draw_eyes(life, board, head)
     _draw_lids(life, board, eyes)
     columns = [index for index, name in enumerate(CHANNEL_NAMES) if name.startswith(_SIDED)]
-    board.values[:, columns] *= side_gains(life.stage, [CHANNEL_NAMES[index] for index in columns], grid.seconds())
+    names, seconds = [CHANNEL_NAMES[index] for index in columns], grid.seconds()
+    for first in range(0, grid.count, _ROWS_AT_ONCE):
+        rows = slice(first, first + _ROWS_AT_ONCE)
+        board.values[rows, columns] *= side_gains(life.stage, names, seconds[rows])
     low, high = (np.array([getattr(channel, end) for channel in CHANNELS]) for end in ("minimum", "maximum"))
-    values = np.clip(board.values, low, high)
-    return RenderedLife(ChannelCurves(CHANNEL_NAMES, frame_rate, values.astype(np.float32), first_seconds), board.keys)
+    np.clip(board.values, low, high, out=board.values)
+    values = board.values.astype(np.float32)
+    values.flags.writeable = False  # handed over, not copied
+    return RenderedLife(ChannelCurves(CHANNEL_NAMES, frame_rate, values, first_seconds), board.keys)
 
 
 @dataclass(frozen=True)

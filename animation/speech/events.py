@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..face.phones import TimedPhone
+from ..samples import Samples
 from .outbursts import find_outbursts
 from .phrases import Breath, Pause, Phrase, Turn, find_breaths, find_pauses, find_phrases, find_speech, find_turns, stretches
 from .prominence import ACCENTED, Syllable, find_syllables
@@ -83,15 +82,13 @@ class SpeechEvents:
         return float(np.interp(seconds * FRAME_RATE, np.arange(self.effort.size), self.effort))
 
 
-def find_events(
-    samples: NDArray[np.floating[Any]], sample_rate: int, phones: Sequence[TimedPhone] | None = None
-) -> SpeechEvents:
+def find_events(samples: Samples, sample_rate: int, phones: Sequence[TimedPhone] | None = None) -> SpeechEvents:
     """Find the events of a mono sound ``samples`` ``[n]``; ``phones`` are a model's, with times from the first sample.
 
     Without phones syllables are found by loudness. Raises ValueError like :func:`.voice.track_voice`.
     """
     voice = track_voice(samples, sample_rate)
-    duration = len(samples) / sample_rate
+    duration = samples.size / sample_rate
     known = tuple(phone for phone in phones or () if phone.start < duration)
     speech = find_speech(voice, known or None)
     pauses = find_pauses(speech, duration)

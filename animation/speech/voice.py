@@ -9,10 +9,11 @@ ratio of a sampled sound", IFA Proceedings 17, 1993), here on sound at 4 kHz, wh
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ..samples import Samples
 
 Floats = NDArray[np.float64]
 
@@ -55,36 +56,35 @@ class Voice:
         return self.pitch > 0
 
 
-def track_voice(samples: NDArray[np.floating[Any]], sample_rate: int) -> Voice:
+def track_voice(samples: Samples, sample_rate: int) -> Voice:
     """Track the voice of a mono sound ``samples`` ``[n]`` in -1..1.
 
     Raises ValueError for other shapes and for rates below 8 kHz.
     """
-    sound = np.asarray(samples, np.float32)
-    if sound.ndim != 1:
-        raise ValueError(f"samples are {sound.shape}, not [n]")
+    if np.ndim(samples[:1]) != 1:
+        raise ValueError(f"samples are {np.shape(samples[:1])}, not [n]")
     if sample_rate < 8000:
         raise ValueError(f"a sample rate of {sample_rate} Hz is below 8000")
-    count = -(-sound.size * int(FRAME_RATE) // sample_rate)
+    count = -(-samples.size * int(FRAME_RATE) // sample_rate)
     names = ("loudness", "sonority", "balance", "flatness")
     tracks = {name: np.zeros(count) for name in names}
     frequencies = np.zeros((count, _CANDIDATES))
     strengths = np.zeros((count, _CANDIDATES))
     blocks = [np.arange(first, min(first + _BLOCK_ROWS, count)) for first in range(0, count, _BLOCK_ROWS)]
     for rows in blocks:
-        for name, values in zip(names, _measure_spectrum(sound, sample_rate, rows), strict=True):
+        for name, values in zip(names, _measure_spectrum(samples, sample_rate, rows), strict=True):
             tracks[name][rows] = values
     loudness = tracks["loudness"]
     audible = loudness > np.maximum(running_extreme(loudness, _LOUDEST_REACH, np.maximum) - _QUIET_DB, _SILENT_DB)
     for rows in blocks:
         heard = rows[audible[rows]]
         if heard.size:
-            frequencies[heard], strengths[heard] = _find_candidates(sound, sample_rate, heard)
+            frequencies[heard], strengths[heard] = _find_candidates(samples, sample_rate, heard)
     pitch, voicing = _choose_path(frequencies, strengths)
     return Voice(pitch=pitch, voicing=voicing, **tracks)
 
 
-def _cut_windows(sound: NDArray[np.float32], centres: NDArray[np.int64], width: int) -> NDArray[np.float32]:
+def _cut_windows(sound: Samples, centres: NDArray[np.int64], width: int) -> NDArray[np.float32]:
     """Cut pieces of ``width`` samples around ``centres``, ``[row, width]``; silence beyond the ends."""
     low, high = int(centres[0]) - width // 2, int(centres[-1]) + width - width // 2
     piece = np.zeros(high - low, np.float32)
@@ -95,7 +95,7 @@ def _cut_windows(sound: NDArray[np.float32], centres: NDArray[np.int64], width: 
     return view[centres - centres[0]]
 
 
-def _measure_spectrum(sound: NDArray[np.float32], sample_rate: int, rows: NDArray[np.int64]) -> tuple[Floats, ...]:
+def _measure_spectrum(sound: Samples, sample_rate: int, rows: NDArray[np.int64]) -> tuple[Floats, ...]:
     """Measure loudness, sonority, balance and flatness of some rows."""
     width = 1 << round(np.log2(0.032 * sample_rate))
     centres = np.rint(rows * (sample_rate / FRAME_RATE)).astype(np.int64)
@@ -113,14 +113,14 @@ def _measure_spectrum(sound: NDArray[np.float32], sample_rate: int, rows: NDArra
     return everything, sonorant, high - low, flatness
 
 
-def _find_candidates(sound: NDArray[np.float32], sample_rate: int, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
+def _find_candidates(sound: Samples, sample_rate: int, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """Find frequencies and strengths of the best pitches of some rows, both ``[row, candidate]``."""
     step = max(1, sample_rate // _PITCH_RATE)
     rate = sample_rate / step
     # Averaging neighbours twice is a good enough low-pass for the lowest harmonics.
     low = max(int(rows[0] / FRAME_RATE * sample_rate) - sample_rate, 0) // step * step
     high = min(int(rows[-1] / FRAME_RATE * sample_rate) + sample_rate, sound.size)
-    piece = sound[low : low + (high - low) // step * step].reshape(-1, step).mean(axis=1)
+    piece = np.asarray(sound[low : low + (high - low) // step * step], np.float32).reshape(-1, step).mean(axis=1)
     piece = 0.5 * (piece + np.concatenate([piece[:1], piece[:-1]]))
     centres = np.rint(rows * (rate / FRAME_RATE)).astype(np.int64) - low // step
     width = round(_PITCH_WINDOW * rate / _PITCH_RATE)
@@ -153,17 +153,19 @@ def _choose_path(frequencies: Floats, strengths: Floats) -> tuple[Floats, Floats
         return np.zeros(0), np.zeros(0)
     gains = np.concatenate([np.full((count, 1), _VOICING_LIMIT), strengths], axis=1)
     octaves = np.log2(np.maximum(frequencies, 1.0))
-    jumps = _JUMP_COST * np.abs(octaves[1:, None, :] - octaves[:-1, :, None])
-    costs = np.full((max(count - 1, 0), _CANDIDATES + 1, _CANDIDATES + 1), _VOICING_COST)
+    costs = np.full((_BLOCK_ROWS, _CANDIDATES + 1, _CANDIDATES + 1), _VOICING_COST)
     costs[:, 0, 0] = 0.0
-    costs[:, 1:, 1:] = jumps
     missing = strengths <= 0
     total = np.where(np.concatenate([[False], missing[0]]), -9.0, gains[0])
-    came = np.zeros((count, _CANDIDATES + 1), np.int64)
+    came = np.zeros((count, _CANDIDATES + 1), np.int8)
     gains[:, 1:][missing] = -9.0
     states = np.arange(_CANDIDATES + 1)
     for row in range(1, count):
-        options = total[:, None] - costs[row - 1]
+        at = (row - 1) % _BLOCK_ROWS
+        if at == 0:
+            near = octaves[row - 1 : row + _BLOCK_ROWS]
+            costs[: len(near) - 1, 1:, 1:] = _JUMP_COST * np.abs(near[1:, None, :] - near[:-1, :, None])
+        options = total[:, None] - costs[at]
         came[row] = options.argmax(axis=0)
         total = options[came[row], states] + gains[row]
     state = int(total.argmax())

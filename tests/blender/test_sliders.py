@@ -228,7 +228,7 @@ def test_emotions_of_the_speech_model_follow_without_running_it(
     neutral = all_keys(face.data.shape_keys)
     with monkeypatch.context() as patched:
         patched.setattr(sources, "generate_all", None)
-        patched.setattr(sources, "read_sound", None)
+        patched.setattr(sources, "open_sound", None)
         settings.emotions["joy"].weight = 0.8
         settings.emotions["surprise"].weight = 0.3
         settings.emotion_intensity = 0.5

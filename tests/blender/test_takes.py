@@ -330,7 +330,7 @@ def test_sliders_apply_at_once_and_as_a_new_take_would(
     }
     animate(scene, second, voice, model_folder, **wanted)
     monkeypatch.setattr(module, "generate_all", None)  # no slider may run the model
-    monkeypatch.setattr(module, "read_sound", None)
+    monkeypatch.setattr(module, "open_sound", None)
     settings_of.strength, settings_of.jaw_strength, settings_of.smoothing, settings_of.density = 0.8, 1.5, 0.05, 3
     settings_of.brows_strength, settings_of.lead, settings_of.jaw_offset = 0.5, 60.0, 0.1
     settings_of.articulation, settings_of.lips_smoothing = 1.2, 40.0

@@ -16,7 +16,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from voxrig.errors import AudioError
-from voxrig.inference.audio import Resampler, Waveform, read_sound
+from voxrig.inference import audio
+from voxrig.inference.audio import Resampler, StoredWaveform, Waveform, open_sound, read_sound
 
 RATE = 16_000
 
@@ -526,6 +527,28 @@ def test_memory_is_the_result_and_a_few_blocks(tmp_path: Path):
         tracemalloc.stop()
     assert waveform.samples.size == 45 * RATE
     assert peak < 30e6
+
+
+def test_a_long_sound_is_kept_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "line.wav"
+    soundfile.write(path, np.random.default_rng(2).uniform(-0.9, 0.9, (48_000 * 20, 2)), 48_000)
+    held = read_sound(path, RATE, start_seconds=1.5)
+    assert isinstance(open_sound(path, RATE, start_seconds=1.5), Waveform)
+    monkeypatch.setattr(audio, "_MOST_HELD", 2 * RATE)
+    tracemalloc.start()
+    try:
+        stored = open_sound(path, RATE, start_seconds=1.5)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(stored, StoredWaveform)
+    assert kept < 0.1 * held.samples.nbytes
+    assert stored.duration_seconds == held.duration_seconds
+    for part in (slice(None), slice(0, 7), slice(5000, 9000), slice(held.samples.size - 3, held.samples.size + 9), slice(9, 3)):
+        assert np.array_equal(stored.samples[part], held.samples[part])
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(AudioError, match=r"'line.wav' is long and does not fit into the folder of temporary files"):
+        open_sound(path, RATE)
 
 
 def test_a_header_that_promises_too_much_does_not_take_the_memory():

@@ -8,18 +8,24 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from model_packages import CHANNELS, SAMPLE_RATE, noise, write_package
+from voxrig.animation.interchange import write_curves
 from voxrig.animation.life.channels import CHANNEL_NAMES
 from voxrig.cli.main import main as run_main
 from voxrig.inference.audio import read_sound
 from voxrig.inference.generate import generate_curves
 from voxrig.inference.package import bundled_packages, load_package
 from voxrig.inference.session import open_session
+from voxrig.takes.curves import find_source, make_curves
+from voxrig.takes.record import SoundFile
+from voxrig.takes.settings import TakeSettings
+from voxrig.takes.shaping import Place
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -269,6 +275,28 @@ def test_the_bundled_model_is_the_default(sounds: Path, tmp_path: Path):
     assert "jawOpen" in read_csv(tmp_path / "a.csv")[0]
     assert main(["curves", str(sounds / "a.wav"), "-o", str(tmp_path / "b.csv"), "--model", bundled_packages()[0].name]) == 0
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+def test_memory_grows_with_the_curves_and_not_with_the_sound(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A further minute of a long sound takes 2.1 MB: the curves of 41 channels, their life in double precision, events."""
+    monkeypatch.setattr("voxrig.inference.audio._MOST_HELD", 10 * SAMPLE_RATE, raising=False)
+    monkeypatch.setattr("voxrig.animation.speech.voice._BLOCK_ROWS", 100)  # else half a minute at once outweighs the rest
+    place, settings = Place(0.0, 50.0), TakeSettings()
+
+    def measure_peak(minutes: float) -> int:
+        path = tmp_path / "long.wav"
+        soundfile.write(path, noise(60.0 * minutes), SAMPLE_RATE)
+        source = find_source(SoundFile(str(path)), Path(model), settings, place)
+        source.describe()
+        tracemalloc.start()
+        try:
+            write_curves(tmp_path / "long.csv", make_curves(source, settings, place)[0])
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    measure_peak(0.1)
+    assert measure_peak(3.0) - measure_peak(1.0) < 7.0e6
 
 
 def test_curves_live_by_default_and_parts_are_chosen(sounds: Path, model: str, tmp_path: Path) -> None:

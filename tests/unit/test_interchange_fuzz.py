@@ -27,7 +27,7 @@ def sound_files() -> dict[str, bytes]:
     names = [*face_channel_names()[:4], "viseme_sil", "viseme_aa"]
     curves = ChannelCurves(tuple(names), 30.0, np.random.default_rng(0).random((4, len(names)), dtype=np.float32))
     writers: dict[str, Callable[[], bytes]] = {
-        "csv": lambda: tables.write_own_csv(curves),
+        "csv": lambda: b"".join(tables.write_own_csv(curves)),
         "npz": lambda: tables.write_own_npz(curves),
         "live-link-face": lambda: write_live_link_face(curves)[0],
         "audio2face-csv": lambda: write_csv(curves)[0],
