@@ -93,6 +93,11 @@ def find_layered(mapping: Mapping) -> tuple[frozenset[Target], str]:
     return frozenset(found), f"{rigs.name_some(found.values())} keep the body's animation; life is added on a layer of the NLA"
 
 
+def is_animated(armature: Any, bone: str) -> bool:
+    """Return whether an Action or a strip turns or moves a bone."""
+    return any(_places(armature, bpy.utils.escape_identifier(bone)))
+
+
 def _places(owner: Any, bone: str) -> Iterator[tuple[compat.Place, str]]:
     """Yield each place that animates the rotation or the location of a bone, with the path."""
     paths = [f'pose.bones["{bone}"].{kind}' for kind in ("rotation_euler", "rotation_quaternion", "location")]
@@ -120,7 +125,7 @@ def _is_driven(item: Any, bone: Any, turn: BoneTurn) -> bool:
 
 def _links_of(item: Any, bone: Any, turn: BoneTurn, rests: Table[Target, float]) -> list[Link]:
     """Return links to the free components of a bone that have a share in a turn about the armature's axes."""
-    is_animated = any(_places(item, bpy.utils.escape_identifier(bone.name)))
+    has_keys = is_animated(item, bone.name)
     angles: Any = Vector([math.radians(angle) for angle in turn.degrees])
     rest = bone.bone.matrix_local.to_3x3()
     name = _property(bone, turn)
@@ -139,11 +144,11 @@ def _links_of(item: Any, bone: Any, turn: BoneTurn, rests: Table[Target, float])
             first = 1
     path = f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].{name}'
     driven = {(d.data_path, d.array_index) for d in item.animation_data.drivers} if item.animation_data else set()
-    pose = [0.0] * 4 if is_animated else list(getattr(bone, name))
+    pose = [0.0] * 4 if has_keys else list(getattr(bone, name))
     links: list[Link] = []
     for i, gain in enumerate(components):
         if abs(gain) > _SHARE * components.length and not locks[i] and (path, first + i) not in driven:
             target = Target("OBJECT", item.name_full, path, first + i)
-            rest = rests.get(target, 0.0) if is_animated else value_before(target, pose[first + i])
+            rest = rests.get(target, 0.0) if has_keys else value_before(target, pose[first + i])
             links.append(Link(turn.channel, target, gain, rest=rest if abs(rest) > _POSED else 0.0))
     return links

@@ -9,21 +9,22 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
 import numpy as np
-from mathutils import Matrix, Vector
+from mathutils import Euler, Matrix, Quaternion, Vector
 from numpy.typing import NDArray
 
 from ..animation.life.bones import find_bones
 from ..animation.life.stage import AHEAD, Target
 from ..animation.rig.mapping import Mapping
+from ..animation.rig.mapping import Target as RigTarget
 from ..animation.rig.names import names_in_path, unescape
 from . import compat, ledger, outputs, rigs
 from . import scene as scenes
-from .life import LAYER
+from .life import LAYER, is_animated
 
 CAMERA = "camera"
 """The name of whatever camera the scene shows, across its cuts."""
@@ -39,19 +40,21 @@ class Eyes:
     """The point between a character's eyes, in the space of ``holder`` at rest.
 
     ``holder`` is an armature or a mesh. With ``base``, the bone below neck and head, the point goes along with that bone: what
-    the head itself does is left out, because eyes and head find their target from there.
+    the head itself does is left out, because eyes and head find their target from there. ``pose`` is what neck and head do all
+    along, posed without keys, in the armature's space.
     """
 
     holder: Any
     point: Vector
     base: str = ""
+    pose: Matrix = field(default_factory=lambda: Matrix.Identity(4))
 
     def space(self, evaluated: Any) -> Matrix:
         """Return the matrix from the holder's space at rest to the world; ``evaluated`` is the holder on some frame."""
         bone = evaluated.pose.bones.get(self.base) if self.base else None
         if bone is None:
-            return evaluated.matrix_world.copy()
-        return evaluated.matrix_world @ bone.matrix @ bone.bone.matrix_local.inverted()
+            return evaluated.matrix_world @ self.pose
+        return evaluated.matrix_world @ bone.matrix @ bone.bone.matrix_local.inverted() @ self.pose
 
 
 def find_eyes(character: rigs.Character, mapping: Mapping, *, goes_with_head: bool = False) -> Eyes:
@@ -67,21 +70,42 @@ def find_eyes(character: rigs.Character, mapping: Mapping, *, goes_with_head: bo
         bones = armature.data.bones
         first = next((found[role][0] for role in ("neck", "head") if role in found), "")
         base = bones[first].parent.name if first and bones[first].parent is not None else ""
+        pose = _still_pose(armature, (*found.get("neck", ()), *found.get("head", ())), mapping)
         if goes_with_head and "head" in found:
-            base = found["head"][0]
+            base, pose = found["head"][0], Matrix.Identity(4)
         eyes = found.get("lookTarget", ("",))[1:] or tuple(found[role][0] for role in ("eyeLeft", "eyeRight") if role in found)
         if eyes:
-            return Eyes(armature, sum((bones[eye].head_local for eye in eyes), Vector()) / len(eyes), base)
+            return Eyes(armature, sum((bones[eye].head_local for eye in eyes), Vector()) / len(eyes), base, pose)
         if shut is not None:
             mesh, point = shut
-            return Eyes(armature, armature.matrix_world.inverted_safe() @ mesh.matrix_world @ point, base)
+            return Eyes(armature, armature.matrix_world.inverted_safe() @ mesh.matrix_world @ point, base, pose)
         if "head" in found:
             head = bones[found["head"][0]]
-            return Eyes(armature, 0.5 * (head.head_local + head.tail_local), base)
+            return Eyes(armature, 0.5 * (head.head_local + head.tail_local), base, pose)
     if shut is not None:
         return Eyes(*shut)
     holder = character.objects[0]
     return Eyes(holder, sum((Vector(corner) for corner in holder.bound_box), Vector()) / 8.0)
+
+
+def _still_pose(armature: Any, names: Sequence[str], mapping: Mapping) -> Matrix:
+    """Return what bones, parents first, do to the eyes while their links are at rest, in the armature's space."""
+    rests = {link.target: link.rest for link in mapping.links if link.enabled}
+    whole = Matrix.Identity(4)
+    for name in names:
+        bone = armature.pose.bones[name]
+        if bone.rotation_mode == "AXIS_ANGLE":  # life leaves it alone
+            continue
+        kind = "rotation_quaternion" if bone.rotation_mode == "QUATERNION" else "rotation_euler"
+        path = f'pose.bones["{bpy.utils.escape_identifier(name)}"].{kind}'
+        # Where keys turn the bone, its present pose is that of some frame.
+        unturned = [1.0, 0.0, 0.0, 0.0] if bone.rotation_mode == "QUATERNION" else [0.0, 0.0, 0.0]
+        present = unturned if is_animated(armature, name) else list(getattr(bone, kind))
+        values = [rests.get(RigTarget("OBJECT", armature.name_full, path, index), value) for index, value in enumerate(present)]
+        turn = Quaternion(values).normalized() if len(values) == 4 else Euler(values, bone.rotation_mode)
+        local = bone.bone.matrix_local
+        whole = whole @ local @ turn.to_matrix().to_4x4() @ local.inverted()
+    return whole
 
 
 def _shut_point(character: rigs.Character, mapping: Mapping) -> tuple[Any, Vector] | None:

@@ -89,6 +89,23 @@ def test_a_moving_target_and_a_moving_body_are_followed(scene: Any, puppet: Any)
     assert np.allclose(same.yaw, turned.yaw), "what the head does itself is left out"
 
 
+@pytest.mark.parametrize("mode", ["XYZ", "QUATERNION"])
+def test_a_head_that_is_posed_without_a_key_looks_from_there(
+    scene: Any, puppet: Any, line: Path, model_folder: Path, mode: str
+) -> None:
+    put(scene, "Ball", None, (1.0, -1.0, 1.6))  # to its left, where the posed head points
+    head = puppet.pose.bones["head"]
+    head.rotation_mode = mode
+    head.rotation_euler = (0.0, math.pi / 4, 0.0)
+    head.rotation_quaternion = head.rotation_euler.to_quaternion()
+    assert see(scene, puppet, "Ball")[0][0].yaw[0] == pytest.approx(0.0, abs=1e-5)
+    for seed in (3, 4):  # the second take finds keys on the head
+        take = animate(scene, puppet, line, model_folder, life=1.0, life_gaze=0.0, look_at="Ball", life_seed=seed)
+        values = {target.data_path: column for target, column in zip(take.dense.targets, take.dense.values.T, strict=True)}
+        assert values['key_blocks["eyeLookOutLeft"].value'].max() < 0.3
+        assert values['key_blocks["eyeLookOutRight"].value'].max() < 0.3
+
+
 def test_a_head_that_the_body_turns_carries_the_eyes(scene: Any, puppet: Any, line: Path, model_folder: Path) -> None:
     put(scene, "Ball", None, (1.0, -1.0, 1.6))
     head = puppet.pose.bones["head"]
