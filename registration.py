@@ -27,6 +27,7 @@ from .operators import (
     show,
     sound,
     speak,
+    speech_markers,
     takes,
     variations,
 )
@@ -83,6 +84,7 @@ MODULES = (
     life,
     live,
     speak,
+    speech_markers,
     look,
     emotions,
     estimate,

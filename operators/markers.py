@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Timeline markers where phones begin. The artist's own are never touched.
+"""Timeline markers where phones, words, phrases and accents are. The artist's own are never touched.
 
 Blender 5 cannot store anything on a marker, so the scene records Voxrig's markers by name and frame: one that the artist has
 moved, renamed or bound to a camera counts as theirs from then on.
@@ -49,8 +49,20 @@ def write_word_markers(scene: bpy.types.Scene, words: Iterable[tuple[int, str]])
     scene_settings(scene).own_markers = json.dumps(written)
 
 
+_EVENTS = "speech events of "
+
+
+def write_speech_markers(
+    scene: bpy.types.Scene, character: str, events: Iterable[tuple[int, str]], first_frame: int, last_frame: int
+) -> int:
+    """Write markers at (frame, event) like those of phones, beside them, and return how many there are."""
+    made = list(events)
+    write_phone_markers(scene, f"{_EVENTS}{character}", made, first_frame, last_frame)
+    return len(made)
+
+
 def clear_phone_markers(scene: bpy.types.Scene) -> int:
-    """Remove every marker of a phone, of all characters; returns how many."""
+    """Remove every marker of a phone, a word or an event of speech, of all characters; returns how many."""
     removed = _remove(scene, [marker for markers in _read_written(scene).values() for marker in markers])
     scene_settings(scene).own_markers = ""
     return removed
@@ -77,7 +89,8 @@ def _remove(scene: bpy.types.Scene, written: Collection[tuple[int, str]]) -> int
 
 
 class VOXRIG_OT_clear_phone_markers(VoxrigOperator):
-    """Remove the markers of speech sounds from the timeline. Your own, and those that you moved or renamed, stay"""
+    """Remove the markers of sounds, words, phrases and accents from the timeline. Your own, and those that you moved or
+    renamed, stay"""
 
     bl_idname = "voxrig.clear_phone_markers"
     bl_label = "Clear Sound Markers"
@@ -86,7 +99,7 @@ class VOXRIG_OT_clear_phone_markers(VoxrigOperator):
     @classmethod
     def disabled_reason(cls, context: Any) -> str | None:
         """Require a marker of a phone."""
-        return None if scene_settings(context.scene).own_markers else "There are no markers of speech sounds"
+        return None if scene_settings(context.scene).own_markers else "There are no markers of sounds, words or phrases"
 
     def run(self, context: Any) -> None:
         """Remove them and report how many there were."""

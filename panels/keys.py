@@ -41,7 +41,9 @@ class VOXRIG_PT_keys(VoxrigPanel):
             column.operator("voxrig.estimate_keys", icon="VIEWZOOM")
         layout.prop(settings, "still_keys")
         layout.prop(settings, "phone_markers")
-        layout.operator("voxrig.clear_phone_markers", icon="X")
+        row = layout.row(align=True)
+        row.operator("voxrig.speech_markers", icon="MARKER")
+        row.operator("voxrig.clear_phone_markers", text="", icon="X")
 
 
 class VOXRIG_PT_output(VoxrigPanel):

@@ -86,6 +86,29 @@ def test_a_character_animates_its_own_lines_of_a_scene_in_one_sound(scene: Any, 
     assert jaws[0][0] > 0.1 > 0.02 > jaws[0][1] and jaws[1][1] > 0.1 > 0.02 > jaws[1][0], jaws
 
 
+def test_phrases_and_accents_are_marked_on_request(scene: Any, make_face: Any) -> None:
+    from voxrig.operators.animate import animate_character
+    from voxrig.properties.access import scene_settings
+    from voxrig.takes.record import SoundFile
+    from voxrig.takes.settings import TakeSettings
+
+    face = make_face("Anna")
+    scene_settings(scene).character = face
+    assert not bpy.ops.voxrig.speech_markers.poll()
+    models = Path(__file__).resolve().parents[2] / "models" / "speech_fast"
+    animate_character(scene, face, SoundFile(str(SOUND), 1.0), models, TakeSettings(provider="CPU", life=1.0))
+    scene.timeline_markers.new("v:accent", frame=-40)
+    for _again in range(2):
+        assert bpy.ops.voxrig.speech_markers() == {"FINISHED"}
+        names = [marker.name for marker in sorted(scene.timeline_markers, key=lambda marker: marker.frame)]
+        assert names.count("v:phrase") == names.count("v:pause") >= 2
+        assert 3 <= names.count("v:accent") - 1 <= 25
+    spoken = [marker.frame for marker in scene.timeline_markers if marker.name == "v:phrase"]
+    assert min(spoken) == pytest.approx(1 + 0.2 * 24, abs=6)
+    assert bpy.ops.voxrig.clear_phone_markers() == {"FINISHED"}
+    assert [(marker.name, marker.frame) for marker in scene.timeline_markers] == [("v:accent", -40)]
+
+
 def test_a_word_is_replaced_where_it_stands() -> None:
     text = "[angry 0.6] Well, *never* mind\u2014that that. (whispers) Go!"
     assert replace_word(text, 0, "Oh") == text.replace("Well", "Oh")
