@@ -34,7 +34,7 @@ from ..properties.links import active_mapping, find_owner, store_mapping
 from ..properties.models import OTHER_FOLDER, chosen_model
 from ..properties.session import Run, session
 from ..properties.settings import read_settings, read_sound_choice
-from ..properties.takes import has_lived, next_take_title, store_take
+from ..properties.takes import has_lived, next_take_title, read_take, store_take
 from ..properties.words import store_words
 from ..takes.curves import FILMED_REGIONS, NOT_FILMED
 from ..takes.drawing import DrawnModel, make_drawn
@@ -42,7 +42,7 @@ from ..takes.hearing import forget_heard
 from ..takes.job import Job, check_emotion, compute, share_regions
 from ..takes.living import NOTHING, Listener, LivingModel, make_living, names_in_looks
 from ..takes.models import describe_package
-from ..takes.record import CurvesFile, Listening, SoundChoice, SoundStrip, TakeRecord, read_record, write_record
+from ..takes.record import CurvesFile, Listening, SoundChoice, SoundStrip, TakeRecord, write_record
 from ..takes.scripting import make_scripted
 from ..takes.settings import PARTS_OF_HEAD, Scope, TakeSettings
 from ..takes.shaping import Part, Place, Take
@@ -245,7 +245,7 @@ def place_among_lines(character_object: bpy.types.Object, place: Place, take: st
         if stored.name == take:
             continue
         with contextlib.suppress(VoxrigError):  # what is wrong with it is shown in the list
-            record = read_record(stored.record)
+            record = read_take(stored)
             if not isinstance(record.sound, Listening):
                 lines.append(record.sound_frames)
     return replace(place, other_lines=tuple(lines))
@@ -508,7 +508,7 @@ def find_repeated(character_object: bpy.types.Object, sound: SoundChoice, settin
     wanted = (sound, settings.life_seed, replace(scope, fade_frames=0.0, replace_edited=False))
     for stored in reversed(character_settings(character_object).takes):
         with contextlib.suppress(VoxrigError):  # what is wrong with it is shown in the list
-            record = read_record(stored.record)
+            record = read_take(stored)
             plain = replace(record.scope, fade_frames=0.0, replace_edited=False)
             if stored.is_favourite or (record.sound, record.settings.life_seed, plain) != wanted:
                 continue

@@ -20,8 +20,8 @@ from ..blender.sight import CAMERA, Eyes, find_eyes, find_targets
 from ..errors import RigError, VoxrigError
 from ..properties.access import character_settings, scene_settings
 from ..properties.scene import is_character
+from ..properties.takes import read_take
 from ..takes.living import NOTHING, Surroundings
-from ..takes.record import read_record
 from ..takes.shaping import Place
 from ..takes.sources import Description
 from .base import VoxrigOperator
@@ -66,7 +66,7 @@ def _earlier_rests(character_object: bpy.types.Object) -> dict[Target, float]:
     """Return the poses from which bones moved in the last take, by target."""
     for stored in reversed(character_settings(character_object).takes):
         try:
-            mapping = read_record(stored.record).mapping
+            mapping = read_take(stored).mapping
         except VoxrigError:
             continue
         return {link.target: link.rest for link in mapping.links if link.channel in TURNS and link.rest}

@@ -26,13 +26,13 @@ from ..properties.access import scene_settings
 from ..properties.models import chosen_model, shown_emotions
 from ..properties.session import session
 from ..properties.settings import read_settings, read_sound_choice, sliders_differ
-from ..properties.takes import active_take
+from ..properties.takes import active_take, read_take
 from ..takes.emotion import EmotionTrack, put_on
 from ..takes.feeling import perform_styled, with_effort, with_feelings
 from ..takes.hearing import recall
 from ..takes.job import Job, live_parts, recall_take
 from ..takes.living import Surroundings, with_life
-from ..takes.record import SoundStrip, read_record
+from ..takes.record import SoundStrip
 from ..takes.settings import TakeSettings
 from ..takes.shaping import Place, Take, find_tolerances, frame_range, sample_at_frames, shift_by_lead
 from ..takes.sources import Description, Heard
@@ -59,7 +59,7 @@ def gather_live(scene: bpy.types.Scene) -> Job | None:
     model = chosen_model(settings)
     if not settings.live_update or session.run is not None or stored is None or model is None:
         return None
-    record = read_record(stored.record)
+    record = read_take(stored)
     if record.sound != read_sound_choice(scene) or record.model_folder != model.folder:
         return None
     return gather_settings(scene, settings.character, stored, record, read_settings(scene))
@@ -221,7 +221,7 @@ def _open_drag(scene: bpy.types.Scene, basis: tuple[Any, ...]) -> _Drag | None:
         tolerances += find_tolerances(part, job.settings, chosen)
         parts.append(_Part(heard, part.source.describe(), sampled, energy, mapping, job.place, part.surroundings))
     keys = LiveTake(stored.mark, targets, frames, pin_reach(job.place.frames_per_second))
-    placed = _fixed(read_record(stored.record).settings, parts)
+    placed = _fixed(read_take(stored).settings, parts)
     return _Drag(basis, placed, parts, frames, np.array(tolerances), keys, job.settings.cues)
 
 

@@ -16,9 +16,9 @@ from ..blender.registering import make_registration
 from ..errors import AudioError
 from ..properties.access import preferences, scene_settings
 from ..properties.links import read_mapping
-from ..properties.takes import active_take
+from ..properties.takes import active_take, read_take
 from ..takes.job import Job
-from ..takes.record import SoundFile, read_record
+from ..takes.record import SoundFile
 from ..takes.shaping import Take
 from .base import VoxrigOperator, redraw_animation_editors
 from .mapping import find_character
@@ -106,7 +106,7 @@ class VOXRIG_OT_show_keys(VoxrigOperator):
         scene = context.scene
         character_object = scene_settings(scene).character
         stored = active_take(character_object)
-        record = read_record(stored.record) if stored is not None else None
+        record = read_take(stored) if stored is not None else None
         mapping = record.mapping if record is not None and record.mapping.links else read_mapping(character_object)
         targets = [link.target for link in mapping.links if link.enabled]
         objects = find_character(character_object).objects

@@ -21,9 +21,9 @@ from ..properties.access import character_settings, preferences, scene_settings
 from ..properties.links import read_mapping
 from ..properties.models import chosen_model
 from ..properties.settings import read_settings
-from ..properties.takes import VOXRIG_PG_take, active_take
+from ..properties.takes import VOXRIG_PG_take, active_take, read_take
 from ..takes.job import Job, compute
-from ..takes.record import TakeRecord, read_record
+from ..takes.record import TakeRecord
 from ..takes.settings import Scope, TakeSettings
 from ..takes.shaping import Take
 from ..takes.sources import CancelCheck, Progress
@@ -48,7 +48,7 @@ def retake(
     ``animate_character``.
     """
     stored = find_take(character_object, take_name)
-    record = read_record(stored.record)
+    record = read_take(stored)
     settings = settings or _on_this_machine(record.settings)
     job = _gather_retake(scene, character_object, stored, record, scope, record.model_folder, settings)
     return write(scene, job, compute(job, on_progress, is_cancelled))
@@ -94,7 +94,7 @@ def compare_take(character_object: bpy.types.Object, take_name: str = "") -> tup
     locked. Raises RigError.
     """
     stored = find_take(character_object, take_name)
-    mapping = _mapping_of(read_record(stored.record), character_object)
+    mapping = _mapping_of(read_take(stored), character_object)
     targets = mapping.targets()
     notes = show_take(targets, stored.mark)
     # What it adds to bones that somebody animated is on a layer, with a mark of its own.
@@ -119,7 +119,7 @@ def apply_settings(
     like ``animate_character``.
     """
     stored = find_take(character_object, take_name)
-    job = gather_settings(scene, character_object, stored, read_record(stored.record), settings)
+    job = gather_settings(scene, character_object, stored, read_take(stored), settings)
     return write(scene, job, compute(job, on_progress, is_cancelled))
 
 
@@ -141,7 +141,7 @@ def gather_update(scene: bpy.types.Scene, character_object: bpy.types.Object, st
 
     Solo is ignored here, because a take made again with fewer links would give up the controls of the others.
     """
-    record = read_record(stored.record)
+    record = read_take(stored)
     job = gather(
         scene,
         character_object,
@@ -260,7 +260,7 @@ class VOXRIG_OT_retake(RedoSettings, GeneratingOperator):
         stored = find_take(settings.character)
         model_folder, scope = read_retake(settings)
         sliders = read_settings(scene)
-        return _gather_retake(scene, settings.character, stored, read_record(stored.record), scope, model_folder, sliders)
+        return _gather_retake(scene, settings.character, stored, read_take(stored), scope, model_folder, sliders)
 
 
 class VOXRIG_OT_update_take(GeneratingOperator):
@@ -284,7 +284,7 @@ class VOXRIG_OT_update_take(GeneratingOperator):
         character_object = scene_settings(scene).character
         stored = find_take(character_object)
         if self.use_sliders:
-            self._record = read_record(stored.record)
+            self._record = read_take(stored)
             return gather_settings(scene, character_object, stored, self._record, read_settings(scene))
         job, self._record = gather_update(scene, character_object, stored)
         return job
@@ -364,7 +364,7 @@ class VOXRIG_OT_retake_range(TakeOperator):
         if scene.use_preview_range:
             first, last = scene.frame_preview_start, scene.frame_preview_end
         else:
-            record = read_record(find_take(settings.character).record)
+            record = read_take(find_take(settings.character))
             first, last = record.sound_frames
         settings.retake_first, settings.retake_last = first, last
 

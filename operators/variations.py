@@ -23,10 +23,10 @@ from ..properties.access import character_settings, scene_settings
 from ..properties.models import chosen_model
 from ..properties.session import Run, session
 from ..properties.settings import read_settings
-from ..properties.takes import VOXRIG_PG_take
+from ..properties.takes import VOXRIG_PG_take, read_take
 from ..takes.job import Job, compute
 from ..takes.models import describe_package
-from ..takes.record import SoundChoice, TakeRecord, read_record
+from ..takes.record import SoundChoice, TakeRecord
 from ..takes.settings import Scope, TakeSettings
 from ..takes.shaping import Take
 from ..takes.sheet import SheetTake, choose_moments, scale_tracks, write_sheet
@@ -114,11 +114,11 @@ def mix_takes(
 def gather_mix(scene: bpy.types.Scene, character_object: bpy.types.Object, kept: Mapping[str, str], base: str = "") -> Job:
     """Gather the job of ``mix_takes``. Raises VoxrigError."""
     stored = find_take(character_object, base)
-    record = read_record(stored.record)
+    record = read_take(stored)
     others: dict[str, TakeSettings] = {}
     for part, name in kept.items():
         other = find_take(character_object, name)
-        theirs = read_record(other.record)
+        theirs = read_take(other)
         if (theirs.sound, theirs.model_folder) != (record.sound, record.model_folder):
             raise RigError(
                 f"'{other.title}' and '{stored.title}' are takes of different lines; choose takes of one sound and model"
@@ -146,7 +146,7 @@ def roll_take(
 def gather_roll(scene: bpy.types.Scene, character_object: bpy.types.Object, parts: Sequence[str], take_name: str = "") -> Job:
     """Gather the job of ``roll_take``. Raises VoxrigError."""
     stored = find_take(character_object, take_name)
-    record = read_record(stored.record)
+    record = read_take(stored)
     others = [theirs.settings for _, theirs in _takes_of_line(character_object, record)]
     is_drawn = describe_package(record.model_folder).drawing is not None
     return _gather_beside(scene, character_object, stored, record, roll(record.settings, parts, others, is_drawn))
@@ -169,7 +169,7 @@ def _takes_of_line(character_object: bpy.types.Object, record: TakeRecord) -> li
     found: list[tuple[VOXRIG_PG_take, TakeRecord]] = []
     for stored in character_settings(character_object).takes:
         try:
-            theirs = read_record(stored.record)
+            theirs = read_take(stored)
         except RigError:
             continue
         if theirs.sound == record.sound:
@@ -195,9 +195,9 @@ def write_contact_sheet(
     character = find_character(character_object)
     group = character_settings(character_object)
     if take_names:
-        found = [(stored, read_record(stored.record)) for stored in (find_take(character_object, name) for name in take_names)]
+        found = [(stored, read_take(stored)) for stored in (find_take(character_object, name) for name in take_names)]
     else:
-        found = _takes_of_line(character_object, read_record(find_take(character_object).record))
+        found = _takes_of_line(character_object, read_take(find_take(character_object)))
     names = [stored.name for stored, _ in found]
     shown = [stored.name for stored in group.takes if stored.is_shown]
     first = max(record.first_frame for _, record in found)
@@ -335,7 +335,7 @@ class VOXRIG_OT_make_variations(_TakesOperator):
             job = gather_from_scene(scene)
             return _Jobs(tuple(_with_settings(scene, job, one) for one in varied))
         stored = find_take(settings.character)
-        record = read_record(stored.record)
+        record = read_take(stored)
         model_folder, scope = read_retake(settings)
         scope = replace(scope, output=record.scope.output)
         return _Jobs(
@@ -443,7 +443,7 @@ class VOXRIG_OT_contact_sheet(TakeOperator):
         path = Path(bpy.path.abspath(self.filepath)) if self.filepath else sheet_place(character_object)
         names = write_contact_sheet(context.scene, character_object, path)
         session.sheet = str(path)
-        mark_shown(character_object, read_record(find_take(character_object).record).mapping)
+        mark_shown(character_object, read_take(find_take(character_object)).mapping)
         self.report({"INFO"}, f"{len(names)} takes are on {path}")
 
     def invoke(self, context: Any, event: bpy.types.Event) -> Any:

@@ -4,15 +4,20 @@
 # Blender reads properties from annotations, which a type checker takes for types.
 # pyright: reportInvalidTypeForm=false
 
+import contextlib
 import re
+from dataclasses import replace
 from typing import Any
 
 import bpy
 
+from ..animation.rig.mapping import Mapping, Target
 from ..blender import poses
+from ..errors import RigError
+from ..takes.record import TakeRecord, read_record
 from ..takes.variations import MIXED_PARTS
 from .access import character_settings
-from .links import VOXRIG_PG_link
+from .links import VOXRIG_PG_link, read_link
 
 # As json writes it; to parse every record would cost more than a take.
 _LIFE = re.compile(r'"life": ([\d.]+)')
@@ -178,6 +183,34 @@ def store_take(
     take.is_draft = False
     group.active_take = index
     return take
+
+
+def read_take(take: VOXRIG_PG_take) -> TakeRecord:
+    """Return the record of a stored take. Raises RigError if it is damaged or of a later Voxrig.
+
+    A character that was copied or appended again has the takes of the first one, whose records name the controls of that one.
+    Those are replaced with its own, to which Blender leads the links of the copy.
+    """
+    record = read_record(take.record)
+    character_object: Any = take.id_data
+    if not _is_elsewhere(take.mark, character_object):
+        return record
+    own: dict[tuple[str, str, int], Target] = {}
+    for stored in character_settings(character_object).links:
+        with contextlib.suppress(RigError):
+            link = read_link(stored)
+            own[link.channel, link.target.data_path, link.target.array_index] = link.target
+    links = tuple(
+        replace(link, target=own.get((link.channel, link.target.data_path, link.target.array_index), link.target))
+        for link in record.mapping.links
+    )
+    return replace(record, mapping=Mapping(links))
+
+
+def _is_elsewhere(mark: str, character_object: Any) -> bool:
+    """Return whether another character has the take of that mark, too."""
+    others = (other for other in bpy.data.objects if other != character_object)
+    return any(take.mark == mark for other in others for take in character_settings(other).takes)
 
 
 def active_take(character_object: Any) -> VOXRIG_PG_take | None:

@@ -216,6 +216,34 @@ def test_a_copied_character_keeps_its_edits(scene: Any, face: Any, voice: Path, 
     assert animate(scene, face, voice, model_folder).kept_count == 1
 
 
+def test_a_duplicated_character_speaks_on_its_own_controls(scene: Any, face: Any, voice: Path, model_folder: Path) -> None:
+    from voxrig.operators.takes import apply_settings, compare_take, update_take
+    from voxrig.properties.links import read_mapping
+    from voxrig.takes.settings import TakeSettings
+
+    animate(scene, face, voice, model_folder)
+    animate(scene, face, voice, model_folder, strength=0.5)
+    keys = face.data.shape_keys
+    before = all_keys(keys)
+    for item in scene.objects:
+        item.select_set(item == face)
+    bpy.context.view_layer.objects.active = face
+    bpy.ops.object.duplicate()
+    copy = bpy.context.view_layer.objects.active
+    own = copy.data.shape_keys
+    assert copy != face and own != keys and all_keys(own) == before
+    assert {target.id_name for target in read_mapping(copy).targets()} == {own.name_full}
+    compare_take(copy, "1")
+    louder = all_keys(own)
+    assert louder != before and all_keys(keys) == before
+    update_take(scene, copy, "2")
+    assert all_keys(own) == before == all_keys(keys)
+    apply_settings(scene, copy, TakeSettings(provider="CPU", life=0.0), "2")
+    assert all_keys(own) == louder and all_keys(keys) == before
+    update_take(scene, face, "1")
+    assert all_keys(keys) == louder
+
+
 # The list of takes
 
 
