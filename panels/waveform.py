@@ -197,8 +197,9 @@ def _make_band(shader: Any, track: Track, low: float, high: float) -> Any:
     """Make a band whose height above ``low`` goes by the weight, so that a faint feeling is a thin one."""
     rows = np.arange(len(track.values), dtype=np.float32)
     upper = low + (high - low) * track.values
-    points = np.stack([np.repeat(rows, 2), np.stack([np.full_like(upper, low), upper], axis=1).ravel()], axis=1)
-    return batch_for_shader(shader, "TRI_STRIP", {"pos": points.astype(np.float32)})
+    edges = np.stack([np.full_like(upper, low), upper], axis=1).ravel()
+    points: Any = np.stack([np.repeat(rows, 2), edges], axis=1).astype(np.float32)
+    return batch_for_shader(shader, "TRI_STRIP", {"pos": points})
 
 
 def _playhead(strip: Strip, frame: float) -> tuple[float, float, float, float]:

@@ -177,10 +177,11 @@ def plan_take(heard: Heard, track: EmotionTrack, surroundings: Surroundings = NO
     emotion = {} if weights is None else dict(zip(names, np.atleast_2d(weights).T, strict=True))
     known = {AHEAD.name, *(target.name for target in surroundings.targets)}
     rows = np.arange(math.ceil(heard.speech.duration * _EMOTION_RATE) + 1) / _EMOTION_RATE
-    amounts = dict.fromkeys(("brows", "head"), life_of_voice(heard, track.settings, rows))
+    faint = life_of_voice(heard, track.settings, rows)
+    amounts: dict[str, NDArray[np.float64]] = {"brows": faint, "head": faint}
     if track.styles is not None:
         for part in PARTS:
-            amounts[part] = amounts.get(part, 1.0) * track.styles.factor(f"life_{part}", rows)
+            amounts[part] = amounts.get(part, np.ones(rows.size)) * track.styles.factor(f"life_{part}", rows)
     return plan_life(
         heard.speech,
         life_settings(track.settings),

@@ -82,12 +82,12 @@ def test_a_pose_of_the_artists_own_is_read_and_used(scene: Any, talker: Any, emo
 
 
 def test_a_face_without_emotion_changes_nothing(scene: Any, talker: Any, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="no emotion that is clear enough"):
-        bpy.ops.voxrig.guide_pose(use="SLIDERS")
+    with pytest.raises(VoxrigError, match="no emotion that is clear enough"):
+        guides.use_emotions(scene, guides.emotions_of_pose(talker), "SLIDERS")
     with pytest.raises(VoxrigError, match="not in a language"):
         guides.mark_style(scene, "wahnsinnig verzweifelt und allein")
-    with pytest.raises(RuntimeError, match="cannot be read"):
-        bpy.ops.voxrig.guide_picture(filepath=str(tmp_path / "missing.png"), use="KEY")
+    with pytest.raises(VoxrigError, match="cannot be read"):
+        guides.read_picture(tmp_path / "missing.png")
     assert weights_of(scene) == {} and not scene.timeline_markers and not (compat.curves_of(talker.data.shape_keys) or ())
 
 
