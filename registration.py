@@ -3,6 +3,7 @@
 
 from . import translations
 from .operators import (
+    align,
     animate,
     calibrate,
     collect,
@@ -85,6 +86,7 @@ MODULES = (
     live,
     speak,
     speech_markers,
+    align,
     look,
     emotions,
     estimate,

@@ -49,6 +49,7 @@ def add_live(subcommands: Any) -> None:
         metavar="ADDRESS",
         help="where faces go, such as vmc://127.0.0.1:39539, llf://192.168.1.20:11111; may be repeated",
     )
+    parser.add_argument("--monitor", action="store_true", help="hear the sound as late as the face shows it")
     parser.add_argument("--record", metavar="WAV", help="keep the sound of the microphone")
     parser.add_argument("-o", "--output", metavar="CSV", help="keep the faces, as 'voxrig curves' writes them")
     parser.add_argument("--model", metavar="FOLDER", help="folder of a model package that streams (default: the bundled one)")
@@ -98,6 +99,7 @@ def _speak(arguments: argparse.Namespace, senders: Sequence[Sender]) -> int:
     from ..inference.stream import open_stream
     from ..live.engine import LiveEngine
     from ..live.microphone import FileAsMicrophone, Microphone
+    from ..live.monitor import Monitor
     from ..live.recording import Recording
     from ..live.shaping import LiveShaper
     from ..takes.living import life_settings
@@ -115,7 +117,8 @@ def _speak(arguments: argparse.Namespace, senders: Sequence[Sender]) -> int:
     else:
         source = Microphone(arguments.device)
     recording = Recording(Path(arguments.record), source.sample_rate) if arguments.record else None
-    engine = LiveEngine(source, stream, shaper, senders, recording, keeps_rows=arguments.output is not None)
+    monitor = Monitor(source.sample_rate, stream.look_ahead_seconds) if arguments.monitor else None
+    engine = LiveEngine(source, stream, shaper, senders, recording, monitor, keeps_rows=arguments.output is not None)
     try:
         engine.start()
     except BaseException:

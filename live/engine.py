@@ -17,6 +17,7 @@ from ..errors import VoxrigError
 from ..inference.stream import LiveResampler, Samples, SpeechStream
 from .frame import FaceFrame
 from .microphone import Level, Meter
+from .monitor import Monitor
 from .network import Sender
 from .recording import Recording
 from .shaping import LiveShaper
@@ -76,11 +77,12 @@ class LiveEngine:
         shaper: LiveShaper,
         senders: Sequence[Sender] = (),
         recording: Recording | None = None,
+        monitor: Monitor | None = None,
         *,
         keeps_rows: bool = False,
     ) -> None:
         self.source, self.stream, self.shaper = source, stream, shaper
-        self.senders, self.recording = list(senders), recording
+        self.senders, self.recording, self.monitor = list(senders), recording, monitor
         self.rows = 0
         self._kept: list[NDArray[np.float32]] | None = [] if keeps_rows else None
         self._first_second: float | None = None
@@ -100,8 +102,12 @@ class LiveEngine:
             for sender in self.senders:
                 sender.open()
                 opened.append(sender)
+            if self.monitor is not None:
+                self.monitor.start()
             self.source.start()
         except VoxrigError:
+            if self.monitor is not None:
+                self.monitor.stop()
             for sender in opened:
                 sender.close()
             raise
@@ -129,7 +135,11 @@ class LiveEngine:
             return self.error
         if self.recording is not None and self.recording.trouble is not None:
             return self.recording.trouble
-        return self.source.trouble() if self.is_running else None
+        trouble = self.source.trouble() if self.is_running else None
+        if trouble is None and self.source.dropped_samples:
+            lost = self.source.dropped_samples / self.source.sample_rate
+            trouble = f"{lost:.1f} s of sound were lost because this computer was too busy; close other programs"
+        return trouble
 
     def kept_rows(self) -> tuple[float, NDArray[np.float32]]:
         """Return the second of the first row and all rows ``[row, channel]``, if they were to be kept. After ``stop``."""
@@ -147,6 +157,8 @@ class LiveEngine:
         self.wait()
         self._thread = None
         self.source.stop()
+        if self.monitor is not None:
+            self.monitor.stop()
         for sender in self.senders:
             sender.close()
 
@@ -170,6 +182,8 @@ class LiveEngine:
             self._meter.add(samples)
         if self.recording is not None:
             self.recording.add(samples)
+        if self.monitor is not None:
+            self.monitor.add(samples)
         rows = self.stream.push(self._resampler.push(samples, last=last))
         if last:
             self._show(rows.start_seconds, self.shaper.shape(rows))

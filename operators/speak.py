@@ -34,6 +34,7 @@ from ..inference.stream import open_stream
 from ..live.engine import LiveEngine, SoundSource
 from ..live.frame import FACE_NAMES
 from ..live.microphone import FileAsMicrophone, Microphone, list_microphones
+from ..live.monitor import Monitor
 from ..live.network import PROTOCOLS, Address, Receiver, Sender, own_address, parse_address
 from ..live.recording import Recording, find_lost_recordings, next_name, recover
 from ..live.shaping import LiveShaper
@@ -126,7 +127,11 @@ def start_live(scene: bpy.types.Scene, source: SoundSource | None = None) -> Liv
         shaper = LiveShaper(package.channels, package.frame_rate, read_live_performance(scene), life)
         shaper.emotion = read_live_emotion(scene)
         gate = None if settings.gate <= _OPEN_GATE_DB else float(settings.gate)
-        live.engine = LiveEngine(source, open_stream(package, gate), shaper, () if is_phone else senders)
+        stream = open_stream(package, gate)
+        # A face is shown up to a tick after it is known.
+        late = stream.look_ahead_seconds + TICK_SECONDS
+        monitor = Monitor(source.sample_rate, late) if settings.monitor and not is_phone else None
+        live.engine = LiveEngine(source, stream, shaper, () if is_phone else senders, monitor=monitor)
     try:
         if live.receiver is not None:
             live.receiver.open(settings.phone.strip())

@@ -41,6 +41,7 @@ class VOXRIG_PT_live(VoxrigPanel):
             column.prop(settings, "with_sound")
         if settings.source not in PHONES:
             column.prop(settings, "gate", slider=True)
+            column.prop(settings, "monitor")
         column.prop(settings, "send")
         flags = layout.column()
         flags.use_property_split = False

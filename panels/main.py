@@ -89,7 +89,9 @@ class VOXRIG_PT_main(VoxrigPanel):
             row = column.row(align=True)
             row.prop(settings, "curves_file", text=" ")
             row.operator("voxrig.read_film", text="", icon="FILE_MOVIE")
-            column.prop(settings, "start_frame")
+            row = column.row(align=True)
+            row.prop(settings, "start_frame")
+            row.operator("voxrig.align_curves", text="", icon="SNAP_ON")
         else:
             column.prop(settings, "strip", text=" ", icon="SEQUENCE")
 

@@ -67,6 +67,11 @@ class VOXRIG_PG_live(bpy.types.PropertyGroup):
     with_sound: bpy.props.BoolProperty(
         name="Record Sound", description="Record the microphone together with the face of the phone", options=set()
     )
+    monitor: bpy.props.BoolProperty(
+        name="Monitor",
+        description="Hear the sound as late as the face shows it, so that both agree. With a microphone use headphones",
+        options=set(),
+    )
     regions: bpy.props.EnumProperty(
         name="Move",
         description="Face parts that the live face moves. None chosen: all. Hold Shift to choose several",

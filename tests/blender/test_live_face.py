@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from characters import choose
 from model_packages import noise
 
@@ -142,8 +144,6 @@ class TestSpeaking:
         bpy.ops.voxrig.live_record()
         follow(live)
         assert bpy.ops.voxrig.live_keep() == {"FINISHED"}
-        import soundfile
-
         kept, rate = soundfile.read(tmp_path / "shot_live.wav", dtype="float32")
         assert rate == RATE and 1.3 < kept.size / rate <= 1.6
         (strip,) = [strip for strip in sequencer(scene) if strip.type == "SOUND"]
@@ -269,6 +269,42 @@ class TestPhones:
         span = np.ptp([point.co.y for point in moved.keyframe_points])
         assert span > 0.9 and len(moved.keyframe_points) < 30
 
+    def test_what_voxrig_sends_becomes_the_same_take(self, live: Any, scene: Any, tmp_path: Path) -> None:
+        """``voxrig live --file`` sends by VMC, Blender receives and records: the take is that of the curves it kept itself."""
+        from voxrig.animation.interchange import import_curves
+        from voxrig.cli.main import main
+
+        sound = tmp_path / "line.wav"
+        soundfile.write(sound, speech(4.0), RATE)
+        settings = scene.voxrig_live
+        settings.source, settings.host, settings.port = "VMC", "127.0.0.1", free_port()
+        live.start_live(scene)
+        live.begin_recording(scene)
+        address = f"vmc://127.0.0.1:{live.running().receiver.port}"
+        direct = tmp_path / "direct.csv"
+        command = ["live", "--file", str(sound), "--send", address, "--life", "0", "--output", str(direct)]
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(main, command)
+            while not sending.done():
+                live.show_newest()
+                time.sleep(0.005)
+        live.show_newest()
+        assert sending.result() == 0
+        assert bpy.ops.voxrig.live_keep() == {"FINISHED"}
+        curve = {curve.data_path: curve for curve in curves_of(scene.voxrig.character.data.shape_keys)}[
+            'key_blocks["jawOpen"].value'
+        ]
+        said = import_curves(direct).curves
+        wanted = said.channel("jawOpen")
+        rs = []
+        # The take counts from Record, the curves from the file's first sample: the best shift is the time between.
+        for shift in np.arange(0.0, 12.0, 0.02):
+            frames = scene.frame_current + (said.seconds() + shift) * scene.render.fps
+            rs.append(np.corrcoef([curve.evaluate(frame) for frame in frames], wanted)[0, 1])
+        print(f"round trip: r {np.nanmax(rs):.4f}, {len(curve.keyframe_points)} keys for {len(wanted)} rows")
+        assert np.nanmax(rs) > 0.95
+        assert len(curve.keyframe_points) < 0.4 * len(wanted)
+
     def test_a_port_in_use_is_said_and_nothing_runs(self, live: Any, scene: Any) -> None:
         from voxrig.errors import LiveError
         from voxrig.live.network import Address, Receiver
@@ -305,3 +341,39 @@ def free_port() -> int:
     port = receiver.port
     receiver.close()
     return port
+
+
+class TestAlign:
+    def test_a_face_recorded_elsewhere_finds_its_sound(self, live: Any, scene: Any, tmp_path: Path) -> None:
+        if not bpy.app.build_options.audaspace:
+            pytest.skip("this Blender is built without sound: no strip can be made")
+        from voxrig.animation.curves import ChannelCurves
+        from voxrig.animation.interchange import write_curves
+        from voxrig.live.recording import next_name
+        from voxrig.live.taking import measure_loudness
+
+        random = np.random.default_rng(8)
+        swell = np.clip(np.convolve(random.standard_normal(800), np.hanning(25), "same") / 3.0, 0.0, 1.0)
+        sound = (0.3 * np.interp(np.arange(8 * RATE) / RATE, np.arange(800) / 100, swell)).astype(np.float32)
+        sound *= np.sign(np.sin(2 * np.pi * 150 * np.arange(sound.size) / RATE)).astype(np.float32)
+        path = next_name(tmp_path / "said.wav")
+        soundfile.write(path, sound, RATE)
+        live.place_recording(scene, live.Kept(41, path))
+        # The phone began to record 1.5 s before the sound.
+        jaw = np.concatenate([np.zeros(90), np.interp(np.arange(480) / 60, np.arange(800) / 100, swell)])
+        jaw = np.clip(jaw + 0.05 * random.standard_normal(jaw.size), 0.0, 1.0)
+        write_curves(tmp_path / "phone.csv", ChannelCurves(("jawOpen",), 60.0, jaw[:, None].astype(np.float32)))
+        assert measure_loudness(sound, RATE, 100.0).size == 800
+        scene.voxrig.sound_source, scene.voxrig.curves_file = "CURVES", str(tmp_path / "phone.csv")
+        assert bpy.ops.voxrig.align_curves() == {"FINISHED"}
+        assert scene.voxrig.start_frame == pytest.approx(41 - 1.5 * scene.render.fps, abs=1)
+
+    def test_a_face_of_another_sound_and_no_sound_are_sentences(self, live: Any, scene: Any, tmp_path: Path) -> None:
+        from voxrig.animation.curves import ChannelCurves
+        from voxrig.animation.interchange import write_curves
+
+        write_curves(tmp_path / "phone.csv", ChannelCurves(("jawOpen",), 60.0, np.eye(60, 1, dtype=np.float32)))
+        scene.voxrig.sound_source, scene.voxrig.curves_file = "CURVES", str(tmp_path / "phone.csv")
+        with pytest.raises(RuntimeError, match="No sound is in the sequencer"):
+            bpy.ops.voxrig.align_curves()
+        assert scene.voxrig.start_frame == 1

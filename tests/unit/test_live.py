@@ -27,10 +27,11 @@ from voxrig.inference.stream import open_stream
 from voxrig.live.engine import LiveEngine
 from voxrig.live.frame import FaceFrame
 from voxrig.live.microphone import FileAsMicrophone, Meter, Microphone
+from voxrig.live.monitor import DelayedSound, Monitor
 from voxrig.live.network import Address, Receiver, Sender, parse_address
 from voxrig.live.recording import SUFFIX, Recording, find_lost_recordings, next_name, recover
 from voxrig.live.shaping import LiveShaper
-from voxrig.live.taking import FaceTake, find_offset
+from voxrig.live.taking import FaceTake, find_offset, measure_loudness
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -249,6 +250,12 @@ class TestTakes:
         offset, r = find_offset(jaw, 60.0, loudness, 100.0)
         assert offset == pytest.approx(late, abs=0.03) and r > 0.8
 
+    def test_loudness_of_a_sound_is_in_decibels_below_its_loudest(self) -> None:
+        sound = np.concatenate([np.full(1600, 0.5, np.float32), np.full(1600, 0.05, np.float32), np.zeros(900, np.float32)])
+        level = measure_loudness(sound, 16_000, 100.0)
+        assert level.size == 26
+        assert level[[0, 15, 25]] - level[0] == pytest.approx([0.0, -20.0, -40.0], abs=0.01)
+
     def test_a_still_face_cannot_be_aligned(self) -> None:
         with pytest.raises(LiveError, match="never moves"):
             find_offset(np.zeros(100), 60.0, np.arange(100.0), 100.0)
@@ -295,6 +302,61 @@ class TestCommand:
         error = capsys.readouterr().err
         assert sentence in error and error.count("\n") == 1
         assert sorted(path.name for path in tmp_path.iterdir()) == ["stream"]
+
+
+class TestMonitor:
+    def test_sound_comes_out_as_late_as_the_face_for_any_chunks(self) -> None:
+        random = np.random.default_rng(6)
+        sound = np.arange(1, 32_001, dtype=np.float32)
+        delayed = DelayedSound(16_000, 0.08)
+        heard, at = [], 0
+        while at < sound.size:
+            size = int(random.integers(1, 500))
+            delayed.add(sound[at : at + size])
+            heard.append(delayed.take(min(size, sound.size - at)))
+            at += size
+        made = np.concatenate(heard)
+        first = int(np.flatnonzero(made)[0])
+        assert first == pytest.approx(0.08 * 16_000, abs=500)
+        assert np.array_equal(made[first:], sound[: made.size - first])
+
+    def test_a_hole_is_silence_and_a_lag_is_caught_up(self) -> None:
+        delayed = DelayedSound(1000, 0.05)
+        delayed.add(np.ones(100, np.float32))
+        assert delayed.take(100).sum() == 0.0  # 50 must still wait then
+        delayed.add(np.ones(50, np.float32))
+        assert delayed.take(100).sum() == 100.0
+        assert delayed.take(100).sum() == 50.0
+        assert delayed.take(100).sum() == 0.0
+        for _ in range(100):
+            delayed.add(np.ones(100, np.float32))
+        assert delayed.waiting_samples <= 50 + 80 + 100
+
+    def test_a_computer_without_loudspeakers_says_so_and_opens_nothing(self, tmp_path: Path) -> None:
+        engine = make_engine(tmp_path, noise(0.2), monitor=Monitor(16_000, 0.08))
+        try:
+            engine.start()
+        except LiveError as error:
+            assert "loudspeakers" in str(error) and "switch Monitor off" in str(error)
+            assert not engine.is_running and engine.rows == 0
+        else:
+            engine.stop()
+            pytest.skip("this computer has loudspeakers")
+
+
+class TestMicrophone:
+    def test_samples_that_nobody_fetched_are_dropped_counted_and_said(self, tmp_path: Path) -> None:
+        microphone = Microphone()
+        receiver = microphone._receive()
+        next(receiver)
+        second = np.full(microphone.sample_rate, 0.5, np.float32)
+        for _ in range(25):
+            receiver.send(second.tobytes())
+        assert microphone.dropped_samples == 5 * microphone.sample_rate
+        assert microphone.read().size == 20 * microphone.sample_rate
+        package = load_package(write_stream(tmp_path / "stream"))
+        engine = LiveEngine(microphone, open_stream(package), LiveShaper(package.channels, 50.0))
+        assert engine.trouble() == "5.0 s of sound were lost because this computer was too busy; close other programs"
 
 
 def test_a_meter_rises_at_once_and_falls_slowly() -> None:

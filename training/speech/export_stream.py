@@ -26,7 +26,7 @@ from ...animation.face.phones import PHONES
 from .batches import learned_channels
 from .export_ear import OTHER_CORPORA, amplitude_gains, halve_weights
 from .network import FRAME_RATE, SAMPLE_RATE, ContactRules, SpeechFeatures
-from .stream_network import FLOOR, MEAN_KEEPS, QUIET_LEVEL, SPECTRUM_HOP, STEP, WINDOW, StreamNetwork, StreamSize
+from .stream_network import FLOOR, MEAN_KEEPS, QUIET_LEVEL, SPECTRUM_HOP, STEP, WINDOW, StreamNetwork, StreamSize, load_average
 
 VERSION = "1.0.0"
 OPSET = 17
@@ -206,14 +206,6 @@ def load_stream(checkpoint: Path) -> tuple[StreamNetwork, dict[str, Any]]:
     network = StreamNetwork(StreamSize(**state["size"]))
     load_average(network, state["average"])
     return network.eval(), state
-
-
-def load_average(network: StreamNetwork, average: dict[str, Tensor]) -> None:
-    """Load averaged weights; those from before contacts had a layer of their own begin without it."""
-    weights = {name: value.float() if value.is_floating_point() else value for name, value in average.items()}
-    missing, unknown = network.load_state_dict(weights, strict=False)
-    if unknown or any(not name.startswith("contact_") for name in missing):
-        raise ValueError(f"the weights are of another network ({', '.join([*missing, *unknown])})")
 
 
 def write_graph(step: StreamStep, path: Path) -> None:

@@ -173,6 +173,14 @@ class StreamNetwork(nn.Module):
         )
 
 
+def load_average(network: StreamNetwork, average: Mapping[str, Tensor]) -> None:
+    """Load averaged weights; those from before contacts had a layer of their own begin without it."""
+    weights = {name: value.float() if value.is_floating_point() else value for name, value in average.items()}
+    missing, unknown = network.load_state_dict(weights, strict=False)
+    if unknown or any(not name.startswith("contact_") for name in missing):
+        raise ValueError(f"the weights are of another network ({', '.join([*missing, *unknown])})")
+
+
 def move_to_present(kernel: Tensor) -> Tensor:
     """Turn taps (-1, 0, +1) of a kernel into (-2, -1, 0), what was ahead on the present."""
     before, now, ahead = kernel.split(1, dim=-1)

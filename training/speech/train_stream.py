@@ -29,7 +29,7 @@ from .ear import AFTER, BEFORE, EarNetwork
 from .export_ear import load_ear
 from .lessons import ROWS, Lessons, Scene, cut_clip
 from .network import HOP
-from .stream_network import FLOOR, StreamNetwork, StreamPrediction, StreamSize, mel_level, running_features
+from .stream_network import FLOOR, StreamNetwork, StreamPrediction, StreamSize, load_average, mel_level, running_features
 from .train import learning_rate, save_checkpoint
 from .train_ear import Losses as EarLosses
 from .train_ear import make_targets
@@ -38,7 +38,7 @@ FIRST_NUMBER, FIRST_PLAIN = 20_000, 40_000
 """Numbers of the first lesson and of the first plain one: none of the ear's."""
 STEPS, BATCH = 800, 4
 """Length and number of the stretches of a training step."""
-PEAK = 1.2e-3
+PEAK = 1e-3
 KEEP = 0.99
 WARM_UP = 130
 """Steps at the start of a stretch that are not learned from: what they would have heard before is missing."""
@@ -228,23 +228,30 @@ def train(
     plain: int,
     seed: int,
     look_ahead: int,
+    start: Path | None = None,
     ready: int = 32,
 ) -> None:
     """Train for ``minutes`` (of all runs together) on ``lessons`` lessons and ``plain`` plain ones; starts once ``ready`` of
-    them are made."""
+    them are made. A run that begins may ``start`` with the averaged weights of another."""
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     network = StreamNetwork(StreamSize(len(PHONES), len(learned_channels()), look_ahead))
     network.load_fast(torch.load(FAST_WEIGHTS, map_location="cpu", weights_only=False)["average"])
     optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK, weight_decay=0.01)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    step, spent = 0, 0.0
+    step, spent, before = 0, 0.0, 0.0
     checkpoint = run / "checkpoint.pt"
+    if start is not None and not checkpoint.exists():
+        begun = torch.load(start, map_location="cpu", weights_only=False)
+        load_average(network, begun["average"])
+        step, before = begun["step"], begun["spent"]
+        average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=False)
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
-        average, step, spent = state["average"], state["step"], state["spent"]
+        average, step, before = state["average"], state["step"], state["before"]
+        spent = state["spent"] - before
     make = LessonMaker(cache / "stream_lessons", Lessons(data, cache), load_ear(teacher, cache)[0])
     make_plain = LessonMaker(cache / "stream_plain", PlainLessons(data, cache), None)
     numbers = [
@@ -265,8 +272,8 @@ def train(
     def save() -> None:
         save_checkpoint(
             checkpoint, network=network.state_dict(), average=average, optimiser=optimiser.state_dict(), step=step,
-            spent=spent + time.monotonic() - started, size=network.size.as_dict(), seed=seed, lessons=len(pool),
-            corpora=corpora,
+            spent=before + spent + time.monotonic() - started, before=before, size=network.size.as_dict(), seed=seed,
+            lessons=len(pool), corpora=corpora,
         )  # fmt: skip
 
     network.train()
@@ -322,6 +329,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
     parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/stream"))
     parser.add_argument("--teacher", type=Path, default=Path(".cache/training/runs/ear/checkpoint.pt"))
+    parser.add_argument("--start", type=Path, help="checkpoint of another run to begin with")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--lessons", type=int, default=800)
     parser.add_argument("--plain", type=int, default=400)
@@ -333,7 +341,8 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     train(options.data, options.cache, options.run, teacher=options.teacher, minutes=options.minutes,
-          lessons=options.lessons, plain=options.plain, seed=options.seed, look_ahead=options.look_ahead)  # fmt: skip
+          lessons=options.lessons, plain=options.plain, seed=options.seed, look_ahead=options.look_ahead,
+          start=options.start)  # fmt: skip
 
 
 if __name__ == "__main__":
