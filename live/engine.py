@@ -203,6 +203,6 @@ class LiveEngine:
                 self._newest = face
             self.rows += 1
             if self.senders:
-                frame = FaceFrame(MappingProxyType(dict(zip(names, row.tolist()))), "Voxrig")
+                frame = FaceFrame(MappingProxyType(dict(zip(names, row.tolist()))), "Voxrig", face.seconds)
                 for sender in self.senders:
                     sender.send(frame)

@@ -19,11 +19,12 @@ class FaceFrame:
     """Weights of ARKit's blend shapes and visemes by name, and rotations of head and eyes in radians (ROTATION_NAMES).
 
     Rotations have the signs of Live Link Face: yaw positive to the head's own right, pitch positive down, roll positive towards
-    the own right shoulder. ``source`` names the sender where a packet does.
+    the own right shoulder. ``source`` names the sender where a packet does, and ``seconds`` is its own clock.
     """
 
     values: Mapping[str, float] = field(default_factory=lambda: MappingProxyType(dict[str, float]()))
     source: str = ""
+    seconds: float | None = None
 
 
 def hold_value(name: str, value: float) -> float | None:

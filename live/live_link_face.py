@@ -8,6 +8,7 @@ order, head yaw, pitch and roll, and those of both eyes. A packet without that t
 
 from __future__ import annotations
 
+import math
 import struct
 import uuid
 from types import MappingProxyType
@@ -24,17 +25,22 @@ _TIME, _VALUES = struct.Struct("!ifiiB"), struct.Struct("!61f")
 def encode_frame(frame: FaceFrame, number: int = 0, frame_rate: int = 60, identity: str = "") -> list[bytes]:
     """Encode a face as one packet.
 
-    ``number`` is the frame of the day's clock, ``identity`` a UUID, by default one that follows from the name.
+    ``number`` is the frame of the day's clock where the face has no time of its own, ``identity`` a UUID, by default one that
+    follows from the name.
     """
     name = (frame.source or "Voxrig").encode("utf-8")[:64]
     identity = identity or str(uuid.uuid5(uuid.NAMESPACE_DNS, name.decode("utf-8", "ignore")))
     values = [float(frame.values.get(channel, 0.0)) for channel in FACE_NAMES]
+    part = 0.0
+    if frame.seconds is not None:
+        part, whole = math.modf(max(0.0, frame.seconds) * frame_rate)
+        number = int(whole)
     return [
         struct.pack("<i", _VERSION)
         + f"${identity}".encode("ascii")[:_IDENTITY].ljust(_IDENTITY, b"0")
         + struct.pack("!i", len(name))
         + name
-        + _TIME.pack(number % (1 << 31), 0.0, frame_rate, 1, len(FACE_NAMES))
+        + _TIME.pack(number % (1 << 31), part, frame_rate, 1, len(FACE_NAMES))
         + _VALUES.pack(*values)
     ]
 
@@ -47,12 +53,17 @@ def decode_packet(packet: bytes) -> FaceFrame | None:
     if not 0 < length <= 64 or len(packet) != _HEAD + length + _TIME.size + _VALUES.size:
         return None
     name = clean_name(packet[_HEAD : _HEAD + length])
-    if name is None or _TIME.unpack_from(packet, _HEAD + length)[4] != len(FACE_NAMES):
+    if name is None:
         return None
+    number, part, rate, divisor, count = _TIME.unpack_from(packet, _HEAD + length)
+    if count != len(FACE_NAMES):
+        return None
+    # The frame of the day's clock; a part that is not a number is no time.
+    seconds = (number + part) * divisor / rate if rate > 0 and divisor > 0 and 0.0 <= part < 1.0 else None
     numbers = _VALUES.unpack_from(packet, _HEAD + length + _TIME.size)
     held = {channel: hold_value(channel, number) for channel, number in zip(FACE_NAMES, numbers)}
     values = {channel: value for channel, value in held.items() if value is not None}
-    return FaceFrame(MappingProxyType(values), name) if len(values) == len(held) else None
+    return FaceFrame(MappingProxyType(values), name, seconds) if len(values) == len(held) else None
 
 
 class LiveLinkReader:

@@ -15,6 +15,8 @@ from .frame import FACE_NAMES, FaceFrame
 TAKE_RATE = 60.0
 """Rows a second of a take: that of phones."""
 _LONGEST_SECONDS = 4 * 3600.0
+_CLOCK_MISSES = 0.25
+"""Seconds by which a sender's clock may gain or lose over half a take; one that is further off is none."""
 _HOLE_SECONDS = 0.25
 """A longer hole between packets is held, not bridged."""
 
@@ -24,6 +26,7 @@ class FaceTake:
 
     def __init__(self) -> None:
         self._times: list[float] = []
+        self._clock: list[float | None] = []
         self._rows: list[NDArray[np.float32]] = []
         self._names: list[str] = []
 
@@ -43,6 +46,7 @@ class FaceTake:
         for name, value in frame.values.items():
             row[self._names.index(name)] = value
         self._times.append(at)
+        self._clock.append(frame.seconds)
         self._rows.append(row)
 
     def curves(self, zero: float | None = None) -> ChannelCurves:
@@ -57,7 +61,8 @@ class FaceTake:
         rows = np.zeros((len(self._rows), len(self._names)), np.float32)
         for number, row in enumerate(self._rows):
             rows[number, : row.size] = row
-        times = np.array(self._times) - self._times[0]
+        moments = self._moments()
+        times = moments - moments[0]
         # A hole is a phone that was lost for a moment: hold the last face until just before the next.
         holes = np.flatnonzero(np.diff(times) > _HOLE_SECONDS)
         times = np.insert(times, holes + 1, times[holes + 1] - 1.0 / TAKE_RATE)
@@ -65,8 +70,23 @@ class FaceTake:
         at = np.arange(int(times[-1] * TAKE_RATE) + 1) / TAKE_RATE
         columns = [self._names.index(name) for name in names]
         values = np.stack([np.interp(at, times, rows[:, column]) for column in columns], axis=1)
-        start = 0.0 if zero is None else self._times[0] - zero
+        start = 0.0 if zero is None else float(moments[0]) - zero
         return ChannelCurves(tuple(names), TAKE_RATE, values.astype(np.float32), start)
+
+    def _moments(self) -> NDArray[np.float64]:
+        """Return when each face was: by the sender's clock if it has one that runs as ours, for packets arrive unevenly.
+
+        The packet that was fastest on its way says how the two clocks differ.
+        """
+        arrived = np.array(self._times)
+        if any(seconds is None for seconds in self._clock):
+            return arrived
+        said = np.array(self._clock, np.float64)
+        late = arrived - said
+        # However the network stumbles, some packets are prompt early on, and others later.
+        first, second = np.array_split(late, 2)
+        is_even = bool((np.diff(said) > 0).all()) and abs(float(first.min() - second.min())) < _CLOCK_MISSES
+        return said + late.min() if is_even else arrived
 
 
 def measure_loudness(samples: NDArray[np.float32], sample_rate: int, rate: float) -> NDArray[np.float64]:

@@ -18,6 +18,8 @@ from .osc import Message, decode_packet, encode_bundle
 
 PORT = 39539
 _VALUE, _APPLY, _BONE, _OK = "/VMC/Ext/Blend/Val", "/VMC/Ext/Blend/Apply", "/VMC/Ext/Bone/Pos", "/VMC/Ext/OK"
+_TIME = "/VMC/Ext/T"
+_LONGEST_SECONDS = 1e9
 _VISEMES = {"aa": "viseme_aa", "ih": "viseme_I", "ou": "viseme_U", "ee": "viseme_E", "oh": "viseme_O"}
 _VRM: Mapping[str, tuple[str, ...]] = {
     **{name: (channel,) for name, channel in _VISEMES.items()},
@@ -36,6 +38,8 @@ def encode_frame(frame: FaceFrame) -> list[bytes]:
     """Encode a face as packets, in the order to send them."""
     values = frame.values
     messages = [Message(_OK, (1,))]
+    if frame.seconds is not None:
+        messages.append(Message(_TIME, (float(frame.seconds),)))
     for name, value in values.items():
         if name in ARKIT_NAMES:
             messages.append(Message(_VALUE, (name[:1].upper() + name[1:], float(value))))
@@ -57,6 +61,7 @@ class VmcReader:
     def __init__(self) -> None:
         self._values: dict[str, float] = {}
         self._changed = False
+        self._seconds: float | None = None
 
     @property
     def pending(self) -> Mapping[str, float]:
@@ -69,10 +74,12 @@ class VmcReader:
         for message in decode_packet(packet):
             if message.address == _VALUE:
                 self._read_value(message)
+            elif message.address == _TIME:
+                self._read_time(message)
             elif message.address == _BONE:
                 self._read_bone(message)
             elif message.address == _APPLY and not message.arguments and self._changed:
-                whole = FaceFrame(MappingProxyType(dict(self._values)), "VMC")
+                whole = FaceFrame(MappingProxyType(dict(self._values)), "VMC", self._seconds)
                 self._changed = False
         return whole
 
@@ -88,6 +95,11 @@ class VmcReader:
             if held is not None:
                 self._values[channel] = held
                 self._changed = True
+
+    def _read_time(self, message: Message) -> None:
+        (seconds,) = message.arguments if len(message.arguments) == 1 else (None,)
+        if isinstance(seconds, float) and abs(seconds) < _LONGEST_SECONDS:
+            self._seconds = seconds
 
     def _read_bone(self, message: Message) -> None:
         if len(message.arguments) != 8 or message.arguments[0] != "Head":

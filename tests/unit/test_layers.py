@@ -63,7 +63,7 @@ LAYERS = {
     "cli": layer(
         "batch errors animation inference learning takes live blender operators properties registration", "numpy", lazy="bpy"
     ),
-    "training": Layer(frozenset({"errors", "storage", "animation", "inference", "learning"}), ANYTHING),
+    "training": Layer(frozenset({"errors", "storage", "animation", "inference", "learning", "live"}), ANYTHING),
     "tools": Layer(ANYTHING, ANYTHING),
 }
 # Imported inside functions only, where the place itself is allowed at all: __init__ must cost nothing.

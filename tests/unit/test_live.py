@@ -227,6 +227,18 @@ class TestTakes:
         assert curves.names == ("jawOpen", "headYaw") and curves.frame_rate == 60.0
         assert np.abs(curves.channel("jawOpen") - np.sin(3 * curves.seconds())).max() < 0.01
 
+    @pytest.mark.parametrize("speed", [1.0, 1.4])
+    def test_the_clock_of_a_sender_evens_out_how_packets_arrive(self, speed: float) -> None:
+        """One that runs as the wall's does; another is not believed."""
+        random = np.random.default_rng(3)
+        at, take, arrived = np.arange(300) / 50.0, FaceTake(), 0.0
+        for moment in at:
+            arrived = max(arrived + 1e-4, moment + random.exponential(0.08))
+            take.add(50.0 + arrived, FaceFrame({"jawOpen": float(np.sin(9 * moment))}, seconds=7.0 + speed * float(moment)))
+        curves = take.curves()
+        error = np.abs(curves.channel("jawOpen") - np.sin(9 * curves.seconds())).max()
+        assert error < 0.03 if speed == 1.0 else error > 0.1
+
     def test_a_phone_that_is_lost_for_a_moment_holds_its_face(self) -> None:
         take = FaceTake()
         for at, value in ((0.0, 0.2), (0.02, 0.2), (1.02, 0.8), (1.04, 0.8)):

@@ -38,6 +38,7 @@ def test_live_link_face_as_the_app_writes_it() -> None:
     read = live_link_face.decode_packet(packet)
     assert read is not None
     assert (read.values["jawOpen"], read.values["headYaw"], read.source) == (0.75, -0.25, "iPhone")
+    assert read.seconds == pytest.approx(100.5 / 60)
     assert live_link_face.decode_packet(packet[:58]) is None  # no face in view
 
 
@@ -69,6 +70,15 @@ def test_vmc_there_and_back() -> None:
     sent = {name: value for name, value in some_face().values.items() if name in ARKIT_NAMES or name in ROTATION_NAMES[:3]}
     assert faces[-1].values == pytest.approx(sent, abs=1e-5)
     assert all(len(packet) < 1472 for packet in vmc.encode_frame(some_face()))
+
+
+@pytest.mark.parametrize("protocol", [vmc, live_link_face])
+def test_a_face_keeps_the_time_of_its_sender(protocol) -> None:
+    reader = vmc.VmcReader() if protocol is vmc else live_link_face.LiveLinkReader()
+    for seconds in (0.0, 3.46):
+        face = FaceFrame(some_face().values, "Anna", seconds)
+        read = [reader.read(packet) for packet in protocol.encode_frame(face)][-1]
+        assert read is not None and read.seconds == pytest.approx(seconds, abs=1e-4)
 
 
 def test_vmc_as_vsee_face_and_others_write_it() -> None:

@@ -11,6 +11,8 @@ from model_packages import noise
 
 torch = pytest.importorskip("torch", reason="PyTorch is only in the training environment")
 
+from voxrig.training.speech.batches import learned_channels  # noqa: E402
+from voxrig.training.speech.choose_stream import apply_rules  # noqa: E402
 from voxrig.training.speech.export_stream import StreamRuleValues, StreamStep  # noqa: E402
 from voxrig.training.speech.stream_network import (  # noqa: E402
     StreamNetwork,
@@ -27,6 +29,8 @@ FAST = Path(__file__).resolve().parents[2] / "training" / "speech" / "speech_wei
 def network(request: pytest.FixtureRequest) -> StreamNetwork:
     made = StreamNetwork(StreamSize(40, 51, request.param))
     made.load_fast(torch.load(FAST, map_location="cpu", weights_only=False)["average"])
+    torch.manual_seed(4)
+    torch.nn.init.normal_(made.contact_more.weight, std=0.3)  # as if it had learned
     return made.eval()
 
 
@@ -34,15 +38,18 @@ def test_a_step_with_its_state_is_the_whole_network(network: StreamNetwork) -> N
     sound = 0.2 * noise(1.2)
     step = StreamStep(network, StreamRuleValues()).eval()
     state = step.zeros()
-    said = []
+    said, shown = [], []
     with torch.no_grad():
         whole = network(torch.from_numpy(running_features(mel_level(sound)).T.copy())[None])
         for at in range(0, sound.size, 320):
             made = step(torch.from_numpy(sound[None, at : at + 320]), *state.values())
             said.append(made[2][0, 0])
+            shown.append(made[0][0, 0])
             state = dict(zip(state, made[3:], strict=True))
     expected = torch.softmax(whole.phone_logits[0], dim=-1)
     assert np.abs(torch.stack(said).numpy() - expected.numpy()).max() < 1e-4
+    ruled = apply_rules(step.rules, whole.channels, whole.contact_logits, expected[None])[0]
+    assert np.abs(torch.stack(shown)[:, learned_channels()].numpy() - ruled.clamp(0.0, 1.0).numpy()).max() < 1e-4
 
 
 def test_no_step_hears_what_follows(network: StreamNetwork) -> None:

@@ -30,20 +30,17 @@ from .network import FRAME_RATE, HOP
 from .stream_network import StreamNetwork, mel_level, running_features
 
 TRIED: list[dict[str, Any]] = [
-    {"threshold": (0.3, 0.1), "certain": (0.6, 0.4)},
-    {},
-    {"threshold": (0.08, 0.04), "certain": (0.45, 0.25)},
-    {"threshold": (0.05, 0.03), "certain": (0.35, 0.2)},
-    {"threshold": (0.03, 0.02), "certain": (0.25, 0.15)},
-    {"threshold": (0.05, 0.03), "certain": (0.35, 0.2), "vowel_doubt": 0.3},
-    {"threshold": (0.05, 0.03), "certain": (0.35, 0.2), "vowel_doubt": 1.0},
-    {"apart_centimetres": 0.22},
-    {"apart_centimetres": 0.42, "apart_likely": (0.25, 0.5)},
-    {"seal_speed": (1.0, 0.6)},
-    {"seal_speed": (0.5, 0.35)},
+    *(
+        {"threshold": (low, low / 2), "certain": (high, teeth), "vowel_doubt": doubt}
+        for low, high, teeth in ((0.1, 0.42, 0.25), (0.15, 0.45, 0.3), (0.2, 0.5, 0.3), (0.25, 0.55, 0.35), (0.3, 0.6, 0.4))
+        for doubt in (1.0, 1.6)
+    ),
+    {"apart_centimetres": 0.3},
+    {"seal_speed": (1.0, 0.5)},
+    {"seal_speed": (0.7, 0.7)},
     {"steady_share": 0.5},
     {"steady_share": 1.0},
-    {"part_share": 0.6},
+    {"part_share": 0.35},
 ]
 """Values to try, each on top of the default."""
 

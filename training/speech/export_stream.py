@@ -119,12 +119,40 @@ class StreamRules(ContactRules):
 
 
 class StreamStep(nn.Module):
-    """The shipped model: ``waveform [1, 320]`` and the states -> channels, features, phones, and the next states."""
+    """The shipped model: ``waveform [1, 320]`` and the states -> channels, features, phones, and the next states.
+
+    It computes what ``StreamNetwork`` does, in few operations: at this size each costs more to start than to run. States and
+    values are rows, normalisations are part of the weights, all memories are read and moved at once.
+    """
 
     def __init__(self, network: StreamNetwork, values: StreamRuleValues) -> None:
         super().__init__()
-        self.network = network
+        self.size = network.size
+        self.memories = network.memories
+        self.ahead = [bool(block.ahead) for block in network.trunk]
         self.sound = SpeechFeatures(network.size.bands, 1.0)
+        self._keep("stem", network.stem.weight[:, :, 0].permute(2, 1, 0).flatten(0, 1), network.stem.bias)
+        for number, block in enumerate(network.trunk):
+            scale, shift = fold(block.norm)
+            self._keep(f"spread_{number}", weight_of_taps(block.spread) * scale, shift)
+            self._keep(f"mix_{number}", block.mix.weight[:, :, 0, 0].T, block.mix.bias)
+        norm, _, last, _ = network.last
+        self._keep("norm", *fold(norm))
+        self._keep("last", last.weight[:, :, 0, 0].T, last.bias)
+        heads = (network.phone_head, network.contact_head)
+        self._keep("now", torch.cat([h.weight[:, :, 0, 0].T for h in heads], 1), torch.cat([h.bias for h in heads]))
+        heads = (network.channel_head, network.contact_change)
+        self._keep("change", torch.cat([weight_of_taps(h) for h in heads], 1), torch.cat([h.bias for h in heads]))
+        self._keep("more", network.contact_more.weight[:, :, 0, 0].T, network.contact_more.bias)
+        reads: list[int] = []
+        moves: list[int] = []
+        first, count = 0, sum(self.memories)
+        for number, memory in enumerate(self.memories):
+            reads += [first, first + memory // 2]
+            moves += [*range(first + 1, first + memory), count + number]
+            first += memory
+        self.register_buffer("reads", torch.tensor(reads))
+        self.register_buffer("moves", torch.tensor(moves))
         learned, names = learned_channels(), face_channel_names()
         self.rules = StreamRules(
             [names[column] for column in learned], [face_channels()[column].rest for column in learned], values
@@ -135,69 +163,74 @@ class StreamStep(nn.Module):
         self.register_buffer("minimum", torch.tensor([channel.minimum for channel in face_channels()]))
         self.register_buffer("maximum", torch.tensor([channel.maximum for channel in face_channels()]))
 
+    def _keep(self, name: str, weight: Tensor, bias: Tensor) -> None:
+        self.register_buffer(f"{name}_weight", weight.detach().clone().contiguous())
+        self.register_buffer(f"{name}_bias", bias.detach().clone())
+
+    def _apply(self, name: str, value: Tensor) -> Tensor:
+        return functional.linear(value, getattr(self, f"{name}_weight").T, getattr(self, f"{name}_bias"))
+
     def zeros(self) -> dict[str, Tensor]:
         """Return the states before any sound, by name."""
-        size = self.network.size
         return {
             "sound": torch.zeros(1, WINDOW - SPECTRUM_HOP),
-            "mean": torch.zeros(1, size.bands),
-            "columns": torch.zeros(1, 2 * size.bands, 1, _COLUMNS_KEPT),
-            "layers": torch.zeros(1, size.width, 1, sum(self.network.memories)),
+            "mean": torch.zeros(1, self.size.bands),
+            "columns": torch.zeros(1, _COLUMNS_KEPT, 2 * self.size.bands),
+            "layers": torch.zeros(sum(self.memories), self.size.width),
             "rules": torch.zeros(1, self.rules.state_width),
         }
 
     def hear(self, waveform: Tensor, sound: Tensor, mean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute the two new columns of features ``[1, 2 * bands, 2]``, and the next states of sound and mean."""
+        """Compute the two new columns of features ``[1, 2, 2 * bands]``, and the next states of sound and mean."""
         heard = torch.cat([sound, waveform], dim=1)
-        spectrum = torch.nn.functional.conv1d(heard[:, None, :], self.sound.basis, stride=SPECTRUM_HOP)
-        real, imaginary = spectrum.chunk(2, dim=1)
-        power = torch.matmul((real * real + imaginary * imaginary).transpose(1, 2), self.sound.filters)
-        level = torch.log(power + FLOOR) * 0.25
-        columns: list[Tensor] = []
-        for number in range(STEP // SPECTRUM_HOP):
+        count = STEP // SPECTRUM_HOP
+        frames = torch.stack([heard[:, SPECTRUM_HOP * n : SPECTRUM_HOP * n + WINDOW] for n in range(count)], dim=1)
+        spectrum = torch.matmul(frames, self.sound.basis[:, 0].T)
+        real, imaginary = (spectrum * spectrum).chunk(2, dim=2)
+        level = torch.log(torch.matmul(real + imaginary, self.sound.filters) + FLOOR) * 0.25
+        means: list[Tensor] = []
+        for number in range(count):
             mean = MEAN_KEEPS * mean + (1.0 - MEAN_KEEPS) * (level[:, number] - QUIET_LEVEL)
-            columns.append(torch.cat([level[:, number] + 2.0, level[:, number] - QUIET_LEVEL - mean], dim=1))
-        return torch.stack(columns, dim=2), heard[:, STEP:], mean
+            means.append(mean)
+        own = level - QUIET_LEVEL - torch.stack(means, dim=1)
+        return torch.cat([level + 2.0, own], dim=2), heard[:, STEP:], mean
 
     def forward(
         self, waveform: Tensor, sound: Tensor, mean: Tensor, columns: Tensor, layers: Tensor, rules: Tensor
     ) -> tuple[Tensor, ...]:
-        network = self.network
         new, sound, mean = self.hear(waveform, sound, mean)
-        columns = torch.cat([columns, new.unsqueeze(2)], dim=3)
-        value = network.stem(columns)
-        memories = list(layers.split(network.memories, dim=3))
-        for number, block in enumerate(network.trunk):
-            seen = torch.cat([memories[number], value], dim=3)
-            memories[number] = seen[..., 1:]
-            heard = block.norm(step_of(block.spread, seen, block.dilation))
-            value = seen[..., block.dilation : block.dilation + 1] if block.ahead else seen[..., -1:]
-            value = value + block.mix(torch.relu(heard))
-        features = network.last(value)
-        seen = torch.cat([memories[-1], features], dim=3)
-        memories[-1] = seen[..., 1:]
-        phones = torch.softmax(network.phone_head(features)[:, :, 0, 0], dim=-1)
-        said = step_of(network.channel_head, seen, 1)[:, :, 0, 0]
-        contacts = network.contact_head(features) + network.contact_more(torch.relu(step_of(network.contact_change, seen, 1)))
-        made, rules = self.rules(said, contacts[:, :, 0, 0], phones, rules)
+        columns = torch.cat([columns, new], dim=1)
+        taps = layers[self.reads].split(1, dim=0)
+        value = self._apply("stem", columns.flatten(1))
+        values: list[Tensor] = []
+        for number, ahead in enumerate(self.ahead):
+            values.append(value)
+            before, middle = taps[2 * number], taps[2 * number + 1]
+            heard = torch.relu(self._apply(f"spread_{number}", torch.cat([before, middle, value], dim=1)))
+            value = (middle if ahead else value) + self._apply(f"mix_{number}", heard)
+        features = torch.relu(self._apply("last", torch.relu(value * self.norm_weight + self.norm_bias)))
+        values.append(features)
+        layers = torch.cat([layers, *values], dim=0)[self.moves]
+        now = self._apply("now", features)
+        change = self._apply("change", torch.cat([taps[-2], taps[-1], features], dim=1))
+        phones = torch.softmax(now[:, : self.size.phones], dim=-1)
+        said = change[:, : self.size.channels]
+        contacts = now[:, self.size.phones :] + self._apply("more", torch.relu(change[:, self.size.channels :]))
+        made, rules = self.rules(said, contacts, phones, rules)
         full = torch.minimum(torch.maximum(made @ self.scatter, self.minimum), self.maximum)
-        return (
-            full[:, None],
-            features[:, None, :, 0, 0],
-            phones[:, None],
-            sound,
-            mean,
-            columns[..., 2:],
-            torch.cat(memories, dim=3),
-            rules,
-        )
+        return full[:, None], features[:, None], phones[:, None], sound, mean, columns[:, STEP // SPECTRUM_HOP :], layers, rules
 
 
-def step_of(layer: nn.Conv2d, seen: Tensor, dilation: int) -> Tensor:
-    """Apply three taps to the one place that ``seen`` ``[1, width, 1, frames]`` allows, as a matrix, which is faster."""
-    taps = torch.cat([seen[:, :, 0, 0], seen[:, :, 0, dilation], seen[:, :, 0, 2 * dilation]], dim=1)
-    weight = layer.weight[:, :, 0].permute(0, 2, 1).flatten(1)
-    return functional.linear(taps, weight, layer.bias)[:, :, None, None]
+def fold(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Return the factor and the summand ``[width]`` that a normalisation is once it has learned."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return scale, norm.bias - norm.running_mean * scale
+
+
+def weight_of_taps(layer: nn.Conv2d) -> Tensor:
+    """Return the weights of three taps as a matrix ``[3 * in, out]``, the oldest first."""
+    return layer.weight[:, :, 0].permute(2, 1, 0).flatten(0, 1)
 
 
 def load_stream(checkpoint: Path) -> tuple[StreamNetwork, dict[str, Any]]:
