@@ -155,3 +155,11 @@ def test_the_file_of_a_diffusion_run_has_its_own_defaults(tmp_path, capsys):
     path.write_text(path.read_text().replace('hearing = "trunk"', 'hearing = "scratch"'), encoding="utf-8")
     with pytest.raises(ShowError, match="set 'trunk'"):
         read_config(path)
+
+
+def test_a_show_in_which_nothing_moves_is_refused(tmp_path, trunk):
+    shot = make_shot("still", seconds=40.0)
+    write_shot(tmp_path / "shots", replace(shot, values=np.tile(shot.values[:1], (len(shot.values), 1))))
+    with pytest.raises(ShowError) as caught:
+        run_training(make_config(tmp_path / "shots", trunk), tmp_path / "run", lambda line: None)
+    assert "mov" in str(caught.value) and not str(caught.value).endswith(".")
