@@ -184,10 +184,11 @@ scores: .venv-training/.ready ## Score the bundled model: make scores DATA=<fold
 	@$(need_data)
 	$(TRAINING_PY) -m voxrig.training.evaluation.evaluate --data "$(DATA)"
 
-stream: .venv-training/.ready ## Train the streaming model from Speech 1 Fast, taught by Speech 2: make stream DATA=<folder>; goes on from its last checkpoint
+stream: .venv-training/.ready ## Train the streaming model on, taught by Speech 2: make stream DATA=<folder>; goes on from its last checkpoint
 	@$(need_data)
-	$(TRAINING_PY) -m voxrig.training.speech.train_stream --data "$(DATA)"
-	$(TRAINING_PY) -m voxrig.training.speech.export_stream
+	$(TRAINING_PY) -m voxrig.training.speech.train_stream --data "$(DATA)" --start training/speech/stream_weights.pt
+	$(TRAINING_PY) -m voxrig.training.speech.fit_stream
+	$(TRAINING_PY) -m voxrig.training.speech.export_stream --run .cache/training/runs/stream_fitted
 
 live: .venv-training/.ready ## Score the bundled streaming model as it runs live: make live DATA=<folder of the development sets>
 	@$(need_data)

@@ -28,7 +28,7 @@ from .export_ear import OTHER_CORPORA, amplitude_gains, halve_weights
 from .network import FRAME_RATE, SAMPLE_RATE, ContactRules, SpeechFeatures
 from .stream_network import FLOOR, MEAN_KEEPS, QUIET_LEVEL, SPECTRUM_HOP, STEP, WINDOW, StreamNetwork, StreamSize, load_average
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 OPSET = 17
 BEGUN_FROM = {"name": "speech_fast", "licence": "CC-BY-4.0", "hours": 0.0, "source": "the weights of Speech 1 Fast"}
 """Where the network begins; its own corpora are in that package."""
@@ -39,8 +39,8 @@ _COLUMNS_KEPT = 4
 class StreamRuleValues:
     """The numbers of the causal rules, chosen on training speakers (``choose_stream``)."""
 
-    threshold: tuple[float, float] = (0.1, 0.05)
-    certain: tuple[float, float] = (0.42, 0.25)
+    threshold: tuple[float, float] = (0.12, 0.04)
+    certain: tuple[float, float] = (0.42, 0.2)
     """Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
     vowel_doubt: float = 1.0
     apart_centimetres: float = 0.42
@@ -48,7 +48,7 @@ class StreamRuleValues:
     seal_speed: tuple[float, float] = (1.0, 0.7)
     """Share of a seal that closes, and opens, in a step."""
     teeth_speed: tuple[float, float] = (1.0, 0.5)
-    part_share: float = 0.5
+    part_share: float = 0.35
     """Share of the missing gap that opens in a step."""
     steady_share: float = 0.7
     """Share of the way to the newest channels in a step."""
@@ -319,7 +319,7 @@ def main() -> None:
     if options.weights:
         _, state = load_stream(checkpoint)
         average = {name: value.half() if value.is_floating_point() else value for name, value in state["average"].items()}
-        torch.save({"average": average, "size": state["size"]}, options.weights)
+        torch.save({**{key: state[key] for key in ("size", "step", "spent")}, "average": average}, options.weights)
     print(f"{options.output}: {(options.output / 'model.onnx').stat().st_size / 1e6:.1f} MB")
 
 
