@@ -6,6 +6,7 @@ The words of the last take that had a script are listed in the scene (``words``)
 
 # pyright: reportInvalidTypeForm=false
 
+import io
 import re
 import wave
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..animation.face.phones import TimedPhone
 from ..animation.script.subtitles import (
     ScriptLine,
     find_lines,
@@ -31,8 +33,10 @@ from ..blender import compat, sounds
 from ..blender import scene as scenes
 from ..blender.registering import make_registration
 from ..errors import ScriptError, VoxrigError
+from ..inference.spoken import add_phones
 from ..properties.access import scene_settings
 from ..properties.session import session
+from ..storage.writing import write_whole
 from .base import VoxrigOperator, redraw_panel
 from .dialogue import fill_dialogue, list_characters
 from .markers import write_word_markers
@@ -118,18 +122,19 @@ def speak_script(
 ) -> list[str]:
     """Let a scratch voice say a script into sound strips, one for each line from the current frame on; returns their names.
 
-    Each speaker has a channel and a pitch. The lines are listed in the dialogue with what is said. Raises ScriptError.
+    Each speaker has a channel and a pitch. The lines are listed in the dialogue with what is said, and the files hold the exact
+    times of their phones (inference/spoken.py). Raises ScriptError.
     """
     from ..inference.espeak import speak
 
     lines = [line for line in find_lines(text) if line.text.strip()]
-    said: list[tuple[ScriptLine, Any, int]] = []
+    said: list[tuple[ScriptLine, Any, int, tuple[TimedPhone, ...]]] = []
     speakers = list(dict.fromkeys(normal_name(line.speaker) for line in lines))
     for line in lines:
         number = speakers.index(normal_name(line.speaker))
         own = _PITCHES[number % len(_PITCHES)] if len(speakers) > 1 else pitch
-        sound, rate, _phones = speak(parse_line(line.text).plain, language, words_per_minute=words_per_minute, pitch=own)
-        said.append((line, sound, rate))
+        sound, rate, phones = speak(parse_line(line.text).plain, language, words_per_minute=words_per_minute, pitch=own)
+        said.append((line, sound, rate, phones))
     if not said:
         raise ScriptError("The text has no words; write what is said")
     fps = scenes.frames_per_second(scene)
@@ -137,14 +142,14 @@ def speak_script(
     names: list[str] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for number, (line, sound, rate) in enumerate(said, 1):
+        for number, (line, sound, rate, phones) in enumerate(said, 1):
             speaker = re.sub(r"\W+", "_", line.speaker).strip("_") or "line"
             path = next(
                 place
                 for copy in range(10_000)
                 if not (place := folder / f"scratch_{speaker}_{number:03}{f'_{copy}' if copy else ''}.wav").exists()
             )
-            _write_wave(path, np.concatenate([sound, np.zeros(int(_PAUSE_SECONDS * rate), np.int16)]), rate)
+            _write_wave(path, np.concatenate([sound, np.zeros(int(_PAUSE_SECONDS * rate), np.int16)]), rate, phones)
             channel = 1 + speakers.index(normal_name(line.speaker))
             strip = compat.new_strips(scene).new_sound(path.stem, str(path), channel, round(at))
             names.append(strip.name)
@@ -154,7 +159,7 @@ def speak_script(
     fill_dialogue(scene)
     stored: Any = scene_settings(scene).dialogue
     characters = {normal_name(re.sub(r"\.\d{3}$", "", one.name)): one for one in list_characters(scene)}
-    for name, (line, _, _) in zip(names, said, strict=True):
+    for name, (line, *_) in zip(names, said, strict=True):
         entry = next((item for item in stored if item.strip == name), None)
         if entry is not None:
             entry.script = line.text
@@ -162,12 +167,14 @@ def speak_script(
     return names
 
 
-def _write_wave(path: Path, samples: Any, rate: int) -> None:
-    with wave.open(str(path), "wb") as file:
+def _write_wave(path: Path, samples: Any, rate: int, phones: Sequence[TimedPhone]) -> None:
+    made = io.BytesIO()
+    with wave.open(made, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate)
         file.writeframes(samples.astype("<i2").tobytes())
+    write_whole(path, add_phones(made.getvalue(), phones))
 
 
 class VOXRIG_OT_read_script(VoxrigOperator):

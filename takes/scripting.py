@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..animation.face.emotions import Emotion
-from ..animation.face.phones import TimedPhone
+from ..animation.face.phones import SILENCE, TimedPhone
 from ..animation.life.cues import Cue
 from ..errors import ScriptError
 from .emotion import EmotionTrack
@@ -113,8 +113,21 @@ class ScriptedModel:
         script, pronunciations, warnings = self.script.pronounce()
         # The way from rest before the sound and back after it is added once, to the scripted mouth.
         heard = without_rest(hear(self.model, lambda fraction: advance(0.9 * fraction), is_cancelled))
+        heard, known = _with_known_phones(heard, self.sound)
         speakers = self.script.speakers() if self.script.speaker else ()
-        return add_script(heard, script, pronunciations, self.model.describe(), warnings, speakers, self.script.speaker)
+        described = self.model.describe()
+        return add_script(heard, script, pronunciations, described, warnings, speakers, self.script.speaker, known)
+
+
+def _with_known_phones(heard: Heard, sound: Sound) -> tuple[Heard, tuple[TimedPhone, ...]]:
+    """Return what was heard with the phones of a scratch voice in place of the model's, and these, () for other sounds."""
+    from ..inference.spoken import make_likelihood, read_phones
+
+    known = read_phones(sound.content, sound.offset_seconds, sound.duration_seconds) if heard.likelihood is not None else None
+    if not known or heard.likelihood is None:
+        return heard, ()
+    phones = tuple(phone for phone in known if phone.phone != SILENCE)
+    return replace(heard, likelihood=make_likelihood(known, heard.likelihood), phones=phones), phones
 
 
 def make_scripted(source: Source, settings: TakeSettings) -> Source:
@@ -131,10 +144,12 @@ def add_script(
     warnings: tuple[str, ...] = (),
     speakers: Sequence[str] = (),
     speaker: str = "",
+    known: Sequence[TimedPhone] = (),
 ) -> Heard:
     """Return what was heard with the words of a script; curves and phones stay as they are where the two do not agree.
 
-    ``speakers`` say each word, and the mouth rests while others than ``speaker`` speak.
+    ``speakers`` say each word, and the mouth rests while others than ``speaker`` speak. ``known`` are phones whose times are
+    exact.
     """
     from ..animation.script.alignment import FITTING, align
     from ..animation.script.contacts import apply_script
@@ -149,7 +164,7 @@ def add_script(
     if late:
         told = f"The mark '[at {late[0]:g}]' is after the end of the sound, at {heard.duration_seconds:.2f} s; it has no effect"
         warnings += (told,)
-    words = make_words(script, found.words)
+    words = make_words(script, found.words, known)
     if not found.is_said:
         told = (
             f"The script is not what is said: {found.fit:.0%} of its sounds are heard. The sound alone decides; "
@@ -226,14 +241,17 @@ def _spans_of_others(words: Sequence[SpokenWord], own: Sequence[bool]) -> tuple[
     return tuple(spans)
 
 
-def make_words(script: Script, aligned: Sequence[AlignedWord]) -> tuple[SpokenWord, ...]:
-    """Join written words with their places in the sound."""
+def make_words(script: Script, aligned: Sequence[AlignedWord], known: Sequence[TimedPhone] = ()) -> tuple[SpokenWord, ...]:
+    """Join written words with their places in the sound, which are those of ``known`` phones where there are some."""
     from ..animation.script.exports import SpokenWord
+    from ..inference.spoken import snap_phones
 
-    return tuple(
-        SpokenWord(word.text, at.start, at.end, at.confidence, at.phones, word.ends, word.is_emphasised)
-        for word, at in zip(script.words, aligned, strict=True)
-    )
+    words: list[SpokenWord] = []
+    for word, at in zip(script.words, aligned, strict=True):
+        phones = snap_phones(at.phones, known) if known and at.phones else at.phones
+        start, end = (phones[0].start, phones[-1].end) if phones else (at.start, at.end)
+        words.append(SpokenWord(word.text, start, end, at.confidence, phones, word.ends, word.is_emphasised))
+    return tuple(words)
 
 
 def merge_phones(heard: Heard, words: Sequence[SpokenWord]) -> tuple[TimedPhone, ...]:
