@@ -42,6 +42,7 @@ from .curves_line import (
     guard,
     judge_language,
     judge_sound,
+    list_words,
     squeeze_tracks,
 )
 from .jobs import Line, Unit
@@ -146,6 +147,7 @@ class _Work:
             "controls": len(take.curves),
             "model": take.model_title,
             "tracks": squeeze_tracks(make_overview(curves, heard.peaks, 0.0, 1.0)),
+            **list_words(heard),
         }
         return Result(line.number, warnings=tuple(warnings), facts=facts)
 

@@ -24,7 +24,7 @@ from ..takes.curves import find_source, make_curves
 from ..takes.job import check_emotion
 from ..takes.record import CurvesFile, SoundFile
 from ..takes.shaping import Place
-from ..takes.sources import Description
+from ..takes.sources import Description, Heard
 from .jobs import Line
 
 Progress = Callable[[int, float], None]
@@ -96,6 +96,7 @@ def write_curves_line(
         "frames": curves.frame_count,
         "model": source.describe().title,
         "tracks": squeeze_tracks(make_overview(curves, heard.peaks, 0.0, 1.0)),
+        **list_words(heard),
     }
     return Result(line.number, warnings=tuple(warnings), facts=facts)
 
@@ -140,6 +141,17 @@ def find_unmapped(curves: ChannelCurves, source: Description, linked: Sequence[s
         return []
     more = f" and {len(lost) - 4} more" if len(lost) > 4 else ""
     return [f"unmapped: {len(lost)} channels move but drive nothing ({', '.join(lost[:4])}{more})"]
+
+
+_MOST_WORDS = 300
+
+
+def list_words(heard: Heard) -> dict[str, list[list[str | float]]]:
+    """Return the words of a script for the report page: text, second of the sound, confidence; nothing without a script."""
+    words: list[list[str | float]] = [
+        [word.text, round(word.start, 2), round(word.confidence, 2)] for word in heard.words[:_MOST_WORDS]
+    ]
+    return {"words": words} if words else {}
 
 
 def squeeze_tracks(overview: Overview) -> dict[str, list[int]]:

@@ -186,10 +186,16 @@ def _is_outcome(line: Any) -> bool:
 
 
 def _is_fact(name: str, value: Any) -> bool:
-    """Return whether the report page can show a fact: tracks of numbers, names of pictures, or one number or text."""
+    """Return whether the report page can show a fact: tracks of numbers, words with seconds and confidence, names of
+    pictures, or one number or text.
+    """
     if name == "tracks":
         return isinstance(value, dict) and all(
             isinstance(track, list) and all(map(_is_number, track)) for track in value.values()
+        )
+    if name == "words":
+        return isinstance(value, list) and all(
+            isinstance(word, list) and len(word) == 3 and _is_text(word[0]) and all(map(_is_number, word[1:])) for word in value
         )
     if name == "sheet":
         return isinstance(value, list) and all(_is_text(item) and Path(item).name == item for item in value)

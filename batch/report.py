@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..animation.script.alignment import FITTING
 from ..storage.writing import write_whole
 from .jobs import Line
 from .journal import JournalError, Outcome
@@ -26,6 +27,7 @@ th { position: sticky; top: 0; background: Canvas; cursor: pointer; white-space:
 th[aria-sort=ascending]::after { content: " \\25b4"; } th[aria-sort=descending]::after { content: " \\25be"; }
 .number { text-align: right; } .failed { color: #c0392b; } .warned { color: #b9770e; } .done { color: #2e7d32; }
 ul { margin: 0; padding-left: 1.1em; } svg { display: block; background: #8881; } img { height: 90px; } video { height: 160px; }
+.words { max-width: 420px; margin: .2em 0 0; font-size: 12px; } .unheard { color: #c0392b; text-decoration: line-through; }
 """
 
 _SCRIPT = """
@@ -98,7 +100,7 @@ def _row(folder: Path, line: Line, outcome: Outcome | None) -> str:
         f'<td class="{state}" data-value="{_rank(outcome)}">{state}</td>'
         f'<td data-value="{len(sentences) if notes else 0}"><ul>{notes}</ul></td>'
         f"{number('seconds')}{number('frames')}{number('keys')}"
-        f'<td data-value="{_loudness(facts)}">{draw_tracks(facts.get("tracks", {}))}</td>'
+        f'<td data-value="{_loudness(facts)}">{draw_tracks(facts.get("tracks", {}))}{_words(facts)}</td>'
         f'<td data-value="">{_pictures(folder, facts)}{_film(folder, line, outcome)}</td></tr>'
     )
 
@@ -106,6 +108,16 @@ def _row(folder: Path, line: Line, outcome: Outcome | None) -> str:
 def _loudness(facts: dict[str, Any]) -> str:
     sound = facts.get("tracks", {}).get("sound", [])
     return str(max(sound)) if sound else ""
+
+
+def _words(facts: dict[str, Any]) -> str:
+    """Write what is said; a word that is not heard is struck out, and the pointer over a word shows its second."""
+    words = [
+        f'<span{"" if confidence >= FITTING else " class=unheard"} title="{seconds:.2f} s, {confidence:.0%}">'
+        f"{html.escape(text)}</span>"
+        for text, seconds, confidence in facts.get("words", ())
+    ]
+    return f'<p class="words">{" ".join(words)}</p>' if words else ""
 
 
 def draw_tracks(tracks: dict[str, list[int]]) -> str:

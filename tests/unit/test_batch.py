@@ -636,7 +636,9 @@ def test_the_report_page_stands_by_itself_and_puts_trouble_first(tmp_path: Path)
     (tmp_path / "sheets" / "x.jpg").write_bytes(b"picture")
     outcomes = [
         Outcome("1", DONE, facts={"seconds": 1.5, "frames": 36, "keys": 99, "tracks": tracks, "sheet": ["x.jpg"]}),
-        Outcome("2", DONE, warnings=("clipping: 9%",), facts={"tracks": tracks}),
+        Outcome(
+            "2", DONE, warnings=("clipping: 9%",), facts={"tracks": tracks, "words": [["<mum>", 0.25, 0.9], ["pie", 1, 0]]}
+        ),
         Outcome("3", FAILED, "It is <damaged>"),
         None,
     ]
@@ -646,6 +648,7 @@ def test_the_report_page_stands_by_itself_and_puts_trouble_first(tmp_path: Path)
     assert all(place.startswith("data:") for place in page.places) and len(page.places) == 1
     assert text.index("broken") < text.index("not done yet") < text.index("loud &amp; clear") < text.index("fine")
     assert "&lt;damaged&gt;" in text and "clipping: 9%" in text
+    assert '<span title="0.25 s, 90%">&lt;mum&gt;</span> <span class=unheard title="1.00 s, 0%">pie</span>' in text
     assert text.count("<polyline") == 6 and text.count("<polygon") == 2
 
 
