@@ -151,6 +151,15 @@ class TestRecording:
         with pytest.raises(LiveError, match="choose another folder"):
             Recording(tmp_path / "file" / "take.wav", 16_000)
 
+    def test_a_name_that_cannot_be_given_at_stop_says_where_the_sound_is(self, tmp_path: Path) -> None:
+        recording = Recording(tmp_path / "take.wav", 16_000)
+        recording.add(np.full(1600, 0.25, np.float32))
+        (tmp_path / "take.wav").mkdir()  # somebody else took the name meanwhile
+        with pytest.raises(LiveError, match="the sound is in") as error:
+            recording.keep()
+        assert str(recording.partial) in str(error.value)
+        assert soundfile.read(recording.partial)[0].size == 1600
+
     def test_names_are_never_taken_twice(self, tmp_path: Path) -> None:
         (tmp_path / "a.wav").write_bytes(b"")
         (tmp_path / f"a_2{SUFFIX}").write_bytes(b"")
