@@ -169,3 +169,18 @@ def write_long_sound(path: Path) -> None:
         file.setframerate(16_000)
         for _second in range(1800):
             file.writeframesraw(noise)
+
+
+def test_a_line_is_pasted_a_word_corrected_and_another_moved(real_blender: RealBlender) -> None:
+    seen = real_blender.play("script_words", str(real_blender.inside / "scene.blend"))
+    assert seen["script"] == "Bob's umbrella made a big pumpkin pie for the baby bumblebee."
+    animated, again, moved = seen["animated"], seen["again"], seen["moved"]
+    assert [word for word, _, _ in animated] == seen["script"].rstrip(".").split()
+    assert animated[1][2] < 0.45 <= min(confidence for _, _, confidence in animated[2:]), "one word is not said"
+    assert seen["corrected"] == seen["script"].replace("umbrella", "mum")
+    assert again[1][0] == "mum" and again[1][2] > 0.45
+    assert "a" in seen["marked"] and "[at " in seen["marked"] and "] made" in seen["marked"]
+    assert abs(moved[2][1] - seen["moved_to"]) < 0.05
+    assert all(abs(a[1] - b[1]) < 0.1 for a, b in zip(again[6:], moved[6:], strict=True)), "words far away stay"
+    assert seen["keys"] > 50 < seen["keys_after"]
+    assert "Traceback" not in seen["printed"]
