@@ -15,6 +15,7 @@ class VOXRIG_PT_keys(VoxrigPanel):
 
     bl_idname = "VOXRIG_PT_keys"
     bl_label = "Keys"
+    bl_translation_context = "Voxrig"
     bl_parent_id = "VOXRIG_PT_advanced"
     bl_options = {"DEFAULT_CLOSED"}
 

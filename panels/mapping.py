@@ -59,10 +59,10 @@ class VOXRIG_UL_links(VoxrigList):
         # A narrow sidebar repeats nothing, and a channel's name matters most.
         target = describe_link_target(item).removesuffix(f" {item.channel}")
         names = row if len(target) <= _SHORT else row.split(factor=0.62, align=True)
-        names.label(text=item.channel or "No channel")
+        names.label(text=item.channel or iface("No channel"), translate=False)
         beside = names.row(align=True)
         beside.alignment = "RIGHT" if len(target) <= _SHORT else "EXPAND"
-        beside.label(text=target)
+        beside.label(text=target, translate=False)
         row.prop(item, "solo", text="", icon="SOLO_ON" if item.solo else "SOLO_OFF", emboss=False)
 
     def draw_filter(self, context: Any, layout: Any) -> None:
@@ -104,7 +104,7 @@ def _is_shown(link: Any, regions: dict[str, str], text: str, region: str, status
 def describe_link_target(link: Any) -> str:
     """Return the object and the last name in the data path: 'Face jawOpen', 'Rig jaw Location X'."""
     if not link.data_path:
-        return "No target"
+        return str(iface("No target"))
     owner = link.block if link.id_type == "BLOCK" else link.owner
     name = link.data_path.split('"')[-2] if link.data_path.count('"') >= 2 else link.data_path
     _before, dot, last = link.data_path.rpartition('"].')

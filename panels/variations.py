@@ -51,10 +51,12 @@ class VOXRIG_PT_variations(VoxrigPanel):
             row = column.row(align=True)
             kept = next((take for take in character_settings(settings.character).takes if part.upper() in take.kept), None)
             is_mine = kept is not None and kept.name == chosen.name
-            text = iface(part.title())
+            text = iface(part.title(), "Voxrig")
             if kept is not None and not is_mine:
                 text = f"{text} ({kept.title})"
-            operator = row.operator("voxrig.keep_part", text=text, depress=is_mine, icon="PINNED" if kept else "UNPINNED")
+            operator = row.operator(
+                "voxrig.keep_part", text=text, translate=False, depress=is_mine, icon="PINNED" if kept else "UNPINNED"
+            )
             operator.part = part.upper()
             row.operator("voxrig.roll_take", text="", icon="FILE_REFRESH").part = part.upper()
         layout.operator("voxrig.mix_takes", icon="SELECT_EXTEND")

@@ -378,6 +378,7 @@ class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
     show_folder: bpy.props.StringProperty(
         name="Show",
         description="Folder of the collected shots, from which a model of the show is learned",
+        translation_context="Voxrig",
         subtype="DIR_PATH",
         options=set(),
     )
@@ -387,6 +388,7 @@ class VOXRIG_PG_scene(TakeProperties, bpy.types.PropertyGroup):
     learn_network: bpy.props.EnumProperty(
         name="Network",
         description="What voxrig-train learns from the show",
+        translation_context="Voxrig",
         items=[
             ("diffusion", "Diffusion", "Draws another performance for each seed, through your own keys"),
             ("audio2rig", "Audio2Rig", "One performance, with the show's poses and where its animators set keys"),

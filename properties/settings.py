@@ -52,7 +52,13 @@ def emotion_moved(group: Any, _context: Any) -> None:
 
 def make_property(row: Setting, region: str = "") -> Any:
     """Return the Blender property of a setting, or of its slider for one face part."""
-    keywords: dict[str, Any] = {"name": row.label, "description": row.help, "options": set[str]()}
+    # Without a context Blender's own translations would take a face for a polygon and a speaker for a loudspeaker.
+    keywords: dict[str, Any] = {
+        "name": row.label,
+        "description": row.help,
+        "options": set[str](),
+        "translation_context": "Voxrig",
+    }
     if region:
         keywords |= {"name": row.regions[region].label, "description": row.regions[region].help}
     if row.step != WRITING:
@@ -85,7 +91,7 @@ def _set_lead(group: Any, value: float) -> None:
 def _make_lead(row: Setting) -> Any:
     """Make the lead, which shows the chosen model's own until it is set."""
     made = make_property(row)
-    return made.function(**{**made.keywords, "get": _get_lead, "set": _set_lead, "translation_context": "Voxrig"})
+    return made.function(**{**made.keywords, "get": _get_lead, "set": _set_lead})
 
 
 def _get_life(group: Any) -> float:

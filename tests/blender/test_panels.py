@@ -27,7 +27,7 @@ class Layout:
     def separator(self) -> None:
         pass
 
-    def label(self, *, text: str = "", icon: str = "NONE") -> None:
+    def label(self, *, text: str = "", icon: str = "NONE", translate: bool = True) -> None:
         assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
         if text:
             self.drawn.append(text)

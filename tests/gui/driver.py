@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -179,6 +180,37 @@ def tab_modules() -> list[Any]:
     """Return the modules with the tab's panels, in the order in which they are registered."""
     registration: Any = importlib.import_module(f"{PACKAGE}.registration")
     return [module for module in registration.MODULES if ".panels." in module.__name__ and hasattr(module, "CLASSES")]
+
+
+def show_each_panel(show: Callable[[str], None]) -> Steps:
+    """Show every panel of the tab alone and open, whatever its place, and call ``show`` with its English label.
+
+    Those that have nothing to show in this scene are left out.
+    """
+    panels: list[Any] = [cls for module in tab_modules() for cls in module.CLASSES if issubclass(cls, bpy.types.Panel)]
+    for panel in reversed(panels):
+        bpy.utils.unregister_class(panel)
+    for panel in panels:
+        if hasattr(panel, "poll") and not panel.poll(bpy.context):
+            continue
+        parent = getattr(panel, "bl_parent_id", "")
+        if parent:
+            panel.bl_parent_id = ""
+        panel.bl_options = set(getattr(panel, "bl_options", ())) - {"DEFAULT_CLOSED", "HIDE_HEADER"}
+        bpy.utils.register_class(panel)
+        yield from open_tab("Voxrig")
+        yield from settle()
+        show(panel.bl_label)
+        bpy.utils.unregister_class(panel)
+        if parent:
+            panel.bl_parent_id = parent
+    for panel in panels:
+        bpy.utils.register_class(panel)
+
+
+def slug(label: str) -> str:
+    """Return the name of a panel's picture: 'Learn a Show' -> 'learn-a-show'."""
+    return re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
 
 
 def scan_sidebar(across: float = 0.6) -> Steps:

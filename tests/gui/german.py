@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scenario: the tab in German, with every panel open."""
+"""Scenario: the tab in German, and each of its panels open, at the width in which the sidebar opens."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import driver
 
 
 def scenario() -> driver.Steps:
+    bpy.context.preferences.use_preferences_save = False  # the next scenario speaks English
     view = bpy.context.preferences.view
     for language in ("de_DE", "de"):  # as Blender's versions call it
         try:
@@ -33,8 +34,14 @@ def scenario() -> driver.Steps:
     yield from driver.open_tab("Voxrig")
     yield from driver.settle()
     driver.picture("1-top")
-    yield from driver.scroll_sidebar(40)
-    driver.picture("2-bottom")
+    taken: list[str] = []
+
+    def show(label: str) -> None:
+        driver.picture(driver.slug(label))
+        taken.append(label)
+
+    yield from driver.show_each_panel(show)
+    driver.note(taken=taken)
 
 
 driver.play(scenario)

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import bpy
 
@@ -17,11 +15,6 @@ import driver
 INSIDE = Path(sys.argv[sys.argv.index("--") + 2])
 TABS_WIDTH = 24
 """Pixels at the right edge of the sidebar that its tabs take."""
-
-
-def slug(label: str) -> str:
-    """Return the name of a panel's picture: 'Learn a Show' -> 'learn-a-show'."""
-    return re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
 
 
 def panel_picture(name: str) -> None:
@@ -101,31 +94,17 @@ def fill_scene() -> None:
 def scenario() -> driver.Steps:
     bpy.context.preferences.system.use_region_overlap = False  # a plain background behind the panels
     driver.look_at_everything()
-    modules = driver.tab_modules()
-    panels = [cls for module in modules for cls in module.CLASSES if issubclass(cls, bpy.types.Panel)]
     yield from animate()
     fill_scene()
     yield from driver.open_tab("Voxrig")
     yield from widen_sidebar(80)
-    for panel in reversed(panels):
-        bpy.utils.unregister_class(panel)
     taken: list[str] = []
-    for panel in panels:
-        shown: Any = panel
-        parent = getattr(panel, "bl_parent_id", "")
-        if parent:
-            shown.bl_parent_id = ""
-        shown.bl_options = set(getattr(panel, "bl_options", ())) - {"DEFAULT_CLOSED", "HIDE_HEADER"}
-        bpy.utils.register_class(panel)
-        yield from driver.open_tab("Voxrig")
-        yield from driver.settle()
-        panel_picture(slug(panel.bl_label))
-        taken.append(panel.bl_label)
-        bpy.utils.unregister_class(panel)
-        if parent:
-            shown.bl_parent_id = parent
-    for panel in panels:
-        bpy.utils.register_class(panel)
+
+    def show(label: str) -> None:
+        panel_picture(driver.slug(label))
+        taken.append(label)
+
+    yield from driver.show_each_panel(show)
     driver.note(taken=taken)
 
 

@@ -130,10 +130,17 @@ def test_a_mapping_is_looked_at_without_keying(real_blender: RealBlender) -> Non
     assert "Traceback" not in seen["printed"]
 
 
+def test_f3_finds_animate(real_blender: RealBlender) -> None:
+    seen = real_blender.play("search", str(real_blender.inside / "scene.blend"))
+    assert seen["keys_before"] == 0 and seen["keys"] > 50
+    assert "Traceback" not in seen["printed"]
+
+
 def test_the_tab_in_german(real_blender: RealBlender) -> None:
     seen = real_blender.play("german", str(real_blender.inside / "scene.blend"))
     assert seen["language"].startswith("de")
     assert seen["label"] == "Artikulation" and seen["button"] == "Aus Ton animieren"
+    assert len(seen["taken"]) > 8
     assert seen["lead"] == "Vorlauf" and seen["to"] == "Bis", "not the metal, and not where one goes"
     assert "Traceback" not in seen["printed"]
 
