@@ -28,13 +28,13 @@ from ..properties.session import session
 from ..properties.settings import read_settings, read_sound_choice, sliders_differ
 from ..properties.takes import active_take, read_take
 from ..takes.emotion import EmotionTrack, put_on
-from ..takes.feeling import perform_styled, with_effort, with_feelings
+from ..takes.feeling import with_effort, with_feelings
 from ..takes.hearing import recall
 from ..takes.job import Job, live_parts, recall_take
 from ..takes.living import Surroundings, with_life
 from ..takes.record import SoundStrip
 from ..takes.settings import TakeSettings
-from ..takes.shaping import Place, Take, find_tolerances, frame_range, sample_at_frames, shift_by_lead
+from ..takes.shaping import Place, Take, find_tolerances, frame_range, perform_styled, sample_at_frames, shift_by_lead
 from ..takes.sources import Description, Heard
 from .animate import find_strip, pin_reach, start_take, write
 from .background import Work

@@ -11,11 +11,11 @@ from ..blender.registering import make_registration
 from ..errors import RigError
 from ..properties.access import scene_settings
 from ..properties.session import Run, session
-from ..takes.feeling import perform_styled, with_feelings
+from ..takes.feeling import with_feelings
 from ..takes.hearing import hear, recall
 from ..takes.job import Job, compute, live_parts
 from ..takes.living import with_life
-from ..takes.shaping import sample_at_frames, with_emotion
+from ..takes.shaping import perform_styled, sample_at_frames, with_emotion
 from .animate import gather_from_scene, why_not_animate
 from .background import BackgroundOperator, Work
 from .base import redraw_panel

@@ -79,25 +79,6 @@ def add_styles(settings: TakeSettings, styles: StyleTrack, track: EmotionTrack) 
     return replace(settings, style="", emotion=_fill_up(settings.emotion, points, track))
 
 
-def perform_styled(curves: ChannelCurves, track: EmotionTrack, description: Description) -> ChannelCurves:
-    """Apply the settings of a take to curves as ``shaping.perform`` does, with the manner of each stretch's style."""
-    from .shaping import perform
-
-    styles = track.styles
-    varied = [name for name in styles.factor_names() if not name.startswith("life")] if styles is not None else []
-    if styles is None or not varied:
-        return perform(curves, track.settings, description)
-    shares = styles.weights(np.arange(curves.frame_count) / curves.frame_rate + curves.start_seconds)
-    # Sums of curves whose lips are sealed are sealed, because the gap is a sum of channels.
-    manners = [tuple(style.factors.get(name, 1.0) for name in varied) for style in styles.styles]
-    mixed = np.zeros(curves.values.shape)
-    for manner in dict.fromkeys(manners):
-        changed = {name: getattr(track.settings, name) * factor for name, factor in zip(varied, manner, strict=True)}
-        share = shares[:, [other == manner for other in manners]].sum(axis=1)
-        mixed += share[:, None] * perform(curves, replace(track.settings, **changed), description).values  # type: ignore[arg-type]
-    return curves.with_values(mixed.astype(curves.values.dtype))
-
-
 def apply_style(settings: TakeSettings) -> TakeSettings:
     """Return the settings as their style changes them; emotions that are set stay, and then the style's are left out."""
     if not settings.style.strip():

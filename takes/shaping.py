@@ -24,7 +24,7 @@ from ..animation.rig.mapping import Mapping, Target, apply_mapping
 from ..animation.timing import resample_to_frames
 from ..errors import AudioError, ModelError
 from .emotion import EmotionTrack, put_on
-from .feeling import add_feelings, perform_styled, style_cues, style_notes, with_effort, with_feelings
+from .feeling import add_feelings, style_cues, style_notes, with_effort, with_feelings
 from .living import NOTHING, Surroundings, add_life, plan_take
 from .settings import Scope, TakeSettings
 from .sources import Description, Heard, Source
@@ -235,6 +235,23 @@ def perform(curves: ChannelCurves, settings: TakeSettings, description: Descript
     regions = {channel.name: channel.region for channel in description.channels}
     rest = {channel.name: channel.rest for channel in description.channels if channel.rest}
     return apply_performance(curves, performance, regions, rest=rest)
+
+
+def perform_styled(curves: ChannelCurves, track: EmotionTrack, description: Description) -> ChannelCurves:
+    """Apply the settings of a take to curves as ``perform`` does, with the manner of each stretch's style."""
+    styles = track.styles
+    varied = [name for name in styles.factor_names() if not name.startswith("life")] if styles is not None else []
+    if styles is None or not varied:
+        return perform(curves, track.settings, description)
+    shares = styles.weights(np.arange(curves.frame_count) / curves.frame_rate + curves.start_seconds)
+    # Sums of curves whose lips are sealed are sealed, because the gap is a sum of channels.
+    manners = [tuple(style.factors.get(name, 1.0) for name in varied) for style in styles.styles]
+    mixed = np.zeros(curves.values.shape)
+    for manner in dict.fromkeys(manners):
+        changed = {name: getattr(track.settings, name) * factor for name, factor in zip(varied, manner, strict=True)}
+        share = shares[:, [other == manner for other in manners]].sum(axis=1)
+        mixed += share[:, None] * perform(curves, replace(track.settings, **changed), description).values  # type: ignore[arg-type]
+    return curves.with_values(mixed.astype(curves.values.dtype))
 
 
 def frame_range(heards: Sequence[Heard], place: Place, scope: Scope) -> tuple[int, int]:

