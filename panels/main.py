@@ -17,7 +17,7 @@ from ..properties.settings import sliders_differ
 from ..properties.takes import active_take
 
 # The stubs of Blender's API lack its return value.
-iface: Callable[[str], str] = bpy.app.translations.pgettext_iface  # pyright: ignore[reportAssignmentType]
+iface: Callable[..., str] = bpy.app.translations.pgettext_iface  # pyright: ignore[reportAssignmentType]
 
 
 class VoxrigPanel(bpy.types.Panel):
