@@ -55,7 +55,7 @@ class VOXRIG_OT_align_curves(VoxrigOperator):
     """Find Start Frame: where the jaw of the curve file fits the sound strip that was recorded with it"""
 
     bl_idname = "voxrig.align_curves"
-    bl_label = "Align to Sound"
+    bl_label = "Align To Sound"
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod

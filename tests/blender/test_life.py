@@ -360,4 +360,4 @@ def test_a_head_that_is_posed_without_a_key_moves_from_there(
         take = animate(scene, puppet, line, model_folder, life=1.0, life_seed=seed)
         turns = [head_of(scene, puppet, frame) for frame in range(1, take.last_frame, 5)]
         away = np.degrees([turn.rotation_difference(pose.to_quaternion()).angle for turn in turns])
-        assert 0.5 < away.max() < 12.0
+        assert 0.3 < away.max() < 12.0
