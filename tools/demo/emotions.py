@@ -20,7 +20,7 @@ from ...operators.animate import animate_character
 from ...takes.record import SoundStrip
 from ...takes.settings import TakeSettings
 from ..registered import run_registered
-from . import stage
+from . import rows, stage
 from .__main__ import step
 from .character import build_character
 from .speech import Timed, read_speech
@@ -57,16 +57,16 @@ def make_emotions(output: Path, model: str | None, size: int, *, with_film: bool
     for index, (name, emotion) in enumerate(FACES):
         with step(name):
             character = build_character()
-            stage.place_in_row(character.armature, index, len(FACES))
+            rows.place_in_row(character.armature, index, len(FACES))
             settings = TakeSettings(emotion=emotion)
             animate_character(scene, character.armature, SoundStrip(strip), find_model(model), settings)
-    stage.set_row_camera(scene, len(FACES))
+    rows.set_row_camera(scene, len(FACES))
     scene.frame_start, scene.frame_end = (_frame_at(scene, seconds) for seconds in (sentence.start, sentence.end))
     phones = [phone for phone in speech.phones if sentence.start <= phone.middle < sentence.end]
     height = round(size * 0.45) // 2 * 2
     with step("contact sheet"):
         frames = [_frame_at(scene, phone.middle) for phone in choose_phones(phones)]
-        stage.write_row_sheet(scene, frames, output, "emotions", size, height)
+        rows.write_row_sheet(scene, frames, output, "emotions", size, height)
     if with_film:
         with step("film"):
             render_film(scene, output / "voxrig_emotions.mp4", size, height=height)

@@ -30,7 +30,7 @@ from ...takes.record import Listening, SoundChoice, SoundStrip
 from ...takes.settings import Scope, TakeSettings
 from ...takes.shaping import Take
 from ..registered import run_registered
-from . import stage
+from . import rows, stage
 from .__main__ import step
 from .character import build_character
 from .speech import Speech, read_speech
@@ -73,14 +73,14 @@ def make_life(output: Path, model: str | None, size: int, *, with_film: bool) ->
     scene: Any = bpy.context.scene
     stage.set_stage(scene)
     strip = stage.add_sound(scene, speech.sound, "Demo Speech")
-    stage.set_row_camera(scene, len(FACES))
+    rows.set_row_camera(scene, len(FACES))
     takes: dict[str, Take] = {}
     speaker = ""
     for index, (name, changes) in enumerate(FACES):
         with step(name):
             character = build_character()
             rig: Any = character.armature
-            stage.place_in_row(rig, index, len(FACES))
+            rows.place_in_row(rig, index, len(FACES))
             sound: SoundChoice = SoundStrip(strip)
             scope, settings = Scope(), TakeSettings(look_at=CAMERA, **changes)
             if name == "listener":
@@ -95,7 +95,7 @@ def make_life(output: Path, model: str | None, size: int, *, with_film: bool) ->
     draw_plot(speech, takes["alive"], scene, output / "voxrig_life_plot.png")
     height = round(size * 0.28) // 2 * 2
     with step("sheet"):
-        stage.write_row_sheet(scene, choose_frames(takes["alive"]), output, "life", size, height)
+        rows.write_row_sheet(scene, choose_frames(takes["alive"]), output, "life", size, height)
     if with_film:
         with step("film"):
             render_film(scene, output / "voxrig_life.mp4", size, height=height)

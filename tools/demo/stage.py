@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-import matplotlib.image
-import numpy as np
 from mathutils import Vector
 
 from ...blender import compat
@@ -16,8 +14,6 @@ from ...blender.films import render_stills
 
 FRAMES_PER_SECOND = 24
 FIRST_FRAME = 1
-APART = 2.45
-"""Blender units from face to face in a row of characters."""
 CAMERAS = {
     # position, point of aim, focal length
     "Camera": ((-1.05, -6.9, 0.10), (0.02, 0.0, -0.10), 92.0),
@@ -94,25 +90,3 @@ def render_frames(scene: Any, frames: list[int], camera: str, size: int, folder:
     render_stills(scene, frames, paths, size)
     scene.camera = before
     return paths
-
-
-def place_in_row(character: Any, index: int, count: int) -> None:
-    """Move a character's armature to place ``index`` of a row of ``count``, the middle of which is the origin."""
-    character.location.x = (index - (count - 1) / 2) * APART
-
-
-def set_row_camera(scene: Any, count: int) -> None:
-    """Set an orthographic camera, so that every face looks the same, wide enough for a row of ``count``."""
-    camera: Any = bpy.data.objects["Camera"]
-    camera.location, camera.rotation_euler = (0.0, -14.0, -0.12), (np.pi / 2, 0.0, 0.0)
-    camera.data.type, camera.data.ortho_scale = "ORTHO", APART * count
-    scene.camera = camera
-
-
-def write_row_sheet(scene: Any, frames: list[int], output: Path, name: str, size: int, height: int) -> None:
-    """Render ``frames`` below each other into ``voxrig_<name>_sheet.png`` of the folder ``output``."""
-    paths = [output / "frames" / f"{name}_{frame:04d}.png" for frame in frames]
-    paths[0].parent.mkdir(parents=True, exist_ok=True)
-    render_stills(scene, frames, paths, size, height=height)
-    sheet = np.concatenate([matplotlib.image.imread(path)[..., :3] for path in paths])
-    matplotlib.image.imsave(output / f"voxrig_{name}_sheet.png", np.clip(sheet, 0.0, 1.0))

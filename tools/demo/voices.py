@@ -23,7 +23,7 @@ from ...takes.record import SoundStrip
 from ...takes.settings import TakeSettings
 from ...takes.shaping import Take
 from ..registered import run_registered
-from . import stage
+from . import rows, stage
 from .__main__ import step
 from .character import build_character
 
@@ -57,15 +57,15 @@ def make_voices(output: Path, sounds: list[Path], model: str | None, size: int, 
         with step(sound.stem):
             strip = compat.new_strips(scene).new_sound(sound.stem, str(sound), 1, frame)
             character = build_character()
-            stage.place_in_row(character.armature, index, len(sounds))
+            rows.place_in_row(character.armature, index, len(sounds))
             take = animate_character(scene, character.armature, SoundStrip(strip.name), find_model(model), TakeSettings())
             frames.append(find_widest(take))
         frame = round(scenes.frame_of_seconds(scene, read_sound(sound, 16_000).duration_seconds + PAUSE_SECONDS, frame))
     scene.frame_start, scene.frame_end = stage.FIRST_FRAME, frame
-    stage.set_row_camera(scene, len(sounds))
+    rows.set_row_camera(scene, len(sounds))
     height = round(size * 1.35 / len(sounds)) // 2 * 2
     with step("sheet"):
-        stage.write_row_sheet(scene, frames, output, "voices", size, height)
+        rows.write_row_sheet(scene, frames, output, "voices", size, height)
     if with_film:
         with step("film"):
             render_film(scene, output / "voxrig_voices.mp4", size, height=height)
