@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m voxrig.tools.demo.emoji``: the pose of every smiley on the demo character's face, in one picture.
-
-``--voices calm.wav angry.wav sad.wav`` instead animates it from recordings side by side, with no slider touched: a film with
-the first one's sound, and a contact sheet.
-"""
+"""``python -m voxrig.tools.demo.emoji``: the pose of every smiley on the demo character's face, in one picture."""
 
 from __future__ import annotations
 
@@ -27,18 +23,13 @@ from ...animation.feeling import words
 from ...animation.rig.mapping import apply_mapping
 from ...blender import poses, rigs
 from ...blender.ending import end_process
-from ...blender.films import render_film, render_stills
-from ...inference.package import find_model
-from ...operators.animate import animate_character
+from ...blender.films import render_stills
 from ...operators.mapping import find_character
-from ...takes.record import SoundFile, SoundStrip
-from ...takes.settings import TakeSettings
 from ..registered import run_registered
 from . import stage
 from .__main__ import step
 from .character import build_character
 
-APART = 2.45
 _FONT_SHARE = 0.3
 
 
@@ -49,15 +40,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=112, help="width of a face in pixels (default: 112)")
     parser.add_argument("--distinct", action="store_true", help="one smiley of each pose only")
     parser.add_argument("--columns", type=int, default=16, help="faces in a row (default: 16)")
-    parser.add_argument("--voices", type=Path, nargs="+", metavar="SOUND", help="recordings to compare instead")
-    parser.add_argument("--model", help="folder of a model package, or the name of a bundled one")
-    parser.add_argument("--no-film", action="store_true", help="the contact sheet of the recordings only")
     arguments = parser.parse_args(argv)
     output = arguments.output.absolute()
     output.mkdir(parents=True, exist_ok=True)
-    if arguments.voices:
-        sounds = [path.absolute() for path in arguments.voices]
-        return run_registered("emoji", lambda: make_voices(output, sounds, arguments.model, with_film=not arguments.no_film))
     return run_registered("emoji", lambda: make_sheet(output, arguments.size, arguments.columns, distinct=arguments.distinct))
 
 
@@ -116,38 +101,6 @@ def _draw_faces(faces: list[tuple[str, str, Any]], size: int, columns: int, path
         figure.text(left + 0.5 / columns, top - 0.995 / rows, label, ha="center", va="bottom", fontsize=size / 17)
     figure.savefig(path, dpi=100)
     plt.close(figure)
-
-
-def make_voices(output: Path, sounds: list[Path], model: str | None, *, with_film: bool) -> None:
-    """Write ``voxrig_voices_sheet.png`` and ``voxrig_voices.mp4``: a face for each recording, no slider touched."""
-    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-    scene: Any = bpy.context.scene
-    stage.set_stage(scene)
-    strip = stage.add_sound(scene, sounds[0], "Voice")
-    camera: Any = bpy.data.objects["Camera"]
-    camera.location, camera.rotation_euler = (0.0, -14.0, -0.12), (np.pi / 2, 0.0, 0.0)
-    camera.data.type, camera.data.ortho_scale = "ORTHO", APART * len(sounds)
-    last = 1
-    for index, path in enumerate(sounds):
-        with step(path.name):
-            rig: Any = build_character().armature
-            rig.location.x = (index - (len(sounds) - 1) / 2) * APART
-            choice = SoundStrip(strip) if index == 0 else SoundFile(str(path), float(stage.FIRST_FRAME))
-            take = animate_character(scene, rig, choice, find_model(model), TakeSettings())
-            last = max(last, take.last_frame)
-    scene.frame_start, scene.frame_end = stage.FIRST_FRAME, last
-    width = 320 * len(sounds)
-    height = round(width / len(sounds) * 1.1) // 2 * 2
-    frames = np.linspace(stage.FIRST_FRAME, last, 7).round().astype(int)[1:-1].tolist()
-    paths = [output / "frames" / f"voices_{frame:04d}.png" for frame in frames]
-    paths[0].parent.mkdir(parents=True, exist_ok=True)
-    render_stills(scene, frames, paths, width, height=height)
-    sheet = np.concatenate([matplotlib.image.imread(path)[..., :3] for path in paths])
-    matplotlib.image.imsave(output / "voxrig_voices_sheet.png", np.clip(sheet, 0.0, 1.0))
-    if with_film:
-        with step("film"):
-            render_film(scene, output / "voxrig_voices.mp4", width, height=height)
-    print(f"Written to {output}")
 
 
 if __name__ == "__main__":
