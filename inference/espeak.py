@@ -148,7 +148,7 @@ def speak(
 ) -> tuple[NDArray[np.int16], int, tuple[TimedPhone, ...]]:
     """Speak a text: samples, their rate and the phones with their times in seconds. ``pitch`` is 0..99.
 
-    Raises ScriptError for an unknown language or variant, and for a text that nothing is said for.
+    ``language`` is a code or an accent by its path in espeak-ng ('gmw/en-us-nyc'). Raises ScriptError for an unknown language or variant, and for a text that nothing is said for.
     """
     with _turn:
         library, rate = _select(language, variant)
@@ -171,7 +171,7 @@ def speak(
         start = sample / rate
         end = (events[index + 1][0] if index + 1 < len(events) else sound.size) / rate
         try:
-            names = ipa_to_arpabet(token, language) or [SILENCE]
+            names = ipa_to_arpabet(token, language.rpartition("/")[2]) or [SILENCE]
         except ValueError:
             names = [SILENCE]
         # The first part of a compound sound is the longer one.

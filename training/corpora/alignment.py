@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...animation.face.phones import PHONE_INDEX, SILENCE, VOWELS, TimedPhone
+from ...animation.script.ipa import ipa_to_arpabet
 from .clips import SAMPLE_RATE, Clip, load_clips, rewrite_phones
-from .synthesis_espeak import ipa_to_arpabet, phonemes
+from .synthesis_espeak import phonemes
 from .synthesis_flite import pronounce
 
 # Bias of the aligner's boundaries against the sound (measured on speech with exact times).

@@ -189,11 +189,11 @@ def voice_plans() -> list[VoicePlan]:
         voice = festival.VOICES[name]
         plans.append(VoicePlan("synthetic_festival", name, wanted, voice.licence, voice.source, "en", _render_festival(name)))
     for name, wanted in {"klatt": 3.5, "variants": 2.5}.items():
-        plans.append(VoicePlan("synthetic_espeak", name, wanted, espeak.LICENCE, "espeak-ng 1.51", "en", _render_espeak(name)))
+        plans.append(VoicePlan("synthetic_espeak", name, wanted, espeak.LICENCE, "espeak-ng 1.52", "en", _render_espeak(name)))
     for name, wanted in LANGUAGE_HOURS.items():
         language = name.partition("-")[0]
         render = _render_espeak(name, language)
-        plans.append(VoicePlan("synthetic_languages", name, wanted, espeak.LICENCE, "espeak-ng 1.51", name, render))
+        plans.append(VoicePlan("synthetic_languages", name, wanted, espeak.LICENCE, "espeak-ng 1.52", name, render))
     return plans
 
 
