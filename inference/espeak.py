@@ -148,7 +148,8 @@ def speak(
 ) -> tuple[NDArray[np.int16], int, tuple[TimedPhone, ...]]:
     """Speak a text: samples, their rate and the phones with their times in seconds. ``pitch`` is 0..99.
 
-    ``language`` is a code or an accent by its path in espeak-ng ('gmw/en-us-nyc'). Raises ScriptError for an unknown language or variant, and for a text that nothing is said for.
+    ``language`` is a code, or the name of an accent in espeak-ng ('gmw/en-us-nyc'). Raises ScriptError for an unknown
+    language or variant, and for a text that nothing is said for.
     """
     with _turn:
         library, rate = _select(language, variant)
