@@ -471,10 +471,11 @@ def gather_from_scene(
     sound: SoundChoice | None = None,
     look_at: str = "",
     script: str = "",
+    frames: tuple[int, int] | None = None,
 ) -> Job:
     """Gather with the scene's settings, except for a given character, sound, target of the eyes or script.
 
-    Raises VoxrigError.
+    Within ``frames``, first and last, the newest take there is replaced; elsewhere it stays as it is. Raises VoxrigError.
     """
     settings = scene_settings(scene)
     character_object = character_object or settings.character
@@ -493,8 +494,24 @@ def gather_from_scene(
         chosen = replace(chosen, script=script)
     if isinstance(sound, Listening):
         scope = listening_scope(scene, scope)
+    if frames is not None:
+        scope = replace(scope, first_frame=frames[0], last_frame=frames[1], fade_frames=settings.retake_fade)
+        below = find_take_below(character_object, frames)
+        if below is not None:
+            scope = replace(scope, output=read_take(below).scope.output)
+            return gather(scene, character_object, sound, model.folder, chosen, scope, beside=below.mark)
     repeated = find_repeated(character_object, sound, chosen, scope)
     return gather(scene, character_object, sound, model.folder, chosen, scope, take=repeated)
+
+
+def find_take_below(character_object: bpy.types.Object, frames: tuple[int, int]) -> Any | None:
+    """Return the newest take of a character that has frames of a range, first and last; None for none."""
+    for stored in reversed(character_settings(character_object).takes):
+        with contextlib.suppress(VoxrigError):  # what is wrong with it is shown in the list
+            record = read_take(stored)
+            if record.first_frame <= frames[1] and record.last_frame >= frames[0]:
+                return stored
+    return None
 
 
 def find_repeated(character_object: bpy.types.Object, sound: SoundChoice, settings: TakeSettings, scope: Scope) -> str:

@@ -79,6 +79,9 @@ class Live:
     first_frame: int = 1
     zero: float = 0.0
     """When recording began, by ``time.monotonic``."""
+    punch: tuple[int, int] | None = None
+    """First and last frame of the range that is spoken over, if one is."""
+    reached_frame: int = 1
     shown_at: float = -1.0
     drawn_at: float = 0.0
     delays: list[float] = field(default_factory=list)
@@ -244,6 +247,55 @@ def begin_recording(scene: bpy.types.Scene) -> None:
         session.live.is_recording = True
 
 
+def punch_range(scene: bpy.types.Scene) -> tuple[int, int]:
+    """Return the first and the last frame that a punch-in speaks over: the preview range, or all frames of the scene."""
+    if scene.use_preview_range:
+        return scene.frame_preview_start, scene.frame_preview_end
+    return scene.frame_start, scene.frame_end
+
+
+def begin_punch(scene: bpy.types.Scene) -> None:
+    """Begin to record at the first frame of the range, which plays; the take is replaced there and nowhere else.
+
+    Raises VoxrigError.
+    """
+    first, last = punch_range(scene)
+    begin_recording(scene)
+    live = running()
+    assert live is not None
+    scene.frame_set(first)
+    live.first_frame = first
+    live.punch, live.reached_frame = (first, last), first
+    if not bpy.app.background and not _is_playing():
+        bpy.ops.screen.animation_play()
+
+
+def has_left_range(live: Live, scene: bpy.types.Scene) -> bool:
+    """Whether the range that is spoken over has been played: beyond its end, from its start again, or stopped."""
+    if live.punch is None:
+        return False
+    frame = scene.frame_current
+    if frame > live.punch[1] or frame < live.reached_frame:
+        return True
+    live.reached_frame = frame
+    return frame == live.punch[1] or not (bpy.app.background or _is_playing())
+
+
+def _is_playing() -> bool:
+    return any(window.screen.is_animation_playing for window in bpy.context.window_manager.windows)
+
+
+def _punch_out() -> None:
+    """Stop to play, and make the take of what was spoken over the range, as the button does."""
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        if _is_playing():
+            bpy.ops.screen.animation_cancel(restore_frame=False)
+        try:
+            bpy.ops.voxrig.live_keep("INVOKE_DEFAULT")
+        except RuntimeError as error:  # an error that was reported, raised because a script called
+            session.live_trouble = str(error).removeprefix("Error: ").strip()
+
+
 def recording_folder() -> Path:
     """Return the folder of the .blend. Raises LiveError for a file that was never saved."""
     if not bpy.data.filepath:
@@ -260,6 +312,8 @@ class Kept:
     curves: Path | None = None
     curves_start: float = 0.0
     """Frame of the curves' second 0."""
+    frames: tuple[int, int] | None = None
+    """First and last frame that the take may change, None for all that was recorded."""
 
 
 def end_live() -> Kept | None:
@@ -285,7 +339,11 @@ def end_live() -> Kept | None:
     if live.take is not None and len(live.take) > 1 and live.curves_path is not None:
         write_curves(live.curves_path, live.take.curves(live.zero))
         curves = live.curves_path
-    return Kept(live.first_frame, sound, curves, float(live.first_frame)) if sound or curves else None
+    frames = None
+    if live.punch is not None and scene is not None:
+        spoken = live.first_frame + round((time.monotonic() - live.zero) * scenes.frames_per_second(scene))
+        frames = live.punch[0], min(live.punch[1], max(live.reached_frame, spoken))
+    return Kept(live.first_frame, sound, curves, float(live.first_frame), frames) if sound or curves else None
 
 
 def place_recording(scene: bpy.types.Scene, kept: Kept) -> str:
@@ -307,15 +365,15 @@ def gather_recorded(scene: bpy.types.Scene, kept: Kept) -> Job:
             settings.sound_source = "CURVES"
             settings.curves_file = str(kept.curves)
             settings.start_frame = kept.first_frame
-            return gather_from_scene(scene, sound=CurvesFile(str(kept.curves), kept.curves_start))
+            return gather_from_scene(scene, sound=CurvesFile(str(kept.curves), kept.curves_start), frames=kept.frames)
         if name:
             settings.sound_source = "STRIP"
             settings.strip = name
-            return gather_from_scene(scene, sound=SoundStrip(name))
+            return gather_from_scene(scene, sound=SoundStrip(name), frames=kept.frames)
         settings.sound_source = "FILE"
         settings.sound_file = str(kept.sound)
         settings.start_frame = kept.first_frame
-        return gather_from_scene(scene)
+        return gather_from_scene(scene, frames=kept.frames)
 
 
 def _close(live: Live) -> None:
@@ -347,6 +405,10 @@ def _tick() -> float | None:
     live = running()
     if live is None:
         return None
+    scene = bpy.data.scenes.get(live.scene)
+    if scene is not None and has_left_range(live, scene):
+        _punch_out()
+        return None if running() is None else TICK_SECONDS
     now = time.monotonic()
     if now - live.drawn_at > _PANEL_SECONDS:
         live.drawn_at = now
@@ -482,6 +544,26 @@ class VOXRIG_OT_live_record(VoxrigOperator):
         begin_recording(context.scene)
 
 
+class VOXRIG_OT_live_punch(VoxrigOperator):
+    """Play the preview range, or all frames without one, and speak over it. At its end the take is replaced in this range only.
+
+    Keys outside and keys that you made stay
+    """
+
+    bl_idname = "voxrig.live_punch"
+    bl_label = "Punch In"
+    bl_options = set()
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """Require a live face that is not being recorded."""
+        return VOXRIG_OT_live_record.disabled_reason(context)
+
+    def run(self, context: Any) -> None:
+        """Begin."""
+        begin_punch(context.scene)
+
+
 class VOXRIG_OT_live_stop(VoxrigOperator):
     """Stop, and put everything back as it was. A recording stays beside the file, but nothing is animated from it"""
 
@@ -561,6 +643,7 @@ def _list_devices() -> list[str]:
 CLASSES = (
     VOXRIG_OT_live_start,
     VOXRIG_OT_live_record,
+    VOXRIG_OT_live_punch,
     VOXRIG_OT_live_stop,
     VOXRIG_OT_live_keep,
     VOXRIG_OT_live_recover,

@@ -63,6 +63,7 @@ class VOXRIG_PT_live(VoxrigPanel):
             row.operator("voxrig.live_keep", icon="CHECKMARK")
         else:
             row.operator("voxrig.live_record", icon="REC")
+            row.operator("voxrig.live_punch", icon="PREVIEW_RANGE")
         row.operator("voxrig.live_stop", icon="X")
 
 

@@ -167,6 +167,57 @@ class TestSpeaking:
             live.recording_folder()
 
 
+class TestPunchIn:
+    def test_a_range_is_spoken_over_and_nothing_else_changes(self, live: Any, scene: Any) -> None:
+        face = scene.voxrig.character
+        assert bpy.ops.voxrig.animate_from_audio() == {"FINISHED"}
+        jaw = {curve.data_path: curve for curve in curves_of(face.data.shape_keys)}['key_blocks["jawOpen"].value']
+        mine = jaw.keyframe_points.insert(20, 0.77)
+        mine.interpolation = "BEZIER"
+        before = keys_of(face)
+        scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 14, 30
+        scene.voxrig.retake_fade = 2.0
+        live.start_live(scene, source(paced=True))
+        assert bpy.ops.voxrig.live_punch() == {"FINISHED"}
+        assert scene.frame_current == 14
+        follow(live)
+        run = live.running()
+        for frame in range(14, 30):
+            scene.frame_set(frame)
+            assert not live.has_left_range(run, scene)
+        scene.frame_set(30)
+        assert live.has_left_range(run, scene)
+        assert bpy.ops.voxrig.live_keep() == {"FINISHED"}
+        after = keys_of(face)
+        outside = [{key for key in keys if not 14 <= key[1] <= 30} for keys in (before, after)]
+        assert outside[0] == outside[1] and len(outside[0]) > 10
+        assert ('key_blocks["jawOpen"].value', 20.0, 0.77) in after
+        assert after - before
+        assert [take.about.split(", ", 1)[1][:8] for take in face.voxrig.takes] == ["1 to 49", "14 to 30"]
+
+    def test_a_loop_that_starts_again_ends_it(self, live: Any, scene: Any) -> None:
+        scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 5, 40
+        live.start_live(scene, source())
+        live.begin_punch(scene)
+        run = live.running()
+        scene.frame_set(39)
+        assert not live.has_left_range(run, scene)
+        scene.frame_set(5)
+        assert live.has_left_range(run, scene)
+
+    def test_without_a_preview_range_it_is_the_whole_scene(self, live: Any, scene: Any) -> None:
+        scene.frame_start, scene.frame_end, scene.use_preview_range = 3, 77, False
+        assert live.punch_range(scene) == (3, 77)
+
+
+def keys_of(face: Any) -> set[tuple[str, float, float]]:
+    return {
+        (curve.data_path, round(point.co.x, 3), round(point.co.y, 4))
+        for curve in curves_of(face.data.shape_keys)
+        for point in curve.keyframe_points
+    }
+
+
 def sequencer(scene: Any) -> list[Any]:
     from voxrig.blender import compat
 
