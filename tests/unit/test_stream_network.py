@@ -27,10 +27,10 @@ FAST = Path(__file__).resolve().parents[2] / "training" / "speech" / "speech_wei
 
 @pytest.fixture(scope="module", params=[0, 3, 6])
 def network(request: pytest.FixtureRequest) -> StreamNetwork:
-    made = StreamNetwork(StreamSize(40, 51, request.param))
+    made = StreamNetwork(StreamSize(40, 51, request.param, others=(0,) if request.param == 3 else ()))
     made.load_fast(torch.load(FAST, map_location="cpu", weights_only=False)["average"])
     torch.manual_seed(4)
-    torch.nn.init.normal_(made.contact_more.weight, std=0.3)  # as if it had learned
+    torch.nn.init.normal_(made.heads_of(request.param).contact_more.weight, std=0.3)  # as if it had learned
     return made.eval()
 
 

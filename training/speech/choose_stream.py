@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the numbers of the causal rules: ``python -m voxrig.training.speech.choose_stream --cache DIR --run DIR``.
+"""Find the numbers of the causal rules: ``python -m voxrig.training.speech.choose_stream --data DIR --cache DIR --run DIR``.
 
-Runs the streaming network once over clips of training speakers, clean and hard to hear, and then tries values of
-``StreamRuleValues`` in turn. Development clips are left for scores.
+Runs the streaming network once over clips of training speakers, the tracked talker's among them, and over sounds in which
+nobody speaks, and then tries values of ``StreamRuleValues`` in turn. Development clips are left for scores.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...animation.curves import ChannelCurves
@@ -22,8 +23,11 @@ from ...animation.face.channels import face_channel_names, face_channels
 from ...animation.face.phones import SILENCE
 from ..corpora.augmentation import NoiseBank, augment
 from ..corpora.clips import Clip, load_corpus
-from ..evaluation.measures import measure_contacts, measure_jitter, ratio
+from ..corpora.voices import Samples
+from ..evaluation.conditions import still_sounds
+from ..evaluation.measures import Tally, measure_contacts, measure_jitter, measure_tracked, ratio
 from .batches import learned_channels
+from .calibrate_articulation import FITTED_INITIALS, load_clips
 from .choose_contacts import CORPORA, SHOWN
 from .export_stream import StreamRules, StreamRuleValues, load_stream
 from .network import FRAME_RATE, HOP
@@ -40,26 +44,40 @@ TRIED: list[dict[str, Any]] = [
     {"seal_speed": (0.7, 0.7)},
     {"steady_share": 0.5},
     {"steady_share": 1.0},
-    {"part_share": 0.35},
+    *(
+        {"speaks": speaks, "move_speed": speed}
+        for speaks in ((0.4, 0.7), (0.25, 0.5), (0.15, 0.4), (0.1, 0.3))
+        for speed in ((0.34, 0.08), (1.0, 0.04))
+    ),
 ]
 """Values to try, each on top of the default."""
 
 
-def hear(network: StreamNetwork, cache: Path, count: int, hard: bool) -> tuple[list[Clip], list[Tensor]]:
-    """Return clips of training speakers, and channels, contact logits and phones of their rows ``[clip, row, ...]``, padded."""
-    random = np.random.default_rng(5)
-    bank = NoiseBank.load(cache) if hard else None
-    clips = [clip for clip in load_corpus(cache, "train", corpora=CORPORA, minimum_quality=-24.0) if 2.0 < clip.seconds < 7.0]
-    chosen = [clips[int(index)] for index in random.permutation(len(clips))[:count]]
-    longest = max(-(-clip.length // HOP) for clip in chosen) + network.size.look_ahead + 1
+def hear(network: StreamNetwork, sounds: list[Samples], look_ahead: int) -> list[Tensor]:
+    """Return channels, contact logits and phones of sounds ``[sound, row, ...]``, padded to the longest."""
+    longest = max(-(-len(sound) // HOP) for sound in sounds) + look_ahead + 1
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
-    for clip in chosen:
-        samples = clip.samples() if bank is None else augment(clip.samples(), random, bank)
-        sound = np.pad(samples, (0, longest * HOP - len(samples)))
+    for sound in sounds:
+        padded = np.pad(sound, (0, longest * HOP - len(sound)))
         with torch.no_grad():
-            said = network(torch.from_numpy(running_features(mel_level(sound)).T.copy())[None])
+            features = network.hear(torch.from_numpy(running_features(mel_level(padded)).T.copy())[None])
+            said = network.heads_of(look_ahead)(features)
         parts.append((said.channels[0], said.contact_logits[0], torch.softmax(said.phone_logits[0], dim=-1)))
-    return chosen, [torch.stack(part) for part in zip(*parts, strict=True)]
+    return [torch.stack(part) for part in zip(*parts, strict=True)]
+
+
+def choose_clips(cache: Path, count: int) -> list[Clip]:
+    """Draw clips of training speakers."""
+    clips = [clip for clip in load_corpus(cache, "train", corpora=CORPORA, minimum_quality=-24.0) if 2.0 < clip.seconds < 7.0]
+    return [clips[int(index)] for index in np.random.default_rng(5).permutation(len(clips))[:count]]
+
+
+def cut_rows(rows: NDArray, names: list[str], look_ahead: int, samples: int) -> ChannelCurves:
+    """Cut the rows of a sound from what the steps say: step k says row k + 1 - look-ahead."""
+    first = look_ahead - 1
+    return ChannelCurves(
+        tuple(names), FRAME_RATE, rows[max(0, first) : first - 1 + -(-samples // HOP)], max(0, -first) / FRAME_RATE
+    )
 
 
 def apply_rules(rules: StreamRules, channels: Tensor, contacts: Tensor, phones: Tensor) -> Tensor:
@@ -76,29 +94,54 @@ def apply_rules(rules: StreamRules, channels: Tensor, contacts: Tensor, phones: 
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
     parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/stream"))
+    parser.add_argument("--look-ahead", type=int, help="in steps of 20 ms (default: that of the layers)")
     parser.add_argument("--clips", type=int, default=100)
+    parser.add_argument("--hard", action="store_true", help="clips that are hard to hear as well")
     options = parser.parse_args()
     names = [face_channel_names()[column] for column in learned_channels()]
     rest = [face_channels()[column].rest for column in learned_channels()]
     network, _ = load_stream(options.run / "checkpoint.pt")
-    for kind in ("clean", "hard"):
-        clips, heard = hear(network, options.cache, options.clips, kind == "hard")
-        print(f"{kind}: {len(clips)} clips, {sum(clip.seconds for clip in clips) / 60:.1f} min", flush=True)
-        for tried in TRIED:
-            values = apply_rules(StreamRules(names, rest, replace(StreamRuleValues(), **tried)), *heard)
-            tallies = defaultdict(list)
-            for clip, rows in zip(clips, values.numpy(), strict=True):
-                # Step k says row k + 1 - look-ahead.
-                first = network.size.look_ahead - 1
-                curves = ChannelCurves(tuple(names), FRAME_RATE, rows[max(0, first) : first - 1 + -(-clip.length // HOP)],
-                                       max(0, -first) / FRAME_RATE)  # fmt: skip
-                spoken = [phone for phone in clip.phones if phone.phone != SILENCE]
-                for name, tally in {**measure_contacts(curves, spoken), "jitter": measure_jitter(curves)}.items():
+    look_ahead = network.size.look_ahead if options.look_ahead is None else options.look_ahead
+    clips = choose_clips(options.cache, options.clips)
+    sounds = {"clean": [clip.samples() for clip in clips]}
+    if options.hard:
+        random, bank = np.random.default_rng(6), NoiseBank.load(options.cache)
+        sounds["hard"] = [augment(sound, random, bank) for sound in sounds["clean"]]
+    spoken = {clip.id: clip for clip in load_corpus(options.cache, "evaluation", corpora=("grid_lips",))}
+    # The talker's clips that training has heard; those that begin with b are scored.
+    tracked = load_clips(options.data, options.cache, FITTED_INITIALS)[: options.clips // 2]
+    sounds["tracked"] = [spoken[clip.name].samples() for clip in tracked]
+    sounds["still"] = [sound for kind in still_sounds([]).values() for sound in kind]
+    heard = {kind: hear(network, of_kind, look_ahead) for kind, of_kind in sounds.items()}
+    print(f"{len(clips)} clips, {sum(clip.seconds for clip in clips) / 60:.1f} min; {len(tracked)} tracked", flush=True)
+    for tried in [{}, *TRIED]:
+        rules = StreamRules(names, rest, replace(StreamRuleValues(), **tried))
+        speed = 1.0
+        print(tried)
+        for kind, parts in heard.items():
+            tallies: dict[str, list[Tally]] = defaultdict(list)
+            moved: list[float] = []
+            for number, rows in enumerate(apply_rules(rules, *parts).numpy()):
+                curves = cut_rows(rows, names, look_ahead, len(sounds[kind][number]))
+                moved.append(float(np.mean(np.sum(np.diff(curves.values, axis=0) ** 2, axis=1))))
+                if kind in ("clean", "hard"):
+                    phones = [phone for phone in clips[number].phones if phone.phone != SILENCE]
+                    found = {**measure_contacts(curves, phones), "jitter": measure_jitter(curves)}
+                elif kind == "tracked":
+                    found, _ = measure_tracked(curves, tracked[number].mouth)
+                else:
+                    found = {}
+                for name, tally in found.items():
                     tallies[name].append(tally)
-            figures = "  ".join(f"{name} {ratio(tallies[name]):.3f}" for name in SHOWN)
-            print(f"{tried}\n    {figures}", flush=True)
+            shown = [f"{name} {ratio(tallies[name]):.3f}" for name in (*SHOWN, "opening_r", "jaw_r") if name in tallies]
+            if kind == "clean":
+                speed = float(np.mean(moved))
+            if kind == "still":
+                shown = [f"motion {100 * np.mean(moved) / speed:.2f} % of speech"]
+            print(f"    {kind:8}{'  '.join(shown)}", flush=True)
 
 
 if __name__ == "__main__":

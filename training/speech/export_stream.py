@@ -53,16 +53,17 @@ class StreamRuleValues:
     steady_share: float = 0.7
     """Share of the way to the newest channels in a step."""
     amplitude: float = 1.0
+    speaks: tuple[float, float] = (0.25, 0.5)
+    """Probability of speech from which the face wakes, and at which it moves in full."""
+    move_speed: tuple[float, float] = (1.0, 0.04)
+    """Shares of a face that wakes, and that comes to rest, in a step."""
 
 
 class StreamRules(ContactRules):
     """The rules of a step: ``[batch, learned]`` channels, contact logits, phones and state in; channels and state out."""
 
-    SPEAKS = (0.55, 0.8)
     HELD_STEPS = 50
     """Steps in which the memory of speech fades."""
-    MOVE_SPEED = (0.34, 0.08)
-    """Shares of a face that wakes, and that comes to rest, in a step."""
     COUNT = 6
 
     def __init__(self, names: list[str], rest: list[float], values: StreamRuleValues) -> None:
@@ -112,8 +113,8 @@ class StreamRules(ContactRules):
 
         speech = speech + 0.4 * (1.0 - phones[:, :1] - speech)
         held = torch.maximum(speech, held - 1.0 / self.HELD_STEPS)
-        first, full = self.SPEAKS
-        moves = move(moves, ((held - first) / (full - first)).clamp(0.0, 1.0), self.MOVE_SPEED)
+        first, full = values.speaks
+        moves = move(moves, ((held - first) / (full - first)).clamp(0.0, 1.0), values.move_speed)
         channels = self.rest + (channels - self.rest) * moves
         return channels, torch.cat([kept, sealed, teeth, short, speech, held, moves], dim=1)
 
@@ -125,9 +126,11 @@ class StreamStep(nn.Module):
     values are rows, normalisations are part of the weights, all memories are read and moved at once.
     """
 
-    def __init__(self, network: StreamNetwork, values: StreamRuleValues) -> None:
+    def __init__(self, network: StreamNetwork, values: StreamRuleValues, look_ahead: int | None = None) -> None:
+        """Take the heads of ``look_ahead`` in steps, or those of the layers' own."""
         super().__init__()
         self.size = network.size
+        own = network.heads_of(network.size.look_ahead if look_ahead is None else look_ahead)
         self.memories = network.memories
         self.ahead = [bool(block.ahead) for block in network.trunk]
         self.sound = SpeechFeatures(network.size.bands, 1.0)
@@ -139,11 +142,11 @@ class StreamStep(nn.Module):
         norm, _, last, _ = network.last
         self._keep("norm", *fold(norm))
         self._keep("last", last.weight[:, :, 0, 0].T, last.bias)
-        heads = (network.phone_head, network.contact_head)
+        heads = (own.phone_head, own.contact_head)
         self._keep("now", torch.cat([h.weight[:, :, 0, 0].T for h in heads], 1), torch.cat([h.bias for h in heads]))
-        heads = (network.channel_head, network.contact_change)
+        heads = (own.channel_head, own.contact_change)
         self._keep("change", torch.cat([weight_of_taps(h) for h in heads], 1), torch.cat([h.bias for h in heads]))
-        self._keep("more", network.contact_more.weight[:, :, 0, 0].T, network.contact_more.bias)
+        self._keep("more", own.contact_more.weight[:, :, 0, 0].T, own.contact_more.bias)
         reads: list[int] = []
         moves: list[int] = []
         first, count = 0, sum(self.memories)

@@ -25,15 +25,18 @@ from .train_stream import LOSS_WEIGHTS, PARTS, WARM_UP, Losses, read_lesson, var
 PEAK = 2e-3
 STRETCH, BATCH = 400, 12
 KEPT_BACK = 0.1
-HEADS = ("phone_head", "contact_head", "contact_change", "contact_more", "channel_head")
 
 
 @dataclass(frozen=True)
 class Heard:
-    """A lesson after the trunk: features ``[width, step]`` and the labels of each step's row, by name."""
+    """A lesson after the layers: features ``[width, step]``, and labels by name ``[row, ...]``."""
 
     features: Tensor
     labels: dict[str, NDArray]
+
+    def rows(self, name: str, first: int, count: int, look_ahead: int) -> NDArray:
+        """Return the labels of what ``count`` steps from ``first`` on say; step k says row k + 1 - look-ahead."""
+        return self.labels[name][first + 1 - look_ahead : first + 1 - look_ahead + count]
 
 
 def hear_lessons(network: StreamNetwork, paths: list[Path], seed: int) -> list[Heard]:
@@ -44,60 +47,58 @@ def hear_lessons(network: StreamNetwork, paths: list[Path], seed: int) -> list[H
         lesson = read_lesson(path)
         columns = torch.from_numpy(running_features(vary(lesson.level, random)).T.copy())[None]
         with torch.inference_mode():
-            features = network(columns).features[0].T.half()
-        # Step k says row k + 1 - look-ahead.
-        first = network.size.look_ahead - 1
-        count = len(lesson.phones)
-        labels = {name: getattr(lesson, name)[: count - max(0, first)] for name in PARTS[1:]}
-        heard.append(Heard(features[:, max(0, first) : count], labels))
+            features = network.hear(columns)[0, :, 0].half()
+        heard.append(Heard(features, {name: getattr(lesson, name) for name in PARTS[1:]}))
     return heard
 
 
-def make_batch(heard: list[Heard], random: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+def make_batch(heard: list[Heard], random: np.random.Generator, look_ahead: int) -> tuple[Tensor, dict[str, Tensor]]:
     """Cut ``BATCH`` stretches: features ``[batch, width, 1, step]`` and labels."""
     cuts: list[Tensor] = []
     parts: dict[str, list[NDArray]] = {}
     for number in random.integers(0, len(heard), BATCH):
         lesson = heard[int(number)]
-        first = int(random.integers(WARM_UP, lesson.features.shape[1] - STRETCH))
+        first = int(random.integers(WARM_UP, lesson.features.shape[1] - STRETCH - 1))
         cuts.append(lesson.features[:, None, first : first + STRETCH].float())
-        for name, value in lesson.labels.items():
-            parts.setdefault(name, []).append(value[first : first + STRETCH])
+        for name in lesson.labels:
+            parts.setdefault(name, []).append(lesson.rows(name, first, STRETCH, look_ahead))
     batch = {name: torch.from_numpy(np.stack(values)) for name, values in parts.items()}
     return torch.stack(cuts), {n: v.long() if n == "phones" else v.float() for n, v in batch.items()}
 
 
-def measure(network: StreamNetwork, heard: list[Heard]) -> dict[str, float]:
+def measure(network: StreamNetwork, heard: list[Heard], look_ahead: int) -> dict[str, float]:
     """Measure on lessons: right phones of speech, and for seals at 85 % recall the share of other speech taken for one."""
     logits: list[Tensor] = []
     wanted: list[NDArray] = []
     right = count = 0
     for lesson in heard:
         with torch.inference_mode():
-            said = network.decide(lesson.features[None, :, None].float())
-        known = (lesson.labels["known"] > 0) & (lesson.labels["phones"] > 0)
-        right += int((said.phone_logits[0].argmax(-1).numpy() == lesson.labels["phones"])[known].sum())
-        count += int(known.sum())
-        logits.append(said.contact_logits[0, :, 0][torch.from_numpy(known)])
-        wanted.append(lesson.labels["contacts"][known, 0] > 0)
+            said = network.heads_of(look_ahead)(lesson.features[None, :, None].float())
+        steps = slice(WARM_UP, lesson.features.shape[1] - 1)
+        phones, known, contacts = (
+            lesson.rows(name, WARM_UP, steps.stop - WARM_UP, look_ahead) for name in ("phones", "known", "contacts")
+        )
+        spoken = (known > 0) & (phones > 0)
+        right += int((said.phone_logits[0, steps].argmax(-1).numpy() == phones)[spoken].sum())
+        count += int(spoken.sum())
+        logits.append(said.contact_logits[0, steps, 0][torch.from_numpy(spoken)])
+        wanted.append(contacts[spoken, 0] > 0)
     seals, truth = torch.cat(logits).numpy(), np.concatenate(wanted)
     threshold = float(np.quantile(seals[truth], 0.15))
     return {"phones right": right / max(1, count), "false at 85 %": float((seals[~truth] > threshold).mean())}
 
 
-def fit(network: StreamNetwork, heard: list[Heard], steps: int, seed: int) -> None:
-    """Learn the heads."""
-    for name, value in network.named_parameters():
-        value.requires_grad_(name.split(".")[0] in HEADS)
-    learned = [value for value in network.parameters() if value.requires_grad]
-    optimiser = torch.optim.AdamW(learned, lr=PEAK, weight_decay=0.01)
+def fit(network: StreamNetwork, heard: list[Heard], look_ahead: int, steps: int, seed: int) -> None:
+    """Learn the heads of a look-ahead."""
+    heads = network.heads_of(look_ahead)
+    optimiser = torch.optim.AdamW(heads.parameters(), lr=PEAK, weight_decay=0.01)
     losses = Losses()
     random = np.random.default_rng(seed)
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, steps, PEAK)
-        features, batch = make_batch(heard, random)
-        said = network.decide(features)
+        features, batch = make_batch(heard, random, look_ahead)
+        said = heads(features)
         # The heads hear two steps before.
         said = StreamPrediction(*(getattr(said, name)[:, 2:] for name in StreamPrediction.__dataclass_fields__))
         terms = losses.terms(said, {name: value[:, 2:] for name, value in batch.items()})
@@ -128,9 +129,11 @@ def main() -> None:
     began = time.monotonic()
     back = hear_lessons(network, paths[kept_back - 1 :: kept_back], options.seed)
     learned = hear_lessons(network, [path for i, path in enumerate(paths) if (i + 1) % kept_back], options.seed)
-    print(f"{len(learned)} lessons heard in {time.monotonic() - began:.0f} s, {len(back)} kept back: {measure(network, back)}")
-    fit(network, learned, options.steps, options.seed)
-    print(f"after {time.monotonic() - began:.0f} s: {measure(network, back)}")
+    print(f"{len(learned)} lessons heard in {time.monotonic() - began:.0f} s, {len(back)} kept back")
+    for look_ahead in network.size.look_aheads:
+        print(f"look-ahead {20 * look_ahead} ms: {measure(network, back, look_ahead)}")
+        fit(network, learned, look_ahead, options.steps, options.seed)
+        print(f"after {time.monotonic() - began:.0f} s: {measure(network, back, look_ahead)}")
     options.output.mkdir(parents=True, exist_ok=True)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     save_checkpoint(options.output / "checkpoint.pt", **{**state, "average": average, "lessons": len(paths)})

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ CONTACT_WIDTH = 64
 LOOK_AHEAD_STEPS = {0: (0, ()), 3: (4, (0,)), 6: (4, (0, 1, 5))}
 """By look-ahead in steps: spectrum columns ahead of its row that the first layer hears (of Fast's 4), and the blocks that hear
 both sides. Step k, which ends at sample 320 (k + 1), says row k + 1 - look-ahead of 50 rows a second."""
+HEADS = ("phone_head", "contact_head", "channel_head", "contact_change", "contact_more")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,13 @@ class StreamSize:
     width: int = 160
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1, 2, 4, 8, 16)
     bands: int = 64
+    others: tuple[int, ...] = ()
+    """Further look-aheads in steps that have heads of their own on the same layers."""
+
+    @property
+    def look_aheads(self) -> tuple[int, ...]:
+        """All look-aheads in steps, that of the layers first."""
+        return (self.look_ahead, *self.others)
 
     def as_dict(self) -> dict[str, object]:
         """Convert to plain values for a checkpoint."""
@@ -105,10 +114,40 @@ class CausalBlock(nn.Module):
         return kept + self.mix(self.dropout(torch.relu(self.norm(self.spread(value)))))
 
 
+class Heads(nn.Module):
+    """What is said of a step for one look-ahead: features ``[batch, width, 1, step]`` -> :class:`StreamPrediction`."""
+
+    def __init__(self, size: StreamSize) -> None:
+        super().__init__()
+        self.phone_head = nn.Conv2d(size.width, size.phones, 1)
+        self.contact_head = nn.Conv2d(size.width, 2, 1)
+        self.channel_head = nn.Conv2d(size.width, size.channels, (1, 3))
+        # A contact shows in how the sound changes; it begins as no more than its linear head.
+        self.contact_change = nn.Conv2d(size.width, CONTACT_WIDTH, (1, 3))
+        self.contact_more = nn.Conv2d(CONTACT_WIDTH, 2, 1)
+        nn.init.zeros_(self.contact_more.weight)
+        nn.init.zeros_(self.contact_more.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Tensor) -> StreamPrediction:
+        """Say what there is; before the first step there was nothing."""
+        seen = functional.pad(features, (2, 0))
+
+        def rows(made: Tensor) -> Tensor:
+            return made.squeeze(2).transpose(1, 2)
+
+        return StreamPrediction(
+            rows(features),
+            rows(self.phone_head(features)),
+            rows(self.contact_head(features) + self.contact_more(torch.relu(self.contact_change(seen)))),
+            rows(self.channel_head(seen)),
+        )
+
+
 class StreamNetwork(nn.Module):
     """Features ``[batch, 2 * bands, column]`` (two a step) -> :class:`StreamPrediction`; the first frames need what was before.
 
-    Every layer takes frames of its past at the front (``memories``) and returns only frames that are whole.
+    Every layer takes frames of its past at the front (``memories``) and returns only frames that are whole. The layers have
+    one look-ahead; heads for others say another row from the same sound.
     """
 
     def __init__(self, size: StreamSize) -> None:
@@ -120,14 +159,11 @@ class StreamNetwork(nn.Module):
             [CausalBlock(size.width, dilation, number in both) for number, dilation in enumerate(size.dilations)]
         )
         self.last = nn.Sequential(nn.BatchNorm2d(size.width), nn.ReLU(), nn.Conv2d(size.width, size.width, 1), nn.ReLU())
-        self.phone_head = nn.Conv2d(size.width, size.phones, 1)
-        self.contact_head = nn.Conv2d(size.width, 2, 1)
-        self.channel_head = nn.Conv2d(size.width, size.channels, (1, 3))
-        # A contact shows in how the sound changes; it begins as no more than its linear head.
-        self.contact_change = nn.Conv2d(size.width, CONTACT_WIDTH, (1, 3))
-        self.contact_more = nn.Conv2d(CONTACT_WIDTH, 2, 1)
-        nn.init.zeros_(self.contact_more.weight)
-        nn.init.zeros_(self.contact_more.bias)  # type: ignore[arg-type]
+        self.heads = nn.ModuleDict({str(look_ahead): Heads(size) for look_ahead in size.look_aheads})
+
+    def heads_of(self, look_ahead: int) -> Heads:
+        """Return the heads of a look-ahead in steps. Raises KeyError if it has none."""
+        return cast(Heads, self.heads[str(look_ahead)])
 
     @property
     def memories(self) -> list[int]:
@@ -148,36 +184,44 @@ class StreamNetwork(nn.Module):
             weights["stem.weight"] = torch.cat(
                 [torch.zeros_like(stem[..., :4]), stem[..., :1], stem[..., 1:].sum(-1, keepdim=True)], dim=-1
             )
-        own = {name: value for name, value in self.state_dict().items() if name.startswith("contact_")}
-        self.load_state_dict(own | {name: value for name, value in weights.items() if not name.startswith("speech_features")})
+        named = name_heads(
+            {name: value for name, value in weights.items() if not name.startswith("speech_features")}, self.size
+        )
+        self.load_state_dict(self.state_dict() | named)
 
-    def forward(self, features: Tensor) -> StreamPrediction:
-        """Run over a stretch of sound whose past is silence of zeros, as in a stream that has just begun."""
+    def hear(self, features: Tensor) -> Tensor:
+        """Run the layers over a stretch of sound whose past is silence of zeros: ``[batch, width, 1, step]`` for heads."""
         value = self.stem(functional.pad(features.unsqueeze(2), (4, 0)))
         for block in self.trunk:
             value = block(functional.pad(value, (block.memory, 0)))  # type: ignore[operator]
-        return self.decide(self.last(value))
+        return self.last(value)
 
-    def decide(self, features: Tensor) -> StreamPrediction:
-        """Run the heads on features ``[batch, width, 1, step]``, before which there was nothing."""
-        seen = functional.pad(features, (2, 0))
+    def forward(self, features: Tensor) -> StreamPrediction:
+        """Say what the layers' own look-ahead shows, as in a stream that has just begun."""
+        return self.heads_of(self.size.look_ahead)(self.hear(features))
 
-        def rows(made: Tensor) -> Tensor:
-            return made.squeeze(2).transpose(1, 2)
 
-        return StreamPrediction(
-            rows(features),
-            rows(self.phone_head(features)),
-            rows(self.contact_head(features) + self.contact_more(torch.relu(self.contact_change(seen)))),
-            rows(self.channel_head(seen)),
-        )
+def name_heads(weights: Mapping[str, Tensor], size: StreamSize) -> dict[str, Tensor]:
+    """Name the heads of weights that have one set of them as this network does, every look-ahead beginning with that set."""
+    named: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        if name.split(".")[0] in HEADS:
+            named |= {f"heads.{look_ahead}.{name}": value for look_ahead in size.look_aheads}
+        else:
+            named[name] = value
+    return named
 
 
 def load_average(network: StreamNetwork, average: Mapping[str, Tensor]) -> None:
-    """Load averaged weights; those from before contacts had a layer of their own begin without it."""
+    """Load averaged weights; further look-aheads begin with the heads there are. Raises ValueError for another network."""
     weights = {name: value.float() if value.is_floating_point() else value for name, value in average.items()}
-    missing, unknown = network.load_state_dict(weights, strict=False)
-    if unknown or any(not name.startswith("contact_") for name in missing):
+    named = name_heads(weights, network.size)
+    own = f"heads.{network.size.look_ahead}."
+    for look_ahead in network.size.others:
+        for name in [name for name in named if name.startswith(own)]:
+            named.setdefault(f"heads.{look_ahead}.{name.removeprefix(own)}", named[name])
+    missing, unknown = network.load_state_dict(named, strict=False)
+    if missing or unknown:
         raise ValueError(f"the weights are of another network ({', '.join([*missing, *unknown])})")
 
 

@@ -47,15 +47,19 @@ _BANDS = 64
 TAUGHT = 0.5
 """Share of a target that Speech 2 says where the lesson's own truth is known; it says all where that is not known."""
 LOSS_WEIGHTS = {
-    "phones": 2.0,
-    "taught": 2.0,
+    "phones": 1.5,
+    "taught": 1.5,
     "contacts": 12.0,
-    "position": 25.0,
-    "motion": 100.0,
-    "closed": 1.5,
-    "lips": 0.8,
+    "position": 150.0,
+    "jaw": 80.0,
+    "motion": 300.0,
+    "closed": 5.0,
+    "lips": 4.0,
     "still": 100.0,
 }
+"""With the weights of ``train_ear`` channels were a thirtieth of a step's loss, and the jaw was learned least."""
+OTHERS_WEIGHT = 0.2
+"""Weight of a further look-ahead for that of the layers."""
 PARTS = ("level", "phones", "contacts", "channels", "known", "taught_phones", "taught_contacts", "taught_channels")
 
 
@@ -193,6 +197,7 @@ class Losses(EarLosses):
                 said.contact_logits, contacts, pos_weight=torch.tensor([2.0, 2.0])
             ),
             "position": (error.square() * self.share).mean(),
+            "jaw": error[..., self.jaw].square().mean(),
             "motion": (motion.square() * self.share).mean(),
             "closed": (mouth_error[..., :1].square() * torch.exp(-4.0 * gap)).mean(),
             "lips": mouth_error[..., 1:].square().mean(),
@@ -200,21 +205,27 @@ class Losses(EarLosses):
         }
 
 
-def make_batch(lessons: list[StreamLesson], random: np.random.Generator, look_ahead: int) -> dict[str, Tensor]:
-    """Cut ``BATCH`` stretches of ``STEPS`` steps; labels are those of the rows that steps from ``WARM_UP`` on say."""
-    parts: dict[str, list[NDArray]] = {}
+def make_batch(
+    lessons: list[StreamLesson], random: np.random.Generator, look_aheads: tuple[int, ...]
+) -> tuple[Tensor, dict[int, dict[str, Tensor]]]:
+    """Cut ``BATCH`` stretches of ``STEPS`` steps: features, and by look-ahead the labels of the rows that steps from
+    ``WARM_UP`` on say."""
+    features: list[NDArray] = []
+    labels: dict[tuple[int, str], list[NDArray]] = {}
     for number in random.integers(0, len(lessons), BATCH):
         lesson = lessons[int(number)]
         # Some begin with the lesson, so that silence before a stream is known.
         first = int(random.integers(0, ROWS - STEPS - 1)) if random.random() < 0.9 else 0
-        cut = {"features": running_features(vary(lesson.level, random))[2 * first : 2 * (first + STEPS)].T.copy()}
-        rows = slice(first + WARM_UP + 1 - look_ahead, first + STEPS + 1 - look_ahead)
-        for name in PARTS[1:]:
-            cut[name] = getattr(lesson, name)[rows]
-        for name, value in cut.items():
-            parts.setdefault(name, []).append(value)
-    batch = {name: torch.from_numpy(np.stack(values)) for name, values in parts.items()}
-    return {name: value.long() if name == "phones" else value.float() for name, value in batch.items()}
+        features.append(running_features(vary(lesson.level, random))[2 * first : 2 * (first + STEPS)].T.copy())
+        for look_ahead in look_aheads:
+            rows = slice(first + WARM_UP + 1 - look_ahead, first + STEPS + 1 - look_ahead)
+            for name in PARTS[1:]:
+                labels.setdefault((look_ahead, name), []).append(getattr(lesson, name)[rows])
+    batches: dict[int, dict[str, Tensor]] = {}
+    for (look_ahead, name), values in labels.items():
+        value = torch.from_numpy(np.stack(values))
+        batches.setdefault(look_ahead, {})[name] = value.long() if name == "phones" else value.float()
+    return torch.from_numpy(np.stack(features)), batches
 
 
 def train(
@@ -227,7 +238,7 @@ def train(
     lessons: int,
     plain: int,
     seed: int,
-    look_ahead: int,
+    look_aheads: tuple[int, ...],
     start: Path | None = None,
     ready: int = 32,
 ) -> None:
@@ -235,7 +246,7 @@ def train(
     them are made. A run that begins may ``start`` with the averaged weights of another."""
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    network = StreamNetwork(StreamSize(len(PHONES), len(learned_channels()), look_ahead))
+    network = StreamNetwork(StreamSize(len(PHONES), len(learned_channels()), look_aheads[0], others=look_aheads[1:]))
     network.load_fast(torch.load(FAST_WEIGHTS, map_location="cpu", weights_only=False)["average"])
     optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK, weight_decay=0.01)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
@@ -285,15 +296,22 @@ def train(
                 break
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(round(1000 * done), 1000, PEAK)
-        batch = make_batch(pool, np.random.default_rng((seed, step)), look_ahead)
-        said = network(batch["features"])
-        said = StreamPrediction(*(getattr(said, name)[:, WARM_UP:] for name in StreamPrediction.__dataclass_fields__))
-        terms = losses.terms(said, batch)
-        total = sum((LOSS_WEIGHTS[name] * value for name, value in terms.items()), torch.zeros(()))
-        speaks = (batch["phones"] > 0) & (batch["known"] > 0)
-        right = (said.phone_logits.argmax(-1) == batch["phones"])[speaks].float().mean()
-        for name, value in {**terms, "speech frames right": right}.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach())
+        features, batches = make_batch(pool, np.random.default_rng((seed, step)), look_aheads)
+        heard = network.hear(features)
+        total = torch.zeros(())
+        for look_ahead, batch in batches.items():
+            said = network.heads_of(look_ahead)(heard)
+            said = StreamPrediction(*(getattr(said, name)[:, WARM_UP:] for name in StreamPrediction.__dataclass_fields__))
+            terms = losses.terms(said, batch)
+            loss = sum((LOSS_WEIGHTS[name] * value for name, value in terms.items()), torch.zeros(()))
+            if look_ahead != look_aheads[0]:
+                total = total + OTHERS_WEIGHT * loss
+                continue
+            total = total + loss
+            speaks = (batch["phones"] > 0) & (batch["known"] > 0)
+            right = (said.phone_logits.argmax(-1) == batch["phones"])[speaks].float().mean()
+            for name, value in {**terms, "speech frames right": right}.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach())
         sums["total"] = sums.get("total", 0.0) + float(total.detach())
         counted += 1
         optimiser.zero_grad(set_to_none=True)
@@ -333,7 +351,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--lessons", type=int, default=800)
     parser.add_argument("--plain", type=int, default=400)
-    parser.add_argument("--look-ahead", type=int, default=3, help="steps of 20 ms: 0, 3 or 6")
+    parser.add_argument("--look-ahead", type=int, default=3, help="of the layers, steps of 20 ms: 0, 3 or 6")
+    parser.add_argument("--others", type=int, nargs="*", default=[0, 6], help="further look-aheads with heads of their own")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
     options = parser.parse_args()
@@ -341,7 +360,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     train(options.data, options.cache, options.run, teacher=options.teacher, minutes=options.minutes,
-          lessons=options.lessons, plain=options.plain, seed=options.seed, look_ahead=options.look_ahead,
+          lessons=options.lessons, plain=options.plain, seed=options.seed, look_aheads=(options.look_ahead, *options.others),
           start=options.start)  # fmt: skip
 
 
