@@ -21,7 +21,7 @@ from ..blender import scene as scenes
 from ..blender.files import find_object, find_scene, open_blend, save_blend
 from ..errors import VoxrigError
 from ..inference.package import find_model, read_description
-from ..operators.animate import gather, write
+from ..operators.animate import find_replaced, gather, write
 from ..operators.mapping import load_mapping
 from ..operators.variations import compute_all, write_variations
 from ..takes.feeling import with_feelings
@@ -123,7 +123,9 @@ class _Work:
             made = compute_all(several, lambda share: self._on_progress(line.number, share))
             job, take = several[0], write_variations(scene, several, made)[0]
         else:
-            job = gather(scene, character, choice, folder, settings, line.make_scope())
+            scope = line.make_scope()
+            replaced = find_replaced(scene, character, choice, settings, scope)
+            job = gather(scene, character, choice, folder, settings, scope, take=replaced)
             take = write(scene, job, compute(job, lambda share: self._on_progress(line.number, share)))
         source = job.parts[0].source
         heard = recall(source)

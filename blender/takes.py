@@ -17,6 +17,7 @@ from ..animation.keys.artist_keys import (
     bend_to_pins,
     fade_weights,
     find_artist_keys,
+    no_rows,
     pack_rows,
     replace_rows,
     unpack_rows,
@@ -27,7 +28,19 @@ from ..animation.keys.artist_keys import (
 from ..animation.keys.dense import DenseTake
 from ..animation.keys.placing import place_keys
 from ..animation.keys.reduction import KeyedCurve
-from ..animation.keys.stack import Hold, Keys, Version, claim, cut, empty_version, frames_inside, table_rows, withdraw
+from ..animation.keys.retiming import Retiming, move_edited
+from ..animation.keys.stack import (
+    Hold,
+    Keys,
+    Version,
+    claim,
+    cut,
+    empty_version,
+    frames_inside,
+    merge,
+    table_rows,
+    withdraw,
+)
 from ..animation.rig.mapping import Target
 from . import actions, compat, ledger, outputs, rigs
 from .compare import show_take
@@ -69,13 +82,14 @@ class PresentKeys:
 
 @dataclass(frozen=True)
 class TakeReport:
-    """The written targets, those left alone with the reasons, the number of the artist's keys that were kept, and further
-    notes."""
+    """The written targets, those left alone with the reasons, the number of the artist's keys that were kept, further
+    notes, and how many of the artist's keys were moved in time."""
 
     curves: tuple[tuple[Target, KeyedCurve], ...]
     skipped: tuple[tuple[Target, str], ...]
     kept_count: int
     notes: tuple[str, ...] = ()
+    moved_count: int = 0
 
 
 def write_take(
@@ -89,6 +103,7 @@ def write_take(
     rests: Mapping[Target, float] | None = None,
     group_names: Mapping[Target, str] | None = None,
     still_keys: bool = True,
+    retiming: Retiming | None = None,
 ) -> TakeReport:
     """Write the take ``name`` (a unique name) on its frames of its targets' F-Curves.
 
@@ -97,11 +112,13 @@ def write_take(
     length of the fades between the take and the animation before and after it, or of a new NLA strip's blends; there is no
     fade at a seam without anything beyond. A take that is written again is topmost (compare.show_take), and frames that it
     no longer covers are uncovered. ``rests`` are the values of targets at rest, to which layers add, if these differ from
-    the targets' defaults. Without ``still_keys`` controls that rest throughout get no F-Curve if nothing animates them yet.
+    the targets' defaults. With ``retiming`` the artist's keys within the frames of an earlier recording are moved to those of
+    the same words first. Without ``still_keys`` controls that rest throughout get no F-Curve if nothing animates them yet.
     Everything else is as in ``actions.write_target_curves``.
     """
     output = output or Output()
-    actions.check_writable(take.targets, output)
+    _, unwritable = actions.check_writable(take.targets, output)
+    left_alone = {target for target, _ in unwritable}
     owners = {target: rigs.resolve(target).owner for target in take.targets}
     for place in map(output.find, set(owners.values())):
         if place is not None:
@@ -118,10 +135,19 @@ def write_take(
     bent: dict[Target, NDArray[np.float64]] = {}
     outer: dict[Target, tuple[tuple[float, float] | None, tuple[float, float] | None]] = {}
     claims: dict[Target, _Claim | None] = {}
+    moved_count = 0
+    if retiming is not None:
+        retiming = retiming.within(first, last)
     for column, target in enumerate(take.targets):
         found = present_curves[owners[target]].get((target.data_path, target.array_index))
         present = read_present(found) if found is not None else None
+        moved = None
+        if retiming is not None and present is not None and not replace_edited and target not in left_alone:
+            present, moved = _without_edited(present, retiming)
         claims[target] = _claim(found, present, name, first, last)
+        if found is not None and present is not None and moved is not None and moved.size:
+            present, claims[target] = _put_moved(found, present, moved, claims[target], first, last)
+            moved_count += moved.size
         if found is None or present is None or not present.keys.size:
             continue
         fcurve, rows = found.fcurve, present.rows
@@ -172,6 +198,7 @@ def write_take(
         report.skipped,
         sum(rows.shape[0] for rows in pins.values()),
         tuple(output.notes),
+        moved_count,
     )
 
 
@@ -243,6 +270,29 @@ def _claim(found: FoundCurve | None, present: PresentKeys | None, name: str, fir
         holds = (*holds[:-1], *([held] if held is not None else []))
         outside = cut(shown, first, last)[1].keys
     return _Claim(outside, shown.generated, claim(shown, holds, name, first, last))
+
+
+def _without_edited(present: PresentKeys, retiming: Retiming) -> tuple[PresentKeys, Keys]:
+    """Return the keys of a curve without the artist's of an earlier recording, and those at their new frames."""
+    rest, moved = move_edited(Version(present.keys, present.generated), present.is_artists, retiming)
+    stays = np.isin(present.keys["co"][:, 0], rest.keys["co"][:, 0])
+    return PresentKeys(rest.keys, rest.generated, present.is_artists[stays]), moved
+
+
+def _put_moved(
+    found: FoundCurve, present: PresentKeys, moved: Keys, claimed: _Claim | None, first: float, last: float
+) -> tuple[PresentKeys, _Claim | None]:
+    """Put the artist's moved keys on a curve, and beside the take that is about to be written."""
+    # A generated key gives way to one of the artist's on its frame.
+    near = np.abs(present.keys["co"][:, :1] - moved["co"][None, :, 0]).min(axis=1) <= SAME_FRAME
+    stays = present.is_artists | ~near
+    keys = merge(Version(present.keys[stays], no_rows()), Version(moved, no_rows())).keys
+    actions.write_keys(found.fcurve, keys)
+    if claimed is not None and claimed.outside is not None:
+        beyond = moved[~frames_inside(moved["co"][:, 0], first, last)]
+        claimed = replace(claimed, outside=np.concatenate([claimed.outside, beyond]))
+    is_artists = np.isin(keys["co"][:, 0], [*present.keys["co"][present.is_artists, 0], *moved["co"][:, 0]])
+    return PresentKeys(keys, present.generated, is_artists), claimed
 
 
 def _note(place: Place, owner: Any, target: Target, fresh: Rows, claimed: _Claim | None, first: float, last: float) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import bpy
 
 from ..animation.keys.dense import DenseTake
+from ..animation.keys.retiming import Retiming, is_same_text, make_retiming
 from ..animation.rig.mapping import Mapping, Target
 from ..animation.rig.recognition import UNSURE
 from ..animation.script.subtitles import find_speaker
@@ -43,7 +44,7 @@ from ..takes.job import Job, check_emotion, compute, share_regions
 from ..takes.living import NOTHING, Listener, LivingModel, make_living, names_in_looks
 from ..takes.models import describe_package
 from ..takes.record import CurvesFile, Listening, SoundChoice, SoundStrip, TakeRecord, write_record
-from ..takes.scripting import make_scripted
+from ..takes.scripting import list_words, make_scripted
 from ..takes.settings import PARTS_OF_HEAD, Scope, TakeSettings
 from ..takes.shaping import Part, Place, Take
 from ..takes.sources import CancelCheck, CurvesFromFile, Description, Progress, Sound, Source, describe_model, make_source
@@ -61,6 +62,8 @@ _REACTION_SECONDS = 0.25
 _LISTENING_FADE_SECONDS = 0.4
 # A take bends to the artist's keys within this time: about the length of a vowel.
 _PIN_SECONDS = 0.16
+# Recordings of one line share at least this part of the shorter one's frames.
+_SAME_PLACE = 0.5
 
 
 def animate_character(
@@ -80,7 +83,9 @@ def animate_character(
     which are kept by default. ``on_progress`` is called with 0..1. Raises VoxrigError for problems that the user can fix
     and Cancelled soon after ``is_cancelled`` returns True; nothing has changed then.
     """
-    job = gather(scene, character_object, sound, model_folder, settings or TakeSettings(), scope or Scope())
+    settings, scope = settings or TakeSettings(), scope or Scope()
+    replaced = find_replaced(scene, character_object, sound, settings, scope)
+    job = gather(scene, character_object, sound, model_folder, settings, scope, take=replaced)
     return write(scene, job, compute(job, on_progress, is_cancelled))
 
 
@@ -339,7 +344,8 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
     title = stored.title if stored is not None else next_take_title(group)
     lower = [i for i, target in enumerate(take.dense.targets) if target in job.layered]
     upper = [i for i in range(len(take.dense.targets)) if i not in lower]
-    layer = write_layer(job, take.dense.select(lower), mark, group.takes, title) if lower else None
+    retiming = follow_words(job, take, stored)
+    layer = write_layer(job, take.dense.select(lower), mark, group.takes, title, retiming) if lower else None
     report = write_take(
         take.dense.select(upper) if lower else take.dense,
         name=mark,
@@ -360,6 +366,7 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
         },
         group_names=_group_by_region(job),
         still_keys=job.settings.still_keys,
+        retiming=retiming,
     )
     if layer is not None:
         report = replace(
@@ -368,6 +375,7 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
             skipped=(*report.skipped, *layer.skipped),
             kept_count=report.kept_count + layer.kept_count,
             notes=(*report.notes, *layer.notes),
+            moved_count=report.moved_count + layer.moved_count,
         )
     if not is_live:
         store_words(scene, take)
@@ -380,7 +388,7 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
             write_marks(action, mark, take.marks, frames, take.first_frame, take.last_frame)
     if job.is_new_mapping:
         store_mapping(character_object, job.mapping)
-    take = replace(take, curves=report.curves, kept_count=report.kept_count)
+    take = replace(take, curves=report.curves, kept_count=report.kept_count, moved_count=report.moved_count)
     about = describe_take(job, *take.sound_frames)
     record = TakeRecord(
         job.choice,
@@ -393,6 +401,7 @@ def write(scene: bpy.types.Scene, job: Job, take: Take, *, is_live: bool = False
         take.last_frame,
         take.frames_before,
         take.frames_after,
+        tuple(word[:4] for word in take.words),
     )
     text = write_record(record)
     stored = store_take(character_object, job.take, mark, text, about, take.density())
@@ -438,7 +447,23 @@ def _group_by_region(job: Job) -> dict[Target, str]:
     return names
 
 
-def write_layer(job: Job, dense: DenseTake, mark: str, takes: Any, title: str) -> TakeReport | None:
+def follow_words(job: Job, take: Take, stored: Any) -> Retiming | None:
+    """Return how the artist's keys of a stored take follow its words to those of another recording, None if it is the same."""
+    if stored is None or not take.words:
+        return None
+    from ..animation.script.alignment import FITTING
+
+    with contextlib.suppress(VoxrigError):  # what is wrong with it is shown in the list
+        record = read_take(stored)
+        if (record.sound, record.sound_hash) != (job.choice, take.sound_hash):
+            said = tuple(word[:4] for word in take.words)
+            return make_retiming(record.words, said, record.first_frame, record.last_frame, FITTING)
+    return None
+
+
+def write_layer(
+    job: Job, dense: DenseTake, mark: str, takes: Any, title: str, retiming: Retiming | None = None
+) -> TakeReport | None:
     """Write what a take adds to bones that somebody animated: on one layer for all takes of a character.
 
     Returns None, with nothing changed but a note of that, where the NLA of the character allows no layer.
@@ -452,7 +477,8 @@ def write_layer(job: Job, dense: DenseTake, mark: str, takes: Any, title: str) -
     except RigError as error:
         return TakeReport((), tuple((target, str(error)) for target in dense.targets[:1]), 0)
     name = f"{mark}{LAYER}"
-    report = write_take(dense, name=name, output=output, pin_reach=pin_reach(job.place.frames_per_second))
+    reach = pin_reach(job.place.frames_per_second)
+    report = write_take(dense, name=name, output=output, pin_reach=reach, retiming=retiming)
     for owner in owners:
         fit_strip(owner, name)
     return report
@@ -500,7 +526,9 @@ def gather_from_scene(
         if below is not None:
             scope = replace(scope, output=read_take(below).scope.output)
             return gather(scene, character_object, sound, model.folder, chosen, scope, beside=below.mark)
-    repeated = find_repeated(character_object, sound, chosen, scope)
+    repeated = find_repeated(character_object, sound, chosen, scope) or find_replaced(
+        scene, character_object, sound, chosen, scope
+    )
     return gather(scene, character_object, sound, model.folder, chosen, scope, take=repeated)
 
 
@@ -531,6 +559,41 @@ def find_repeated(character_object: bpy.types.Object, sound: SoundChoice, settin
                 continue
             owners = {rigs.resolve(target).owner for target in record.mapping.targets()}
             if is_on_top(tuple(owners), stored.mark):
+                return stored.name
+    return ""
+
+
+def find_replaced(
+    scene: bpy.types.Scene, character_object: bpy.types.Object, sound: SoundChoice, settings: TakeSettings, scope: Scope
+) -> str:
+    """Return the name of the take of another recording of the same words that a new one replaces, '' for none.
+
+    It is the newest with the same words, face parts and output that is no favourite, lies on top, and is either at about the
+    same place or of a strip that is gone or muted: a line may also be said twice in a scene. Raises AudioError.
+    """
+    words = list_words(settings)
+    takes = character_settings(character_object).takes
+    if not words or not len(takes) or isinstance(sound, Listening) or scope.output in ("NEW_ACTION", "NEW_SLOT"):
+        return ""
+    place, content, _ = find_sound(scene, sound)
+    first = place.start_frame
+    last = place.frame_of(content.promised_seconds() or 0.0)
+    heard = {strip.name for strip in sounds.list_sound_strips(scene) if not sounds.is_muted(strip)}
+    wanted = replace(scope, fade_frames=0.0, replace_edited=False)
+    for stored in reversed(takes):
+        with contextlib.suppress(VoxrigError):  # what is wrong with it is shown in the list
+            record = read_take(stored)
+            if stored.is_favourite or record.sound == sound or isinstance(record.sound, Listening):
+                continue
+            if not is_same_text([word[2] for word in record.words], words):
+                continue
+            begin, end = record.sound_frames
+            shared = min(end, last) - max(begin, first)
+            is_gone = isinstance(record.sound, SoundStrip) and record.sound.name not in heard
+            if not is_gone and shared < _SAME_PLACE * min(end - begin, last - first):
+                continue
+            owners = {rigs.resolve(target).owner for target in record.mapping.targets()}
+            if replace(record.scope, fade_frames=0.0, replace_edited=False) == wanted and is_on_top(tuple(owners), stored.mark):
                 return stored.name
     return ""
 

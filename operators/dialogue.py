@@ -24,7 +24,7 @@ from ..takes.record import Listening, SoundChoice, SoundStrip
 from ..takes.settings import Scope, TakeSettings
 from ..takes.shaping import Take
 from ..takes.sources import CancelCheck, Progress
-from .animate import find_sound, gather, gather_from_scene, listening_scope, write
+from .animate import find_replaced, find_sound, gather, gather_from_scene, listening_scope, write
 from .background import BackgroundOperator, Work
 from .base import VoxrigOperator
 
@@ -85,7 +85,8 @@ def animate_dialogue(
     def gather_part(character_object: bpy.types.Object, sound: SoundChoice, look_at: str) -> Job:
         mine = replace(chosen, look_at=chosen.look_at or look_at)
         within = listening_scope(scene, scope) if isinstance(sound, Listening) else scope
-        return gather(scene, character_object, sound, model_folder, mine, within)
+        replaced = find_replaced(scene, character_object, sound, mine, within)
+        return gather(scene, character_object, sound, model_folder, mine, within, take=replaced)
 
     script = _gather_lines(scene, find_lines(scene, speakers), gather_part)
     return _write_script(scene, script, _compute_script(script, on_progress, is_cancelled))

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from ..animation.keys.retiming import TimedWord
 from ..animation.rig.mapping import Mapping, from_json, to_json
 from ..errors import RigError, VoxrigError
 from ..inference.package import bundled_packages
@@ -86,7 +87,8 @@ _CHOICES: dict[str, type[SoundFile | SoundStrip | CurvesFile | Listening]] = {
 class TakeRecord:
     """The inputs of a stored take; ``sound_hash`` is the sha256 of the sound at that time.
 
-    Of its frames, ``frames_before`` and ``frames_after`` lie outside the sound.
+    Of its frames, ``frames_before`` and ``frames_after`` lie outside the sound. ``words`` are those of the script where they
+    are said: first and last frame, text, and how surely each is said, 0..1.
     """
 
     sound: SoundChoice
@@ -99,6 +101,7 @@ class TakeRecord:
     last_frame: int
     frames_before: int = 0
     frames_after: int = 0
+    words: tuple[TimedWord, ...] = ()
 
     @property
     def sound_frames(self) -> tuple[int, int]:
@@ -125,6 +128,7 @@ def write_record(record: TakeRecord) -> str:
         "last_frame": record.last_frame,
         "frames_before": record.frames_before,
         "frames_after": record.frames_after,
+        "words": [[round(start, 3), round(end, 3), text, round(sure, 3)] for start, end, text, sure in record.words],
     }
     return json.dumps(data, ensure_ascii=False)
 
@@ -155,6 +159,7 @@ def read_record(text: str) -> TakeRecord:
             _frame(data["last_frame"]),
             _frame(data.get("frames_before", 0)),
             _frame(data.get("frames_after", 0)),
+            tuple(map(_word, data.get("words", ()))),
         )
     except RigError:
         raise
@@ -199,6 +204,15 @@ def _frame(value: Any) -> int:
     if isinstance(value, bool) or not math.isfinite(value) or not abs(value) <= LARGEST_FRAME:
         raise ValueError("it is not a frame")
     return int(value)
+
+
+def _word(data: Any) -> TimedWord:
+    start, end, text, sure = data
+    for frame in (start, end):
+        _frame(frame)
+    if not 0.0 <= sure <= 1.0:
+        raise ValueError("it is not a confidence")
+    return float(start), float(end), _text(text), float(sure)
 
 
 def find_model_again(folder: str, name: str) -> Path:

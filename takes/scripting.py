@@ -84,6 +84,17 @@ def chosen_script(settings: TakeSettings) -> ScriptChoice | None:
     return ScriptChoice(settings.script, settings.language or "en", settings.dictionary, settings.speaker)
 
 
+def list_words(settings: TakeSettings) -> tuple[str, ...]:
+    """Return the written words of the settings' script, () without one that can be read."""
+    from ..animation.script.text import parse_line
+
+    try:
+        script = parse_line(spoken_text(settings.script)) if settings.script.strip() else None
+    except ScriptError:
+        return ()
+    return tuple(word.text for word in script.words) if script is not None else ()
+
+
 @dataclass(frozen=True)
 class ScriptedModel:
     """A speech model that is told what is said. It runs once however often the text changes."""

@@ -77,7 +77,8 @@ class Take:
     keys that the curves were bent to when they were written. ``phones`` are the frames and names of phone markers, None if
     not requested or unknown, and ``marks`` the names and seconds of the sound of the head's events. ``words`` are those of the
     script: first and last frame, text, confidence 0..1, and the second of the sound at which it begins. ``frames_before`` and
-    ``frames_after`` count the frames outside the sound, in which the mouth comes from rest and returns to it.
+    ``frames_after`` count the frames outside the sound, in which the mouth comes from rest and returns to it. ``moved_count``
+    counts the artist's own keys that followed the words of a new recording.
     """
 
     curves: tuple[tuple[Target, KeyedCurve], ...]
@@ -96,6 +97,7 @@ class Take:
     frames_before: int = 0
     frames_after: int = 0
     words: tuple[tuple[float, float, str, float, float], ...] = ()
+    moved_count: int = 0
 
     @property
     def sound_frames(self) -> tuple[int, int]:
@@ -119,6 +121,9 @@ class Take:
     def summary(self, character: str) -> str:
         """Summarise the take in one line."""
         kept = f", {self.kept_count} edited ones kept" if self.kept_count else ""
+        if self.moved_count:
+            kept += f", {self.moved_count} of them moved" if kept else f", {self.moved_count} edited ones moved"
+            kept += " with the words of the new recording"
         first, last = self.sound_frames
         return (
             f"'{character}' animated from frame {first} to {last}: "
