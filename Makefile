@@ -146,6 +146,20 @@ voices-film: .venv/.ready .venv-training/.ready ## The demo character says one l
 	$(if $(SOUNDS),,$(TRAINING_PY) -m voxrig.tools.demo.make_voices build/voices)
 	$(PY) -m voxrig.tools.demo.voices $(if $(SOUNDS),$(SOUNDS),build/voices/calm.flac build/voices/shouted.flac build/voices/sung.flac)
 
+.PHONY: feeling-film
+feeling-film: .venv/.ready ## The demo character says one sentence calmly, angrily and sadly, no slider touched: film, sheet and coloured tracks: make feeling-film DATA=<folder>
+	@$(need_data)
+	$(PY) -m voxrig.tools.demo.feelings --data "$(DATA)"
+
+.PHONY: faces-film
+faces-film: .venv/.ready ## A filmed face beside its take, and pictures beside their poses: make faces-film DATA=<folder> or FILMS="a.mp4 b.mp4"
+	@[ -n "$(FILMS)" ] || $(need_data)
+	$(PY) -m voxrig.tools.demo.filmed $(FILMS) $(if $(DATA),--data "$(DATA)")
+
+.PHONY: takes-film
+takes-film: .venv/.ready ## Five takes of one line by seed as a film and a contact sheet, and takes through three pinned poses with their curves
+	$(PY) -m voxrig.tools.demo.takes
+
 .PHONY: script
 script: .venv-training/.ready ## Alignment and scripted mouths as a table: make script DATA=<folder>
 	@$(need_data)

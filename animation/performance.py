@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .curves import ChannelCurves
 from .face import lips
+from .face.poses import ShowPoses, load_pose_space
 from .styles import STYLES
 
 # 'mouthClose' undoes jawOpen by the same amount (ARKit), so whatever scales the jaw must scale it too, whatever its region.
@@ -112,13 +113,15 @@ def apply_performance(
     *,
     rest: Mapping[str, float] | None = None,
     widest_gap: float | None = None,
+    poses: ShowPoses | None = None,
 ) -> ChannelCurves:
     """Apply an artist's settings to curves.
 
     ``channel_regions`` is the region of each channel (others follow only ``strength``), ``rest`` holds the rest values that
     are not 0. Where the lips were sealed before (``lips.sealed_frames``) strengths, smoothing and offsets of regions do not
     open them: 'mouthClose' is raised, or if it is missing 'jawOpen' lowered, by just the amount needed. ``widest_gap`` stands
-    for the 95th percentile of the gap where the whole is not known yet.
+    for the 95th percentile of the gap where the whole is not known yet. ``poses`` is the space that cleaning pulls into, by
+    default that of ARKit's shapes.
     """
     if performance.changes_nothing():
         return curves
@@ -129,9 +132,7 @@ def apply_performance(
     source = curves.values.astype(np.float64)
     clean = source
     if performance.cleaning > 0.0:
-        from .face.poses import load_pose_space
-
-        clean = load_pose_space().pull(source, names, performance.cleaning)
+        clean = (poses or load_pose_space()).pull(source, names, performance.cleaning)
     values = base + scale * (clean - base)
     half_lives = [performance.smoothing_seconds + performance.region_smoothing.get(region, 0.0) for region in regions]
     for seconds in set(half_lives) - {0.0}:

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..animation.face.channels import REGIONS, Channel
 from ..animation.face.expression import apply_expression, load_expressions, voice_energy
+from ..animation.face.poses import ShowPoses
 from ..animation.keys.placing import Hold
 from ..animation.rig.mapping import Target
 from ..errors import ModelError
@@ -103,7 +104,8 @@ class ModelPackage:
     works (1 calm), for ``animation.face.effort.apply_effort``. With a ``drawing``, a second graph draws other takes of the same
     channels (inference/diffusion.py): ``noisy``, ``known`` and ``mask`` ``[batch, frames, channels]``, ``level`` ``[batch]``,
     ``heard`` ``[batch, frames, features + phones + channels]``, ``felt`` ``[batch, frames, emotions + styles]`` and ``kept``
-    ``[batch, 2]`` (sound, style) into ``drawn`` ``[batch, frames, channels]``. A model with ``stream`` takes one
+    ``[batch, 2]`` (sound, style) into ``drawn`` ``[batch, frames, channels]``. ``poses`` is the space of the poses of the show
+    that a model learned. A model with ``stream`` takes one
     frame of sound at a time (``inference.stream``) and cannot run over a whole one.
     """
 
@@ -133,6 +135,7 @@ class ModelPackage:
     silence_seconds: float | None = None
     drawing: Drawing | None = None
     stream: Streaming | None = None
+    poses: ShowPoses | None = None
 
     @property
     def hop(self) -> int:
@@ -399,6 +402,8 @@ def _parse(folder: Path, fields: _Fields) -> ModelPackage:
     )
     if fields.has("drawing"):
         package = replace(package, drawing=_parse_drawing(fields.child("drawing"), len(package.channels)))
+    if fields.has("poses"):
+        package = replace(package, poses=_parse_poses(fields.child("poses"), package.channel_names))
     if package.stream is not None and (package.emotions or package.key_regions or package.has_effort):
         raise fields.wrong("stream", "does not go with emotions, key_regions or effort")
     if package.silence_seconds is not None and package.grid_seconds:
@@ -431,6 +436,21 @@ def _parse_drawing(fields: _Fields, channels: int) -> Drawing:
     steps, reach = fields.integer("steps", 1, LARGEST_STEPS), fields.integer("reach_rows", 0, 10_000)
     stride = fields.integer("stride", 1, 10)
     return Drawing(name, sha256, steps, stride, reach, scale["mean"], scale["deviation"])
+
+
+def _parse_poses(fields: _Fields, channels: tuple[str, ...]) -> ShowPoses:
+    lines = {key: np.array(fields.numbers(key), np.float64) for key in ("middle", "spread", "low", "high", "axes")}
+    axes = len(lines["low"])
+    sizes = {"middle": len(channels), "spread": len(channels), "high": axes, "axes": axes * len(channels)}
+    for key, size in sizes.items():
+        if len(lines[key]) != size:
+            raise fields.wrong(key, f"has {len(lines[key])} numbers, not {size}")
+    if not (lines["spread"] > 0.0).all():
+        raise fields.wrong("spread", "is not above 0 everywhere")
+    if (lines["low"] > lines["high"]).any():
+        raise fields.wrong("low", "is above high")
+    return ShowPoses(channels, lines["middle"], lines["spread"], lines["axes"].reshape(axes, len(channels)), lines["low"],
+                     lines["high"])  # fmt: skip
 
 
 def _parse_channels(fields: _Fields) -> tuple[Channel, ...]:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from ..animation.curves import ChannelCurves
 from ..animation.face.channels import Channel
+from ..animation.face.poses import ShowPoses, find_show_poses
 from ..animation.keys.placing import Hold
 from ..animation.rig.mapping import Target
 from ..animation.timing import resample_to_frames
@@ -81,7 +82,7 @@ class Fit:
 
     ``held_out`` is r of each control on held-out shots (nan if it does not move in them); ``ridges`` is the regularisation
     of each region; ``folds`` is the number of parts that the show was divided into, and whether by 'shots' or by 'time';
-    ``targets`` are the rig's values for the controls; ``hold`` is set if the show holds its poses.
+    ``targets`` are the rig's values for the controls; ``hold`` is set if the show holds its poses; ``poses`` is their space.
     """
 
     controls: tuple[Channel, ...]
@@ -97,6 +98,7 @@ class Fit:
     folds: tuple[int, str]
     targets: dict[str, Target] = field(default_factory=dict[str, Target])
     hold: Hold | None = None
+    poses: ShowPoses | None = None
 
     @property
     def reach_frames(self) -> int:
@@ -249,6 +251,7 @@ def fit_heard(
     if on_progress is not None:
         on_progress(1.0)
     usable_rows = sum(int(shot.usable.sum()) for shot in shots)
+    shown = np.concatenate([shot.shown[shot.usable] for shot in shots])
     return Fit(
         controls=tuple(controls),
         emotions=tuple(emotions),
@@ -261,6 +264,7 @@ def fit_heard(
         held_out=tuple(held_out.tolist()),
         ridges=ridges,
         folds=(len(moments), kind),
+        poses=find_show_poses([control.name for control in controls], shown),
     )
 
 
@@ -520,6 +524,7 @@ def _describe(fit: Fit, trunk: ModelPackage, folder: Path, title: str | None, li
         "features": {"width": trunk.feature_width},
         "targets": {name: asdict(target) for name, target in fit.targets.items()},
         **({"hold": asdict(fit.hold)} if fit.hold else {}),
+        **({"poses": _describe_poses(fit.poses)} if fit.poses else {}),
         "training": {
             "corpora": corpora,
             "hours": round(trunk.training.hours + hours, 4),
@@ -536,3 +541,8 @@ def _describe(fit: Fit, trunk: ModelPackage, folder: Path, title: str | None, li
             },
         },
     }
+
+
+def _describe_poses(poses: ShowPoses) -> dict[str, list[float]]:
+    lines = {"middle": poses.middle, "spread": poses.spread, "low": poses.low, "high": poses.high, "axes": poses.axes.ravel()}
+    return {name: np.round(line, 6).tolist() for name, line in lines.items()}

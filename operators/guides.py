@@ -3,6 +3,8 @@
 
 # pyright: reportInvalidTypeForm=false
 
+import functools
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ import numpy as np
 
 from ..animation.curves import ChannelCurves
 from ..animation.face.expression import load_expressions
-from ..animation.feeling.faces import order_mix, read_emotions, solve_mix
+from ..animation.feeling.faces import order_mix, pose_smiley, read_emotions, solve_mix
 from ..animation.feeling.styles import read_style, write_weights
+from ..animation.feeling.words import load_smiley_faces
 from ..animation.life.channels import CHANNELS
 from ..animation.rig.mapping import Target, apply_mapping
 from ..blender import poses, rigs
@@ -96,12 +99,11 @@ def read_picture(path: Path, rest: Path | None = None) -> tuple[FilmedFace, dict
     return read, read_emotions(dict(zip(names[:shapes], values[:shapes].tolist())), table)
 
 
-def pose_of_picture(character_object: bpy.types.Object, face: FilmedFace, *, with_mouth: bool = False) -> dict[Target, float]:
-    """Return the character's pose of a pictured face, by its mapping; without jaw, lips and tongue unless asked for.
+def pose_of_face(character_object: bpy.types.Object, curves: ChannelCurves, *, with_mouth: bool = False) -> dict[Target, float]:
+    """Return the character's pose of a face (one row), by its mapping; without jaw, lips and tongue unless asked for.
 
     Raises RigError if no control follows.
     """
-    curves = face.curves
     wanted = [name for name in curves.names if with_mouth or not name.startswith(_MOUTH)]
     mapping = active_mapping(character_object)
     if not mapping.links:
@@ -112,7 +114,7 @@ def pose_of_picture(character_object: bpy.types.Object, face: FilmedFace, *, wit
     # A control that the mouth moves too would be keyed to a mouth at rest.
     pose = {target: value for target, value in zip(shown.targets, shown.values[0].tolist()) if with_mouth or target not in kept}
     if not pose:
-        raise RigError(f"No control of '{character_object.name}' follows the picture; map its channels first")
+        raise RigError(f"No control of '{character_object.name}' follows the face; map its channels first")
     return pose
 
 
@@ -224,7 +226,7 @@ class VOXRIG_OT_guide_picture(VoxrigOperator):
         rest = Path(bpy.path.abspath(self.rest)) if self.rest else None
         face, emotions = read_picture(path, rest)
         if self.use == "KEY":
-            count = poses.key_pose(pose_of_picture(character, face, with_mouth=self.mouth), scene.frame_current)
+            count = poses.key_pose(pose_of_face(character, face.curves, with_mouth=self.mouth), scene.frame_current)
             told = f"{count} controls keyed at frame {scene.frame_current}; takes that you animate now pass through them"
         else:
             told = use_emotions(scene, emotions, self.use, self.name or path.stem)
@@ -258,5 +260,59 @@ class VOXRIG_OT_guide_pose(VoxrigOperator):
         self.report({"INFO"}, use_emotions(context.scene, emotions, self.use, self.name))
 
 
-CLASSES = (VOXRIG_OT_mark_style, VOXRIG_OT_spread_style, VOXRIG_OT_guide_picture, VOXRIG_OT_guide_pose)
+@functools.cache
+def _list_smileys() -> tuple[tuple[str, str, str], ...]:
+    """List all smileys for a menu: their names in capitals, smiley and name, and the feelings of each."""
+    return tuple(
+        (smiley_identifier(smiley.name), f"{face} {smiley.name}", write_weights(smiley.emotions))
+        for face, smiley in load_smiley_faces().items()
+    )
+
+
+def smiley_identifier(name: str) -> str:
+    """Return a smiley's Unicode name as an identifier, such as 'WINKING_FACE'."""
+    return re.sub(r"[^A-Z0-9]+", "_", name.upper())
+
+
+class VOXRIG_OT_guide_smiley(VoxrigOperator):
+    """Choose a smiley and key its face at the playhead; every take that you animate then passes through it"""
+
+    bl_idname = "voxrig.guide_smiley"
+    bl_label = "Face from Smiley"
+    bl_options = {"REGISTER", "UNDO"}
+    bl_property = "smiley"
+
+    smiley: bpy.props.EnumProperty(
+        name="Smiley",
+        description="The smiley whose face is keyed, by its name in Unicode",
+        items=lambda _self, _context: _list_smileys(),
+    )
+    mouth: bpy.props.BoolProperty(name="Mouth Too", description="Also key jaw, lips and tongue", default=True)
+
+    @classmethod
+    def disabled_reason(cls, context: Any) -> str | None:
+        """Require a character."""
+        return None if scene_settings(context.scene).character is not None else NO_CHARACTER
+
+    def invoke(self, context: Any, event: bpy.types.Event) -> Any:
+        """Offer all smileys with a search."""
+        context.window_manager.invoke_search_popup(self)
+        return {"FINISHED"}
+
+    def run(self, context: Any) -> None:
+        """Key the face."""
+        scene = context.scene
+        found = next(one for one in load_smiley_faces().values() if smiley_identifier(one.name) == self.smiley)
+        pose = pose_of_face(scene_settings(scene).character, pose_smiley(found), with_mouth=self.mouth)
+        count = poses.key_pose(pose, scene.frame_current)
+        self.report({"INFO"}, f"{found.name.capitalize()}: {count} controls keyed at frame {scene.frame_current}")
+
+
+CLASSES = (
+    VOXRIG_OT_mark_style,
+    VOXRIG_OT_spread_style,
+    VOXRIG_OT_guide_picture,
+    VOXRIG_OT_guide_pose,
+    VOXRIG_OT_guide_smiley,
+)
 register, unregister = make_registration(CLASSES)

@@ -69,6 +69,7 @@ class VOXRIG_PT_emotion(VoxrigPanel):
         row = layout.row(align=True)
         row.operator("voxrig.guide_picture", text="From Picture", icon="IMAGE_DATA")
         row.operator_menu_enum("voxrig.guide_pose", "use", text="From Pose", icon="ARMATURE_DATA")
+        row.operator("voxrig.guide_smiley", text="", icon="MONKEY")
         row = layout.row(align=True)
         row.prop(settings, "film")
         row.operator("voxrig.read_film", text="", icon="FILE_MOVIE").mouth = False

@@ -217,7 +217,7 @@ class TakeSettings:
     cleaning: float = _setting(
         0.0, "number", SHAPING, "cleaning", "Cleaning",
         "How far poses that no face makes are pulled to the nearest that a face makes, such as a smile with a frown. "
-        "Lips still close",
+        "With a learned show: to the nearest of its own. Lips still close",
         panel="cleaning", minimum=0.0, maximum=1.0, panel_unit="factor",
     )  # fmt: skip
     channels: Mapping[str, tuple[float, float]] = _setting(

@@ -239,7 +239,7 @@ def perform(curves: ChannelCurves, settings: TakeSettings, description: Descript
     performance = in_style(performance, settings.speech_style)
     regions = {channel.name: channel.region for channel in description.channels}
     rest = {channel.name: channel.rest for channel in description.channels if channel.rest}
-    return apply_performance(curves, performance, regions, rest=rest)
+    return apply_performance(curves, performance, regions, rest=rest, poses=description.poses)
 
 
 def perform_styled(curves: ChannelCurves, track: EmotionTrack, description: Description) -> ChannelCurves:

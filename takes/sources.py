@@ -21,6 +21,7 @@ from ..animation.curves import ChannelCurves
 from ..animation.face.channels import Channel
 from ..animation.face.expression import voice_energy
 from ..animation.face.phones import TimedPhone
+from ..animation.face.poses import ShowPoses
 from ..animation.keys.placing import Hold
 from ..animation.life.cues import Cue
 from ..animation.overview import find_peaks
@@ -49,7 +50,8 @@ class Description:
 
     ``targets`` are the rig's controls for the channels of models that were learned on a rig, which need no mapping. With
     ``expression_rules`` emotions are applied to the neutral channels afterwards. ``hold`` is set if the show holds poses,
-    ``is_living`` if the channels of the whole head's life are among its own. ``look_names`` are those that its cues look at.
+    ``is_living`` if the channels of the whole head's life are among its own. ``look_names`` are those that its cues look at,
+    and ``poses`` the space of the poses of a show.
     """
 
     title: str
@@ -60,6 +62,7 @@ class Description:
     hold: Hold | None = None
     is_living: bool = False
     look_names: tuple[str, ...] = ()
+    poses: ShowPoses | None = None
 
     @property
     def channel_names(self) -> tuple[str, ...]:
@@ -289,7 +292,13 @@ class CurvesFromFile:
 def describe_model(package: ModelPackage) -> Description:
     """Describe a model package."""
     return Description(
-        package.title, package.channels, package.emotions, package.targets, package.expression_rules, package.hold
+        package.title,
+        package.channels,
+        package.emotions,
+        package.targets,
+        package.expression_rules,
+        package.hold,
+        poses=package.poses,
     )
 
 

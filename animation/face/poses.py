@@ -8,6 +8,8 @@ pose'  = tanh([latent, emotion] @ widen + b3) @ decode + [latent, emotion] @ str
 
 It was trained to find clean poses in disturbed ones (training/shows/poses.py), so that a pose which no face makes, such as a
 smile and a frown at once, comes out as the nearest one that a face does make.
+
+A show that was learned has a space of its own controls: the principal axes of its animation, as far as it went along them.
 """
 
 from __future__ import annotations
@@ -73,6 +75,58 @@ class PoseSpace:
         if emotion is None:
             return np.zeros((rows, len(self.emotions)))
         return np.asarray(emotion, np.float64)
+
+
+@dataclass(frozen=True)
+class ShowPoses:
+    """The poses of a show: the principal ``axes`` ``[axis, control]`` of its animation, in deviations from the ``middle``.
+
+    ``low`` and ``high`` ``[axis]`` are how far it went along them; ``spread`` ``[control]`` are the deviations.
+    """
+
+    names: tuple[str, ...]
+    middle: Floats
+    spread: Floats
+    axes: Floats
+    low: Floats
+    high: Floats
+
+    def pull(self, values: ArrayLike, names: Sequence[str], amount: float) -> Floats:
+        """Pull poses ``[time, channel]`` of channels ``names`` towards the show's, by 0 (not at all) to 1 (all the way).
+
+        Channels that the show lacks stay as they are; those that it has and ``names`` lack are taken to be at its middle.
+        """
+        given = np.asarray(values, np.float64)
+        shared = [name for name in self.names if name in names]
+        if amount <= 0.0 or not shared:
+            return given.copy()
+        columns = [list(names).index(name) for name in shared]
+        places = [self.names.index(name) for name in shared]
+        scaled = np.zeros((len(given), len(self.names)))
+        scaled[:, places] = (given[:, columns] - self.middle[places]) / self.spread[places]
+        nearest = np.clip(scaled @ self.axes.T, self.low, self.high) @ self.axes
+        pulled = given.copy()
+        pulled[:, columns] += amount * (nearest[:, places] * self.spread[places] + self.middle[places] - given[:, columns])
+        return pulled
+
+
+_KEPT_SHARE, _MOST_AXES = 0.98, 32
+_REACH = 0.002
+"""Share of the poses beyond either end of an axis, so that no single slip widens the space."""
+
+
+def find_show_poses(names: Sequence[str], poses: ArrayLike) -> ShowPoses:
+    """Find the space of a show's poses ``[time, control]``: the axes that hold 98 % of the variance, 32 at most."""
+    shown = np.asarray(poses, np.float64)
+    middle = shown.mean(axis=0)
+    spread = np.maximum(shown.std(axis=0), 1e-6)
+    scaled = (shown - middle) / spread
+    sizes, vectors = np.linalg.eigh(scaled.T @ scaled / max(len(scaled), 1))
+    sizes, vectors = np.maximum(sizes[::-1], 0.0), vectors[:, ::-1]
+    count = int(np.searchsorted(np.cumsum(sizes) / max(float(sizes.sum()), 1e-12), _KEPT_SHARE)) + 1
+    axes = np.ascontiguousarray(vectors[:, : min(count, _MOST_AXES, len(sizes))].T)
+    low, high = np.quantile(scaled @ axes.T, (_REACH, 1.0 - _REACH), axis=0)
+    return ShowPoses(tuple(names), middle, spread, axes, low, high)
 
 
 @functools.cache

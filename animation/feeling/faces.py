@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the emotions of a face, pictured or posed: the mix of the model's expressions that comes nearest to it."""
+"""Read the emotions of a face, pictured or posed, as the nearest mix of the model's expressions; and pose a smiley."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..face.expression import load_expressions
+from ..curves import ChannelCurves
+from ..face.expression import apply_expression, load_expressions
+from .words import Smiley
 
 Floats = NDArray[np.float64]
 
@@ -71,3 +73,21 @@ def read_emotions(shapes: Mapping[str, float], rest: Mapping[str, float] | None 
     names = (*(rules.emotions[row] for row in emotions), "contempt")
     contempt = max(aslant - 0.1, 0.0) / 0.3 if aslant > min(smiles) else 0.0
     return order_mix(names, np.append(weights, min(contempt, 1.0)))
+
+
+def pose_smiley(smiley: Smiley) -> ChannelCurves:
+    """Return the face of a smiley as one row of all of ARKit's shapes: its emotions on a silent mouth, and its gestures."""
+    rules = load_expressions()
+    weights = np.array([[smiley.emotions.get(name, 0.0) for name in rules.emotions]], np.float32)
+    # At rest, so that lips may part.
+    silent = (np.arange(len(rules.names)) == rules.silent).astype(np.float32)[None]
+    felt = apply_expression(silent, weights) * (1.0 - silent)
+    gaze = [f"eyeLook{way}{side}" for way in ("Up", "Down", "In", "Out") for side in ("Left", "Right")]
+    face = dict.fromkeys(gaze, 0.0) | dict(zip(rules.names, felt[0].tolist(), strict=True))
+    for name, value in smiley.pose.items():
+        face[name] = min(face.get(name, 0.0) + value, 1.0)
+    for side in ("Left", "Right"):
+        # Lids that are shut are not wide open too.
+        if face[f"eyeBlink{side}"] > 0.6:
+            face[f"eyeWide{side}"] = 0.0
+    return ChannelCurves(tuple(face), 1.0, np.array([list(face.values())], np.float32))

@@ -103,11 +103,29 @@ def load_word_model() -> WordModel:
     return WordModel(vocabulary=frozenset(words), **arrays)
 
 
+@dataclass(frozen=True)
+class Smiley:
+    """A smiley: its name in Unicode's CLDR, weights of ``emotions`` 0..1, and the ARKit shapes of its ``pose`` beside them."""
+
+    name: str
+    emotions: dict[str, float]
+    pose: dict[str, float]
+
+
+@functools.cache
+def load_smiley_faces() -> dict[str, Smiley]:
+    """Return every smiley of ``emoji.json``, by its code points without joiners' variants."""
+    document = cast("dict[str, Any]", json.loads(Path(__file__).with_name("emoji.json").read_text(encoding="utf-8")))
+    return {
+        face: Smiley(entry["name"], dict(entry["emotions"]), dict(entry.get("pose", {})))
+        for face, entry in document["faces"].items()
+    }
+
+
 @functools.cache
 def load_smileys() -> dict[str, dict[str, float]]:
     """Return the feelings of each smiley of ``emoji.json``, by the smiley without joiners' variants."""
-    document = cast("dict[str, Any]", json.loads(Path(__file__).with_name("emoji.json").read_text(encoding="utf-8")))
-    return {face: dict(entry["emotions"]) for face, entry in document["faces"].items()}
+    return {face: smiley.emotions for face, smiley in load_smiley_faces().items()}
 
 
 def find_smileys(text: str) -> list[str]:

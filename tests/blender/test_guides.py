@@ -83,6 +83,20 @@ def test_a_pose_of_the_artists_own_is_read_and_used(scene: Any, talker: Any, emo
         assert [(marker.frame, marker.name.split()[:2]) for marker in scene.timeline_markers] == [(12, ["style", "joy"])]
 
 
+def test_a_smiley_is_keyed_as_a_pose_that_takes_pass_through(scene: Any, talker: Any) -> None:
+    scene.frame_set(12)
+    with pytest.raises(TypeError, match="not found"):
+        bpy.ops.voxrig.guide_smiley(smiley="NO_SUCH_FACE")
+    assert bpy.ops.voxrig.guide_smiley(smiley="WINKING_FACE") == {"FINISHED"}
+    curves = {curve.data_path.split('"')[1]: curve for curve in compat.curves_of(talker.data.shape_keys) or ()}
+    assert [tuple(key.co) for key in curves["eyeBlinkLeft"].keyframe_points] == [(12.0, 1.0)]
+    assert curves["eyeBlinkRight"].keyframe_points[0].co.y < 0.2
+    scene.frame_set(30)
+    assert bpy.ops.voxrig.guide_smiley(smiley="FACE_WITH_TONGUE", mouth=False) == {"FINISHED"}
+    assert [key.co.x for key in curves["tongueOut"].keyframe_points] == [12.0]
+    assert [key.co.x for key in curves["eyeBlinkLeft"].keyframe_points] == [12.0, 30.0]
+
+
 def test_a_face_without_emotion_changes_nothing(scene: Any, talker: Any, tmp_path: Path) -> None:
     with pytest.raises(VoxrigError, match="no emotion that is clear enough"):
         guides.use_emotions(scene, guides.emotions_of_pose(talker), "SLIDERS")

@@ -11,10 +11,11 @@ import pytest
 import soundfile
 from voxrig.animation.curves import ChannelCurves
 from voxrig.animation.face.channels import Channel
+from voxrig.animation.feeling.faces import pose_smiley
 from voxrig.animation.feeling.stretches import place_styles
 from voxrig.animation.feeling.styles import read_style, write_weights
 from voxrig.animation.feeling.voice import divide_feelings, find_calm, hear_feeling, load_voice_model, measure_reference
-from voxrig.animation.feeling.words import EMOTIONS, find_smileys, load_smileys
+from voxrig.animation.feeling.words import EMOTIONS, find_smileys, load_smiley_faces, load_smileys
 from voxrig.animation.life.channels import CHANNEL_NAMES
 from voxrig.animation.life.cues import Cue, parse_cue
 from voxrig.animation.life.planning import plan_life
@@ -75,6 +76,42 @@ def test_text_that_is_not_understood_is_neutral(text):
     assert style.emotions == {} and style.factors == {}
     assert style.note or not text.strip() or text.isascii()
     assert len(style.note) < 200 and not style.note.endswith(".")
+
+
+# Every emoji of the subgroups face-*, cat-face and monkey-face of Unicode 17's emoji-test.txt, without variation selectors.
+UNICODE_FACES = """
+😀 😃 😄 😁 😆 😅 🤣 😂 🙂 🙃 🫠 😉 😊 😇 🥰 😍 🤩 😘 😗 ☺ 😚 😙 🥲 😋 😛 😜 🤪 😝 🤑 🤗 🤭 🫢 🫣
+🤫 🤔 🫡 🤐 🤨 😐 😑 😶 🫥 😶‍🌫 😏 😒 🙄 😬 😮‍💨 🤥 🫨 🙂‍↔ 🙂‍↕ 😌 😔 😪 🤤 😴 🫩 😷 🤒 🤕 🤢 🤮 🤧 🥵 🥶
+🥴 😵 😵‍💫 🤯 🤠 🥳 🥸 😎 🤓 🧐 😕 🫤 😟 🙁 ☹ 😮 😯 😲 😳 🫪 🥺 🥹 😦 😧 😨 😰 😥 😢 😭 😱 😖 😣 😞
+😓 😩 😫 🥱 😤 😡 😠 🤬 😈 👿 💀 ☠ 💩 🤡 👹 👺 👻 👽 👾 🤖 😺 😸 😹 😻 😼 😽 🙀 😿 😾 🙈 🙉 🙊
+""".split()
+
+
+def test_every_smiley_of_unicode_has_a_feeling_or_a_pose_and_shows_it():
+    known = load_smiley_faces()
+    assert len(UNICODE_FACES) > 120 and not [face for face in UNICODE_FACES if face not in known]
+    still = [smiley.name for smiley in known.values() if pose_smiley(smiley).values.max() < 0.25]
+    assert still == ["neutral face"]
+    assert all(find_smileys(f"well {face} then") == [face] for face in UNICODE_FACES)
+
+
+@pytest.mark.parametrize(
+    ("smiley", "shown", "rests"),
+    [
+        ("\U0001f609", "eyeBlinkLeft", "eyeBlinkRight"),  # winking
+        ("\U0001f61b", "tongueOut", "eyeBlinkLeft"),  # tongue
+        ("\U0001f617", "mouthPucker", "tongueOut"),  # kissing
+        ("\U0001f910", "mouthPressLeft", "jawOpen"),  # zipper
+        ("\U0001f634", "eyeBlinkRight", "eyeWideRight"),  # sleeping
+        ("\U0001f644", "eyeLookUpLeft", "eyeLookDownLeft"),  # rolling eyes
+        ("\U0001f62c", "mouthStretchLeft", "mouthPucker"),  # grimacing
+        ("\U0001f928", "browOuterUpLeft", "browOuterUpRight"),  # raised eyebrow
+    ],
+)
+def test_gestures_of_smileys_are_beyond_their_feelings(smiley, shown, rests):
+    face = pose_smiley(load_smiley_faces()[smiley])
+    assert face.channel(shown)[0] > 0.7 and face.channel(rests)[0] < 0.2
+    assert face.values.max() <= 1.0
 
 
 def test_smileys_with_skin_tones_and_joiners_are_one():

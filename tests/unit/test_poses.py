@@ -9,7 +9,7 @@ from voxrig.animation.curves import ChannelCurves
 from voxrig.animation.face.articulation import articulate
 from voxrig.animation.face.lips import sealed_frames
 from voxrig.animation.face.phones import TimedPhone
-from voxrig.animation.face.poses import load_pose_space
+from voxrig.animation.face.poses import find_show_poses, load_pose_space
 from voxrig.animation.performance import Performance, apply_performance
 
 PHONES = ("SIL", "M", "AA", "B", "IY", "P", "UW", "SIL")
@@ -80,3 +80,30 @@ def test_emotions_are_conditions_of_the_space():
 def test_a_cleaning_that_is_no_number_is_refused(amount):
     with pytest.raises(ValueError, match="must be finite"):
         Performance(cleaning=amount)
+
+
+def test_poses_outside_a_show_are_pulled_into_its_own_space():
+    random = np.random.default_rng(3)
+    moves = random.standard_normal((400, 2))
+    mix = np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0]])
+    space = find_show_poses(["jaw", "chin", "smile_L", "frown_L"], 0.5 + 0.1 * moves @ mix)
+    assert space.axes.shape == (2, 4)
+    inside = 0.5 + 0.1 * np.array([[0.5, 0.5, -1.0, 1.0]])
+    assert np.allclose(space.pull(inside, space.names, 1.0), inside, atol=1e-6)
+    # The show never smiles and frowns at once, and its jaw and chin go together.
+    outside = np.array([[0.9, 0.5, 0.7, 0.7]])
+    half, whole = (space.pull(outside, space.names, amount) for amount in (0.5, 1.0))
+    assert np.allclose(half, 0.5 * (outside + whole))
+    assert whole[0, 0] == pytest.approx(whole[0, 1], abs=0.01) and whole[0, 2] + whole[0, 3] == pytest.approx(1.0, abs=0.01)
+    far = space.pull([[5.0, 5.0, 0.5, 0.5]], space.names, 1.0)
+    assert far[0, 0] < 0.9, "not further than the show ever went"
+    more = space.pull(np.array([[0.3, 0.9]]), ("other", "jaw"), 1.0)
+    assert more[0, 0] == 0.3 and 0.5 < more[0, 1] < 0.9
+
+
+def test_cleaning_of_a_learned_show_goes_by_its_space():
+    space = find_show_poses(["a", "b"], [[0.0, 0.0], [0.5, 0.5], [1.0, 1.0], [0.2, 0.2]] * 20)
+    curves = ChannelCurves(("a", "b"), 50.0, np.array([[0.8, 0.2]], np.float32))
+    cleaned = apply_performance(curves, Performance(cleaning=1.0), {}, poses=space)
+    assert cleaned.values[0] == pytest.approx([0.5, 0.5], abs=0.01)
+    assert apply_performance(curves, Performance(cleaning=1.0), {}).values[0] == pytest.approx([0.8, 0.2])

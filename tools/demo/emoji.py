@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ import matplotlib.image
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ...animation.curves import ChannelCurves
-from ...animation.face.expression import apply_expression, load_expressions
-from ...animation.feeling import words
+from ...animation.feeling.faces import pose_smiley
+from ...animation.feeling.words import load_smiley_faces
 from ...animation.rig.mapping import apply_mapping
 from ...blender import poses, rigs
 from ...blender.ending import end_process
@@ -48,35 +46,31 @@ def main(argv: list[str] | None = None) -> int:
 
 def make_sheet(output: Path, size: int, columns: int, *, distinct: bool) -> None:
     """Write ``voxrig_emoji.png``. Smileys that feel the same share a picture."""
-    table = json.loads(Path(words.__file__).with_name("emoji.json").read_text(encoding="utf-8"))["faces"]
+    table = load_smiley_faces()
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     scene: Any = bpy.context.scene
     stage.set_stage(scene)
     camera: Any = bpy.data.objects["Camera"]
     camera.location, camera.rotation_euler = (0.0, -14.0, 0.02), (np.pi / 2, 0.0, 0.0)
     camera.data.type, camera.data.ortho_scale = "ORTHO", 1.9
-    rules = load_expressions()
     rig: Any = build_character().armature
-    mapping = rigs.match_channels(find_character(rig), list(rules.names)).mapping
+    names = list(pose_smiley(next(iter(table.values()))).names)
+    mapping = rigs.match_channels(find_character(rig), names).mapping
     pictures: dict[tuple[tuple[str, float], ...], Any] = {}
     faces: list[tuple[str, str, Any]] = []
     path = output / "frames" / "emoji.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     with step(f"{len(table)} smileys"):
         for smiley, entry in table.items():
-            mix = tuple(sorted(entry["emotions"].items()))
+            mix = (*sorted(entry.emotions.items()), *sorted(entry.pose.items()))
             if mix not in pictures:
-                weights = np.array([[entry["emotions"].get(name, 0.0) for name in rules.emotions]], np.float32)
-                # At rest, so that lips may part.
-                silent = (np.arange(len(rules.names)) == rules.silent).astype(np.float32)[None]
-                face = apply_expression(silent, weights) * (1.0 - silent)
-                shown = apply_mapping(mapping, ChannelCurves(rules.names, 1.0, face))
+                shown = apply_mapping(mapping, pose_smiley(entry))
                 poses.set_pose(dict(zip(shown.targets, shown.values[0].tolist(), strict=True)))
                 render_stills(scene, [1], [path], size)
                 pictures[mix] = matplotlib.image.imread(path)[..., :3]
             elif distinct:
                 continue
-            faces.append((smiley, str(entry["name"]), pictures[mix]))
+            faces.append((smiley, entry.name, pictures[mix]))
     _draw_faces(faces, size, columns, output / "voxrig_emoji.png")
     print(f"{len(faces)} smileys, {len(pictures)} poses: {output / 'voxrig_emoji.png'}")
 

@@ -42,34 +42,44 @@ def main(argv: list[str] | None = None) -> int:
     output = arguments.output.absolute()
     output.mkdir(parents=True, exist_ok=True)
     sounds = [sound.absolute() for sound in arguments.sounds]
-    return run_registered(
-        "voices", lambda: make_voices(output, sounds, arguments.model, arguments.size, with_film=not arguments.no_film)
-    )
+    with_film = not arguments.no_film
+
+    def work() -> None:
+        make_voices(output, sounds, arguments.model, arguments.size, with_film=with_film)
+
+    return run_registered("voices", work)
 
 
-def make_voices(output: Path, sounds: list[Path], model: str | None, size: int, *, with_film: bool) -> None:
-    """Write film and sheet of ``sounds`` to ``output``. Raises VoxrigError."""
+def make_voices(
+    output: Path, sounds: list[Path], model: str | None, size: int, *, with_film: bool, name: str = "voices"
+) -> list[Take]:
+    """Write film and sheet of ``sounds`` to ``output``, and return their takes. Raises VoxrigError."""
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     scene: Any = bpy.context.scene
     stage.set_stage(scene)
-    frame, frames = stage.FIRST_FRAME, []
+    frame = stage.FIRST_FRAME
+    frames: list[int] = []
+    takes: list[Take] = []
     for index, sound in enumerate(sounds):
         with step(sound.stem):
             strip = compat.new_strips(scene).new_sound(sound.stem, str(sound), 1, frame)
             character = build_character()
             rows.place_in_row(character.armature, index, len(sounds))
-            take = animate_character(scene, character.armature, SoundStrip(strip.name), find_model(model), TakeSettings())
-            frames.append(find_widest(take))
+            takes.append(
+                animate_character(scene, character.armature, SoundStrip(strip.name), find_model(model), TakeSettings())
+            )
+            frames.append(find_widest(takes[-1]))
         frame = round(scenes.frame_of_seconds(scene, read_sound(sound, 16_000).duration_seconds + PAUSE_SECONDS, frame))
     scene.frame_start, scene.frame_end = stage.FIRST_FRAME, frame
     rows.set_row_camera(scene, len(sounds))
     height = round(size * 1.35 / len(sounds)) // 2 * 2
     with step("sheet"):
-        rows.write_row_sheet(scene, frames, output, "voices", size, height)
+        rows.write_row_sheet(scene, frames, output, name, size, height)
     if with_film:
         with step("film"):
-            render_film(scene, output / "voxrig_voices.mp4", size, height=height)
+            render_film(scene, output / f"voxrig_{name}.mp4", size, height=height)
     print(f"Written to {output}")
+    return takes
 
 
 def find_widest(take: Take) -> int:

@@ -3,8 +3,9 @@
 
 On the captured takes of a production rig (116 sliders, Mandarin; takes 01 to 04 are learned, take 05 is tested, and nothing is
 chosen on it) the moving controls of the mouth are compared with the real ones, 30 frames a second: those that diffusion draws,
-those of Fit and of the trained network, those of the speech model through a mapping by names with life (the event engine), and
-as controls real takes among themselves and a real take shifted against its sound.
+those of Fit and of the trained network audio2rig, those of the speech model through a mapping by names with life (the event
+engine), and as controls real takes among themselves, a real take shifted against its sound, and takes drawn for the sound in
+shuffled pieces.
 
 - r of the jaw: of the mean of all seeds, and the mean of single ones; at zero lag.
 - Frechet distance: between normal distributions of position and speed of all controls, each over the deviation of the learned
@@ -205,6 +206,15 @@ def draw_seeds(session: Session, drawer: Drawer, waveform: Waveform, count: int,
     return [generate_drawn(session, drawer, waveform, None, Variation(seed, **options)).curves for seed in range(count)]
 
 
+def shuffle_sound(waveform: Waveform, piece_seconds: float = 4.0) -> Waveform:
+    """Return a sound whose pieces are in another order."""
+    size = round(piece_seconds * waveform.sample_rate)
+    samples = np.asarray(waveform.samples[:])
+    pieces = [samples[first : first + size] for first in range(0, samples.size, size)]
+    order = np.random.default_rng(1).permutation(len(pieces))
+    return Waveform(np.concatenate([pieces[place] for place in order]), waveform.sample_rate)
+
+
 def live_by_names(session: Session, shot: Shot, count: int) -> list[ChannelCurves]:
     """Return takes of the event engine: the speech model's channels with life, on the rig's controls by their names."""
     curves = generate_curves(session, shot.waveform)
@@ -224,9 +234,40 @@ def live_by_names(session: Session, shot: Shot, count: int) -> list[ChannelCurve
     return made
 
 
+def place_pins(seconds: float) -> tuple[Pin, ...]:
+    """Place three pins of the jaw in a take of that length."""
+    return tuple(Pin(share * seconds, JAW, value) for share, value in ((0.2, 0.5), (0.45, 0.05), (0.7, 0.35)))
+
+
+def draw_pins(draw: Callable[[Variation], ChannelCurves], seconds: float, path: Path) -> None:
+    """Draw the jaw of three takes with and without pins around each of three pins."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    pins = place_pins(seconds)
+    figure, axes = plt.subplots(1, len(pins), figsize=(13, 3.2), sharey=True, constrained_layout=True)
+    for colour, seed in zip(("#b5533c", "#3b6ea5", "#6a8f3c"), range(3), strict=True):
+        for style, given in (("-", pins), (":", ())):
+            curves = draw(Variation(seed, pins=given))
+            at = np.arange(curves.frame_count) / curves.frame_rate
+            for axis, pin in zip(axes, pins, strict=True):
+                near = np.abs(at - pin.seconds) < 1.0
+                label = f"seed {seed}{'' if given else ', no pin'}"
+                axis.plot(at[near], curves.channel(JAW)[near], style, color=colour, linewidth=1.1, label=label)
+    for axis, pin in zip(axes, pins, strict=True):
+        axis.plot(pin.seconds, pin.value, "D", color="black", markersize=6)
+        axis.set_xlabel("seconds")
+    axes[0].set_ylabel(JAW)
+    axes[0].legend(fontsize=7, ncols=2)
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
 def check_pins(draw: Callable[[Variation], ChannelCurves], seconds: float) -> dict[str, float]:
     """Pin three poses of the jaw in several takes; returns the largest error and the largest speed over the take's p99."""
-    pins = tuple(Pin(share * seconds, JAW, value) for share, value in ((0.2, 0.5), (0.45, 0.05), (0.7, 0.35)))
+    pins = place_pins(seconds)
     errors, speeds = [], []
     for seed in range(3):
         curves = draw(Variation(seed, pins=pins))
@@ -313,7 +354,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=Path, default=Path(".cache/takes"), help="folder of the runs")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train")
     parser.add_argument("--seeds", type=int, default=8, help="number of takes to draw")
-    parser.add_argument("--audio2rig", action="store_true", help="also train and compare audio2rig (20 minutes)")
+    parser.add_argument("--no-audio2rig", action="store_true", help="leave out audio2rig, whose training takes 20 minutes")
+    parser.add_argument("--picture", type=Path, help="also draw curves of takes through three pins to this PNG file")
     parser.add_argument("--save", type=Path, help="also write the figures to this JSON file")
     options = parser.parse_args(arguments)
     if not (options.data / "rig_116").is_dir():
@@ -351,7 +393,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     package = write_fit(fit, trunk, options.runs / "rig_116" / "fit")
     fitted = generate_curves(open_session(package, "CPU", 2), test.waveform)
     figures["Fit"] = measures.measure([at_frames(fitted, measures.names, test)])
-    if options.audio2rig and importlib.util.find_spec("torch") is not None:
+    if not options.no_audio2rig and importlib.util.find_spec("torch") is not None:
         trained, _ = train_networks(material, trunk, options.runs, ["audio2rig"])["audio2rig"]
         curves = generate_curves(open_session(trained, "CPU", 2), test.waveform)
         figures["audio2rig"] = measures.measure([at_frames(curves, measures.names, test)])
@@ -375,11 +417,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     takes = [at_frames(curves, measures.names, test) for curves in draw_seeds(opened, drawer, test.waveform, options.seeds)]
     figures["diffusion"] = measures.measure(takes)
+    shuffled = shuffle_sound(test.waveform)
+    wrong = draw_seeds(opened, drawer, shuffled, max(2, options.seeds // 4))
+    figures["diffusion, sound shuffled"] = measures.measure([at_frames(curves, measures.names, test) for curves in wrong])
     again = at_frames(draw(Variation(0)), measures.names, test)
     print_table(figures)
-    single = {name: figures["diffusion"][name] for name in ("Frechet distance",)}
-    gain = 1.0 - single["Frechet distance"] / figures["Fit"]["Frechet distance"]
-    print(f"\nFrechet distance {gain:.0%} below Fit's; the same seed draws the same bytes: {np.array_equal(again, takes[0])}\n")
+    distance = figures["diffusion"]["Frechet distance"]
+    gains = [
+        f"{1.0 - distance / figures[name]['Frechet distance']:.0%} below {name}'s"
+        for name in ("Fit", "audio2rig", "event engine, by names")
+        if name in figures
+    ]
+    print(f"\nFrechet distance {', '.join(gains)}; the same seed draws the same bytes: {np.array_equal(again, takes[0])}\n")
     checks = check_pins(draw, test.waveform.duration_seconds) | check_seams(draw) | check_costs(opened, drawer, test.waveform)
     for name, value in checks.items():
         print(f"{name}: {value:.4g}", flush=True)
@@ -390,6 +439,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         spent = (time.perf_counter() - started) * 10.0 / test.waveform.duration_seconds
         r = pearson(take[:, measures.jaw], measures.shown[:, measures.jaw])
         print(f"| {steps} | {measures.frechet(take, measures.shown):.3f} | {r:.3f} | {spent:.2f} |", flush=True)
+    if options.picture:
+        draw_pins(draw, test.waveform.duration_seconds, options.picture)
     if options.save:
         options.save.write_text(json.dumps({"figures": figures, "checks": checks}, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m voxrig.tools.demo.filmed FILM...``: films of faces beside the takes read from them, and pictures beside poses.
+
+The first film becomes a film of the talker beside the demo character, with its sound: the lips follow it, the rest of the face
+is the filmed one. From every film the frame that differs most from its usual face becomes a picture beside the pose that is
+read from it. PyAV reads and writes films.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av as untyped_av
+import bpy
+import matplotlib.image
+import numpy as np
+import soundfile
+
+from ...animation.interchange import write_curves
+from ...blender import compat, poses
+from ...blender.ending import end_process
+from ...blender.films import render_stills
+from ...inference.faces.films import read_frames
+from ...inference.faces.performance import ANGLE_NAMES, FilmedFace, read_face
+from ...inference.package import find_model
+from ...operators.animate import animate_character
+from ...operators.guides import pose_of_face
+from ...takes.record import SoundFile
+from ...takes.settings import TakeSettings
+from ..registered import run_registered
+from . import stage
+from .__main__ import step
+from .character import build_character
+
+av: Any = untyped_av
+_RATE = 16_000
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Make film and pictures; return 0 if both were written."""
+    parser = argparse.ArgumentParser(prog="filmed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("films", type=Path, nargs="*", metavar="FILM", help="films of a face")
+    parser.add_argument("--data", type=Path, help="a folder with face_video/, whose films are used")
+    parser.add_argument("--output", type=Path, default=Path("build/demo"), help="folder to write to (default: build/demo)")
+    parser.add_argument("--size", type=int, default=360, help="height of the film in pixels (default: 360)")
+    arguments = parser.parse_args(argv)
+    films = [*arguments.films, *(sorted((arguments.data / "face_video").glob("*.flv")) if arguments.data else [])]
+    if not films:
+        parser.error("name a film, or --data with a folder that holds face_video/")
+    output = arguments.output.absolute()
+    (output / "frames").mkdir(parents=True, exist_ok=True)
+    return run_registered("filmed", lambda: make_filmed([film.absolute() for film in films], output, arguments.size))
+
+
+def make_filmed(films: Sequence[Path], output: Path, size: int) -> None:
+    """Write ``voxrig_filmed.mp4`` of the first film and ``voxrig_pictures.png`` of all. Raises VoxrigError."""
+    pairs: list[Any] = []
+    for number, film in enumerate(films):
+        with step(film.stem):
+            read = read_face(film, calibrates=True)
+            if number == 0:
+                show_film(film, read, output, size)
+            pairs.append(show_picture(film, read, output, size))
+    matplotlib.image.imsave(output / "voxrig_pictures.png", np.concatenate(pairs))
+    print(f"Written to {output}")
+
+
+def set_scene(size: int) -> Any:
+    """Set an empty stage with the character, and return scene and armature."""
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    scene: Any = bpy.context.scene
+    stage.set_stage(scene)
+    return scene, build_character().armature
+
+
+def show_picture(film: Path, read: FilmedFace, output: Path, size: int) -> Any:
+    """Return the frame furthest from the film's usual face beside the pose that is read from it, ``[row, 2 x size, 3]``."""
+    shapes = read.curves.values[:, : -len(ANGLE_NAMES)]
+    open_eyes = read.curves.channel("eyeBlinkLeft") < 0.35
+    far = np.abs(shapes - np.median(shapes, axis=0)).sum(axis=1) * open_eyes
+    best = int(far.argmax())
+    picture = next(frame.picture for index, frame in enumerate(read_frames(film)) if index == best)
+    scene, rig = set_scene(size)
+    row = type(read.curves)(read.curves.names, 1.0, read.curves.values[best : best + 1])
+    poses.set_pose(pose_of_face(rig, row, with_mouth=True))
+    path = output / "frames" / f"picture_{film.stem}.png"
+    render_stills(scene, [1], [path], size)
+    return beside(picture, path, size)
+
+
+def show_film(film: Path, read: FilmedFace, output: Path, size: int) -> None:
+    """Animate the character from the film and its sound, and write both side by side."""
+    scene, rig = set_scene(size)
+    scene.render.fps, scene.render.fps_base = Fraction(read.curves.frame_rate).limit_denominator(1001).as_integer_ratio()
+    curves, sound = output / "voxrig_filmed.csv", output / "voxrig_filmed.flac"
+    write_curves(curves, read.curves)
+    soundfile.write(sound, read_sound_of(film), _RATE)
+    settings = TakeSettings(film=str(curves), life_blinks=0.0)
+    take = animate_character(scene, rig, SoundFile(str(sound), 1.0), find_model(None), settings)
+    compat.new_strips(scene).new_sound(film.stem, str(sound), 1, 1)
+    frames = list(range(1, 1 + min(read.curves.frame_count, round(take.last_frame))))
+    paths = [output / "frames" / f"filmed_{frame:04d}.png" for frame in frames]
+    render_stills(scene, frames, paths, size)
+    pictures = (beside(frame.picture, path, size) for frame, path in zip(read_frames(film), paths))
+    write_film(output / "voxrig_filmed.mp4", pictures, read.curves.frame_rate, film)
+
+
+def read_sound_of(film: Path) -> Any:
+    """Read the sound of a film, mono at 16 kHz, ``[sample]``."""
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=_RATE)
+    with av.open(str(film)) as container:
+        pieces = [
+            made.to_ndarray()[0] for frame in container.decode(container.streams.audio[0]) for made in resampler.resample(frame)
+        ]
+    return np.concatenate(pieces)
+
+
+def beside(picture: Any, rendered: Path, size: int) -> Any:
+    """Return the middle of a picture, ``size`` pixels high and wide, beside a rendered one, 8 bits, ``[size, 2 x size, 3]``."""
+    side = min(picture.shape[:2])
+    top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
+    places = (np.arange(size) + 0.5) * side / size
+    square = picture[top + places.astype(int)][:, left + places.astype(int)]
+    made = (255 * np.clip(matplotlib.image.imread(rendered)[..., :3], 0.0, 1.0)).astype(np.uint8)
+    return np.ascontiguousarray(np.concatenate([square, made], axis=1))
+
+
+def write_film(path: Path, pictures: Any, rate: float, sound: Path) -> None:
+    """Write pictures as MP4 with the sound of another film."""
+    with av.open(str(path), "w") as container, av.open(str(sound)) as heard:
+        stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001))
+        stream.pix_fmt = "yuv420p"
+        voice = container.add_stream("aac", rate=_RATE, layout="mono")
+        for picture in pictures:
+            stream.height, stream.width = picture.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+        resampler = av.AudioResampler(format="fltp", layout="mono", rate=_RATE)
+        for frame in heard.decode(heard.streams.audio[0]):
+            for made in resampler.resample(frame):
+                container.mux(voice.encode(made))
+        container.mux(voice.encode())
+
+
+if __name__ == "__main__":
+    end_process(main())
