@@ -52,6 +52,9 @@ RIDGES = tuple(10.0 ** (step / 2.0) for step in range(-6, 6))
 ROWS_PER_SECOND = 25.0
 """Rows to fit: neighbouring rows of the trunk are almost equal, so half of them take half the time."""
 
+INDEPENDENT_PER_SECOND = 5.0
+"""Poses of a face in a second that are independent of each other, about as many as syllables."""
+
 FOLDS = 5
 
 _EMOTION_COMPONENTS = 8
@@ -213,6 +216,7 @@ def fit_heard(
         raise ShowError("There is too little animation with sound to learn from; collect at least ten seconds")
 
     parts = [len(emotions), len(emotions) * min(_EMOTION_COMPONENTS, projection.shape[1])]
+    seconds = sum(int(shot.usable.sum()) for shot in shots) / frame_rate
     # Controls that move more are more visible: one that hardly moves does not choose a region's regularisation.
     covariance, _, _ = _centred(np.sum(moments, axis=0), np.arange(0), len(controls))
     activity = np.sqrt(np.maximum(np.diag(covariance), 0.0))
@@ -227,7 +231,7 @@ def fit_heard(
         held_out = np.full(len(controls), np.nan)
         for region in dict.fromkeys(control.region for control in controls):
             members = [number for number, control in enumerate(controls) if control.region == region]
-            ridge = int(np.argmax(_mean_where_known(scores[:, members], activity[members])))
+            ridge = _choose_ridge(_mean_where_known(scores[:, members], activity[members]), len(columns), seconds)
             chosen[region] = RIDGES[ridge]
             held_out[members] = scores[ridge, members]
         total = float(_mean_where_known(held_out[None], activity)[0])
@@ -250,13 +254,12 @@ def fit_heard(
     kernel = np.tensordot(per_knot, hats, axes=(0, 0)).transpose(1, 0, 2)
     if on_progress is not None:
         on_progress(1.0)
-    usable_rows = sum(int(shot.usable.sum()) for shot in shots)
     shown = np.concatenate([shot.shown[shot.usable] for shot in shots])
     return Fit(
         controls=tuple(controls),
         emotions=tuple(emotions),
         rig=rig,
-        minutes=usable_rows / frame_rate / 60.0,
+        minutes=seconds / 60.0,
         mean=mean,
         projection=np.ascontiguousarray(projection[:, :count]),
         kernel=kernel.astype(np.float32),
@@ -450,6 +453,19 @@ def _score_held_out(
             r = shared / np.sqrt(np.maximum(predicted * variance, 1e-20))
             total[number] += np.where(moves, r, 0.0)
     return np.where(counted > 0, total / np.maximum(counted, 1), np.nan)
+
+
+def _choose_ridge(scores: NDArray[np.float64], inputs: int, seconds: float) -> int:
+    """Choose the index in RIDGES with the best r on held-out shots, ``scores`` ``[ridge]``.
+
+    With more inputs than independent poses a regression follows what is not explained, too, and goes too far on new sound;
+    r does not tell, nor do held-out shots where they are few and alike. So the regularisation is at least the ratio of the
+    two, times the share of the variance that the best leaves unexplained.
+    """
+    unexplained = 1.0 - np.clip(scores.max(), 0.0, 1.0) ** 2
+    least = min(unexplained * inputs / (seconds * INDEPENDENT_PER_SECOND), RIDGES[-1])
+    allowed = np.flatnonzero(np.array(RIDGES) >= least)
+    return int(allowed[np.argmax(scores[allowed])])
 
 
 def _mean_where_known(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

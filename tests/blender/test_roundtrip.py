@@ -23,13 +23,13 @@ def test_two_styles_come_back_on_new_sound(tmp_path: Path, capsys: pytest.Captur
     style, made, plain = (crooked.figures[who] for who in ("style", "learned", "plain"))
     smile, jaw = "smile, left minus right", "jaw opening, 95 %"
     assert style[smile] > 0.3 and made[smile] == pytest.approx(style[smile], abs=0.08) and abs(plain[smile]) < 0.03
-    # Two sentences are little to learn from (the jaw may go too far), yet it is this sentence that is said, in the wide style.
-    assert style[jaw] > 1.5 * plain[jaw] and made[jaw] > 1.5 * plain[jaw]
-    assert made["r of jawOpen"] > 0.6 and made["held frames"] < 0.05
+    assert style[jaw] > 1.5 * plain[jaw] and abs(made[jaw] - style[jaw]) < 0.6 * abs(plain[jaw] - style[jaw])
+    # Two sentences are little to learn from, yet it is this sentence that is said.
+    assert made["r of jawOpen"] > 0.55 and made["held frames"] < 0.05
 
     style, made, plain = (twos.figures[who] for who in ("style", "learned", "plain"))
     held = "held frames"
     assert style[held] == pytest.approx(0.5, abs=0.05) and made[held] == pytest.approx(style[held], abs=0.05)
-    assert plain[held] < 0.1 and made["r of jawOpen"] > 0.6 and abs(made[smile]) < 0.05
+    assert plain[held] < 0.1 and made["r of jawOpen"] > 0.55 and abs(made[smile]) < 0.05
     print_table([crooked, twos])
     assert capsys.readouterr().out.count("| held frames |") == 2
