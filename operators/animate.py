@@ -35,7 +35,7 @@ from ..properties.links import active_mapping, find_owner, store_mapping
 from ..properties.models import OTHER_FOLDER, chosen_model
 from ..properties.session import Run, session
 from ..properties.settings import read_settings, read_sound_choice
-from ..properties.takes import has_lived, next_take_title, read_take, store_take
+from ..properties.takes import calm_of, has_lived, next_take_title, read_take, store_take
 from ..properties.words import store_words
 from ..takes.curves import FILMED_REGIONS, NOT_FILMED
 from ..takes.drawing import DrawnModel, make_drawn
@@ -108,6 +108,7 @@ def gather(
     scope = scope or Scope()
     if settings.script and not settings.speaker:
         settings = replace(settings, speaker=find_speaker(settings.script, character_object.name))
+    settings = settings if settings.calm else replace(settings, calm=calm_of(character_object))
     model_folder = Path(model_folder)
     folders = (model_folder, *(chosen.folder for chosen in settings.region_models))
     models = [describe_model(describe_package(folder)) for folder in folders]

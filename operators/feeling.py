@@ -19,6 +19,7 @@ from ..properties.access import scene_settings
 from ..properties.models import offer_emotions, shown_emotions
 from ..properties.session import session
 from ..properties.settings import read_sound_choice
+from ..properties.takes import calm_of
 from ..takes.feeling import felt_points, hear
 from .animate import find_sound
 from .base import VoxrigOperator
@@ -48,7 +49,8 @@ def write_feelings(
     if not sliders:
         raise VoxrigError("The model has no emotions; choose another model")
     place, sound, name = find_sound(scene, read_sound_choice(scene))
-    felt = hear(track_voice(sound.read(_RATE).samples, _RATE))
+    calm = calm_of(settings.character) if settings.character is not None else ""
+    felt = hear(track_voice(sound.read(_RATE).samples, _RATE), calm)
     wanted = {preferred: 1.0} if preferred else None
     points = felt_points(felt, amount, most=most, contrast=contrast, smoothing_seconds=smoothing_seconds, preferred=wanted)
     points = {emotion: track for emotion, track in points.items() if emotion in sliders}

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..animation.feeling.styles import read_style
 from ..blender.registering import make_registration
-from ..properties.access import scene_settings
+from ..properties.access import character_settings, scene_settings
 from ..properties.models import shown_emotions
 from .main import VoxrigPanel, draw_hint
 
@@ -59,6 +59,8 @@ class VOXRIG_PT_emotion(VoxrigPanel):
         row = layout.row(align=True)
         row.prop(settings, "feel")
         row.operator("voxrig.write_feelings", text="", icon="KEYINGSET")
+        if settings.character is not None:
+            layout.prop(character_settings(settings.character), "calm")
         layout.use_property_decorate = False
         row = layout.row(align=True)
         row.prop(settings, "style")

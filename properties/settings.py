@@ -17,7 +17,7 @@ from ..takes.settings import WRITING, RegionModel, Scope, Setting, TakeSettings,
 from .access import preferences, scene_settings
 from .models import chosen_model, find_model_entry, shown_emotions
 from .session import Estimate, session
-from .takes import active_take
+from .takes import active_take, calm_of
 
 REGION_STRENGTHS = tuple(region for region in REGIONS if region not in find_setting("region_strengths").shortcuts)
 """Face parts whose strength is only in the Regions panel; those of jaw and lips are axes of the articulation."""
@@ -194,6 +194,7 @@ _READERS: dict[str, Callable[[bpy.types.Scene, Any], Any]] = {
     "emotion_last": lambda _scene, settings: float(settings.emotion_last) if settings.use_emotion_range else None,
     # Cues are of one line: they come from its markers, its script or the command line.
     "cues": lambda _scene, _settings: (),
+    "calm": lambda _scene, settings: calm_of(settings.character) if settings.character is not None else "",
     "emotion_fade": lambda _scene, settings: settings.emotion_fade if settings.use_emotion_range else 0.0,
     "region_models": _read_region_models,
 }

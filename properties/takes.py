@@ -143,6 +143,14 @@ class VOXRIG_PG_character(bpy.types.PropertyGroup):
         options={"HIDDEN"},
         override={"LIBRARY_OVERRIDABLE"},
     )
+    calm: bpy.props.StringProperty(
+        name="Calm Voice",
+        description="A sound of this character's speaker talking calmly: feelings and effort are heard as differences from it",
+        subtype="FILE_PATH",
+        options=set(),
+        override={"LIBRARY_OVERRIDABLE"},
+        translation_context="Voxrig",
+    )
     takes: bpy.props.CollectionProperty(
         name="Takes",
         description="Takes of this character, the newest last",
@@ -154,6 +162,12 @@ class VOXRIG_PG_character(bpy.types.PropertyGroup):
 
 def _next_take_number(group: VOXRIG_PG_character) -> int:
     return 1 + max((int(take.name) for take in group.takes if take.name.isdecimal()), default=0)
+
+
+def calm_of(character_object: bpy.types.Object) -> str:
+    """Return the absolute path of the sound of a character's calm voice, or ''."""
+    stored = character_settings(character_object).calm
+    return bpy.path.abspath(stored) if stored else ""
 
 
 def has_lived(character_object: bpy.types.Object) -> bool:

@@ -6,8 +6,10 @@ The artist's own emotions come first, then a script's marks, then the style, and
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +20,7 @@ from ..animation.face.effort import apply_effort
 from ..animation.face.emotions import Emotion, emotion_points, sample_emotion
 from ..animation.life.cues import SAME_SECONDS, Cue
 from ..animation.overview import Overview, find_strongest
+from ..errors import AudioError
 from .emotion import EmotionTrack
 from .scripting import with_written_emotions
 from .settings import TakeSettings
@@ -41,7 +44,7 @@ def with_feelings(track: EmotionTrack, heard: Heard) -> EmotionTrack:
     styles = find_styles(track, heard)
     settings = apply_style(written.settings) if styles is None else add_styles(written.settings, styles, track)
     if settings.feel > 0.0 and heard.speech is not None:
-        settings = replace(settings, emotion=add_felt(settings, hear(heard.speech.voice), track))
+        settings = replace(settings, emotion=add_felt(settings, hear(heard.speech.voice, settings.calm), track))
     return written if settings is written.settings else replace(written, settings=settings, styles=styles)
 
 
@@ -116,7 +119,7 @@ def hear_strain(heard: Heard, settings: TakeSettings, seconds: NDArray[np.float6
 
     if settings.effort <= 0.0 or heard.speech is None or seconds.size < 2:
         return np.zeros(seconds.size)
-    felt = hear(heard.speech.voice)
+    felt = hear(heard.speech.voice, settings.calm)
     raised = np.sign(felt.arousal) * np.clip(np.abs(felt.arousal) - _CALM, 0.0, None)
     if not raised.any():
         return np.zeros(seconds.size)
@@ -150,17 +153,42 @@ def with_effort(heard: Heard, description: Description, settings: TakeSettings) 
     return curves.with_values(values)
 
 
-_heard: tuple[Voice, FeelingTrack] | None = None
+_heard: tuple[Voice, str, FeelingTrack] | None = None
+_VOICE_RATE = 16_000
 
 
-def hear(voice: Voice) -> FeelingTrack:
-    """Hear the feelings of a voice beside its own calm parts; the last one is remembered."""
+def hear(voice: Voice, calm: str = "") -> FeelingTrack:
+    """Hear the feelings of a voice beside the sound file ``calm`` of the same speaker, or its own calm parts.
+
+    The last one is remembered. Raises AudioError.
+    """
     from ..animation.feeling.voice import find_calm, hear_feeling
 
     global _heard
-    if _heard is None or _heard[0] is not voice:
-        _heard = voice, hear_feeling(voice, find_calm([voice]))
-    return _heard[1]
+    if _heard is None or _heard[0] is not voice or _heard[1] != calm:
+        _heard = voice, calm, hear_feeling(voice, measure_calm(calm) if calm else find_calm([voice]))
+    return _heard[2]
+
+
+def measure_calm(path: str) -> NDArray[np.float64]:
+    """Measure the calm voice of a sound file, ``[measure]``. Raises AudioError for one that cannot be read or has none."""
+    try:
+        stamp = Path(path).stat().st_mtime_ns
+    except OSError:
+        stamp = 0  # reading it says what is wrong
+    return _measure_calm(path, stamp)
+
+
+@functools.lru_cache(maxsize=8)
+def _measure_calm(path: str, _changed: int) -> NDArray[np.float64]:
+    from ..animation.feeling.voice import measure_reference
+    from ..animation.speech.voice import track_voice
+    from ..inference.audio import read_sound
+
+    measured = measure_reference([track_voice(read_sound(path, _VOICE_RATE).samples, _VOICE_RATE)])
+    if measured is None:
+        raise AudioError(f"Nobody speaks in the calm voice {Path(path).name}; choose a sound with a calm voice")
+    return measured
 
 
 def add_felt(settings: TakeSettings, felt: FeelingTrack, track: EmotionTrack) -> dict[str, Emotion]:
@@ -263,7 +291,7 @@ def add_feelings(overview: Overview, heard: Heard, track: EmotionTrack) -> Overv
     overview = replace(overview, feelings=find_strongest(EMOTIONS, weights, track.start_frame, step))
     if heard.speech is None:
         return overview
-    felt = hear(heard.speech.voice)
+    felt = hear(heard.speech.voice, track.settings.calm)
     felt_step = track.frames_per_second * float(felt.seconds()[1]) if len(felt) > 1 else 1.0
     return replace(overview, heard=find_strongest(EMOTIONS, felt.weights, track.start_frame, felt_step))
 

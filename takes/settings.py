@@ -368,6 +368,11 @@ class TakeSettings:
         "is heard. Emotions that you set, marks of the script and the style come first",
         panel="feel", minimum=0.0, maximum=2.0, panel_unit="factor",
     )  # fmt: skip
+    calm: str = _setting(
+        "", "text", SHAPING, "calm", "Calm Voice",
+        "Sound file of the same speaker talking calmly: feelings and effort are heard as differences from it. The character's "
+        "own, if it has one, by default", metavar="SOUND",
+    )  # fmt: skip
     film: str = _setting(
         "", "text", HEARING, "film", "Upper Face",
         "File of curves, such as voxrig face writes, that plays with the sound: brows, eyes, cheeks, nose and head are those "

@@ -14,6 +14,7 @@ from voxrig.blender import compat
 from voxrig.errors import VoxrigError
 from voxrig.operators.feeling import write_feelings
 from voxrig.properties.models import offer_emotions, shown_emotions
+from voxrig.properties.settings import read_settings
 
 RATE = 16_000
 
@@ -77,3 +78,27 @@ def test_a_neutral_voice_writes_nothing(scene: bpy.types.Scene, tmp_path: Path) 
     with pytest.raises(VoxrigError, match="heard as neutral"):
         write_feelings(scene)
     assert keys_of(scene) == {}
+
+
+def test_the_calm_voice_of_a_character_is_what_its_feelings_are_heard_beside(scene: bpy.types.Scene, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "calm.wav", voice(6.0, 110.0, 1.0, 0.0), RATE)
+    soundfile.write(tmp_path / "loud.wav", voice(6.0, 230.0, 5.0, 1.0), RATE)
+    scene.voxrig.sound_file = str(tmp_path / "loud.wav")
+    character = bpy.data.objects.new("Anna", bpy.data.meshes.new("Anna"))
+    scene.voxrig.character = character
+    try:
+        with pytest.raises(VoxrigError, match="nosuch"):
+            character.voxrig.calm = str(tmp_path / "nosuch.wav")
+            write_feelings(scene)
+        assert read_settings(scene).calm == str(tmp_path / "nosuch.wav") and not keys_of(scene)
+        found = []
+        for own in ("calm", "loud"):
+            character.voxrig.calm = str(tmp_path / f"{own}.wav")
+            try:
+                write_feelings(scene)
+            except VoxrigError:
+                scene.animation_data_clear()
+            found.append(max((weight for track in keys_of(scene).values() for _, weight in track), default=0.0))
+        assert found[0] > 0.3 > found[1], "beside itself a voice is calm"
+    finally:
+        bpy.data.objects.remove(character)

@@ -24,8 +24,9 @@ from voxrig.animation.script.text import parse_line
 from voxrig.animation.speech.events import find_events
 from voxrig.animation.speech.voice import track_voice
 from voxrig.cli.main import main
+from voxrig.errors import AudioError
 from voxrig.takes.emotion import EmotionTrack
-from voxrig.takes.feeling import add_felt, apply_style, felt_points, style_cues, style_notes, with_feelings
+from voxrig.takes.feeling import add_felt, apply_style, felt_points, hear, style_cues, style_notes, with_feelings
 from voxrig.takes.settings import TakeSettings
 from voxrig.takes.shaping import perform_styled
 from voxrig.takes.sources import Description, Heard
@@ -195,6 +196,19 @@ def test_the_artists_emotions_come_before_the_voice():
     assert max(weight for _, weight in full["anger"]) == 0.0
     own = add_felt(TakeSettings(feel=1.0, emotion={"anger": 0.2}), felt_anger(), track)
     assert own["anger"] == 0.2
+
+
+def test_a_take_hears_a_voice_beside_the_calm_one_of_its_character(tmp_path: Path):
+    soundfile.write(tmp_path / "calm.wav", hum(6.0, 110.0, 1.0, 0.0), RATE)
+    voice = track_voice(hum(4.0, 220.0, 5.0, 1.0), RATE)
+    beside = hear(voice, str(tmp_path / "calm.wav"))
+    wanted = hear_feeling(voice, measure_reference([track_voice(soundfile.read(tmp_path / "calm.wav")[0], RATE)]))
+    assert np.array_equal(beside.arousal, wanted.arousal) and not np.array_equal(beside.arousal, hear(voice).arousal)
+    soundfile.write(tmp_path / "hiss.wav", np.random.default_rng(1).standard_normal(3 * RATE) * 0.05, RATE)
+    with pytest.raises(AudioError, match="Nobody speaks in the calm voice hiss.wav"):
+        hear(voice, str(tmp_path / "hiss.wav"))
+    with pytest.raises(AudioError, match=r"missing\.wav"):
+        hear(voice, str(tmp_path / "missing.wav"))
 
 
 def test_the_command_writes_tables_of_one_speaker(tmp_path: Path, capsys):

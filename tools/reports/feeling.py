@@ -35,6 +35,7 @@ from ...takes.shaping import Place, with_emotion
 from ...takes.sources import Description, Heard
 from ...training.feeling.train_voice import (
     CALM_SHARES,
+    COPIES,
     LABELS,
     beside_calm,
     choose_sure,
@@ -66,7 +67,7 @@ def decide(model: dict[str, Any], measures: np.ndarray, sure: float) -> np.ndarr
 
 def score_voices(data: Path) -> list[tuple[str, str, str]]:
     """Return rows (measure, floor, value) for voices."""
-    clips = read_emotional(data)
+    clips = read_emotional(data, copies=COPIES)
     calm, calm_speakers = read_calm(data, 400)
     people = np.unique(clips.speakers)
     known = {name: np.full(len(clips.labels), -1) for name in ("alone", "beside", "alone sure", "beside sure")}

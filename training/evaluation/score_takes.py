@@ -355,6 +355,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train")
     parser.add_argument("--seeds", type=int, default=8, help="number of takes to draw")
     parser.add_argument("--no-audio2rig", action="store_true", help="leave out audio2rig, whose training takes 20 minutes")
+    parser.add_argument("--audio2rig", type=Path, help="a trained package of audio2rig, instead of training one")
     parser.add_argument("--picture", type=Path, help="also draw curves of takes through three pins to this PNG file")
     parser.add_argument("--save", type=Path, help="also write the figures to this JSON file")
     options = parser.parse_args(arguments)
@@ -393,8 +394,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     package = write_fit(fit, trunk, options.runs / "rig_116" / "fit")
     fitted = generate_curves(open_session(package, "CPU", 2), test.waveform)
     figures["Fit"] = measures.measure([at_frames(fitted, measures.names, test)])
-    if not options.no_audio2rig and importlib.util.find_spec("torch") is not None:
+    trained: ModelPackage | None = None
+    if options.audio2rig:
+        trained = load_package(options.audio2rig)
+    elif not options.no_audio2rig and importlib.util.find_spec("torch") is not None:
         trained, _ = train_networks(material, trunk, options.runs, ["audio2rig"])["audio2rig"]
+    if trained is not None:
         curves = generate_curves(open_session(trained, "CPU", 2), test.waveform)
         figures["audio2rig"] = measures.measure([at_frames(curves, measures.names, test)])
     lived = live_by_names(session, test, options.seeds)
