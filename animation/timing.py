@@ -17,6 +17,7 @@ from .curves import ChannelCurves
 # Lobes of the windowed sinc on each side. Two lobes ring so little that the clamp to the neighbourhood hardly acts, and at 50
 # -> 24 frames a second leave 3 Hz untouched and remove 20 Hz (tests/unit/test_timing.py).
 _LOBES = 2
+_ROWS_AT_ONCE = 8192
 
 
 def resample_to_frames(
@@ -85,6 +86,10 @@ def _linear(values: NDArray[np.float32], position: NDArray[np.float64]) -> NDArr
 
 def _band_limited(values: NDArray[np.float32], position: NDArray[np.float64], stretch: float) -> NDArray[np.float32]:
     """Interpolate at fractional rows with a windowed sinc; ``stretch`` widens the kernel to the slower of the two rates."""
+    if position.size > _ROWS_AT_ONCE:
+        # Every row stands for itself; an hour at once would take 150 MB.
+        pieces = np.array_split(position, math.ceil(position.size / _ROWS_AT_ONCE))
+        return np.concatenate([_band_limited(values, piece, stretch) for piece in pieces])
     count = values.shape[0]
     base = np.floor(position).astype(np.int64)
     reach = math.ceil(_LOBES * stretch)

@@ -36,12 +36,17 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
-def run_within(graph: Any, names: Sequence[str], feeds: Mapping[str, NDArray[np.float32]], seconds: float) -> list[Any]:
+def run_within(
+    graph: Any, names: Sequence[str], feeds: Mapping[str, NDArray[np.float32]], seconds: float, *, keeps_memory: bool = True
+) -> list[Any]:
     """Run an onnxruntime session once, for at most ``seconds``, because a graph may contain an endless loop.
 
+    Unless it ``keeps_memory`` for the next run, what the CPU needed for this one is freed, as far as onnxruntime can.
     Raises TimeoutError after that time, and onnxruntime's own errors.
     """
     options = import_onnxruntime().RunOptions()
+    if not keeps_memory:
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     def stop() -> None:
         options.terminate = True

@@ -117,7 +117,9 @@ class Session:
             raise ModelError(f"Model '{package.name}' failed to run ({first_line(error)}); install it again") from error
 
     def _run_graph(self, names: list[str], feeds: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-        arrays = cast("list[NDArray[np.float32]]", run_within(self._graph, names, feeds, _LONGEST_RUN_SECONDS))
+        # A window of a minute needs 100 MB, which would lie idle while the keys of a long take are placed.
+        frees = {"keeps_memory": self.provider != "CPU"}
+        arrays = cast("list[NDArray[np.float32]]", run_within(self._graph, names, feeds, _LONGEST_RUN_SECONDS, **frees))
         return {name: array[0] for name, array in zip(names, arrays)}
 
 

@@ -6,14 +6,14 @@ plain cubic Hermite polynomial of the frame: what is fitted here is exactly what
 continuous (aligned handles), flat at extrema and limited so that every segment is monotone: the curve never leaves the range of
 its keys, and a closed mouth stays closed.
 
-All channels are reduced at once in one flat array, so the work is a handful of passes over all samples whatever the number of
-keys.
+All channels are reduced in one flat array, so the work is a handful of passes over all samples, in blocks, whatever the number
+of keys.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -34,6 +34,8 @@ _FIRST_SLOPE_ROUNDS = 8
 _SLOPE_ROUNDS = 4
 # From this round on, segments that still do not fit are also halved, so that difficult curves end in logarithmic time.
 _HALVING_ROUND = 10
+# Samples that are looked at together: more at once are no faster, and an hour of sound would take hundreds of megabytes.
+_BLOCK_SAMPLES = 1 << 18
 # From one step of ``coarser_steps`` to the next the tolerance shrinks to this share: three steps make a tenth.
 STEP_SHARE = 10.0 ** (-1 / 3)
 
@@ -115,7 +117,7 @@ def reduce_to_keys(
         if not np.all(bounds > 0):
             raise ValueError("limits must be above 0")
         bounds = bounds if np.isfinite(bounds).any() else None
-    samples = _Samples(np.tile(x, channel_count), y, tolerances, sample_count, channel_count, bounds)
+    samples = _Samples(x, y, tolerances, sample_count, channel_count, bounds)
     if sample_count == 1:
         return _to_curves(samples, np.arange(channel_count), np.zeros(channel_count))
     needed = np.zeros((channel_count, sample_count), bool)
@@ -170,8 +172,8 @@ def largest_errors(curves: Sequence[KeyedCurve], frames: ArrayLike, values: Arra
 class _Samples:
     """All channels end to end in one flat array; sample i of channel c is at ``c * sample_count + i``.
 
-    ``limits`` bound the distance at single samples; ``weights`` are the factors by which a distance counts there, and
-    ``limited`` is the number of limits up to and including each sample.
+    ``x`` are the frames of each channel ``[sample_count]``. ``limits`` bound the distance at single samples; ``weights``
+    are the factors by which a distance counts there, and ``limited`` is the number of limits up to and including each sample.
     """
 
     x: Floats
@@ -181,7 +183,7 @@ class _Samples:
     channel_count: int
     limits: NDArray[np.float32] | None = None
     weights: NDArray[np.float32] | None = None
-    limited: Indices | None = None
+    limited: NDArray[np.int32] | None = None
 
     def rise(self, first: Indices, last: Indices) -> Floats:
         return self.y[last].astype(np.float64) - self.y[first]
@@ -190,12 +192,13 @@ class _Samples:
         """Return the same samples with other tolerances."""
         if self.limits is None:
             return replace(self, tolerances=tolerances)
-        allowed = np.repeat(tolerances.astype(np.float32), self.sample_count)
-        weights = np.maximum(allowed / self.limits, np.float32(1.0))
-        return replace(self, tolerances=tolerances, weights=weights, limited=np.cumsum(weights > 1.0))
+        rows = self.limits.reshape(self.channel_count, self.sample_count)
+        weights = tolerances.astype(np.float32)[:, None] / rows
+        weights = np.maximum(weights, np.float32(1.0), out=weights).ravel()
+        return replace(self, tolerances=tolerances, weights=weights, limited=np.cumsum(weights > 1.0, dtype=np.int32))
 
     def frames_at(self, flat: Indices) -> Floats:
-        return self.x[flat]
+        return self.x[flat % self.sample_count]
 
     def tolerance_at(self, flat: Indices) -> Floats:
         return self.tolerances[flat // self.sample_count]
@@ -251,17 +254,29 @@ def _turning_points(samples: _Samples, tolerances: Sequence[Floats]) -> list[Ind
     n = samples.sample_count
     if n <= 2:
         return [np.zeros(0, np.int64)] * len(tolerances)
+    together = max(1, _BLOCK_SAMPLES // n)
+    found: list[list[Indices]] = [[] for _ in tolerances]
+    for first in range(0, samples.channel_count, together):
+        rows = slice(first, first + together)
+        turns = _turning_points_of(samples.y[first * n : (first + together) * n], n, [one[rows] for one in tolerances])
+        for kept, own in zip(found, turns, strict=True):
+            kept.append(own + first * n)
+    return [np.concatenate(kept) for kept in found]
+
+
+def _turning_points_of(y: NDArray[np.float32], n: int, tolerances: Sequence[Floats]) -> list[Indices]:
+    """Find the turning points of some channels ``y`` of ``n`` samples each, end to end."""
     flat_step = np.repeat(tolerances[0] * _FLAT_SHARE, n)[:-1]
-    step = np.diff(samples.y)
+    step = np.diff(y)
     moving = np.abs(step) > flat_step
     moving[n - 1 :: n] = False  # from one channel to the next
     # Flat runs: a run is the samples between two moving steps, or a single sample.
-    is_run_start = np.ones(samples.y.size, dtype=bool)
+    is_run_start = np.ones(y.size, dtype=bool)
     is_run_start[1:] = moving
     is_run_start[::n] = True
     run_first = np.flatnonzero(is_run_start)
-    run_last = np.append(run_first[1:], samples.y.size) - 1
-    height = samples.y[run_first]
+    run_last = np.append(run_first[1:], y.size) - 1
+    height = y[run_first]
     channel = run_first // n
     is_end = np.ones(run_first.size, dtype=bool)
     is_end[1:] = channel[1:] != channel[:-1]
@@ -425,9 +440,10 @@ def _interior(
     begin = np.cumsum(count) - count
     flat = np.arange(int(count.sum())) + np.repeat(first + 1 - begin, count)
     start = samples.frames_at(first)
+    height = samples.y[flat]
+    flat %= samples.sample_count
     u = (samples.x[flat] - np.repeat(start, count)).astype(np.float32)
     u *= np.repeat((1.0 / (samples.frames_at(last) - start)).astype(np.float32), count)
-    height = samples.y[flat]
     height -= np.repeat(samples.y[first], count)
     return count, begin, u, height
 
@@ -438,8 +454,20 @@ def _fill_normal_equations(samples: _Samples, segments: _Segments, keys: Indices
     empty = keys[which + 1] - keys[which] <= 1
     segments.miss[which[empty]] = 0.0
     which = which[~empty]
-    if which.size == 0:
+    for block in _blocks(keys[which], keys[which + 1]):
+        _fill_equations(samples, segments, keys, which[block])
+
+
+def _blocks(first: Indices, last: Indices) -> Iterator[slice]:
+    """Divide segments into stretches of as many as have about ``_BLOCK_SAMPLES`` samples together."""
+    if first.size == 0:
         return
+    block = np.cumsum(last - first) // _BLOCK_SAMPLES
+    edges = np.flatnonzero(np.diff(block)) + 1
+    yield from map(slice, [0, *edges.tolist()], [*edges.tolist(), first.size])
+
+
+def _fill_equations(samples: _Samples, segments: _Segments, keys: Indices, which: Indices) -> None:
     first, last = keys[which], keys[which + 1]
     count, begin, u, height = _interior(samples, first, last)
     width = samples.frames_at(last) - samples.frames_at(first)
@@ -462,8 +490,19 @@ def _check(
 
     Returns the largest miss per segment, the flat indices of the worst samples, and which segments these belong to.
     """
-    if first.size == 0:
-        return np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64)
+    misses, worst, bad = [np.zeros(0)], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for block in _blocks(first, last):
+        found = _check_block(samples, first[block], last[block], m0[block], m1[block], allowed[block])
+        misses.append(found[0])
+        worst.append(found[1])
+        bad.append(found[2] + block.start)
+    return np.concatenate(misses), np.concatenate(worst), np.concatenate(bad)
+
+
+def _check_block(
+    samples: _Samples, first: Indices, last: Indices, m0: Floats, m1: Floats, allowed: Floats
+) -> tuple[Floats, Indices, Indices]:
+    """Check segments like :func:`_check`, all of them at once."""
     count, begin, u, height = _interior(samples, first, last)
     rise = samples.rise(first, last)
     width = samples.frames_at(last) - samples.frames_at(first)
@@ -497,8 +536,20 @@ def _solve_slopes(samples: _Samples, keys: Indices, slopes: Floats, segments: _S
     """Solve for the slopes at ``which`` keys by least squares within the limits of monotone segments.
 
     The limits are those of Fritsch and Carlson 1980. The method is projected Gauss-Seidel over even, then odd keys; channels
-    are independent, because the step from one channel to the next has no interior.
+    are independent, because the step from one channel to the next has no interior; so a few are solved at a time.
     """
+    padded = np.concatenate([[0.0], slopes, [0.0]])
+    channel = keys[which] // samples.sample_count
+    # Each key takes as much memory here as two dozen samples elsewhere.
+    block = np.searchsorted(which, np.searchsorted(keys, channel * samples.sample_count)) // (_BLOCK_SAMPLES // 16)
+    edges = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), which.size]
+    for first, last in zip(edges, edges[1:]):
+        _solve_block(samples, keys, padded, segments, which[first:last], rounds)
+    return padded[1:-1]
+
+
+def _solve_block(samples: _Samples, keys: Indices, padded: Floats, segments: _Segments, which: Indices, rounds: int) -> None:
+    """Solve for the slopes at all of ``which`` keys of some channels at once, in ``padded``, the slopes between two zeros."""
     here = keys[which]
     left = np.maximum(which - 1, 0)
     right = np.minimum(which, keys.size - 2)
@@ -518,14 +569,12 @@ def _solve_slopes(samples: _Samples, keys: Indices, slopes: Floats, segments: _S
     pull_left = np.where(bare | ~has_left, 0.0, segments.a01[left]) / diagonal
     pull_right = np.where(bare | ~has_right, 0.0, segments.a01[right]) / diagonal
     target /= diagonal
-    padded = np.concatenate([[0.0], slopes, [0.0]])
     halves = [np.flatnonzero(which % 2 == parity) for parity in (0, 1)]
     parts = [(which[half], pull_left[half], pull_right[half], target[half], low[half], high[half]) for half in halves]
     for _ in range(rounds):
         for at, from_left, from_right, wanted, lowest, highest in parts:
             solved = wanted - from_left * padded[at] - from_right * padded[at + 2]
             padded[at + 1] = np.clip(solved, lowest, highest)
-    return padded[1:-1]
 
 
 def _secants(samples: _Samples, first: Indices, last: Indices) -> Floats:

@@ -103,12 +103,10 @@ def apply_mapping(mapping: Mapping, curves: ChannelCurves) -> TargetCurves:
     targets = tuple(dict.fromkeys(link.target for link in active))
     place = {target: i for i, target in enumerate(targets)}
     rest = {link.target: link.rest for link in reversed(active)}
-    values = np.tile(np.array([rest[target] for target in targets], dtype=np.float64), (curves.frame_count, 1))
     low = np.full(len(targets), -np.inf)
     high = np.full(len(targets), np.inf)
     for link in active:
         i = place[link.target]
-        values[:, i] += link.offset + link.gain * ease_channel(curves.values[:, column[link.channel]], link.ease)
         if link.minimum is not None:
             low[i] = max(low[i], link.minimum)
         if link.maximum is not None:
@@ -117,7 +115,16 @@ def apply_mapping(mapping: Mapping, curves: ChannelCurves) -> TargetCurves:
     if crossed.any():
         target = targets[int(np.argmax(crossed))]
         raise RigError(f"The limits of '{target.data_path}' exclude each other; set its minimum below its maximum")
-    return TargetCurves(targets, curves.frame_rate, np.clip(values, low, high).astype(np.float32), curves.start_seconds)
+    driving: dict[Target, list[Link]] = {}
+    for link in active:
+        driving.setdefault(link.target, []).append(link)
+    values = np.empty((curves.frame_count, len(targets)), np.float32)
+    for i, (target, links) in enumerate(driving.items()):
+        sums = np.full(curves.frame_count, rest[target], np.float64)
+        for link in links:
+            sums += link.offset + link.gain * ease_channel(curves.values[:, column[link.channel]], link.ease)
+        values[:, i] = np.clip(sums, low[i], high[i])
+    return TargetCurves(targets, curves.frame_rate, values, curves.start_seconds)
 
 
 def ease_channel(values: ArrayLike, ease: float) -> NDArray[np.float64]:

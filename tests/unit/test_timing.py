@@ -95,3 +95,11 @@ def test_what_makes_no_sense_is_refused() -> None:
         resample_to_frames(source, 24.0, 0.0, event_weights=np.zeros(3))
     with pytest.raises(KeyError):
         resample_to_frames(source, 24.0, 0.0, event_weights=np.zeros(source.frame_count), event_channels=["nose"])
+
+
+def test_long_curves_are_sampled_in_pieces_with_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).random((400, 3)).astype(np.float32)
+    curves = ChannelCurves(("a", "b", "c"), 50.0, values)
+    whole = resample_to_frames(curves, 24.0, -0.3, frame_count=201)
+    monkeypatch.setattr("voxrig.animation.timing._ROWS_AT_ONCE", 7)
+    assert np.array_equal(resample_to_frames(curves, 24.0, -0.3, frame_count=201).values, whole.values)
