@@ -117,9 +117,10 @@ class VOXRIG_PT_main(VoxrigPanel):
             row.operator("screen.animation_play", text=iface("Pause") if is_playing else iface("Play"), icon=icon)
             row.operator("voxrig.show_keys", icon="ACTION")
             if sliders_differ(context.scene):
-                row = layout.row(align=True)
-                row.label(text="The sliders have changed", icon="INFO")
-                row.operator("voxrig.update_take", text="Update").use_sliders = True
+                # One below the other: side by side either the sentence or a translated 'Update' is cut off.
+                column = layout.column(align=True)
+                column.label(text="The sliders have changed", icon="INFO")
+                column.operator("voxrig.update_take", text="Update", icon="FILE_REFRESH").use_sliders = True
 
 
 def draw_hint(column: Any, text: str, icon: str) -> None:
