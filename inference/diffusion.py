@@ -221,22 +221,26 @@ def rule_take(
 
     ``phones`` ``[row, phone]`` are their likelihoods.
     """
-    made = drawn.astype(np.float64)
-    if phones is not None:
-        share = find_ruled(phones, phone_names, frame_rate)
-        mouth = [index for index, region in enumerate(channels.regions) if region in _MOUTH]
-        made[:, mouth] += share[:, None] * (regressed[:, mouth] - made[:, mouth])
-    rows = np.arange(len(made), dtype=np.float64)
-    for name in {pin.channel for pin in pins}:
-        column = channels.names.index(name)
-        own = sorted((pin.seconds * frame_rate, pin.value) for pin in pins if pin.channel == name)
+    share = None if phones is None else find_ruled(phones, phone_names, frame_rate)
+    pinned: dict[str, list[tuple[float, float]]] = {}
+    for pin in pins:
+        pinned.setdefault(pin.channel, []).append((pin.seconds * frame_rate, pin.value))
+    rows = np.arange(len(drawn), dtype=np.float64)
+    ruled = np.empty(drawn.shape, np.float32)
+    # A channel at a time: in double precision all of them would take more than the take itself.
+    for column, (name, region) in enumerate(zip(channels.names, channels.regions, strict=True)):
+        made = drawn[:, column].astype(np.float64)
+        if share is not None and region in _MOUTH:
+            made += share * (regressed[:, column] - made)
+        limits = float(channels.minimum[column]), float(channels.maximum[column])
+        own = sorted(pinned.get(name, []))
         at = np.array([row for row, _ in own])
         values = np.array([value for _, value in own])
         inside = (at >= 0) & (at <= len(made) - 1)
         if inside.any():
-            limits = float(channels.minimum[column]), float(channels.maximum[column])
-            made[:, column] = _meet(rows, made[:, column], at[inside], values[inside], _PIN_SECONDS * frame_rate, limits)
-    return np.clip(made, channels.minimum, channels.maximum).astype(np.float32)
+            made = _meet(rows, made, at[inside], values[inside], _PIN_SECONDS * frame_rate, limits)
+        ruled[:, column] = np.clip(made, *limits)
+    return ruled
 
 
 def find_ruled(phones: Array, names: tuple[str, ...], frame_rate: float) -> NDArray[np.float64]:
@@ -359,7 +363,15 @@ def interpolate_rows(thin: Array, first: int, stride: int, count: int) -> Array:
     """
     if stride == 1:
         return thin[:count]
-    at = np.clip((np.arange(count) - first) / stride, 0.0, len(thin) - 1.0)
+    made = np.empty((count, thin.shape[1]), np.float32)
+    for begin in range(0, count, _PIECE_ROWS):
+        rows = np.arange(begin, min(begin + _PIECE_ROWS, count))
+        made[rows] = _interpolate(thin, (rows - first) / stride)
+    return made
+
+
+def _interpolate(thin: Array, wanted: NDArray[np.float64]) -> Array:
+    at = np.clip(wanted, 0.0, len(thin) - 1.0)
     left = np.minimum(at.astype(np.int64), max(len(thin) - 2, 0))
     share = (at - left)[:, None].astype(np.float32)
     before, after = np.maximum(left - 1, 0), np.minimum(left + 2, len(thin) - 1)

@@ -181,7 +181,9 @@ def generate_drawn(
         on_progress=None if on_progress is None else lambda share: on_progress(0.5 + 0.5 * share),
         is_cancelled=is_cancelled,
     )
+    del heard, felt
     drawn = interpolate_rows(thin, first, stride, frames)
+    del thin
     values = rule_take(drawn, regressed, made.get("phones"), package.phones, channels, package.frame_rate, variation.pins)
 
     def as_curves(names: tuple[str, ...], rows: NDArray[np.float32]) -> ChannelCurves:
