@@ -600,7 +600,10 @@ def find_replaced(
 
 
 def listening_scope(scene: bpy.types.Scene, scope: Scope) -> Scope:
-    """Return the scope of somebody who listens: all but the mouth, with a fade from talking to listening and back."""
+    """Return the scope of somebody who listens, with a fade from talking to listening and back.
+
+    Of the mouth it has the corners alone.
+    """
     parts = tuple(part for part in scope.parts or PARTS_OF_HEAD if part != "mouth")
     fade = scope.fade_frames or round(_LISTENING_FADE_SECONDS * scenes.frames_per_second(scene))
     return replace(scope, parts=parts, fade_frames=fade)

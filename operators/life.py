@@ -57,6 +57,13 @@ def add_life_links(
     if is_listening and not found.intersection(name for names in _NEEDED.values() for name in names):
         raise RigError(f"'{character_object.name}' has no controls for blinks, gaze, brows or head to listen with")
     missing = [part for part, names in _NEEDED.items() if not found.intersection(names)]
+    driven = [part for part in missing if rigs.find_driven_matches(character, [n for n in _NEEDED[part] if n not in TURNS])]
+    if driven:
+        notes.append(
+            f"Drivers hold the controls of '{character_object.name}' for {' and '.join(driven)}, so life leaves them alone; "
+            "animate what drives them"
+        )
+    missing = [part for part in missing if part not in driven]
     if missing:
         notes.append(f"'{character_object.name}' has no controls for {' and '.join(missing)}, which stay still")
     return Mapping(tuple(links)), tuple(notes)

@@ -30,8 +30,10 @@ PARTS_OF_HEAD: dict[str, tuple[str, ...]] = {
     "mouth": ("jaw", "lips", "tongue"),
     **{region: (region,) for region in ("brows", "eyes", "cheeks", "nose", "head")},
     "breath": (),
+    "corners": (),
 }
-"""Parts that a take may be limited to, with their face parts."""
+"""Parts that a take may be limited to, with their face parts; breath and the corners of the mouth are channels."""
+_CORNERS = ("mouthSmile", "mouthFrown", "mouthPress", "mouthDimple")
 
 HEARING, SHAPING, PLACING, WRITING = "hearing", "shaping", "placing", "writing"
 """The steps of making a take; a setting names the first one that must run again when it changes."""
@@ -455,7 +457,8 @@ class Scope:
     )  # fmt: skip
     parts: tuple[str, ...] = _setting(
         (), "flags", WRITING, "parts", "Parts",
-        "Parts of the head to animate: mouth (jaw, lips and tongue), brows, eyes, cheeks, nose, head, breath (default: all)",
+        "Parts of the head to animate: mouth (jaw, lips and tongue), brows, eyes, cheeks, nose, head, breath, "
+        "corners (of the mouth, for somebody who is silent) (default: all)",
         choices=tuple(Choice(part, part, part) for part in PARTS_OF_HEAD), metavar="PART,...",
     )  # fmt: skip
 
@@ -465,8 +468,12 @@ class Scope:
 
     def covers(self, channel: str, region: str) -> bool:
         """Return whether a channel of a face part may change."""
-        part = "breath" if channel == "breath" else next((name for name, one in PARTS_OF_HEAD.items() if region in one), "")
-        return (not self.regions or region in self.regions) and (not self.parts or part in self.parts)
+        parts = {name for name, one in PARTS_OF_HEAD.items() if region in one}
+        if channel == "breath":
+            parts = {"breath"}
+        elif channel.startswith(_CORNERS):
+            parts.add("corners")
+        return (not self.regions or region in self.regions) and (not self.parts or not parts.isdisjoint(self.parts))
 
     @property
     def is_whole_face(self) -> bool:

@@ -17,11 +17,13 @@ from .stage import Floats, Stage
 
 _CORNERS, _CORNER_SECONDS = 0.028, 2.9
 _SQUINT = 0.10
+_LISTENER_SMILES = 0.4
 SIDES = ("Left", "Right")
 
 
 def plan_face(stage: Stage) -> tuple[Event, ...]:
-    """Plan 'squint' on strong accents and 'press' of the lips or one 'corner' after some phrases; tracks are added."""
+    """Plan 'squint' on strong accents and 'press' of the lips or one 'corner' after some phrases,
+    own or heard; tracks are added."""
     amount = stage.settings.amount("face")
     if amount <= 0.0:
         return ()
@@ -52,7 +54,27 @@ def plan_face(stage: Stage) -> tuple[Event, ...]:
             found.append(
                 Event("face", "press" if name == "mouthPress" else "corner", pause.start + 0.06, pause.start, size, keys)
             )
-    return tuple(found)
+    return (*found, *_plan_listening(stage))
+
+
+def _plan_listening(stage: Stage) -> list[Event]:
+    """Plan faint smiles, and now and then pressed lips, after phrases of the other speaker."""
+    found: list[Event] = []
+    for phrase in stage.partner.phrases if stage.partner else ():
+        dice = stage.dice("face", phrase.end, "listener")
+        at = phrase.end + dice.uniform(0.1, 0.6)
+        rise, hold, fall = 0.3, dice.uniform(0.5, 1.4), 0.5
+        if at + rise + hold + fall > stage.seconds or not stage.listens[stage.row(at)] or phrase.end - phrase.start < 0.5:
+            continue
+        manner = stage.manner("face", at)
+        if dice.happens(_LISTENER_SMILES * min(stage.settings.amount("listening"), 2.0) * manner):
+            smiles = dice.happens(0.75)
+            size = dice.uniform(0.07, 0.18) * stage.settings.amount("face") * manner
+            keys = _both("mouthSmile" if smiles else "mouthPress", size, dice.normal(0.0, 0.2), rise, hold, fall)
+            if smiles:
+                keys |= _both("cheekSquint", 0.6 * size, dice.normal(0.0, 0.2), rise, hold, fall)
+            found.append(Event("face", "corner" if smiles else "press", at, phrase.end, size, keys))
+    return found
 
 
 def _both(name: str, size: float, side: float, rise: float, hold: float, fall: float) -> dict[str, Keys]:

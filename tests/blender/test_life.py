@@ -211,6 +211,16 @@ def test_what_a_rig_lacks_is_said(scene: Any, face: Any, line: Path, model_folde
     assert any("has no controls for blinks and gaze and head" in warning for warning in take.warnings)
 
 
+def test_eyes_that_drivers_hold_are_explained(scene: Any, make_face: Any, line: Path, model_folder: Path) -> None:
+    looks = [f"eyeLook{way}{side}" for way in ("Up", "Down", "In", "Out") for side in ("Left", "Right")]
+    face = make_face(keys=("jawOpen", "mouthPucker", "eyeBlinkLeft", "eyeBlinkRight", *looks))
+    for name in looks:
+        face.data.shape_keys.key_blocks[name].driver_add("value").driver.expression = "0.1"
+    take = animate(scene, face, line, model_folder, life=1.0)
+    assert any("Drivers hold the controls of 'Face' for gaze, so" in warning for warning in take.warnings)
+    assert any("has no controls for brows and head, which" in warning for warning in take.warnings)
+
+
 def test_one_part_is_made_again(scene: Any, puppet: Any, line: Path, model_folder: Path) -> None:
     settings = choose(scene, puppet, line, model_folder)
     assert bpy.ops.voxrig.set_life(temperament="Lively") == {"FINISHED"}

@@ -67,6 +67,8 @@ def test_who_is_silent_listens(scene: Any, talk: Any, model_folder: Path) -> Non
     assert 1 <= blinks <= 6, "8 to 20 a minute, and some"
     lips = values_of(face.data.shape_keys, 'key_blocks["mouthPucker"].value', 0, range(2, 200))
     assert np.ptp(lips) < 0.1, "the mouth rests"
+    smile = values_of(face.data.shape_keys, 'key_blocks["mouthSmileLeft"].value', 0, range(2, 200))
+    assert 0.01 < np.ptp(smile) < 0.4, "and its corners live"
     # Ann is straight ahead of neither: Bob's eyes are 45 degrees off, to its own left, and so is its head in part.
     yaw = values_of(bob, 'pose.bones["head"].rotation_euler', 1, range(30, 200))
     away = values_of(face.data.shape_keys, 'key_blocks["eyeLookOutLeft"].value', 0, range(30, 200))

@@ -101,6 +101,17 @@ def test_blinks_keep_to_the_bands() -> None:
     assert np.mean(near) > 0.7
 
 
+def test_a_listener_smiles_faintly_and_keeps_its_mouth() -> None:
+    life = plan_life(silence(60.0), LifeSettings(1), partner=speech(60.0))
+    smiles = [event for event in of_part(life.events, "face") if event.kind == "corner"]
+    assert 2 <= len(smiles) <= 14
+    assert all(any(0.0 < event.seconds - phrase.end < 0.7 for phrase in life.stage.partner.phrases) for event in smiles)
+    curves = render_life(life, 24.0).curves
+    assert 0.06 < curves.channel("mouthSmileLeft").max() < 0.4
+    alone = plan_life(silence(60.0), LifeSettings(1))
+    assert not of_part(alone.events, "face"), "nobody to smile at"
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_a_short_line_blinks(seed: int) -> None:
     for events in (speech(2.5, seed), silence(2.5)):
