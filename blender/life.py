@@ -27,7 +27,7 @@ _POSED = 1e-4
 TURNS = frozenset(channel.name for channel in CHANNELS if channel.unit == "radians") | {"breath"}
 """Channels that turn bones."""
 LAYER = "-layer"
-"""What the mark of a take's layer has behind that of the take."""
+"""The end of the mark of a take's layer, behind that of the take."""
 
 
 def link_bones(

@@ -643,7 +643,8 @@ def _check_stream(package: ModelPackage, stream: Streaming, graph: Any) -> None:
         for name, shape in expected.items():
             if made[name].shape != shape or not np.isfinite(made[name]).all():
                 raise _disagreement(
-                    package, f"a step gives the graph's output '{name}' the shape {list(made[name].shape)}, or no numbers"
+                    package,
+                    f"a step returns '{name}' with the shape {list(made[name].shape)}, or no numbers",
                 )
         kept = {name: made[NEXT + name] for name in kept}
 

@@ -42,7 +42,7 @@ USES = [
     ("STYLE", "Style from Here", "Add a marker at the playhead: from there to the next one the line is played so"),
     ("PRESET", "Emotion Preset", "Save its emotions as a preset for this and all other files"),
 ]
-"""What a face can be used for, whoever made it."""
+"""Uses of a face, whoever made it."""
 _KEY = ("KEY", "Keyed Pose", "Key the pose itself at the playhead; every take passes through it")
 
 

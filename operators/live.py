@@ -75,14 +75,14 @@ def follow_sliders(scene: bpy.types.Scene) -> bool:
         if session.is_looking:
             return refresh_look(scene)
         if bpy.app.background or not drag(scene):
-            return place_anew(scene)
+            return place_again(scene)
         _settling.call(scene)
     except VoxrigError as error:
         session.trouble = str(error)
     return True
 
 
-def place_anew(scene: bpy.types.Scene) -> bool:
+def place_again(scene: bpy.types.Scene) -> bool:
     """Place the keys of the chosen take exactly for the current sliders.
 
     Returns False, with nothing changed, if the model would have to run. Raises VoxrigError.
@@ -262,7 +262,7 @@ def settle(scene: bpy.types.Scene) -> None:
     if stored is None or not stored.is_draft:
         return
     try:
-        place_anew(scene)
+        place_again(scene)
     except VoxrigError as error:
         session.trouble = str(error)
 

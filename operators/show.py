@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is seen and heard after the Animate button, and Show Keys.
+"""Set the stage after the Animate button, and Show Keys.
 
 Scripts, updates, batches and the command line change nothing but keys. The button also sets the stage, in the same undo step,
 as far as the preferences ask for it.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What most takes do without: the closed panel around the mapping, keys, face parts, the model and learning."""
+"""Hold what most takes do without: the closed panel around the mapping, keys, face parts, the model and learning."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is said: the script of the next take, and the words of the last one."""
+"""Show what is said: the script of the next take, and the words of the last one."""
 
 from typing import Any
 

@@ -22,7 +22,7 @@ _TEMPORARY = re.compile(r"\.voxrig-[0-9a-f]{16}\.partial$")
 _LONGEST_NAME = 255
 
 Content = bytes | str | Iterable[bytes]
-"""What a file holds; pieces are written as they come, so that a long table need not be in memory."""
+"""The content of a file; pieces are written as they come, so that a long table need not be in memory."""
 
 
 def write_whole(path: PathLike, content: Content) -> None:

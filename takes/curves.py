@@ -70,7 +70,7 @@ def make_curves(
 
 
 FILMED_REGIONS = ("brows", "eyes", "cheeks", "nose", "head")
-"""What a filmed face brings to a take; lips by sound are close, those of a film are not."""
+"""Face parts that a filmed face brings to a take; lips by sound are close, those of a film are not."""
 NOT_FILMED = "'{}' has no curves of brows, eyes, cheeks, nose or head; choose those of a filmed face"
 
 

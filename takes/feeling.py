@@ -107,10 +107,10 @@ def style_notes(track: EmotionTrack, heard: Heard) -> tuple[str, ...]:
 
 
 _EFFORT_GAIN, _CALM = 0.21, 0.25
-"""What the arousal of a voice does to the mouth, as a power of e, and the arousal up to which a voice counts as calm."""
+"""The gain of the mouth by the arousal of a voice, as a power of e, and the arousal up to which a voice counts as calm."""
 _EFFORT_HALF_SECONDS = 0.5
 _LIFE_GAIN, _LIFE_CALM = 1.8, 0.1
-"""What a faint voice does to brows and head, as a power of e, and from where; events of speech carry what a raised one does."""
+"""The loss of brows and head by a faint voice, as a power of e, and from where; events of speech carry that of a raised one."""
 
 
 def hear_strain(heard: Heard, settings: TakeSettings, seconds: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -260,7 +260,7 @@ class CurvesFromFile:
     path: Path
     model_folder: Path
     longest_seconds: float | None = None
-    """What is longer is cut off: a film that goes with a sound is no longer than this."""
+    """Longer curves are cut off here: a film that goes with a sound ends with it."""
 
     @property
     def sound(self) -> None:

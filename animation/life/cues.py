@@ -26,7 +26,7 @@ CUE_KINDS: dict[str, str] = {
     "shout": "a shout begins",
     "style": "from here to the next such cue it is played as NAME says in words or smileys, without NAME as the whole take",
 }
-"""What happens at the instant of a cue, by kind. The names are those of the markers."""
+"""The event at the instant of a cue, by kind. The names are those of the markers."""
 
 SAME_SECONDS = 0.06
 """Cues and events that are this close are one: more than a frame at 24 frames a second."""

@@ -30,7 +30,7 @@ _LABIODENTAL = ("F", "V")
 _EDGE_SECONDS = 0.06
 _CLOSING_SECONDS, _OPENING_SECONDS = 0.08, 0.06
 _LEAST_HEARD, _LEAST_HEARD_IN_SURE_WORDS = 0.02, 0.002
-"""A contact is not made where the model gives its sounds less than this likelihood all the while."""
+"""A contact is not made where its sounds are heard with less than this likelihood all the while."""
 _SURE = 0.6
 _NEAR_SECONDS = 0.04
 _SHAPE_SHARE = 0.3

@@ -36,7 +36,7 @@ def dragging() -> Iterator[None]:
     from voxrig.properties.session import session
 
     def follow(scene: Any) -> bool:
-        return live.drag(scene) or live.place_anew(scene)
+        return live.drag(scene) or live.place_again(scene)
 
     before = session.on_slider, session.on_emotion
     session.on_slider = session.on_emotion = follow
@@ -106,12 +106,12 @@ def test_what_is_dragged_is_seen_at_once(scene: Any, face: Any, voice: Path, mod
     before = seen()
     settings.strength = 0.5
     assert face.voxrig.takes[0].is_draft and seen() == pytest.approx(0.5 * before, abs=3 * TOLERANCE)
-    live.place_anew(scene)
+    live.place_again(scene)
     settings.live_update = False
     assert seen() == pytest.approx(0.5 * before, abs=3 * TOLERANCE)
     settings.live_update, settings.keys = True, "EVERY"
     settings.strength = 1.0
-    live.place_anew(scene)
+    live.place_again(scene)
     assert seen() == pytest.approx(before, abs=2 * TOLERANCE)
 
 
@@ -272,8 +272,8 @@ def test_presets_are_saved_applied_and_removed(
     settings = choose(scene, face, speech, MODEL)
     bpy.ops.voxrig.animate_from_audio()
     calls: list[Any] = []
-    place = live.place_anew
-    monkeypatch.setattr(live, "place_anew", lambda scene: calls.append(scene) or place(scene))
+    place = live.place_again
+    monkeypatch.setattr(live, "place_again", lambda scene: calls.append(scene) or place(scene))
     assert bpy.ops.voxrig.apply_emotion_preset(preset="Sarcastic") == {"FINISHED"}
     weights = {slider.name: round(slider.weight, 4) for slider in settings.emotions if slider.weight}
     assert weights == dict(emotions.find_emotion_preset("Sarcastic").weights)

@@ -138,7 +138,7 @@ def scenario() -> driver.Steps:
     yield from driver.wait_until(lambda: not last_take().is_draft, 20)
     quiet = jaw_keys()
     live: Any = importlib.import_module(f"{driver.PACKAGE}.operators.live")
-    live.place_anew(bpy.context.scene)
+    live.place_again(bpy.context.scene)
     driver.note(dragged=settings().strength, drafts=drafts.count(True), settled_exactly=jaw_keys() == quiet)
     yield from shortcut("Z", ctrl=True)
     driver.note(live=quiet != before, live_undone=jaw_keys() == before)

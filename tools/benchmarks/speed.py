@@ -318,7 +318,7 @@ def benchmark_sliders() -> list[Row]:
                         f"processor time of a step of a dragged slider, {seconds} s of sound at {fps} frames a second, "
                         f"{found['controls']} controls",
                         f"{steps}; generating the take with the model open {1000 * full:.0f} ms, placing its keys again once "
-                        f"the slider rests {1000 * found['settle_seconds']:.0f} ms, needed in {found['anew']} of "
+                        f"the slider rests {1000 * found['settle_seconds']:.0f} ms, needed in {found['placed_again']} of "
                         f"{SLIDER_STEPS * len(SLIDERS)} steps",
                     )
                 )
@@ -329,7 +329,7 @@ def measure_sliders(sound: str, fps: str) -> dict[str, Any]:
     """Measure the least seconds of processor time to generate a take (decode, run the open model, place and write keys) and to
     drag it.
 
-    A step is all that Voxrig does when a slider moves; ``anew`` counts those for which keys had to be placed again.
+    A step is all that Voxrig does when a slider moves; ``placed_again`` counts those for which keys had to be placed again.
     """
     import bpy
 
@@ -364,10 +364,10 @@ def measure_sliders(sound: str, fps: str) -> dict[str, Any]:
         return time.process_time() - start
 
     take = generate()
-    found: dict[str, Any] = {"controls": len(take.curves), "anew": 0}
+    found: dict[str, Any] = {"controls": len(take.curves), "placed_again": 0}
     found["generate_seconds"] = min(seconds_of(generate) for _ in range(3))
     session.on_slider = session.on_emotion = None
-    found["settle_seconds"] = min(seconds_of(lambda: live.place_anew(scene)) for _ in range(3))
+    found["settle_seconds"] = min(seconds_of(lambda: live.place_again(scene)) for _ in range(3))
     for name in SLIDERS:
         first = getattr(settings, name)
         live.drag(scene)  # the initial cost of a drag is paid once
@@ -378,11 +378,11 @@ def measure_sliders(sound: str, fps: str) -> dict[str, Any]:
             if live.drag(scene):
                 steps.append(time.process_time() - start)
             else:
-                live.place_anew(scene)
-                found["anew"] += 1
+                live.place_again(scene)
+                found["placed_again"] += 1
         found[name] = min(steps)
         setattr(settings, name, first)
-        live.place_anew(scene)
+        live.place_again(scene)
     registration.unregister()
     return found
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Voxrig hears, reads and sees of feelings, as a table: ``make feeling DATA=<folder>``.
+"""Print what Voxrig hears, reads and sees of feelings, as a table: ``make feeling DATA=<folder>``.
 
 Voices are scored on speakers that the model was not trained on: it is trained again five times, each time without two of
 EmoDB's ten speakers. The last rows are of the model as it ships. Each clip is one window of 1.5 s at one loudness.

@@ -178,7 +178,7 @@ def _ms(seconds: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """What the model hears in the clips of each kind."""
+    """The hearing of the model in the clips of each kind."""
 
     unheard: list[Line]
     labelled: list[Line]
