@@ -71,6 +71,9 @@ def _describe(row: Setting) -> str:
     return text.replace("%", "%%")
 
 
+_LONGEST_SHOWN = 60
+
+
 def read_setting_options(arguments: argparse.Namespace, owner: type[Any] = TakeSettings) -> dict[str, Any]:
     """Read the options into data by field name. Raises CommandError."""
     data: dict[str, Any] = {}
@@ -82,7 +85,7 @@ def read_setting_options(arguments: argparse.Namespace, owner: type[Any] = TakeS
             data[row.name] = True if row.kind == "switch" else parse_setting(row, given)
         except ValueError as error:
             shown = " ".join(cast("list[str]", given)) if isinstance(given, list) else given
-            raise CommandError(f"--{row.option} {shown}: {error}") from None
+            raise CommandError(f"--{row.option} {_cut(shown)}: {error}") from None
     for row in list_settings(owner):
         for region in row.shortcuts:
             given = getattr(arguments, f"shortcut_{row.name}_{region}", None)
@@ -93,6 +96,11 @@ def read_setting_options(arguments: argparse.Namespace, owner: type[Any] = TakeS
                     raise CommandError(f"--{region} {given}: {error}") from None
                 data[row.name] = {**data.get(row.name, {}), **value}
     return data
+
+
+def _cut(text: str) -> str:
+    """Return a text that is short enough for one line."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
 def make_settings(arguments: argparse.Namespace) -> TakeSettings:
@@ -151,7 +159,7 @@ def absolute(path: str) -> str:
 
 EMOTION = find_setting("emotion")
 SCRIPT = tuple(find_setting(name) for name in ("script", "language", "dictionary", "speaker"))
-FEELING = (find_setting("effort"), find_setting("feel"), find_setting("style"), find_setting("film"))
+FEELING = tuple(find_setting(name) for name in ("effort", "feel", "calm", "style", "film"))
 _OF_A_SCENE = ("life_markers", "life_listening")
 LIFE = tuple(row for row in list_settings() if row.name.startswith("life") and row.name not in _OF_A_SCENE)
 LIFE += (find_setting("cues"),)

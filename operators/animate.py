@@ -7,6 +7,7 @@ The work has three steps, because Blender's data belongs to the main thread: ``g
 """
 
 import contextlib
+import os
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -108,7 +109,8 @@ def gather(
     scope = scope or Scope()
     if settings.script and not settings.speaker:
         settings = replace(settings, speaker=find_speaker(settings.script, character_object.name))
-    settings = settings if settings.calm else replace(settings, calm=calm_of(character_object))
+    calm = bpy.path.abspath(settings.calm) if settings.calm else calm_of(character_object)
+    settings = replace(settings, calm=os.path.abspath(calm) if calm else "")
     model_folder = Path(model_folder)
     folders = (model_folder, *(chosen.folder for chosen in settings.region_models))
     models = [describe_model(describe_package(folder)) for folder in folders]

@@ -147,8 +147,19 @@ class VOXRIG_OT_look_at(VoxrigOperator):
         settings.look_at = name
 
 
+TEMPERAMENTS = {
+    "Calm": "Amounts of a calm person",
+    "Lively": "Amounts of a lively person",
+    "Nervous": "Amounts of a nervous person",
+    "Child": "Amounts of a child: restless, and clearly spoken",
+    "Elderly": "Amounts of an old person: small, slow movements and a lazier mouth",
+    "Weary": "Amounts of a person without energy",
+}
+"""Temperaments and ages, with what they are."""
+
+
 class VOXRIG_OT_set_life(VoxrigOperator):
-    """Set all amounts of life to those of a temperament"""
+    """Set all amounts of life, and how clearly the mouth speaks, to those of a temperament or an age"""
 
     bl_idname = "voxrig.set_life"
     bl_label = "Set Life"
@@ -156,15 +167,18 @@ class VOXRIG_OT_set_life(VoxrigOperator):
 
     temperament: bpy.props.EnumProperty(
         name="Temperament",
-        items=[(name, name, f"Amounts of a {name.lower()} person") for name in ("Calm", "Lively", "Nervous")],
+        description="What kind of person it is",
+        items=[(name, name, about) for name, about in TEMPERAMENTS.items()],
         options=set(),
     )
 
     def run(self, context: Any) -> None:
         """Set the amounts."""
         settings = scene_settings(context.scene)
-        for part, amount in temperaments()[self.temperament].items():
-            setattr(settings, f"life_{part}", amount)
+        amounts = temperaments()[self.temperament]
+        for part in PARTS:
+            setattr(settings, f"life_{part}", amounts[part])
+        settings.articulation = amounts.get("articulation", settings.articulation)
         if settings.life == 0.0:
             settings.life = 1.0
         self.report({"INFO"}, f"Life is that of a {self.temperament.lower()} person")

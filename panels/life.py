@@ -27,9 +27,11 @@ class VOXRIG_PT_life(VoxrigPanel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.prop(settings, "life")
-        row = layout.row(align=True)
-        for temperament in ("Calm", "Lively", "Nervous"):
-            row.operator("voxrig.set_life", text=temperament).temperament = temperament
+        rows = layout.column(align=True)
+        for kinds in (("Calm", "Lively", "Nervous"), ("Child", "Elderly", "Weary")):
+            row = rows.row(align=True)
+            for temperament in kinds:
+                row.operator("voxrig.set_life", text=temperament).temperament = temperament
         column = layout.column()
         column.active = settings.life > 0.0
         row = column.row(align=True)

@@ -225,7 +225,9 @@ def test_one_part_is_made_again(scene: Any, puppet: Any, line: Path, model_folde
     settings = choose(scene, puppet, line, model_folder)
     assert bpy.ops.voxrig.set_life(temperament="Lively") == {"FINISHED"}
     assert settings.life == 1.0
-    assert settings.life_head > 1.2
+    assert settings.life_head > 1.2 and settings.articulation == 1.0
+    assert bpy.ops.voxrig.set_life(temperament="Elderly") == {"FINISHED"}
+    assert settings.life_head < 0.8 and settings.articulation == pytest.approx(0.85)
     assert bpy.ops.voxrig.roll_life(part="head") == {"FINISHED"}
     assert (settings.life_head_roll, settings.life_blinks_roll) == (1, 0)
 

@@ -316,3 +316,16 @@ def test_curves_live_by_default_and_parts_are_chosen(sounds: Path, model: str, t
     header, other = read_csv(tmp_path / "a.csv")
     assert header == ["seconds", "headYaw", "headPitch", "headRoll", "breath"]
     assert run_main([*words, "--parts", "ears"]) == 2
+
+
+def test_a_calm_voice_that_is_missing_and_a_style_of_100_kb_are_one_short_line(sounds, model, tmp_path, capsys):
+    for option, value, said in (
+        ("--calm", str(tmp_path / "missing.wav"), "missing.wav"),
+        ("--style", "sad " * 25_000, "not a text of at most"),
+    ):
+        output = tmp_path / "out.csv"
+        wanted = ["curves", str(sounds / "a.wav"), "--model", model, "-o", str(output), "--feel", "1", option, value]
+        assert run_main(wanted) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and said in error and len(error) < 300
+        assert not output.exists()

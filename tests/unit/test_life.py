@@ -138,12 +138,12 @@ def test_feelings_change_the_manner() -> None:
 
 def test_manners_are_complete() -> None:
     table = load_manners()
-    assert set(temperaments()) == {"Calm", "Lively", "Nervous"}
+    assert set(temperaments()) == {"Calm", "Lively", "Nervous", "Child", "Elderly", "Weary"}
     for manner in table["emotions"].values():
         assert set(manner) <= set(table["default"])
     for amounts in temperaments().values():
-        assert set(amounts) <= set(PARTS)
-        LifeSettings(amounts=amounts)
+        assert set(amounts) - {"articulation"} == set(PARTS)
+        LifeSettings(amounts={part: amounts[part] for part in PARTS})
 
 
 @pytest.mark.parametrize("bad", [{"ears": 1.0}, {"gaze": -0.1}, {"head": math.nan}])

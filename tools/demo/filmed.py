@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,10 @@ from ...animation.interchange import write_curves
 from ...blender import compat, poses
 from ...blender.ending import end_process
 from ...blender.films import render_stills
+from ...inference.faces.cropping import Region
+from ...inference.faces.detecting import find_faces
 from ...inference.faces.films import read_frames
+from ...inference.faces.package import FaceGraphs, load_face_package
 from ...inference.faces.performance import ANGLE_NAMES, FilmedFace, read_face
 from ...inference.package import find_model
 from ...operators.animate import animate_character
@@ -61,6 +65,7 @@ def make_filmed(films: Sequence[Path], output: Path, size: int) -> None:
     pairs: list[Any] = []
     for number, film in enumerate(films):
         with step(film.stem):
+            _heads.clear()
             read = read_face(film, calibrates=True)
             if number == 0:
                 show_film(film, read, output, size)
@@ -119,12 +124,23 @@ def read_sound_of(film: Path) -> Any:
     return np.concatenate(pieces)
 
 
+_heads: list[Region] = []
+
+
+def find_head(picture: Any) -> Region:
+    """Return the square around the head of the picture, of a film that of the first one, so that it does not shake."""
+    if not _heads:
+        face = find_faces(FaceGraphs(load_face_package()), picture)[0].region.enlarge(1.9)
+        _heads.append(replace(face, turn=0.0, y=face.y - 0.08 * face.height))
+    return _heads[0]
+
+
 def beside(picture: Any, rendered: Path, size: int) -> Any:
-    """Return the middle of a picture, ``size`` pixels high and wide, beside a rendered one, 8 bits, ``[size, 2 x size, 3]``."""
-    side = min(picture.shape[:2])
-    top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
-    places = (np.arange(size) + 0.5) * side / size
-    square = picture[top + places.astype(int)][:, left + places.astype(int)]
+    """Return the head of a picture, ``size`` pixels high and wide, beside a rendered one, 8 bits, ``[size, 2 x size, 3]``."""
+    region = find_head(picture)
+    across, down = np.meshgrid(*[(np.arange(size) + 0.5) / size] * 2)
+    columns, lines = np.moveaxis(region.point_at(across, down), -1, 0).astype(int)
+    square = picture[np.clip(lines, 0, picture.shape[0] - 1), np.clip(columns, 0, picture.shape[1] - 1)]
     made = (255 * np.clip(matplotlib.image.imread(rendered)[..., :3], 0.0, 1.0)).astype(np.uint8)
     return np.ascontiguousarray(np.concatenate([square, made], axis=1))
 
@@ -135,8 +151,9 @@ def write_film(path: Path, pictures: Any, rate: float, sound: Path) -> None:
         stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001))
         stream.pix_fmt = "yuv420p"
         voice = container.add_stream("aac", rate=_RATE, layout="mono")
-        for picture in pictures:
-            stream.height, stream.width = picture.shape[:2]
+        for number, picture in enumerate(pictures):
+            if number == 0:
+                stream.height, stream.width = picture.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
         resampler = av.AudioResampler(format="fltp", layout="mono", rate=_RATE)

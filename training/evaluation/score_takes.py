@@ -362,6 +362,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not (options.data / "rig_116").is_dir():
         print(f"{options.data} has no folder rig_116: give the data folder with --data", file=sys.stderr)
         return 2
+    if options.picture and importlib.util.find_spec("matplotlib") is None:
+        print("matplotlib is not installed here; leave --picture out, or give --package and use .venv", file=sys.stderr)
+        return 2
     places = {place.name: place for place in bundled_packages()}
     trunk = load_package(places.get(options.model or "speech") or Path(options.model))
     material = read_rig(options.data / "rig_116")

@@ -148,7 +148,7 @@ def read_calm(data: Path, count: int, development: bool = False) -> tuple[Floats
     return np.array(measures), np.array(speakers)
 
 
-CALM_SHARES = {"alone": 0.05, "beside": 0.015}
+CALM_SHARES = {"alone": 0.04, "beside": 0.015}
 """Shares of calm windows of training speakers that may be called emotional."""
 _MOST_OF_ONE = 40
 CALM = ("librispeech_subset", "kathleen_en", "ljspeech_part", "kerstin_de", "nathalie_nl", "asterisk_en_AU")

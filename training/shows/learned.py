@@ -216,20 +216,28 @@ def _trace(module: nn.Module, inputs: list[str], outputs: list[str], widths: dic
 class _Drawing(nn.Module):
     """A network that tells controls from noise, with the scaling of its hearing."""
 
-    def __init__(self, network: Diffusion, scaling: Scaling) -> None:
+    def __init__(self, network: Diffusion, scaling: Scaling, usual: Tensor) -> None:
         super().__init__()
         self.network = network
+        self.register_buffer("usual", torch.cat([torch.zeros(network.task.emotions), usual]))
         self.register_buffer("mean", torch.from_numpy(scaling.heard_mean))
         self.register_buffer("deviation", torch.from_numpy(scaling.heard_deviation))
 
     def forward(
         self, noisy: Tensor, known: Tensor, mask: Tensor, level: Tensor, heard: Tensor, felt: Tensor, kept: Tensor
     ) -> Tensor:
-        return self.network.denoise(noisy, known, mask, level, (heard - self.mean) / self.deviation, felt, kept)
+        scaled = (heard - self.mean) / self.deviation
+        return self.network.denoise(noisy, known, mask, level, scaled, felt + self.usual, kept)
 
 
-def trace_drawing(network: Diffusion, scaling: Scaling, steps: int) -> tuple[bytes, dict[str, Any]]:
-    """Trace the graph that draws takes; returns it with its entry of model.json except for the file."""
+def trace_drawing(
+    network: Diffusion, scaling: Scaling, steps: int, usual: Tensor | None = None
+) -> tuple[bytes, dict[str, Any]]:
+    """Trace the graph that draws takes; returns it with its entry of model.json except for the file.
+
+    ``usual`` ``[STYLES]`` are the styles that a take has where none is asked for.
+    """
+    usual = torch.zeros(len(STYLES)) if usual is None else usual
     controls = network.controls
     widths = {"noisy": controls, "known": controls, "mask": controls, "level": 0, "heard": network.task.width,
               "felt": network.task.emotions + len(STYLES), "kept": 2}  # fmt: skip
@@ -239,7 +247,8 @@ def trace_drawing(network: Diffusion, scaling: Scaling, steps: int) -> tuple[byt
     with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = Path(temporary) / "graph.onnx"
-        torch.onnx.export(_Drawing(network, scaling).eval(), tuple(torch.zeros(size) for size in sizes.values()), str(path),
+        module = _Drawing(network, scaling, usual).eval()
+        torch.onnx.export(module, tuple(torch.zeros(size) for size in sizes.values()), str(path),
                           dynamo=False, opset_version=OPSET, input_names=list(widths), output_names=["drawn"],
                           dynamic_axes=axes)  # fmt: skip
         graph = onnx.load(path).SerializeToString()

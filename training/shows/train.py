@@ -54,7 +54,7 @@ from .data import (
     measure_scaling,
     prepare,
 )
-from .diffusion import Diffusion, add_fitted, check_material
+from .diffusion import Diffusion, add_fitted, calibrate_styles, check_material
 from .hearing import MelRows, SpectrumRows
 from .learned import LearnedShow, Member, Record, export, trace_drawing
 from .pham import CausalCnnRnn
@@ -611,7 +611,9 @@ def finish_diffusion(
         "rounds": [done["epoch"]],
         "minutes": {"training": round(progress.spent_seconds / 60, 2), "of one core": round(progress.cpu_seconds / 60, 2)},
     }
-    drawing = trace_drawing(network.eval(), scaling, config.steps)
+    usual = calibrate_styles(network.eval(), material, split, scaling, config.steps)
+    scores["usual styles"] = [round(value, 3) for value in usual.tolist()]
+    drawing = trace_drawing(network, scaling, config.steps, usual)
     training = {"seed": config.seed, "commit": read_commit(), "scores": scores}
     title = f"{show.rig or 'Show'}, diffusion"
     package = write_fit(fit, trunk, folder / "package", title=title, licence=config.licence, drawing=drawing, training=training)
