@@ -89,13 +89,20 @@ def control_of(path: str) -> str:
     return next((channel for channel in CHANNELS if channel in path), "bone")
 
 
-def is_alike(one: Any, other: Any) -> bool:
-    """Return whether two keys are the same but for the rounding of being moved there and back."""
+def is_alike(one: Any, other: Any, *, was_moved: bool = False) -> bool:
+    """Return whether a key is the same as it was made, but for the rounding of being moved there and back.
+
+    Before it ``was_moved``, Blender may have shortened its handles, where a key was inserted beside it.
+    """
     exact = ("interpolation", "easing", "handle_left_type", "handle_right_type", "type", "amplitude", "back", "period")
-    near = ("co", "handle_left", "handle_right")
-    return all(one[name] == other[name] for name in exact) and all(
-        np.allclose(one[name], other[name], rtol=0.0, atol=2e-4) for name in near
-    )
+    if not all(one[name] == other[name] for name in exact) or not np.allclose(one["co"], other["co"], rtol=0.0, atol=2e-4):
+        return False
+    for side in ("handle_left", "handle_right"):
+        now, then = one[side] - one["co"], other[side] - other["co"]
+        share = min(now[0] / then[0], 1.0) if was_moved and then[0] else 1.0
+        if not np.allclose(now, share * then, rtol=0.0, atol=2e-4):
+            return False
+    return True
 
 
 class Walk:
@@ -179,12 +186,12 @@ class Walk:
                 mark = float(np.frombuffer(content, KEY)[0]["amplitude"])
                 self.made.setdefault((control_of(name[2]), mark), set()).add(content)
 
-    def is_as_made(self, name: CurveName, content: bytes) -> bool:
+    def is_as_made(self, name: CurveName, content: bytes, was_moved: bool) -> bool:
         from voxrig.animation.keys.stack import KEY
 
         key = np.frombuffer(content, KEY)[0]
         made = self.made.get((control_of(name[2]), float(key["amplitude"])), ())
-        return any(is_alike(key, np.frombuffer(other, KEY)[0]) for other in made)
+        return any(is_alike(key, np.frombuffer(other, KEY)[0], was_moved=was_moved) for other in made)
 
     # Checks
 
@@ -337,10 +344,11 @@ class Walk:
         for frame in mine:
             self.theirs.pop((name, frame))
         kept = (mine - edited.keys()) | {frame for frame in edited.values() if frame is not None}
+        moved = {new for old, new in edited.items() if new is not None and new != old}
         for frame in kept:
             if frame not in after:
                 raise RuntimeError(f"the walk has lost {frame} of {name} itself")
-            if not self.is_as_made(name, after[frame]):
+            if not self.is_as_made(name, after[frame], frame in moved):
                 self.theirs[name, frame] = after[frame]
         return f"{name[2]} of {name[0]}: {edited if len(edited) < 4 else len(edited)}"
 
