@@ -141,6 +141,12 @@ life: .venv/.ready ## Blinks, gaze, brows, head and breath beside published band
 life-film: .venv/.ready ## The demo character as a mask, alive, sad, angry and listening: film, sheet and plot in build/demo
 	$(PY) -m voxrig.tools.demo.life
 
+.PHONY: live-film
+live-film: .venv/.ready ## A file is spoken live in a real Blender's window, kept as a take and played: film in build/gui (as make gui)
+	$(PY) -m voxrig.tools.release.fetch_wheels --platform linux-x64 --flavour cpu
+	sh tests/gui/make_root.sh
+	FILM=1 $(PY) $(PYTEST) -s tests/gui/test_window.py -k live_session
+
 .PHONY: voices-film
 voices-film: .venv/.ready .venv-training/.ready ## The demo character says one line calmly, shouts it and sings it, no slider touched; or SOUNDS="a.wav b.wav"
 	$(if $(SOUNDS),,$(TRAINING_PY) -m voxrig.tools.demo.make_voices build/voices)
@@ -201,7 +207,7 @@ scores: .venv-training/.ready ## Score the bundled model: make scores DATA=<fold
 stream: .venv-training/.ready ## Train the streaming model on, taught by Speech 2: make stream DATA=<folder>; goes on from its last checkpoint
 	@$(need_data)
 	$(TRAINING_PY) -m voxrig.training.speech.train_stream --data "$(DATA)" --start training/speech/stream_weights.pt
-	$(TRAINING_PY) -m voxrig.training.speech.fit_stream
+	$(TRAINING_PY) -m voxrig.training.speech.fit_stream --mix training/speech/stream_weights.pt
 	$(TRAINING_PY) -m voxrig.training.speech.export_stream --run .cache/training/runs/stream_fitted
 
 live: .venv-training/.ready ## Score the bundled streaming model as it runs live: make live DATA=<folder of the development sets>

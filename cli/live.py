@@ -52,7 +52,14 @@ def add_live(subcommands: Any) -> None:
     parser.add_argument("--monitor", action="store_true", help="hear the sound as late as the face shows it")
     parser.add_argument("--record", metavar="WAV", help="keep the sound of the microphone")
     parser.add_argument("-o", "--output", metavar="CSV", help="keep the faces, as 'voxrig curves' writes them")
-    parser.add_argument("--model", metavar="FOLDER", help="folder of a model package that streams (default: the bundled one)")
+    parser.add_argument(
+        "--look-ahead",
+        type=int,
+        choices=(0, 60, 120),
+        default=60,
+        help="milliseconds that the model hears beyond the instant it shows: more is surer, and later (default: 60)",
+    )
+    parser.add_argument("--model", metavar="FOLDER", help="folder of a model package that streams, instead of --look-ahead")
     parser.add_argument(
         "--gate", type=number_between(-90.0, 0.0), metavar="DB", help="sound quieter than this counts as silence, such as -50"
     )
@@ -95,7 +102,7 @@ def _speak(arguments: argparse.Namespace, senders: Sequence[Sender]) -> int:
     from ..animation.interchange import write_curves
     from ..animation.life.causal import LiveLife
     from ..inference.audio import read_sound
-    from ..inference.package import find_stream_model, load_package
+    from ..inference.package import find_stream_model, load_package, stream_name
     from ..inference.stream import open_stream
     from ..live.engine import LiveEngine
     from ..live.microphone import FileAsMicrophone, Microphone
@@ -104,7 +111,7 @@ def _speak(arguments: argparse.Namespace, senders: Sequence[Sender]) -> int:
     from ..live.shaping import LiveShaper
     from ..takes.living import life_settings
 
-    package = load_package(find_stream_model(cast("str | None", arguments.model)))
+    package = load_package(find_stream_model(arguments.model or stream_name(arguments.look_ahead)))
     stream = open_stream(package, cast("float | None", arguments.gate))
     given = read_setting_options(arguments)
     settings = TakeSettings(**{name: value for name, value in given.items() if name in LIFE})

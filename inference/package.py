@@ -201,6 +201,15 @@ def find_stream_model(name: str | None) -> Path:
     return chosen
 
 
+def stream_name(look_ahead_milliseconds: int) -> str:
+    """Return the name of the bundled package that streams with a look-ahead of LOOK_AHEADS."""
+    return STREAM_PREFIX if look_ahead_milliseconds == LOOK_AHEADS[0] else f"{STREAM_PREFIX}_{look_ahead_milliseconds}"
+
+
+LOOK_AHEADS = (60, 0, 120)
+"""Milliseconds that a bundled package hears beyond the instant it shows; the default first."""
+
+
 def read_description(folder: str | Path) -> ModelPackage:
     """Read and check ``model.json`` alone: fast, for lists and panels. Raises ModelError."""
     folder = Path(folder)

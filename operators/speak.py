@@ -29,7 +29,7 @@ from ..blender.registering import make_registration
 from ..blender.targets import explain_no_match
 from ..errors import LiveError, RigError, VoxrigError
 from ..inference.audio import read_sound
-from ..inference.package import find_stream_model, load_package
+from ..inference.package import find_stream_model, load_package, stream_name
 from ..inference.stream import open_stream
 from ..live.engine import LiveEngine, SoundSource
 from ..live.frame import FACE_NAMES
@@ -86,6 +86,8 @@ class Live:
     drawn_at: float = 0.0
     delays: list[float] = field(default_factory=list)
     """Seconds from the instant that a face shows, in the sound or at its packet's arrival, to the rig's values; the latest."""
+    waits: list[float] = field(default_factory=list)
+    """Seconds of them for which the finished face waited for Blender."""
 
 
 _live: list[Live] = []
@@ -109,7 +111,7 @@ def start_live(scene: bpy.types.Scene, source: SoundSource | None = None) -> Liv
         raise RigError("No character is chosen; choose a mesh with shape keys or an armature under Character")
     senders = [Sender(parse_address(text)) for text in settings.send.replace(",", " ").split()]
     is_phone = settings.source in PHONES and source is None
-    package = load_package(find_stream_model(None))
+    package = load_package(find_stream_model(stream_name(int(settings.look_ahead))))
     take_settings = read_settings(scene)
     lives = take_settings.life > 0.0 and not is_phone
     description = _describe_phone(settings.source) if is_phone else _with_life(describe_model(package), lives)
@@ -198,7 +200,9 @@ def show_newest() -> bool:
     except RigError as error:
         _end_by_blender(str(error))
         return False
-    live.delays = [*live.delays[-599:], time.monotonic() - heard_at]
+    now = time.monotonic()
+    live.delays = [*live.delays[-599:], now - heard_at]
+    live.waits = [*live.waits[-599:], now - at]
     return True
 
 

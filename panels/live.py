@@ -40,6 +40,7 @@ class VOXRIG_PT_live(VoxrigPanel):
                 column.prop(settings, "phone")
             column.prop(settings, "with_sound")
         if settings.source not in PHONES:
+            column.row().prop(settings, "look_ahead", expand=True)
             column.prop(settings, "gate", slider=True)
             column.prop(settings, "monitor")
         column.prop(settings, "send")

@@ -18,6 +18,11 @@ SOURCES = (
     ("VMC", "VMC", "A tracker sends a face by OSC, as VSeeFace and others do. Port 39539"),
 )
 PHONES = ("LLF", "IFM", "VMC")
+LOOK_AHEADS = (
+    ("0", "0 ms", "The face follows at once, and guesses more: fewer closed lips at p, b and m"),
+    ("60", "60 ms", "A face a little late, which hears how a sound begins"),
+    ("120", "120 ms", "The surest mouth, and the latest. Switch Monitor on to hear yourself as late as it shows"),
+)
 
 
 def _find_devices(_group: Any, _context: Any, _text: str) -> list[str]:
@@ -50,6 +55,13 @@ class VOXRIG_PG_live(bpy.types.PropertyGroup):
         default=-60.0,
         min=-80.0,
         max=-10.0,
+        options=set(),
+    )
+    look_ahead: bpy.props.EnumProperty(
+        name="Look-ahead",
+        description="How much the model hears beyond the instant that the face shows: more is surer, and later",
+        items=LOOK_AHEADS,
+        default="60",
         options=set(),
     )
     host: bpy.props.StringProperty(

@@ -114,6 +114,13 @@ class TestSpeaking:
         assert key.value == pytest.approx(curve.evaluate(6), abs=1e-5)
         assert len(curve.keyframe_points) == 2
 
+    def test_the_look_ahead_is_that_of_the_settings(self, live: Any, scene: Any) -> None:
+        for milliseconds in ("0", "120"):
+            scene.voxrig_live.look_ahead = milliseconds
+            run = live.start_live(scene, source())
+            assert run.engine.stream.look_ahead_seconds == pytest.approx(int(milliseconds) / 1000)
+            live.end_live()
+
     def test_only_the_chosen_parts_move(self, live: Any, scene: Any) -> None:
         scene.voxrig_live.regions = {"LIPS"}
         live.start_live(scene, source())

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from screen_film import ScreenFilm, add_sound
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PICTURES = ROOT / "build" / "gui"
@@ -55,15 +57,23 @@ class RealBlender:
         """Run Blender, with the options of ``run``. Without a display it must be told ``--background`` or ``--command``."""
         return self.run("blender", *arguments, **options)
 
-    def play(self, scenario: str, scene: str, *, timeout: float = 400, user: str = "user") -> dict[str, Any]:
+    def play(
+        self, scenario: str, scene: str, *, timeout: float = 400, user: str = "user", is_filmed: bool = False
+    ) -> dict[str, Any]:
         """Open a scene in a window, play ``tests/gui/<scenario>.py`` in it, and return what it noted.
 
         ``user`` is Blender's user folder: 'user' has the extension, any other one is new. The scenario's pictures go to
-        build/gui/<scenario>-<name>.png. Fails where the scenario did not reach its end.
+        build/gui/<scenario>-<name>.png, and with ``is_filmed`` a film of the screen to build/gui/<scenario>.mp4 with the line's
+        sound from where the scenario notes 'sound_began'. Fails where the scenario did not reach its end.
         """
         folder = self.folder / scenario
         folder.mkdir()
-        with virtual_screen(self.root) as display, kept_pictures(folder, scenario):
+        with contextlib.ExitStack() as stack:
+            film = None
+            display = stack.enter_context(virtual_screen(self.root, self.inside_of(folder) if is_filmed else ""))
+            stack.enter_context(kept_pictures(folder, scenario))
+            if is_filmed:
+                film = stack.enter_context(ScreenFilm(folder / "Xvfb_screen0", folder / "film.mp4"))
             window = ["--window-geometry", "0", "0", *map(str, SCREEN), "--enable-event-simulate", "--no-window-focus"]
             script = ["--python-exit-code", "3", "--python", str(self.inside / "checkout" / "gui" / f"{scenario}.py")]
             arguments = ["--", self.inside_of(folder), str(self.inside)]
@@ -73,6 +83,9 @@ class RealBlender:
         printed = f"{result.stdout}\n{result.stderr}"[-4000:]
         assert seen.get("ended") == "done", f"{seen.get('ended', 'no end')}\nnoted: {seen}\nexit {result.returncode}\n{printed}"
         seen["printed"] = printed
+        if film is not None:
+            output = PICTURES / f"{scenario}.mp4"
+            add_sound(film.output, self.folder / "line.flac", seen["sound_began"] - film.began, output)
         return seen
 
 
@@ -90,10 +103,14 @@ def kept_pictures(folder: Path, scenario: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def virtual_screen(root: Path) -> Iterator[str]:
-    """Run an X server without a screen in the root; it picks a free display and is ended by its process id."""
+def virtual_screen(root: Path, frame_buffer: str = "") -> Iterator[str]:
+    """Run an X server without a screen in the root; it picks a free display and is ended by its process id.
+
+    Its frame buffer is a file in the folder ``frame_buffer`` of the root, if one is given.
+    """
     size = f"{SCREEN[0]}x{SCREEN[1]}x24"
     command = ["chroot", str(root), "Xvfb", "-displayfd", "1", "-screen", "0", size, "-nolisten", "tcp"]
+    command += ["-fbdir", frame_buffer] if frame_buffer else []
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         number = server.stdout.readline().strip() if server.stdout else ""

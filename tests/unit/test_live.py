@@ -305,6 +305,14 @@ class TestCommand:
         jaw = [float(line.split(",")[lines[0].split(",").index("jawOpen")]) for line in lines[1:]]
         assert [face.frame.values["jawOpen"] for face in faces] == pytest.approx(jaw, abs=1e-4)
 
+    @pytest.mark.parametrize("milliseconds", [0, 120])
+    def test_the_look_ahead_is_a_choice(self, milliseconds: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        sound = tmp_path / "line.wav"
+        soundfile.write(sound, 0.2 * noise(0.3), 16_000)
+        assert main(["live", "--file", str(sound), "--look-ahead", str(milliseconds), "--life", "0"]) == 0
+        said = capsys.readouterr().out
+        assert f"{milliseconds} ms behind" in said and f"{15 + milliseconds // 20} faces" in said
+
     @pytest.mark.parametrize(
         ("options", "sentence"),
         [

@@ -11,7 +11,7 @@ import pytest
 from model_packages import noise
 from stream_packages import LOOK_AHEAD_SECONDS, build_step, describe_stream, write_stream
 from voxrig.errors import ModelError
-from voxrig.inference.package import bundled_packages, find_stream_model, load_package
+from voxrig.inference.package import LOOK_AHEADS, bundled_packages, find_stream_model, load_package, stream_name
 from voxrig.inference.session import open_session
 from voxrig.inference.stream import LiveResampler, NoiseGate, SpeechStream, open_stream
 
@@ -107,6 +107,23 @@ def test_streams_and_whole_sounds_are_kept_apart(tmp_path: Path) -> None:
         open_stream(load_package(bundled_packages()[0]))
     with pytest.raises(ModelError, match="that streams"):
         find_stream_model("speech")
+
+
+@pytest.mark.parametrize("milliseconds", LOOK_AHEADS)
+def test_every_look_ahead_is_bundled_and_waits_so_long(milliseconds: int) -> None:
+    """What a row shows is not changed by what is heard after its look-ahead, and is by what is heard just before its end."""
+    package = load_package(find_stream_model(stream_name(milliseconds)))
+    stream = open_stream(package)
+    assert stream.look_ahead_seconds == pytest.approx(milliseconds / 1000)
+    heard = 0.2 * noise(1.0)
+    rows = stream.push(heard)
+    assert rows.start_seconds == pytest.approx(0.02 - milliseconds / 1000)
+    stream.reset()
+    changed = heard.copy()
+    changed[-HOP:] = 0.0
+    others = stream.push(changed)
+    assert np.array_equal(rows.phones[:-1], others.phones[:-1])
+    assert not np.array_equal(rows.phones[-1], others.phones[-1])
 
 
 def test_the_gate_opens_at_once_holds_and_closes() -> None:

@@ -29,7 +29,7 @@ from ..evaluation.measures import Tally, measure_contacts, measure_jitter, measu
 from .batches import learned_channels
 from .calibrate_articulation import FITTED_INITIALS, load_clips
 from .choose_contacts import CORPORA, SHOWN
-from .export_stream import StreamRules, StreamRuleValues, load_stream
+from .export_stream import VALUES, StreamRules, load_stream
 from .network import FRAME_RATE, HOP
 from .stream_network import StreamNetwork, mel_level, running_features
 
@@ -39,7 +39,9 @@ TRIED: list[dict[str, Any]] = [
         for low, high, teeth in ((0.1, 0.42, 0.25), (0.15, 0.45, 0.3), (0.2, 0.5, 0.3), (0.25, 0.55, 0.35), (0.3, 0.6, 0.4))
         for doubt in (1.0, 1.6)
     ),
+    {"threshold": (0.08, 0.04), "certain": (0.36, 0.2)},
     {"apart_centimetres": 0.3},
+    {"apart_centimetres": 0.36},
     {"seal_speed": (1.0, 0.5)},
     {"seal_speed": (0.7, 0.7)},
     {"steady_share": 0.5},
@@ -118,7 +120,7 @@ def main() -> None:
     heard = {kind: hear(network, of_kind, look_ahead) for kind, of_kind in sounds.items()}
     print(f"{len(clips)} clips, {sum(clip.seconds for clip in clips) / 60:.1f} min; {len(tracked)} tracked", flush=True)
     for tried in [{}, *TRIED]:
-        rules = StreamRules(names, rest, replace(StreamRuleValues(), **tried))
+        rules = StreamRules(names, rest, replace(VALUES[look_ahead], **tried))
         speed = 1.0
         print(tried)
         for kind, parts in heard.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the streaming package: ``python -m voxrig.training.speech.export_stream --run DIR --output models/stream``.
+"""Write the streaming packages: ``python -m voxrig.training.speech.export_stream --run DIR --output models``.
 
 The graph is one step of 20 ms: new samples and the state in, a row of channels and the next state out. The rules for contacts
 and rest are those of ``network.py`` made causal: where they looked to both sides, a move now has a limited speed.
@@ -23,12 +23,13 @@ from torch.nn import functional
 
 from ...animation.face.channels import face_channel_names, face_channels
 from ...animation.face.phones import PHONES
+from ...inference.package import stream_name
 from .batches import learned_channels
 from .export_ear import OTHER_CORPORA, amplitude_gains, halve_weights
 from .network import FRAME_RATE, SAMPLE_RATE, ContactRules, SpeechFeatures
 from .stream_network import FLOOR, MEAN_KEEPS, QUIET_LEVEL, SPECTRUM_HOP, STEP, WINDOW, StreamNetwork, StreamSize, load_average
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 OPSET = 17
 BEGUN_FROM = {"name": "speech_fast", "licence": "CC-BY-4.0", "hours": 0.0, "source": "the weights of Speech 1 Fast"}
 """Where the network begins; its own corpora are in that package."""
@@ -39,10 +40,10 @@ _COLUMNS_KEPT = 4
 class StreamRuleValues:
     """The numbers of the causal rules, chosen on training speakers (``choose_stream``)."""
 
-    threshold: tuple[float, float] = (0.12, 0.04)
-    certain: tuple[float, float] = (0.42, 0.2)
+    threshold: tuple[float, float] = (0.13, 0.05)
+    certain: tuple[float, float] = (0.43, 0.22)
     """Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
-    vowel_doubt: float = 1.0
+    vowel_doubt: float = 1.1
     apart_centimetres: float = 0.42
     apart_likely: tuple[float, float] = (0.25, 0.5)
     seal_speed: tuple[float, float] = (1.0, 0.7)
@@ -53,10 +54,18 @@ class StreamRuleValues:
     steady_share: float = 0.7
     """Share of the way to the newest channels in a step."""
     amplitude: float = 1.0
-    speaks: tuple[float, float] = (0.25, 0.5)
+    speaks: tuple[float, float] = (0.1, 0.3)
     """Probability of speech from which the face wakes, and at which it moves in full."""
     move_speed: tuple[float, float] = (1.0, 0.04)
     """Shares of a face that wakes, and that comes to rest, in a step."""
+
+
+VALUES = {
+    0: StreamRuleValues(threshold=(0.08, 0.04), certain=(0.36, 0.2), vowel_doubt=1.0, speaks=(0.25, 0.5)),
+    3: StreamRuleValues(),
+    6: StreamRuleValues(threshold=(0.1, 0.05), vowel_doubt=1.0),
+}
+"""By look-ahead in steps. Without one the evidence is weak, and the face would move in noise."""
 
 
 class StreamRules(ContactRules):
@@ -262,16 +271,16 @@ def write_graph(step: StreamStep, path: Path) -> None:
     onnx.save(graph, str(path))
 
 
-def export(checkpoint: Path, folder: Path, values: StreamRuleValues, scores: dict[str, Any]) -> None:
-    """Write ``model.onnx`` and ``model.json`` into ``folder``."""
+def export(checkpoint: Path, folder: Path, look_ahead_steps: int, scores: dict[str, Any]) -> None:
+    """Write ``model.onnx`` and ``model.json`` of a look-ahead into ``folder``."""
     network, state = load_stream(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
-    step = StreamStep(network, values)
+    step = StreamStep(network, VALUES[look_ahead_steps], look_ahead_steps)
     write_graph(step, folder / "model.onnx")
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
     )
-    look_ahead = network.size.look_ahead / FRAME_RATE
+    look_ahead = look_ahead_steps / FRAME_RATE
     corpora = [*state["corpora"], *OTHER_CORPORA, BEGUN_FROM]
     past = (sum(network.memories) + _COLUMNS_KEPT) / FRAME_RATE
     description = {
@@ -312,18 +321,21 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/stream"))
-    parser.add_argument("--output", type=Path, default=Path("models/stream"))
-    parser.add_argument("--scores", type=Path, help="the evaluation's JSON, for the training record")
+    parser.add_argument("--output", type=Path, default=Path("models"), help="folder of the packages")
+    parser.add_argument("--scores", type=Path, help="the JSON of evaluation.live, for the training record")
     parser.add_argument("--weights", type=Path, help="also write the averaged weights here, in half precision")
     options = parser.parse_args()
     scores = json.loads(options.scores.read_text()) if options.scores else {}
     checkpoint = options.run / "checkpoint.pt"
-    export(checkpoint, options.output, StreamRuleValues(), scores)
+    for look_ahead in load_stream(checkpoint)[0].size.look_aheads:
+        milliseconds = round(1000 * look_ahead / FRAME_RATE)
+        folder = options.output / stream_name(milliseconds)
+        export(checkpoint, folder, look_ahead, scores.get(str(milliseconds), {}))
+        print(f"{folder}: {(folder / 'model.onnx').stat().st_size / 1e6:.1f} MB")
     if options.weights:
         _, state = load_stream(checkpoint)
         average = {name: value.half() if value.is_floating_point() else value for name, value in state["average"].items()}
         torch.save({**{key: state[key] for key in ("size", "step", "spent")}, "average": average}, options.weights)
-    print(f"{options.output}: {(options.output / 'model.onnx').stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -18,13 +18,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .export_stream import load_stream
-from .stream_network import StreamNetwork, StreamPrediction, running_features
+from .stream_network import StreamNetwork, StreamPrediction, load_average, running_features
 from .train import learning_rate, save_checkpoint
 from .train_stream import LOSS_WEIGHTS, PARTS, WARM_UP, Losses, read_lesson, vary
 
 PEAK = 2e-3
 STRETCH, BATCH = 400, 12
 KEPT_BACK = 0.1
+SHARE = 0.5
+"""Share of the run's weights in a mixture with those it began with."""
+
+
+def mix(network: StreamNetwork, before: Path, share: float) -> None:
+    """Keep ``share`` of the weights, and take the rest from the checkpoint ``before``, whose heads stand for all look-aheads.
+
+    As in ``mix_weights``: training on some hours forgets what was heard in many more.
+    """
+    other = StreamNetwork(network.size)
+    load_average(other, torch.load(before, map_location="cpu", weights_only=False)["average"])
+    first, second = other.state_dict(), network.state_dict()
+    network.load_state_dict(
+        {
+            name: torch.lerp(first[name], second[name], share) if second[name].is_floating_point() else second[name]
+            for name in second
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -117,6 +135,10 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/stream"))
     parser.add_argument("--output", type=Path, default=Path(".cache/training/runs/stream_fitted"))
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--mix", type=Path, help="checkpoint that the run began with, to mix its weights with first")
+    parser.add_argument("--share", type=float, default=SHARE, help="share of the run's own weights in the mixture")
+    parser.add_argument("--look-aheads", type=int, nargs="*", help="in steps, whose heads are fitted (default: all)")
+    parser.add_argument("--lessons", type=int, default=10_000, help="most lessons to hear")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
     options = parser.parse_args()
@@ -124,19 +146,22 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     network, state = load_stream(options.run / "checkpoint.pt")
+    if options.mix is not None:
+        mix(network, options.mix, options.share)
     paths = [path for kind in ("stream_lessons", "stream_plain") for path in sorted((options.cache / kind).glob("[0-9]*.npz"))]
+    paths = [paths[int(number)] for number in np.random.default_rng(options.seed).permutation(len(paths))[: options.lessons]]
     kept_back = round(1 / KEPT_BACK)
     began = time.monotonic()
     back = hear_lessons(network, paths[kept_back - 1 :: kept_back], options.seed)
     learned = hear_lessons(network, [path for i, path in enumerate(paths) if (i + 1) % kept_back], options.seed)
     print(f"{len(learned)} lessons heard in {time.monotonic() - began:.0f} s, {len(back)} kept back")
-    for look_ahead in network.size.look_aheads:
+    for look_ahead in options.look_aheads or network.size.look_aheads:
         print(f"look-ahead {20 * look_ahead} ms: {measure(network, back, look_ahead)}")
         fit(network, learned, look_ahead, options.steps, options.seed)
         print(f"after {time.monotonic() - began:.0f} s: {measure(network, back, look_ahead)}")
     options.output.mkdir(parents=True, exist_ok=True)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    save_checkpoint(options.output / "checkpoint.pt", **{**state, "average": average, "lessons": len(paths)})
+    save_checkpoint(options.output / "checkpoint.pt", **{**state, "average": average, "lessons": state["lessons"]})
 
 
 if __name__ == "__main__":
