@@ -214,7 +214,8 @@ def _find_point(scene: bpy.types.Scene, name: str, eyes: Eyes, other_eyes: dict[
         if item is not None and (item.pose is None or bone not in item.pose.bones):
             raise LookupError(f"'{owner}' has no bone '{bone}' to look at, so the eyes look ahead; choose another target")
     if item is None:
-        where = "is in another scene" if bpy.data.objects.get(name) is not None else "does not exist"
+        known = bpy.data.objects.get(name)
+        where = "does not exist" if known is None else f"is in {'another' if known.users_scene else 'no'} scene"
         raise LookupError(f"The target '{name}' {where}, so the eyes look ahead; choose another target under Life")
     if bone:
         return _Point(item, bone)

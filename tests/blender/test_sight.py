@@ -156,11 +156,13 @@ def test_two_characters_look_at_each_other(scene: Any, puppet: Any, make_face: A
 
 @pytest.mark.parametrize(
     ("name", "word"),
-    [("Nobody", "does not exist"), ("Elsewhere", "in another scene"), ("Puppet", "itself"), ("camera", "no camera"),
+    [("Nobody", "does not exist"), ("Elsewhere", "in another scene"), ("Deleted", "in no scene"),
+     ("Puppet", "itself"), ("camera", "no camera"),
      ("Other:hand", "no bone 'hand'")],
 )  # fmt: skip
 def test_a_target_that_leads_nowhere_is_told(scene: Any, puppet: Any, make_rig: Any, name: str, word: str) -> None:
     bpy.data.scenes.new("Second").collection.objects.link(bpy.data.objects.new("Elsewhere", None))
+    bpy.data.objects.new("Deleted", None)
     make_rig("Other", ("bone",))
     eyes = find_other_eyes(puppet)
     targets, _, notes = see(scene, puppet, name, others={puppet: eyes})
