@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``python -m voxrig.tools.demo.filmed FILM...``: films of faces beside the takes read from them, and pictures beside poses.
 
-The first film becomes a film of the talker beside the demo character, with its sound: the lips follow it, the rest of the face
-is the filmed one. From every film the frame that differs most from its usual face becomes a picture beside the pose that is
-read from it. PyAV reads and writes films.
+All films are of one person. The first becomes a film of the talker beside the demo character, with its sound: the lips follow
+the sound, the rest of the face is the filmed one. From every film the frame that differs most from its usual face becomes a
+picture beside the pose that is read from it. PyAV reads and writes films.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import matplotlib.image
 import numpy as np
 import soundfile
 
+from ...animation.curves import ChannelCurves
 from ...animation.interchange import write_curves
 from ...blender import compat, poses
 from ...blender.ending import end_process
@@ -29,7 +30,7 @@ from ...inference.faces.cropping import Region
 from ...inference.faces.detecting import find_faces
 from ...inference.faces.films import read_frames
 from ...inference.faces.package import FaceGraphs, load_face_package
-from ...inference.faces.performance import ANGLE_NAMES, FilmedFace, read_face
+from ...inference.faces.performance import ANGLE_NAMES, find_rest, read_face, take_out
 from ...inference.package import find_model
 from ...operators.animate import animate_character
 from ...operators.guides import pose_of_face
@@ -63,15 +64,28 @@ def main(argv: list[str] | None = None) -> int:
 def make_filmed(films: Sequence[Path], output: Path, size: int) -> None:
     """Write ``voxrig_filmed.mp4`` of the first film and ``voxrig_pictures.png`` of all. Raises VoxrigError."""
     pairs: list[Any] = []
-    for number, film in enumerate(films):
+    with step(f"{len(films)} films"):
+        reads = calibrate([read_face(film).curves for film in films])
+    for number, (film, read) in enumerate(zip(films, reads, strict=True)):
         with step(film.stem):
             _heads.clear()
-            read = read_face(film, calibrates=True)
             if number == 0:
                 show_film(film, read, output, size)
             pairs.append(show_picture(film, read, output, size))
     matplotlib.image.imsave(output / "voxrig_pictures.png", np.concatenate(pairs))
     print(f"Written to {output}")
+
+
+def calibrate(films: Sequence[ChannelCurves]) -> list[ChannelCurves]:
+    """Return the curves of films of one person without the face at rest and the usual turn of the head in all of them."""
+    shapes = len(films[0].names) - len(ANGLE_NAMES)
+    together = np.concatenate([film.values for film in films])
+    rest = find_rest(together[:, :shapes], films[0].names[:shapes])
+    usual = np.median(together[:, shapes:], axis=0)
+    return [
+        film.with_values(np.concatenate([take_out(film.values[:, :shapes], rest), film.values[:, shapes:] - usual], axis=1))
+        for film in films
+    ]
 
 
 def set_scene(size: int) -> Any:
@@ -82,36 +96,36 @@ def set_scene(size: int) -> Any:
     return scene, build_character().armature
 
 
-def show_picture(film: Path, read: FilmedFace, output: Path, size: int) -> Any:
+def show_picture(film: Path, read: ChannelCurves, output: Path, size: int) -> Any:
     """Return the frame furthest from the film's usual face beside the pose that is read from it, ``[row, 2 x size, 3]``."""
-    shapes = read.curves.values[:, : -len(ANGLE_NAMES)]
-    open_eyes = read.curves.channel("eyeBlinkLeft") < 0.35
+    shapes = read.values[:, : -len(ANGLE_NAMES)]
+    open_eyes = read.channel("eyeBlinkLeft") < 0.35
     far = np.abs(shapes - np.median(shapes, axis=0)).sum(axis=1) * open_eyes
     best = int(far.argmax())
     picture = next(frame.picture for index, frame in enumerate(read_frames(film)) if index == best)
     scene, rig = set_scene(size)
-    row = type(read.curves)(read.curves.names, 1.0, read.curves.values[best : best + 1])
+    row = ChannelCurves(read.names, 1.0, read.values[best : best + 1])
     poses.set_pose(pose_of_face(rig, row, with_mouth=True))
     path = output / "frames" / f"picture_{film.stem}.png"
     render_stills(scene, [1], [path], size)
     return beside(picture, path, size)
 
 
-def show_film(film: Path, read: FilmedFace, output: Path, size: int) -> None:
+def show_film(film: Path, read: ChannelCurves, output: Path, size: int) -> None:
     """Animate the character from the film and its sound, and write both side by side."""
     scene, rig = set_scene(size)
-    scene.render.fps, scene.render.fps_base = Fraction(read.curves.frame_rate).limit_denominator(1001).as_integer_ratio()
+    scene.render.fps, scene.render.fps_base = Fraction(read.frame_rate).limit_denominator(1001).as_integer_ratio()
     curves, sound = output / "voxrig_filmed.csv", output / "voxrig_filmed.flac"
-    write_curves(curves, read.curves)
+    write_curves(curves, read)
     soundfile.write(sound, read_sound_of(film), _RATE)
     settings = TakeSettings(film=str(curves), life_blinks=0.0)
     take = animate_character(scene, rig, SoundFile(str(sound), 1.0), find_model(None), settings)
     compat.new_strips(scene).new_sound(film.stem, str(sound), 1, 1)
-    frames = list(range(1, 1 + min(read.curves.frame_count, round(take.last_frame))))
+    frames = list(range(1, 1 + min(read.frame_count, round(take.last_frame))))
     paths = [output / "frames" / f"filmed_{frame:04d}.png" for frame in frames]
     render_stills(scene, frames, paths, size)
     pictures = (beside(frame.picture, path, size) for frame, path in zip(read_frames(film), paths))
-    write_film(output / "voxrig_filmed.mp4", pictures, read.curves.frame_rate, film)
+    write_film(output / "voxrig_filmed.mp4", pictures, read.frame_rate, film)
 
 
 def read_sound_of(film: Path) -> Any:

@@ -72,7 +72,7 @@ def make_takes(output: Path, model: str | None, size: int, *, with_film: bool) -
         scene, takes = animate_row(model, pinned=True)
         paths = [output / "frames" / f"pin_{frame:04d}.png" for frame, _smiley in PINS]
         render_stills(scene, [frame for frame, _smiley in PINS], paths, size, height=height)
-        draw_pins(takes, paths, output / "voxrig_pins.png")
+        draw_pins(takes, sample_takes(scene, takes), paths, output / "voxrig_pins.png")
     print(f"Written to {output}")
 
 
@@ -95,7 +95,23 @@ def animate_row(model: str | None, *, pinned: bool) -> tuple[Any, list[Take]]:
     return scene, takes
 
 
-def draw_pins(takes: list[Take], pictures: list[Path], path: Path) -> None:
+def sample_takes(scene: Any, takes: list[Take]) -> list[dict[str, list[float]]]:
+    """Return the values that Blender shows of PLOTTED on each frame, by name, for each take."""
+    chosen: list[dict[str, Any]] = []
+    for take in takes:
+        targets = {name: target for target in take.dense.targets if (name := rigs.control_name(target)) in PLOTTED}
+        turns = [target for target in take.dense.targets if '"head"].rotation' in target.data_path]
+        chosen.append(targets | ({"headYaw": turns[-1]} if turns else {}))
+    shown: list[dict[str, list[float]]] = [{name: [] for name in targets} for targets in chosen]
+    for frame in range(takes[0].first_frame, takes[0].last_frame + 1):
+        scene.frame_set(frame)
+        for values, targets in zip(shown, chosen, strict=True):
+            for name, target in targets.items():
+                values[name].append(rigs.resolve(target).value)
+    return shown
+
+
+def draw_pins(takes: list[Take], shown: list[dict[str, list[float]]], pictures: list[Path], path: Path) -> None:
     """Draw the pinned poses, and below them the curves of all takes with the pins."""
     figure = plt.figure(figsize=(13, 2.7 * len(pictures) + 1.6 * len(PLOTTED)), constrained_layout=True)
     grid = figure.add_gridspec(len(pictures) + len(PLOTTED), 1, height_ratios=[2.7] * len(pictures) + [1.6] * len(PLOTTED))
@@ -108,12 +124,10 @@ def draw_pins(takes: list[Take], pictures: list[Path], path: Path) -> None:
         axis.axis("off")
     for row, name in enumerate(PLOTTED):
         axis = figure.add_subplot(grid[len(pictures) + row])
-        for seed, (take, colour) in enumerate(zip(takes, COLOURS, strict=True)):
-            columns = [i for i, target in enumerate(take.dense.targets) if rigs.control_name(target) == name]
-            if name == "headYaw":
-                columns = [i for i, target in enumerate(take.dense.targets) if '"head"].rotation' in target.data_path][-1:]
-            for column in columns:
-                axis.plot(take.dense.frames, take.dense.values[:, column], color=colour, linewidth=0.9, label=f"seed {seed}")
+        for seed, (take, values, colour) in enumerate(zip(takes, shown, COLOURS, strict=True)):
+            if name in values:
+                frames = range(take.first_frame, take.last_frame + 1)
+                axis.plot(frames, values[name], color=colour, linewidth=0.9, label=f"seed {seed}")
         for frame, smiley in PINS:
             face = pose_smiley(load_smiley_faces()[smiley])
             axis.axvline(frame, color="#999999", linewidth=0.6)
