@@ -107,6 +107,13 @@ def test_the_first_five_minutes(real_blender: RealBlender) -> None:
     assert "Traceback" not in seen["printed"]
 
 
+def test_a_sound_is_dropped(real_blender: RealBlender) -> None:
+    seen = real_blender.play("drop", str(real_blender.inside / "scene.blend"))
+    assert seen["before"] == "" and seen["chosen"].endswith("line.flac") and seen["keys_chosen"] == 0, "the tab only takes it"
+    assert seen["spoken"].endswith("line.flac") and seen["keys_spoken"] > 50
+    assert "Traceback" not in seen["printed"]
+
+
 def test_mishaps_change_nothing_and_leave_the_panel_usable(real_blender: RealBlender) -> None:
     (real_blender.folder / "not a sound.wav").write_text("This is a text.\n", encoding="utf-8")
     write_long_sound(real_blender.folder / "long.wav")
