@@ -663,8 +663,12 @@ def _check_expression(package: ModelPackage, graph: Any, feeds: dict[str, np.nda
     samples = np.sin(np.arange(_TRIAL_FRAMES * package.hop, dtype=np.float32))
     weights = np.linspace(0.1, 0.9, len(package.emotions), dtype=np.float32)
     emotion = np.broadcast_to(weights, (1, _TRIAL_FRAMES, weights.size)).copy()
-    neutral = run_within(graph, ["channels"], feeds | {"waveform": samples[None]}, _TRIAL_SECONDS)[0][0]
-    moved = run_within(graph, ["channels"], feeds | {"waveform": samples[None], "emotion": emotion}, _TRIAL_SECONDS)[0][0]
+    feeds = feeds | {"waveform": samples[None]}
+    try:
+        neutral = run_within(graph, ["channels"], feeds, _TRIAL_SECONDS)[0][0]
+        moved = run_within(graph, ["channels"], feeds | {"emotion": emotion}, _TRIAL_SECONDS)[0][0]
+    except Exception as error:
+        raise _disagreement(package, f"the graph does not run with emotions ({first_line(error)})") from None
     energy = voice_energy(samples, package.sample_rate, package.frame_rate)
     if np.abs(moved - apply_expression(neutral, emotion[0], energy)).max() > _SAME_EXPRESSION:
         raise _disagreement(package, "its graph has other expression rules than this Voxrig")
