@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..animation.face.emotions import Emotion
 from ..animation.face.phones import SILENCE, TimedPhone
 from ..animation.life.cues import Cue
+from ..animation.samples import Samples
 from ..errors import ScriptError
 from .emotion import EmotionTrack
 from .hearing import hear, without_rest
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ..animation.script.text import Script
 
 _FADE_SECONDS = 0.15
+_VOICE_RATE = 16_000
 _RESTING_REGIONS = ("jaw", "lips", "tongue")
 _REST_SECONDS = 0.12
 """The mouth comes to rest within this time after its own words, and leaves it as long before them."""
@@ -127,7 +130,19 @@ class ScriptedModel:
         heard, known = _with_known_phones(heard, self.sound)
         speakers = self.script.speakers() if self.script.speaker else ()
         described = self.model.describe()
-        return add_script(heard, script, pronunciations, described, warnings, speakers, self.script.speaker, known)
+        voice_db = None
+        if not known and heard.likelihood is not None:
+            voice_db = measure_voice(self.sound.open(_VOICE_RATE).samples, heard.likelihood.frame_rate)
+        return add_script(heard, script, pronunciations, described, warnings, speakers, self.script.speaker, known, voice_db)
+
+
+def measure_voice(samples: Samples, frame_rate: float) -> NDArray[np.float64]:
+    """Return the level of what has a pitch in a mono sound at 16 kHz ``[n]``, dB ``[time]``, -inf elsewhere."""
+    from ..animation.speech.voice import FRAME_RATE, track_voice
+
+    voice = track_voice(samples, _VOICE_RATE)
+    rows = np.rint(np.arange(int(len(voice) * frame_rate / FRAME_RATE)) * FRAME_RATE / frame_rate).astype(int)
+    return np.where(voice.pitch > 0, voice.loudness, -np.inf)[np.minimum(rows, len(voice) - 1)]
 
 
 def _with_known_phones(heard: Heard, sound: Sound) -> tuple[Heard, tuple[TimedPhone, ...]]:
@@ -156,11 +171,12 @@ def add_script(
     speakers: Sequence[str] = (),
     speaker: str = "",
     known: Sequence[TimedPhone] = (),
+    voice_db: NDArray[np.float64] | None = None,
 ) -> Heard:
     """Return what was heard with the words of a script; curves and phones stay as they are where the two do not agree.
 
     ``speakers`` say each word, and the mouth rests while others than ``speaker`` speak. ``known`` are phones whose times are
-    exact.
+    exact, ``voice_db`` the level of what has a pitch (animation/script/alignment.py).
     """
     from ..animation.script.alignment import FITTING, align
     from ..animation.script.contacts import apply_script
@@ -170,7 +186,7 @@ def add_script(
         return replace(heard, warnings=(*heard.warnings, *warnings, told))
     likelihood = heard.likelihood
     times = script.times
-    found = align(likelihood.values, likelihood.names, likelihood.frame_rate, pronunciations, times=times)
+    found = align(likelihood.values, likelihood.names, likelihood.frame_rate, pronunciations, times=times, voice_db=voice_db)
     late = [seconds for seconds in times.values() if seconds >= heard.duration_seconds]
     if late:
         told = f"The mark '[at {late[0]:g}]' is after the end of the sound, at {heard.duration_seconds:.2f} s; it has no effect"

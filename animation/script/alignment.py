@@ -13,11 +13,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..face.phones import SILENCE, TimedPhone
+from ..face.phones import SILENCE, VOWELS, TimedPhone
 
 Floats = NDArray[np.float32]
 Sound = tuple[str, int]
@@ -42,6 +43,12 @@ _FILLER_COST = 4.0
 _FILLER_FRAME_COST = 1.1
 _SKIP_COST = 3.0
 _SKIP_PHONE_COST = 2.2
+_LONGEST_SPOKEN, _HEARD_SECONDS = 0.5, 0.2
+"""Spoken vowels, also several in a row, are shorter than the first; of a longer one the second is heard as usual."""
+_HELD_COST, _PAUSE_IN_NOTE_COST = 0.3, 1.0
+_LEAST_SUNG, _LEAST_NOTE, _BESIDE_SECONDS, _NOTE_DB, _MOST_OF_NOTE, _PITCH_GAP = 0.5, 0.3, 0.25, 5.0, 0.8, 4
+"""A note that is taken for silence: seconds of held vowels that a song has and that the note lasts, reach beside it, the dB by
+which it may fall, the share of it that must sound, and the frames that may lack a pitch."""
 _MOST_CELLS = 60_000_000
 _BAND_WORDS = 60
 _ANCHOR_PHONES = 5
@@ -102,12 +109,14 @@ def align(
     *,
     start_seconds: float = 0.0,
     times: Mapping[int, float] | None = None,
+    voice_db: ArrayLike | None = None,
 ) -> Alignment:
     """Align ``words``, each with its possible pronunciations, to the likelihood of each phone ``[time, phone]``.
 
     ``names`` are those of the columns, ``start_seconds`` is the time of row 0. A word without pronunciation, such as a sign,
     counts as not said. ``times`` are seconds at which words are known to begin, by number: what lies on one side of such a word
-    has no influence on the other. Raises ValueError for a phone that no column has.
+    has no influence on the other. ``voice_db`` ``[time]`` is the level of what has a pitch, -inf elsewhere: where the voice of
+    a song goes on, a note that the model takes for silence is no pause. Raises ValueError for a phone that no column has.
     """
     p = np.asarray(likelihood, np.float32)
     if p.ndim != 2 or p.shape[1] != len(names):
@@ -116,7 +125,10 @@ def align(
     duration = len(p) / frame_rate
     if not len(p):
         return _place_unsaid(found, duration, start_seconds)
-    emission = score_phones(p, names)
+    held = find_held(p, names, frame_rate)
+    unheard = find_unheard(p, names, frame_rate, held, np.asarray(voice_db)) if voice_db is not None else np.zeros_like(held)
+    emission = score_phones(p, names, held | unheard)
+    emission[unheard, names.index(SILENCE)] = np.minimum(emission[unheard, names.index(SILENCE)], -_PAUSE_IN_NOTE_COST)
     scores, phone_count = np.zeros(2 + len(_STEPS)), 0
     for piece, rows in _pieces(len(words), len(p), frame_rate, start_seconds, times or {}):
         spoken = [index for index in piece if any(words[index])]
@@ -186,18 +198,65 @@ def _score_rivals(emission: Floats, graph: _Graph, names: Sequence[str]) -> list
     return scores
 
 
-def score_phones(likelihood: Floats, names: Sequence[str]) -> Floats:
+def find_held(likelihood: Floats, names: Sequence[str], frame_rate: float) -> NDArray[np.bool_]:
+    """Find the frames in which a vowel is held longer than anybody speaks one, as in singing, ``[time]``.
+
+    Its beginning is left out: there the vowel is heard as what it is.
+    """
+    columns = [index for index, name in enumerate(names) if name in VOWELS]
+    vowels = np.concatenate([[False], likelihood[:, columns].sum(axis=1) > 0.5, [False]])
+    edges = np.flatnonzero(vowels[1:] != vowels[:-1])
+    held = np.zeros(len(likelihood), bool)
+    for first, after in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        if after - first > _LONGEST_SPOKEN * frame_rate:
+            held[first + round(_HEARD_SECONDS * frame_rate) : after] = True
+    return held
+
+
+def find_unheard(
+    likelihood: Floats, names: Sequence[str], frame_rate: float, held: NDArray[np.bool_], voice_db: NDArray[np.floating[Any]]
+) -> NDArray[np.bool_]:
+    """Find the frames of a song that the model takes for silence while the voice goes on, as loud as in the vowel beside."""
+    found = np.zeros(len(likelihood), bool)
+    if np.count_nonzero(held) < _LEAST_SUNG * frame_rate:
+        return found
+    level = np.full(len(likelihood), -np.inf)
+    count = min(len(likelihood), len(voice_db))
+    level[:count] = voice_db[:count]
+    near = np.lib.stride_tricks.sliding_window_view(np.pad(level, _PITCH_GAP, constant_values=-np.inf), 2 * _PITCH_GAP + 1)
+    sounding = near.max(axis=1)
+    vowels = likelihood[:, [index for index, name in enumerate(names) if name in VOWELS]].sum(axis=1) > 0.5
+    reach = round(_BESIDE_SECONDS * frame_rate)
+    silent = likelihood[:, names.index(SILENCE)] > 0.3
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
+    for first, after in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        beside = np.concatenate([np.arange(max(first - reach, 0), first), np.arange(after, min(after + reach, len(level)))])
+        heard = sounding[beside[vowels[beside]]]
+        heard = heard[np.isfinite(heard)]
+        if not heard.size or after - first < _LEAST_NOTE * frame_rate:
+            continue
+        loud = sounding[first:after] > np.median(heard) - _NOTE_DB
+        if loud.mean() > _MOST_OF_NOTE:
+            found[first:after] = loud
+    return found
+
+
+def score_phones(likelihood: Floats, names: Sequence[str], held: NDArray[np.bool_] | None = None) -> Floats:
     """Return how well each frame goes with each phone, ``[time, phone]``: logarithms, 0 at most.
 
     Likelihoods are divided by a part of how common a phone is in this sound, and phones that look alike lend each other some.
+    While a vowel is ``held`` (bool ``[time]``) every vowel fits nearly as well as the best: on a long note its sound drifts.
     """
     shared = np.eye(len(names), dtype=np.float32) * (1.0 - _CLASS_SHARE)
     for group in _ALIKE:
         rows = [names.index(name) for name in group if name in names]
         shared[np.ix_(rows, rows)] = np.maximum(shared[np.ix_(rows, rows)], _CLASS_SHARE)
-    usual = likelihood.mean(axis=0) + 0.01
+    is_held = np.zeros(len(likelihood), bool) if held is None else held
+    usual = (likelihood if is_held.all() else likelihood[~is_held]).mean(axis=0) + 0.01
     score = np.log(likelihood @ shared + _FLOOR) - _PRIOR_SHARE * np.log(usual / usual.max())
     score -= score.max(axis=1, keepdims=True)
+    columns = [index for index, name in enumerate(names) if name in VOWELS]
+    score[np.ix_(is_held, columns)] = np.maximum(score[np.ix_(is_held, columns)], -_HELD_COST)
     return score.astype(np.float32)
 
 

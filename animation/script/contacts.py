@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..curves import ChannelCurves
 from ..face.articulation import articulate, default_rules
 from ..face.lips import GAP_CENTIMETRES, LOWER_LIP_CENTIMETRES, SEALED_SHARE, channel_weights, lip_gap
-from ..face.phones import TimedPhone
+from ..face.phones import SILENCE, VOWELS, TimedPhone
 from .alignment import FITTING
 from .exports import SpokenWord
 
@@ -38,6 +38,8 @@ _SHORTEST_VOWEL = 0.035
 _MOST_INSET = 0.02
 _PARTED_SHARE = 0.25
 """Lips that part for a vowel or a sound of the tongue do so by at least this share of the clip's 95th percentile."""
+_HELD_VOWEL_SECONDS, _UNHEARD_SHARE = 0.5, 0.8
+"""In a vowel held longer than this the rules have that share of a mouth that the model takes for a silent one."""
 _HELD_SECONDS, _LATER_SHARE = 0.08, 0.3
 """The vowel before p, b or m that lasts longer than this stays open for that share of the rest."""
 _MOST_EARLY = 0.02
@@ -102,10 +104,26 @@ def apply_script(
     wanted = np.asarray(expert.values, np.float64)[:count][:, [expert.names.index(name) for name in mixed]]
     if len(wanted) < count:
         wanted = np.pad(wanted, ((0, count - len(wanted)), (0, 0)), mode="edge")
-    shares = np.array([_SHAPE_SHARE if name in _SHAPE else share for name in mixed])
-    values[:, columns] += trust[:, None] * shares * (wanted - values[:, columns])
+    shares = np.tile([_SHAPE_SHARE if name in _SHAPE else share for name in mixed], (count, 1))
+    unheard = _find_unheard(phones, likelihood, count)[:, None]
+    shares += unheard * np.maximum(_UNHEARD_SHARE - shares, 0.0)
+    values[:, columns] += np.maximum(trust[:, None], unheard) * shares * (wanted - values[:, columns])
     _make_contacts(values, curves.names, certain, likelihood, rate)
     return curves.with_values(values.astype(np.float32))
+
+
+def _find_unheard(phones: Sequence[TimedPhone], likelihood: ChannelCurves, count: int) -> Floats:
+    """Return how far each row is in a vowel, held as in singing, that the model takes for silence, 0..1 ``[time]``."""
+    seconds = likelihood.start_seconds + np.arange(count) / likelihood.frame_rate
+    silence = np.zeros(count)
+    heard = likelihood.values[:count, likelihood.names.index(SILENCE)]
+    silence[: len(heard)] = heard > 0.5
+    inside = np.zeros(count)
+    for phone in phones:
+        if phone.phone in VOWELS and phone.end - phone.start > _HELD_VOWEL_SECONDS:
+            inside[(seconds >= phone.start) & (seconds <= phone.end)] = 1.0
+    width = 2 * round(0.5 * _EDGE_SECONDS * likelihood.frame_rate) + 1
+    return np.minimum(np.convolve(np.pad(inside * silence, width // 2), np.ones(width) / width, "valid"), 1.0)
 
 
 def _without_overlaps(phones: Sequence[TimedPhone]) -> list[TimedPhone]:

@@ -116,8 +116,11 @@ def as_shout(spoken: Spoken, random: np.random.Generator) -> Spoken:
     return at_tempo(shouted, float(random.uniform(0.8, 1.05)))
 
 
-def as_song(spoken: Spoken, random: np.random.Generator) -> Spoken:
-    """Sing the same: vowels held on the notes of a key, with vibrato; consonants unchanged."""
+def as_song(spoken: Spoken, random: np.random.Generator, lengths: Sequence[float] | None = None) -> Spoken:
+    """Sing the same: vowels held on the notes of a key, with vibrato; consonants unchanged.
+
+    ``lengths`` are those of the phones in seconds, at random by default.
+    """
     f0, envelope, breath = _analyse(spoken.samples)
     voiced = f0[f0 > 0]
     key = float(np.median(voiced)) * float(random.uniform(0.9, 1.7)) if len(voiced) else 180.0
@@ -126,10 +129,10 @@ def as_song(spoken: Spoken, random: np.random.Generator) -> Spoken:
     notes: list[NDArray[np.float64]] = []
     phones: list[TimedPhone] = []
     now, last = 0.0, len(f0) - 1
-    for phone in spoken.phones:
+    for place, phone in enumerate(spoken.phones):
         sung = phone.phone in VOWELS
         stretch = held * float(random.uniform(0.5, 1.5)) if sung else 1.0
-        length = (phone.end - phone.start) * max(stretch, 1.0)
+        length = (phone.end - phone.start) * max(stretch, 1.0) if lengths is None else lengths[place]
         if sung:
             degree = int(np.clip(degree + random.integers(-2, 3), -3, 9))
         count = max(1, round((now + length) / _PERIOD) - round(now / _PERIOD))
