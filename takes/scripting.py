@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from ..animation.face.emotions import Emotion
 from ..animation.face.phones import SILENCE, TimedPhone
 from ..animation.life.cues import Cue
-from ..animation.samples import Samples
 from ..errors import ScriptError
 from .emotion import EmotionTrack
 from .hearing import hear, without_rest
@@ -132,17 +131,10 @@ class ScriptedModel:
         described = self.model.describe()
         voice_db = None
         if not known and heard.likelihood is not None:
-            voice_db = measure_voice(self.sound.open(_VOICE_RATE).samples, heard.likelihood.frame_rate)
+            from ..animation.speech.voice import measure_voiced_level
+
+            voice_db = measure_voiced_level(self.sound.open(_VOICE_RATE).samples, _VOICE_RATE, heard.likelihood.frame_rate)
         return add_script(heard, script, pronunciations, described, warnings, speakers, self.script.speaker, known, voice_db)
-
-
-def measure_voice(samples: Samples, frame_rate: float) -> NDArray[np.float64]:
-    """Return the level of what has a pitch in a mono sound at 16 kHz ``[n]``, dB ``[time]``, -inf elsewhere."""
-    from ..animation.speech.voice import FRAME_RATE, track_voice
-
-    voice = track_voice(samples, _VOICE_RATE)
-    rows = np.rint(np.arange(int(len(voice) * frame_rate / FRAME_RATE)) * FRAME_RATE / frame_rate).astype(int)
-    return np.where(voice.pitch > 0, voice.loudness, -np.inf)[np.minimum(rows, len(voice) - 1)]
 
 
 def _with_known_phones(heard: Heard, sound: Sound) -> tuple[Heard, tuple[TimedPhone, ...]]:
@@ -178,7 +170,7 @@ def add_script(
     ``speakers`` say each word, and the mouth rests while others than ``speaker`` speak. ``known`` are phones whose times are
     exact, ``voice_db`` the level of what has a pitch (animation/script/alignment.py).
     """
-    from ..animation.script.alignment import FITTING, align
+    from ..animation.script.alignment import FITTING, LEAST_FIT, align
     from ..animation.script.contacts import apply_script
 
     if heard.likelihood is None:
@@ -193,10 +185,10 @@ def add_script(
         warnings += (told,)
     words = make_words(script, found.words, known)
     if not found.is_said:
-        told = (
-            f"The script is not what is said: {found.fit:.0%} of its sounds are heard. The sound alone decides; "
-            "check the text, its language and the sound"
-        )
+        why = f"{found.fit:.0%} of its sounds are heard"
+        if found.fit >= LEAST_FIT:
+            why += ", but as much of another text would be"
+        told = f"The script is not what is said: {why}. The sound alone decides; check the text, its language and the sound"
         return replace(heard, words=words, script_fit=found.fit, warnings=(*heard.warnings, *warnings, told))
     doubtful = [word.text for word in words if word.confidence < FITTING]
     if doubtful:

@@ -140,7 +140,7 @@ def align(
         begin = start_seconds + rows.start / frame_rate
         for word in _read_path(path, emission[rows], graph, spoken, names, frame_rate, begin):
             found[word.index] = word
-        scores += (path.score, *_score_rivals(emission[rows], graph, names))
+        scores += (path.score, *_score_rivals(emission[rows], graph, names, path.score))
         phone_count += graph.least_phones
     found = [_begin_at(word, (times or {}).get(word.index)) if word is not None else None for word in found]
     made = _place_unsaid(_doubt_strangers(found), duration, start_seconds)
@@ -181,20 +181,25 @@ _LONG_TEXT = 250
 """Phones from which the share that fits says enough: by chance, no text of this length has more than a third."""
 
 
-def _score_rivals(emission: Floats, graph: _Graph, names: Sequence[str]) -> list[float]:
-    """Return the scores of no text, and of texts with other sounds in the place of a graph's; -inf for a long text."""
+def _score_rivals(emission: Floats, graph: _Graph, names: Sequence[str], score: float) -> list[float]:
+    """Return the scores of no text, and of texts with other sounds in the place of a graph's; -inf for a long text.
+
+    A text whose ``score`` does not beat that of none is refused without looking at others.
+    """
     silence = names.index(SILENCE)
     if graph.phones.size > _LONG_TEXT:
         return [-np.inf] * (1 + len(_STEPS))
     heard = np.delete(emission, silence, axis=1).max(axis=1)
     scores = [float(np.maximum(emission[:, silence], heard - _FILLER_FRAME_COST).sum() - graph.skip[-1])]
+    if score - scores[0] < LEAST_EVIDENCE * np.sqrt(max(graph.least_phones, 1)):
+        return scores * (1 + len(_STEPS))
     whole = np.tile(np.array([0, graph.count]), (len(emission), 1))
     for steps in _STEPS:
         other = np.arange(len(names))
         for cycle, step in zip((_CONSONANTS, _VOWELS), steps, strict=True):
             known = [names.index(phone) for phone in cycle if phone in names]
             other[known] = np.roll(known, -step)
-        scores.append(_search(emission, graph.with_phones(other[graph.phones]), whole, silence).score)
+        scores.append(_search(emission, graph.with_phones(other[graph.phones]), whole, silence, score_only=True).score)
     return scores
 
 
@@ -327,8 +332,43 @@ class _Step:
 _FROM_SILENCE, _FROM_FILLER, _FROM_NOWHERE = -1, -2, -3
 
 
-def _search(emission: Floats, graph: _Graph, band: NDArray[np.int64], silence: int) -> _Path:
-    """Find the best path. ``band`` ``[time, 2]`` are the first word and the word after the last that a frame may be in."""
+class _Memory:
+    """The memory of all frames, in one block for each run of frames with the same words."""
+
+    def __init__(self, band: NDArray[np.int64]) -> None:
+        changes = np.flatnonzero((band[1:] != band[:-1]).any(axis=1)) + 1
+        self._edges = np.concatenate([[0], changes, [len(band)]])
+        self._run_of = np.repeat(np.arange(self._edges.size - 1), np.diff(self._edges))
+        self._blocks: list[_Step] = []
+
+    def begin(self, t: int, low: int, words: int, states: int) -> None:
+        """Make room for the run that begins at a frame."""
+        frames = int(np.diff(self._edges)[self._run_of[t]])
+        flags = [np.zeros((frames, width), bool) for width in (states, words + 1, words + 1, words + 1)]
+        self._blocks.append(_Step(low, *flags[:3], np.zeros((frames, words + 1), np.int32), flags[3]))
+
+    def __len__(self) -> int:
+        return self._run_of.size
+
+    def __getitem__(self, t: int) -> _Step:
+        run = int(self._run_of[t])
+        row = t - int(self._edges[run])
+        block = self._blocks[run]
+        return _Step(
+            block.low,
+            block.entered[row],
+            block.silence_entered[row],
+            block.filler_entered[row],
+            block.source[row],
+            block.own[row],
+        )
+
+
+def _search(emission: Floats, graph: _Graph, band: NDArray[np.int64], silence: int, *, score_only: bool = False) -> _Path:
+    """Find the best path, or its score only, without memory of the way.
+
+    ``band`` ``[time, 2]`` are the first word and the word after the last that a frame may be in.
+    """
     frames, words = len(emission), graph.count
     heard = np.delete(emission, silence, axis=1).max(axis=1)
     v = np.full(graph.phones.size, _NONE, np.float32)
@@ -336,7 +376,7 @@ def _search(emission: Floats, graph: _Graph, band: NDArray[np.int64], silence: i
     filler = np.full(words + 1, _NONE, np.float32)
     # Before the first frame every junction can be reached by leaving out the words before it.
     junction = (-graph.skip).astype(np.float32)
-    steps: list[_Step] = []
+    steps = _Memory(band)
     low, high, states = -1, -1, slice(0, 0)
     previous = phones = ends = ends_of = offsets = np.zeros(0, np.int64)
     first = np.zeros(0, bool)
@@ -358,6 +398,8 @@ def _search(emission: Floats, graph: _Graph, band: NDArray[np.int64], silence: i
             ends_of = graph.end_starts[low:high] - between.start
             offsets = np.repeat(np.arange(high - low), np.diff(np.append(ends_of, ends.size)))
             skip = graph.skip[low : high + 1]
+            if not score_only:
+                steps.begin(t, low, high - low, count)
         here = slice(low, high + 1)
         before = junction[here]
         entering = np.concatenate([v[states], before])[previous]
@@ -373,6 +415,10 @@ def _search(emission: Floats, graph: _Graph, band: NDArray[np.int64], silence: i
         best = np.maximum.reduceat(ended, ends_of)
         arrived = np.full(high - low + 1, _NONE, np.float32)
         arrived[1:] = best
+        if score_only:
+            arrived = np.maximum(np.maximum(arrived, pause[here]), filler[here])
+            junction[here] = np.maximum.accumulate(arrived + skip) - skip
+            continue
         source = np.full(high - low + 1, _FROM_NOWHERE, np.int32)
         winners = np.flatnonzero(ended >= best[offsets])[::-1]
         source[1 + offsets[winners]] = ends[winners]
@@ -380,14 +426,16 @@ def _search(emission: Floats, graph: _Graph, band: NDArray[np.int64], silence: i
         arrived[quiet], source[quiet] = pause[here][quiet], _FROM_SILENCE
         other = filler[here] > arrived
         arrived[other], source[other] = filler[here][other], _FROM_FILLER
-        reached = np.maximum.accumulate(arrived + skip) - skip
-        junction[here] = reached
-        own = arrived + skip >= np.maximum.accumulate(arrived + skip)
-        steps.append(_Step(low, entered, silence_entered, filler_entered, source, own))
-    return _Path(_trace(steps, graph, words), float(junction[words]))
+        level = arrived + skip
+        reached = np.maximum.accumulate(level)
+        junction[here] = reached - skip
+        step = steps[t]
+        step.entered[:], step.silence_entered[:], step.filler_entered[:] = entered, silence_entered, filler_entered
+        step.source[:], step.own[:] = source, level >= reached
+    return _Path([] if score_only else _trace(steps, graph, words), float(junction[words]))
 
 
-def _trace(steps: list[_Step], graph: _Graph, words: int) -> list[list[tuple[int, int, int]]]:
+def _trace(steps: _Memory, graph: _Graph, words: int) -> list[list[tuple[int, int, int]]]:
     runs: list[list[tuple[int, int, int]]] = [[] for _ in range(words)]
     t, j = len(steps) - 1, words
 

@@ -208,3 +208,10 @@ def running_mean(values: ArrayLike, weights: ArrayLike, reach: int) -> Floats:
     first, last = np.maximum(at - reach, 0), np.minimum(at + reach + 1, v.size)
     weight = bottom[last] - bottom[first]
     return np.where(weight > 1e-9, (top[last] - top[first]) / np.maximum(weight, 1e-9), 0.0)
+
+
+def measure_voiced_level(samples: Samples, sample_rate: int, frame_rate: float) -> Floats:
+    """Return the level of what has a pitch in a mono sound ``samples`` ``[n]``, dB ``[time]``, -inf elsewhere."""
+    voice = track_voice(samples, sample_rate)
+    rows = np.rint(np.arange(int(len(voice) * frame_rate / FRAME_RATE)) * FRAME_RATE / frame_rate).astype(int)
+    return np.where(voice.pitch > 0, voice.loudness, -np.inf)[np.minimum(rows, len(voice) - 1)]

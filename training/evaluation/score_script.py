@@ -27,12 +27,13 @@ from ...animation.script.contacts import apply_script
 from ...animation.script.exports import SpokenWord
 from ...animation.script.pronouncing import pronounce_script
 from ...animation.script.text import parse_line
+from ...animation.speech.voice import measure_voiced_level
 from ...inference import espeak
 from ...inference.audio import Waveform
 from ...inference.generate import generate_all
 from ...inference.package import find_model, load_package
 from ...inference.session import open_session
-from ...takes.scripting import measure_voice
+from ..corpora.clips import SAMPLE_RATE
 from ..corpora.synthesis import to_rate
 from ..corpora.voices import Spoken, as_song
 from . import conditions, measures
@@ -69,7 +70,7 @@ class Line:
     @cached_property
     def voice_db(self) -> NDArray[np.float64]:
         """Level of what has a pitch."""
-        return measure_voice(self.clip.waveform, self.likelihood.frame_rate)
+        return measure_voiced_level(self.clip.waveform, SAMPLE_RATE, self.likelihood.frame_rate)
 
 
 def hear_lines(clips: Sequence[tuple[Recording, str, str]], generate: Callable[[np.ndarray], object]) -> list[Line]:
