@@ -147,6 +147,10 @@ live-film: .venv/.ready ## A file is spoken live in a real Blender's window, kep
 	sh tests/gui/make_root.sh
 	FILM=1 $(PY) $(PYTEST) -s tests/gui/test_window.py -k live_session
 
+.PHONY: script-film
+script-film: .venv/.ready ## A line with its words, heard alone and with its script; a page with scratch voices, then with recordings: films in build/demo
+	$(PY) -m voxrig.tools.demo.script
+
 .PHONY: voices-film
 voices-film: .venv/.ready .venv-training/.ready ## The demo character says one line calmly, shouts it and sings it, no slider touched; or SOUNDS="a.wav b.wav"
 	$(if $(SOUNDS),,$(TRAINING_PY) -m voxrig.tools.demo.make_voices build/voices)
