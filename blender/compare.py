@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -57,11 +57,14 @@ def is_shown(owners: Sequence[Any], take: str) -> bool:
     return bool(homes) and all(_is_played(owner, home, take) and not _is_covered(home, take) for owner, home in homes)
 
 
-def is_on_top(owners: Sequence[Any], take: str) -> bool:
-    """Return whether a take can be written again without hiding keys of others: none is above it in the Action that plays."""
+def is_on_top(owners: Sequence[Any], take: str, beside: Collection[str] = ()) -> bool:
+    """Return whether a take can be written again without hiding keys of others: none is above it in the Action that plays.
+
+    Takes ``beside`` it, which only share the frames of its edges, do not count.
+    """
     homes = [(owner, home) for owner in owners if (home := outputs.find_home(owner, take)) is not None]
     return bool(homes) and all(
-        not _is_covered(home, take) and (home.strip is not None or compat.place_of(owner) == home.place)
+        not _is_covered(home, take, beside) and (home.strip is not None or compat.place_of(owner) == home.place)
         for owner, home in homes
     )
 
@@ -73,13 +76,13 @@ def _is_played(owner: Any, home: Home, take: str) -> bool:
     return compat.place_of(owner) == home.place and not any(entry.muted for entry in ledger.entries_at(home.place).values())
 
 
-def _is_covered(home: Home, take: str) -> bool:
+def _is_covered(home: Home, take: str, beside: Collection[str] = ()) -> bool:
     for entry in ledger.entries_at(home.place).values():
         place = entry.holds.find(take)
         if place < 0 or place == len(entry.holds) - 1:
             continue
         holds = ledger.read_holds(entry)
-        if any(holds[place].overlaps(other) for other in holds[place + 1 :]):
+        if any(holds[place].overlaps(other) for other in holds[place + 1 :] if other.take not in beside):
             return True
     return False
 

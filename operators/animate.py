@@ -583,6 +583,7 @@ def find_replaced(
     last = place.frame_of(content.promised_seconds() or 0.0)
     heard = {strip.name for strip in sounds.list_sound_strips(scene) if not sounds.is_muted(strip)}
     wanted = replace(scope, fade_frames=0.0, replace_edited=False)
+    beside = _listening_marks(takes)
     for stored in reversed(takes):
         with contextlib.suppress(VoxrigError):  # what is wrong with it is shown in the list
             record = read_take(stored)
@@ -596,9 +597,20 @@ def find_replaced(
             if not is_gone and shared < _SAME_PLACE * min(end - begin, last - first):
                 continue
             owners = {rigs.resolve(target).owner for target in record.mapping.targets()}
-            if replace(record.scope, fade_frames=0.0, replace_edited=False) == wanted and is_on_top(tuple(owners), stored.mark):
+            plain = replace(record.scope, fade_frames=0.0, replace_edited=False)
+            if plain == wanted and is_on_top(tuple(owners), stored.mark, beside):
                 return stored.name
     return ""
+
+
+def _listening_marks(takes: Any) -> set[str]:
+    """Return the marks of the takes in which a character listens: they meet its own lines at the edges."""
+    marks: set[str] = set()
+    for stored in takes:
+        with contextlib.suppress(VoxrigError):
+            if isinstance(read_take(stored).sound, Listening):
+                marks.add(stored.mark)
+    return marks
 
 
 def listening_scope(scene: bpy.types.Scene, scope: Scope) -> Scope:

@@ -117,7 +117,7 @@ def play_page(output: Path, model: str | None, size: int, *, with_film: bool) ->
     settings.script = page = write_page(speech)
     with step("scratch voices"):
         scene.frame_current = stage.FIRST_FRAME
-        speak_script(scene, page, "en", output / "scratch voice")
+        speak_script(scene, page, "en", output / "scratch voice", words_per_minute=120)
         words = _animate(scene)
     scene.frame_current = frame = raise_brow(words)
     print(f"'{RAISED[0]}' at frame {frame}: a brow is raised")
