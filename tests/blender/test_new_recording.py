@@ -177,3 +177,34 @@ def test_a_recording_in_the_place_of_a_muted_scratch_voice(scene: Any, rig: Any,
     )
     assert len(character_settings(rig).takes) == 1
     assert all(key.co[0] > 480.0 for key in curves_of(rig)["shape"].keyframe_points), "the scratch take is gone"
+
+
+def test_lines_of_a_dialogue_are_replaced_although_listening_meets_their_edges(
+    scene: Any, make_face: Any, recordings: Any, tmp_path: Path
+) -> None:
+    from puppets import make_puppet
+    from voxrig.blender import compat
+    from voxrig.operators.dialogue import fill_dialogue
+    from voxrig.operators.script import script_to_dialogue, speak_script
+
+    if not bpy.app.build_options.audaspace:
+        pytest.skip("this Blender is built without sound: no strip can be made")
+    for number, name in enumerate(("Anna", "Bob")):
+        make_puppet(make_face, scene, name, (2.0 * number, 0.0, 0.0))
+    settings = scene.voxrig
+    settings.character = bpy.data.objects["Anna"]
+    settings.model, settings.model_folder = "FOLDER", str(MODEL)
+    page = f"ANNA: {TEXT}\nBOB: Maybe before five."
+    first, _ = speak_script(scene, page, "en", tmp_path)
+    assert bpy.ops.voxrig.animate_dialogue() == {"FINISHED"}
+    curve = compat.curves_of(bpy.data.objects["Anna Face"].data.shape_keys).find('key_blocks["jawOpen"].value')
+    add_key(curve, 30.0, 0.61)
+
+    strips = compat.sequencer_strips(scene)
+    compat.new_strips(scene).remove(next(strip for strip in strips if strip.name == first))
+    compat.new_strips(scene).new_sound("Anna 1", str(recordings[1][0]), 1, 1)
+    fill_dialogue(scene)
+    script_to_dialogue(scene, page)
+    assert bpy.ops.voxrig.animate_dialogue() == {"FINISHED"}
+    curve = compat.curves_of(bpy.data.objects["Anna Face"].data.shape_keys).find('key_blocks["jawOpen"].value')
+    assert key_at(curve, 0.61).co[0] > 40.0, "the slower recording says that word later"
