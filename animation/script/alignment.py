@@ -229,19 +229,20 @@ def find_unheard(
     count = min(len(likelihood), len(voice_db))
     level[:count] = voice_db[:count]
     near = np.lib.stride_tricks.sliding_window_view(np.pad(level, _PITCH_GAP, constant_values=-np.inf), 2 * _PITCH_GAP + 1)
-    sounding = near.max(axis=1)
+    sounding: Floats = near.max(axis=1)
     vowels = likelihood[:, [index for index, name in enumerate(names) if name in VOWELS]].sum(axis=1) > 0.5
     reach = round(_BESIDE_SECONDS * frame_rate)
     silent = likelihood[:, names.index(SILENCE)] > 0.3
     edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
     for first, after in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        beside = np.concatenate([np.arange(max(first - reach, 0), first), np.arange(after, min(after + reach, len(level)))])
-        heard = sounding[beside[vowels[beside]]]
+        beside = np.zeros(len(level), bool)
+        beside[max(first - reach, 0) : first] = beside[after : after + reach] = True
+        heard = sounding[beside & vowels]
         heard = heard[np.isfinite(heard)]
         if not heard.size or after - first < _LEAST_NOTE * frame_rate:
             continue
-        loud = sounding[first:after] > np.median(heard) - _NOTE_DB
-        if loud.mean() > _MOST_OF_NOTE:
+        loud: NDArray[np.bool_] = sounding[first:after] > float(np.median(heard)) - _NOTE_DB
+        if np.count_nonzero(loud) > _MOST_OF_NOTE * (after - first):
             found[first:after] = loud
     return found
 
@@ -260,8 +261,8 @@ def score_phones(likelihood: Floats, names: Sequence[str], held: NDArray[np.bool
     usual = (likelihood if is_held.all() else likelihood[~is_held]).mean(axis=0) + 0.01
     score = np.log(likelihood @ shared + _FLOOR) - _PRIOR_SHARE * np.log(usual / usual.max())
     score -= score.max(axis=1, keepdims=True)
-    columns = [index for index, name in enumerate(names) if name in VOWELS]
-    score[np.ix_(is_held, columns)] = np.maximum(score[np.ix_(is_held, columns)], -_HELD_COST)
+    is_vowel = np.array([name in VOWELS for name in names])
+    score = np.where(is_held[:, None] & is_vowel, np.maximum(score, -_HELD_COST), score)
     return score.astype(np.float32)
 
 
@@ -344,8 +345,9 @@ class _Memory:
     def begin(self, t: int, low: int, words: int, states: int) -> None:
         """Make room for the run that begins at a frame."""
         frames = int(np.diff(self._edges)[self._run_of[t]])
-        flags = [np.zeros((frames, width), bool) for width in (states, words + 1, words + 1, words + 1)]
-        self._blocks.append(_Step(low, *flags[:3], np.zeros((frames, words + 1), np.int32), flags[3]))
+        junctions = (frames, words + 1)
+        entered, silence, filler, own = (np.zeros(size, bool) for size in ((frames, states), junctions, junctions, junctions))
+        self._blocks.append(_Step(low, entered, silence, filler, np.zeros(junctions, np.int32), own))
 
     def __len__(self) -> int:
         return self._run_of.size
