@@ -286,16 +286,19 @@ def has_left_range(live: Live, scene: bpy.types.Scene) -> bool:
 
 
 def _is_playing() -> bool:
-    return any(window.screen.is_animation_playing for window in bpy.context.window_manager.windows)
+    manager: Any = bpy.context.window_manager
+    return any(window.screen.is_animation_playing for window in manager.windows)
 
 
 def _punch_out() -> None:
     """Stop to play, and make the take of what was spoken over the range, as the button does."""
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+    manager: Any = bpy.context.window_manager
+    ops: Any = bpy.ops
+    with bpy.context.temp_override(window=manager.windows[0]):
         if _is_playing():
             bpy.ops.screen.animation_cancel(restore_frame=False)
         try:
-            bpy.ops.voxrig.live_keep("INVOKE_DEFAULT")
+            ops.voxrig.live_keep("INVOKE_DEFAULT")
         except RuntimeError as error:  # an error that was reported, raised because a script called
             session.live_trouble = str(error).removeprefix("Error: ").strip()
 
