@@ -13,7 +13,7 @@ from voxrig.tools.release.fetch_wheels import read_pins, select_wheels
 
 # The wheels of both Pythons are about 52 MB on Linux; what is ours must stay small beside them.
 LARGEST_ZIP_MB = 150
-LARGEST_OURS_MB = 40
+LARGEST_OURS_MB = 46
 
 
 def test_blenders_validator_accepts_it(zip_file: Path) -> None:
