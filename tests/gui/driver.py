@@ -228,7 +228,9 @@ def scan_sidebar(across: float = 0.6) -> Steps:
         yield from move(x, y)
         name = _read_button(area, region)
         if name:
-            heights.setdefault(name, []).append(y)
+            known = heights.setdefault(name, [])
+            if not known or known[-1] - y <= 8:  # of two buttons that do the same, the upper one
+                known.append(y)
         elif heights and y < min(min(ys) for ys in heights.values()) - 260:
             break  # below the last panel; closed ones have no buttons
     return {name: (x, (min(ys) + max(ys)) // 2) for name, ys in heights.items()}

@@ -25,7 +25,7 @@ def listed() -> list[list[object]]:
 
 
 def update(name: str) -> driver.Steps:
-    """Press Find Words Again, wait for the take, and note the words."""
+    """Press Update, as Find Words Again does, wait for the take, and note the words."""
     yield from driver.press_button("voxrig.update_take", across=0.3)
     yield 0.5
     yield from driver.wait_until(bpy.ops.voxrig.animate_from_audio.poll, 60)
