@@ -15,7 +15,7 @@ A show that was learned has a space of its own controls: the principal axes of i
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,18 +58,9 @@ class PoseSpace:
 
         Channels that the space lacks stay as they are; those that it has and ``names`` lack are taken to rest.
         """
-        given = np.asarray(values, np.float64)
-        shared = [name for name in self.names if name in names]
-        if amount <= 0.0 or not shared:
-            return given.copy()
-        columns = [list(names).index(name) for name in shared]
-        places = [self.names.index(name) for name in shared]
-        poses = np.zeros((len(given), len(self.names)))
-        poses[:, places] = given[:, columns]
-        nearest = self.decode(self.encode(poses))[:, places]
-        pulled = given.copy()
-        pulled[:, columns] += amount * (nearest - given[:, columns])
-        return pulled
+        return _pull(
+            values, names, amount, self.names, np.zeros(len(self.names)), lambda poses: self.decode(self.encode(poses))
+        )
 
     def _weights(self, emotion: ArrayLike | None, rows: int) -> Floats:
         if emotion is None:
@@ -96,18 +87,12 @@ class ShowPoses:
 
         Channels that the show lacks stay as they are; those that it has and ``names`` lack are taken to be at its middle.
         """
-        given = np.asarray(values, np.float64)
-        shared = [name for name in self.names if name in names]
-        if amount <= 0.0 or not shared:
-            return given.copy()
-        columns = [list(names).index(name) for name in shared]
-        places = [self.names.index(name) for name in shared]
-        scaled = np.zeros((len(given), len(self.names)))
-        scaled[:, places] = (given[:, columns] - self.middle[places]) / self.spread[places]
-        nearest = np.clip(scaled @ self.axes.T, self.low, self.high) @ self.axes
-        pulled = given.copy()
-        pulled[:, columns] += amount * (nearest[:, places] * self.spread[places] + self.middle[places] - given[:, columns])
-        return pulled
+
+        def find_nearest(poses: Floats) -> Floats:
+            along = np.clip((poses - self.middle) / self.spread @ self.axes.T, self.low, self.high)
+            return along @ self.axes * self.spread + self.middle
+
+        return _pull(values, names, amount, self.names, self.middle, find_nearest)
 
 
 _KEPT_SHARE, _MOST_AXES = 0.98, 32
@@ -136,3 +121,28 @@ def load_pose_space() -> PoseSpace:
         arrays = {name: stored[name] for name in stored.files}
     names, emotions = tuple(map(str, arrays.pop("names"))), tuple(map(str, arrays.pop("emotions")))
     return PoseSpace(names, emotions, {name: array.astype(np.float64) for name, array in arrays.items()})
+
+
+def _pull(
+    values: ArrayLike,
+    names: Sequence[str],
+    amount: float,
+    own: Sequence[str],
+    absent: Floats,
+    find_nearest: Callable[[Floats], Floats],
+) -> Floats:
+    """Pull ``values`` ``[time, channel]`` of ``names`` to the nearest poses ``[time, own]``.
+
+    ``absent`` ``[own]`` stands for the channels that ``names`` lack.
+    """
+    given = np.asarray(values, np.float64)
+    shared = [name for name in own if name in names]
+    if amount <= 0.0 or not shared:
+        return given.copy()
+    columns = [list(names).index(name) for name in shared]
+    places = [list(own).index(name) for name in shared]
+    poses = np.tile(absent, (len(given), 1))
+    poses[:, places] = given[:, columns]
+    pulled = given.copy()
+    pulled[:, columns] += amount * (find_nearest(poses)[:, places] - given[:, columns])
+    return pulled
