@@ -34,7 +34,7 @@ SAME_FRAME = 0.01
 WIDTH = 14
 """Columns of a row."""
 _INTERPOLATION, _MARK, _EASING, _LEFT_TYPE, _RIGHT_TYPE, _KEY_TYPE, _BACK, _PERIOD = range(6, WIDTH)
-_FREE, _ALIGNED = 0, 3
+_FREE, ALIGNED = 0, 3
 # Key types that generated keys never have.
 _KEYFRAME, _MOVING_HOLD = 0, 4
 
@@ -151,7 +151,7 @@ def find_artist_keys(present: Rows, generated: Rows) -> NDArray[np.bool_]:
     changed |= ((now[:, types] != then[:, types]) & ~np.isnan(then[:, types])).any(axis=1)
     unknown = np.isnan(then[:, _KEY_TYPE])
     changed |= unknown & np.isin(now[:, _KEY_TYPE], (_KEYFRAME, _MOVING_HOLD))
-    changed |= unknown & ~np.isin(now[:, [_LEFT_TYPE, _RIGHT_TYPE]], (_FREE, _ALIGNED)).all(axis=1)
+    changed |= unknown & ~np.isin(now[:, [_LEFT_TYPE, _RIGHT_TYPE]], (_FREE, ALIGNED)).all(axis=1)
     shares = _find_cuts(now, generated.astype(np.float64), matched)
     may_turn = (then[:, [_LEFT_TYPE, _RIGHT_TYPE]] != _FREE).all(axis=1)
     return changed | ~_has_same_handles(now, then, shares, may_turn)

@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .artist_keys import SAME_FRAME
+from .artist_keys import ALIGNED, SAME_FRAME
 from .stack import Keys, Version, frames_inside
 
 Floats = NDArray[np.float64]
 TimedWord = tuple[float, float, str, float]
 """First and last frame of a word, its text, and how surely it is said, 0..1."""
 
-_ALIGNED = 3
 _LEAST_GAP = 0.05
 """Edges that lie closer in either recording, in frames, are taken for one."""
 _ASIDE = 0.5
@@ -66,7 +65,7 @@ class Retiming:
         # An aligned pair is one line through the key, so both sides take the same scale.
         span = reach["handle_right"] - reach["handle_left"]
         scale = np.divide(scaled["handle_right"] - scaled["handle_left"], span, out=np.ones_like(at), where=span > 0)
-        is_line = (keys["handle_left_type"] == _ALIGNED) & (keys["handle_right_type"] == _ALIGNED)
+        is_line = (keys["handle_left_type"] == ALIGNED) & (keys["handle_right_type"] == ALIGNED)
         moved["co"][:, 0] = frames
         for side, width in reach.items():
             moved[side][:, 0] = frames + np.where(is_line, scale * width, scaled[side])

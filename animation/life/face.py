@@ -22,8 +22,10 @@ SIDES = ("Left", "Right")
 
 
 def plan_face(stage: Stage) -> tuple[Event, ...]:
-    """Plan 'squint' on strong accents and 'press' of the lips or one 'corner' after some phrases,
-    own or heard; tracks are added."""
+    """Plan 'squint' on strong accents and 'press' of the lips or one 'corner' after some phrases, own or heard.
+
+    Tracks are added.
+    """
     amount = stage.settings.amount("face")
     if amount <= 0.0:
         return ()

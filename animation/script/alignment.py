@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..face.phones import SILENCE, VOWELS, TimedPhone
+from ..speech.phrases import stretches
 
 Floats = NDArray[np.float32]
 Sound = tuple[str, int]
@@ -209,10 +210,8 @@ def find_held(likelihood: Floats, names: Sequence[str], frame_rate: float) -> ND
     Its beginning is left out: there the vowel is heard as what it is.
     """
     columns = [index for index, name in enumerate(names) if name in VOWELS]
-    vowels = np.concatenate([[False], likelihood[:, columns].sum(axis=1) > 0.5, [False]])
-    edges = np.flatnonzero(vowels[1:] != vowels[:-1])
     held = np.zeros(len(likelihood), bool)
-    for first, after in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+    for first, after in stretches(likelihood[:, columns].sum(axis=1) > 0.5):
         if after - first > _LONGEST_SPOKEN * frame_rate:
             held[first + round(_HEARD_SECONDS * frame_rate) : after] = True
     return held
@@ -232,9 +231,7 @@ def find_unheard(
     sounding: Floats = near.max(axis=1)
     vowels = likelihood[:, [index for index, name in enumerate(names) if name in VOWELS]].sum(axis=1) > 0.5
     reach = round(_BESIDE_SECONDS * frame_rate)
-    silent = likelihood[:, names.index(SILENCE)] > 0.3
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
-    for first, after in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+    for first, after in stretches(likelihood[:, names.index(SILENCE)] > 0.3):
         beside = np.zeros(len(level), bool)
         beside[max(first - reach, 0) : first] = beside[after : after + reach] = True
         heard = sounding[beside & vowels]

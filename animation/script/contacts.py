@@ -18,6 +18,7 @@ from ..curves import ChannelCurves
 from ..face.articulation import articulate, default_rules
 from ..face.lips import GAP_CENTIMETRES, LOWER_LIP_CENTIMETRES, SEALED_SHARE, channel_weights, lip_gap
 from ..face.phones import SILENCE, VOWELS, TimedPhone
+from ..speech.phrases import stretches
 from .alignment import FITTING
 from .exports import SpokenWord
 
@@ -144,8 +145,7 @@ def _heard(likelihood: ChannelCurves, names: Sequence[str], start: float, end: f
 
 
 def _longest(flags: NDArray[np.bool_]) -> int:
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
-    return int(np.max(edges[1::2] - edges[::2])) if edges.size else 0
+    return max((after - first for first, after in stretches(flags)), default=0)
 
 
 def _make_contacts(

@@ -19,6 +19,7 @@ import numpy as np
 from mathutils import Vector
 
 from ...animation.life.cues import Cue
+from ...animation.speech.phrases import stretches
 from ...blender.ending import end_process
 from ...blender.films import render_film
 from ...inference.faces.performance import read_face
@@ -41,8 +42,7 @@ _LEAST_WAIT, _MOST_WAIT = 0.5, 1.5
 
 def find_blinks(lids: np.ndarray, level: float) -> list[int]:
     """Return the frames of the highest value of each stretch of ``lids`` ``[frame]`` above ``level``."""
-    above = np.flatnonzero(np.diff(np.concatenate([[0], lids > level, [0]]).astype(int)))
-    return [int(first + lids[first:after].argmax()) for first, after in above.reshape(-1, 2)]
+    return [int(first + lids[first:after].argmax()) for first, after in stretches(lids > level)]
 
 
 def draw_instants(seconds: float, seed: int) -> list[float]:

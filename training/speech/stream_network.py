@@ -115,7 +115,7 @@ class CausalBlock(nn.Module):
 
 
 class Heads(nn.Module):
-    """What is said of a step for one look-ahead: features ``[batch, width, 1, step]`` -> :class:`StreamPrediction`."""
+    """Predict a step for one look-ahead: features ``[batch, width, 1, step]`` -> :class:`StreamPrediction`."""
 
     def __init__(self, size: StreamSize) -> None:
         super().__init__()
