@@ -30,6 +30,11 @@ class DecodedFrame(NamedTuple):
     progress: float
 
 
+def turns_films() -> bool:
+    """Return whether this Blender turns the films of a phone upright; Blender 4.2 does not."""
+    return bpy.app.version >= (4, 5)
+
+
 def decode_frames(path: Path) -> Iterator[DecodedFrame]:
     """Decode a picture or a film, frames larger than 1280 pixels at that size. Raises PictureError."""
     endings: Any = bpy.path

@@ -73,9 +73,7 @@ def choose_reader() -> FrameReader:
 
 
 def _read_in_blender(path: Path) -> Iterator[Frame]:
-    from ..blender.frames import decode_frames
-    from ..inference.faces.films import Frame, check_file, turn_upright
+    from ..blender.frames import decode_frames, turns_films
+    from ..inference.faces.films import read_decoded
 
-    check_file(path)
-    for seconds, picture, progress in decode_frames(path):
-        yield Frame(seconds, turn_upright(path, picture), progress)
+    return read_decoded(path, decode_frames(path), turns_films=turns_films())

@@ -12,10 +12,10 @@ from typing import Any
 import bpy
 
 from ..animation.interchange import write_curves
-from ..blender.frames import decode_frames
+from ..blender.frames import decode_frames, turns_films
 from ..blender.registering import make_registration
 from ..errors import PictureError
-from ..inference.faces.films import Frame, check_file, has_pyav, read_frames, turn_upright
+from ..inference.faces.films import Frame, has_pyav, read_decoded, read_frames
 from ..inference.faces.performance import FilmedFace, read_face
 from ..properties.access import scene_settings
 from .base import VoxrigOperator
@@ -42,9 +42,7 @@ def read_film(
 
 def read_in_blender(path: Path) -> Iterator[Frame]:
     """Read the frames of a picture or a film by Blender's own decoders. Raises PictureError."""
-    check_file(path)
-    for seconds, picture, progress in decode_frames(path):
-        yield Frame(seconds, turn_upright(path, picture), progress)
+    return read_decoded(path, decode_frames(path), turns_films=turns_films())
 
 
 class VOXRIG_OT_read_film(VoxrigOperator):

@@ -7,10 +7,10 @@ PyAV decodes them where it is installed; it is too large for the extension (18 t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -26,7 +26,7 @@ _LONGEST_SECONDS = 6 * 3600.0
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A frame: the second at which it is shown, the picture, and how far of the film is read, 0..1."""
+    """A frame: the second of the file at which it is shown, the picture, and how far of the film is read, 0..1."""
 
     seconds: float
     picture: Picture
@@ -61,14 +61,17 @@ def read_frames(path: Path) -> Iterator[Frame]:
             raise PictureError(f"{path.name} holds no pictures, only sound; choose a film of a face")
         stream.thread_type = "AUTO"
         total = float(container.duration or 0) / 1e6
+        # Sound and pictures keep their distance: files that were cut begin late, and some pictures after their sound.
+        begin = max(float(container.start_time or 0), 0.0) / 1e6
         rate = float(stream.average_rate or 25.0)
         count = 0
         try:
             for frame in container.decode(stream):
-                seconds = count / rate if frame.time is None else float(frame.time)
+                seconds = count / rate if frame.time is None else max(float(frame.time) - begin, 0.0)
                 if seconds > _LONGEST_SECONDS:
                     raise PictureError(f"{path.name} is longer than {_LONGEST_SECONDS / 3600:g} hours; cut it first")
-                yield Frame(seconds, _upright(frame), min(1.0, seconds / total) if total > 0 else 1.0)
+                shown = show_wide_range(_upright(frame), int(getattr(frame, "color_trc", 0) or 0))
+                yield Frame(seconds, shown, min(1.0, seconds / total) if total > 0 else 1.0)
                 count += 1
         except failures as error:
             # A film that breaks off is read as far as it goes.
@@ -96,11 +99,18 @@ def fitting_size(width: int, height: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def turn_upright(path: Path, picture: Picture) -> Picture:
-    """Return the picture of a JPEG file as it was meant to be held; decoders leave it as the camera's sensor lay."""
+def read_decoded(path: Path, decoded: Iterable[tuple[float, Picture, float]], *, turns_films: bool = True) -> Iterator[Frame]:
+    """Turn upright what another decoder makes of a file: seconds, pictures and progress. Raises PictureError.
+
+    Decoders leave the pictures of JPEG files as the camera's sensor lay, and those of films unless they ``turns_films``.
+    """
+    check_file(path)
     turns, mirrored = _ORIENTATIONS.get(read_orientation(path), (0, False))
-    turned = np.rot90(picture, turns)
-    return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
+    if not turns_films:
+        turns += read_film_turns(path)
+    for seconds, picture, progress in decoded:
+        turned = np.rot90(picture, turns)
+        yield Frame(seconds, np.ascontiguousarray(turned[:, ::-1] if mirrored else turned), progress)
 
 
 # Quarter turns to the left, then mirrored, for each orientation of Exif (JEITA CP-3451, tag 0x0112).
@@ -128,6 +138,67 @@ def read_orientation(path: Path) -> int:
     except (ValueError, OverflowError):
         pass
     return 1
+
+
+_BOXES_INSIDE = (b"moov", b"trak")
+_MOST_BOXES = 4096
+
+
+def read_film_turns(path: Path) -> int:
+    """Return the quarter turns to the left 0..3 that put the pictures of an MP4 or MOV file upright; 0 for other files.
+
+    The matrix of the first track with pictures says so (ISO/IEC 14496-12, box 'tkhd').
+    """
+    with open(path, "rb") as file:
+        return next(_find_turns(file), 0)
+
+
+def _find_turns(file: IO[bytes]) -> Iterator[int]:
+    for _ in range(_MOST_BOXES):
+        start = file.tell()
+        header = file.read(16)
+        size, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        if size == 1:
+            size = int.from_bytes(header[8:], "big")
+        if kind in _BOXES_INSIDE:
+            file.seek(start + (16 if header[:4] == b"\0\0\0\1" else 8))
+            continue
+        if kind == b"tkhd":
+            file.seek(start + 8)
+            body = file.read(96)
+            at = 52 if body[:1] == b"\1" else 40
+            across, down = (int.from_bytes(body[at + place : at + place + 4], "big", signed=True) for place in (0, 4))
+            if len(body) >= at + 44 and any(body[at + 36 : at + 44]):
+                yield -round(math.atan2(down, across) / (math.pi / 2)) % 4
+        if len(header) < 8 or size < 8:
+            return
+        file.seek(start + size)
+
+
+_DISPLAY_WHITE_NITS = 203.0
+"""What a white paper has in a film of high dynamic range (ITU-R BT.2408)."""
+_PERCEPTUAL, _HYBRID = 16, 18  # transfer characteristics of ITU-T H.273
+
+
+def show_wide_range(picture: Picture, transfer: int) -> Picture:
+    """Return a picture of high dynamic range as a usual display shows it; others stay as they are.
+
+    ``transfer`` is the number of its curve in ITU-T H.273: 16 is PQ (SMPTE ST 2084), 18 HLG (ARIB STD-B67). Colours stay in
+    their wide space, where they look paler; brighter than white is white.
+    """
+    if transfer not in (_PERCEPTUAL, _HYBRID):
+        return picture
+    code = np.arange(256) / 255.0
+    if transfer == _PERCEPTUAL:
+        power = code ** (32 / 2523)
+        light = (np.maximum(power - 3424 / 4096, 0.0) / (2413 / 128 - 2392 / 128 * power)) ** (16384 / 2610)
+        light *= 10_000.0 / _DISPLAY_WHITE_NITS
+    else:
+        a, b, c = 0.17883277, 0.28466892, 0.55991073
+        light = np.where(code <= 0.5, code**2 / 3.0, (np.exp((code - c) / a) + b) / 12.0)
+        light /= (math.exp((0.75 - c) / a) + b) / 12.0  # three quarters of the signal are white
+    shown = np.clip(light, 0.0, 1.0) ** (1 / 2.2)
+    return np.rint(255.0 * shown).astype(np.uint8)[picture]
 
 
 def _upright(frame: Any) -> Picture:

@@ -22,6 +22,7 @@ ANGLE_NAMES = ("headYaw", "headPitch", "headRoll", "leftEyeYaw", "leftEyePitch",
 """Columns after the shapes, in radians, with the signs of animation.life.channels."""
 
 _PROFILE = math.radians(50.0)
+_DARK_LIDS = 0.5
 # Shapes whose rest is not a matter of the person: eyes that look and lids that close.
 _NEVER_NEUTRAL = ("eyeLook", "eyeBlink", "jawOpen")
 _REST_SHARE = 0.1
@@ -56,7 +57,7 @@ def read_face(
     names = tuple(package.channels[index] for index in columns)
     times: list[float] = []
     rows: list[NDArray[np.float32] | None] = []
-    most_faces = turned = 0
+    most_faces = turned = shaded = 0
     for frame in reader(path):
         if is_cancelled is not None and is_cancelled():
             raise Cancelled
@@ -77,16 +78,17 @@ def read_face(
         most_faces = max(most_faces, seen.face_count)
         yaw, pitch, roll = seen.pose.angles()
         turned += abs(yaw) > _PROFILE
+        shaded += seen.lid_light < _DARK_LIDS
         scores = seen.scores[columns]
         rows.append(np.concatenate([scores, np.array((yaw, pitch, roll), np.float32), gaze_of(names, scores)]))
     found = [index for index, row in enumerate(rows) if row is not None]
     if not found:
         raise PictureError(f"{path.name} shows no face that can be read; give one seen from the front, large and well lit")
-    warnings = list(_warn(path.name, len(rows), found, times, most_faces, turned))
+    warnings = list(_warn(path.name, len(rows), found, times, most_faces, turned, shaded))
     rate = typical_rate(times)
     values = np.stack([row for row in rows if row is not None]).astype(np.float64)
-    known = np.array(times)[found] - times[0]
-    count = max(1, round((times[-1] - times[0]) * rate) + 1)
+    known = np.array(times)[found]
+    count = max(1, round(times[-1] * rate) + 1)
     even = np.arange(count) / rate
     sampled = np.stack([np.interp(even, known, column) for column in values.T], axis=1).astype(np.float32)  # pyright: ignore[reportUnknownArgumentType]
     shapes = len(names)
@@ -126,7 +128,7 @@ def gaze_of(names: tuple[str, ...], scores: NDArray[np.float32]) -> NDArray[np.f
     return np.array(angles, np.float32)
 
 
-def _warn(name: str, count: int, found: list[int], times: list[float], faces: int, turned: int) -> list[str]:
+def _warn(name: str, count: int, found: list[int], times: list[float], faces: int, turned: int, shaded: int) -> list[str]:
     sentences: list[str] = []
     if faces > 1:
         sentences.append(f"{name} shows {faces} faces; the largest is read")
@@ -137,8 +139,10 @@ def _warn(name: str, count: int, found: list[int], times: list[float], faces: in
         seconds = len(longest) / typical_rate(times)
         sentences.append(
             f"{name} shows no face in {len(missing)} of {count} frames (the longest gap is {seconds:.1f} s from "
-            f"{times[int(longest[0])] - times[0]:.1f} s); it is bridged from the frames around"
+            f"{times[int(longest[0])]:.1f} s); it is bridged from the frames around"
         )
     if turned > 0.2 * len(found):
         sentences.append(f"{name} shows the face nearly from the side, where its expression is unsure")
+    if shaded > 0.5 * len(found):
+        sentences.append(f"{name} shows dark eyes, as behind sunglasses, where lids, gaze and brows are unsure")
     return sentences

@@ -40,6 +40,16 @@ def test_a_picture_becomes_the_curves_of_the_next_take(registered: None, picture
     scene.voxrig.sound_source, scene.voxrig.curves_file = "FILE", ""
 
 
+def test_a_phone_film_is_read_upright(registered: None, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(film, "has_pyav", lambda: False)
+    turned = tmp_path / "turned.mp4"
+    turned.write_bytes(REFERENCE.with_name("turned.mp4").read_bytes())
+    _, read = film.read_film(bpy.context.scene, turned, calibrates=False, with_mouth=False)
+    assert read.curves.frame_count == 3 and read.curves.frame_rate == 30.0
+    assert abs(float(read.curves.channel("headRoll")[0])) < 0.1
+    bpy.context.scene.voxrig.film = ""
+
+
 def test_what_is_no_film_is_one_sentence_and_leaves_nothing(registered: None, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(film, "has_pyav", lambda: False)
     scenes = len(bpy.data.scenes)

@@ -13,7 +13,7 @@ from voxrig.animation.life.channels import LOOK_RANGES
 from voxrig.cli.main import main
 from voxrig.errors import ModelError, PictureError
 from voxrig.inference.faces.cropping import Region, cut_region
-from voxrig.inference.faces.films import Frame, has_pyav, read_frames, typical_rate
+from voxrig.inference.faces.films import Frame, has_pyav, read_film_turns, read_frames, show_wide_range, typical_rate
 from voxrig.inference.faces.package import FaceGraphs, load_face_package
 from voxrig.inference.faces.performance import read_face, take_out
 from voxrig.inference.faces.pose import find_pose
@@ -21,6 +21,8 @@ from voxrig.inference.faces.tracking import FaceTracker
 
 # The demo head (CC0), and what PyPI's mediapipe 1.2.3 makes of it: detect() of a FaceLandmarker in the mode for images.
 REFERENCE = Path(__file__).resolve().parents[1] / "data" / "face_reference.npz"
+# Three frames of the same picture, which lies on its left side and is turned upright by the film's matrix.
+TURNED = REFERENCE.with_name("turned.mp4")
 
 
 @pytest.fixture(scope="module")
@@ -233,3 +235,79 @@ def test_a_sound_has_no_face(tmp_path, capsys):
     assert main(["face", str(tmp_path / "voice.wav"), "-o", str(tmp_path / "take.csv")]) == 2
     error = capsys.readouterr().err
     assert "holds no pictures, only sound" in error and error.count("\n") == 1
+
+
+def test_two_small_faces_are_found_and_said(reference):
+    """In the whole picture, as wide as the detector sees it, neither is found."""
+    small = reference["picture"][::3, ::3]
+    picture = np.full((540, 960, 3), 120, np.uint8)
+    picture[200:344, 300:380] = small
+    picture[200:344, 520:600] = small
+    read = read_face(Path("a.png"), reader=frames_of(picture), threads=1)
+    assert read.warnings == ("a.png shows 2 faces; the largest is read",)
+
+
+def test_dark_glasses_are_said(reference, graphs):
+    picture = reference["picture"].copy()
+    seen = FaceTracker(graphs).read(picture)
+    assert seen is not None and 0.7 < seen.lid_light < 1.2
+    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    for outer, inner in ((33, 133), (263, 362)):
+        x, y = (seen.points[outer, :2] + seen.points[inner, :2]) / 2
+        radius = 0.85 * np.hypot(*(seen.points[outer, :2] - seen.points[inner, :2]))
+        picture[np.hypot(columns - x, rows - y) < radius] = 20
+    read = read_face(Path("a.png"), reader=frames_of(picture), threads=1)
+    assert len(read.warnings) == 1 and "as behind sunglasses" in read.warnings[0]
+
+
+def test_light_of_a_high_range_is_shown_as_usual():
+    """A grey ramp in PQ and HLG, encoded here by the formulas of the standards, comes out as it was."""
+    grey = np.arange(1, 256, dtype=np.uint8)[None, :, None].repeat(3, axis=2)
+    light = (grey / 255.0) ** 2.2
+    power = (light * 203.0 / 10_000.0) ** (2610 / 16384)
+    perceptual = ((3424 / 4096 + 2413 / 128 * power) / (1 + 2392 / 128 * power)) ** (2523 / 32)
+    scene = light * (math.exp((0.75 - 0.55991073) / 0.17883277) + 0.28466892) / 12
+    hybrid = np.where(
+        scene <= 1 / 12, np.sqrt(3 * scene), 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
+    )
+    for transfer, coded in ((16, perceptual), (18, hybrid)):
+        shown = show_wide_range(np.rint(255 * coded).astype(np.uint8), transfer)
+        assert np.abs(shown.astype(int) - grey).max() <= 4
+    assert show_wide_range(grey, 1) is grey
+
+
+@pytest.mark.parametrize(("matrix", "turns"), [((0, 1, -1, 0), 3), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1), ((1, 0, 0, 1), 0)])
+def test_the_turn_of_a_film_is_read(tmp_path, matrix, turns):
+    a, b, c, d = (value * 65536 for value in matrix)
+    data = TURNED.read_bytes()
+    at = data.index(b"tkhd") + 4 + 40
+    words = b"".join(word.to_bytes(4, "big", signed=True) for word in (a, b, 0, c, d))
+    (tmp_path / "film.mp4").write_bytes(data[:at] + words + data[at + 20 :])
+    assert read_film_turns(tmp_path / "film.mp4") == turns
+    for end in (0, 4, 12, at - 20, at + 10):
+        (tmp_path / "cut.mp4").write_bytes(data[:end])
+        assert read_film_turns(tmp_path / "cut.mp4") == 0
+    assert read_film_turns(REFERENCE) == 0
+
+
+@pytest.mark.skipif(not has_pyav(), reason="PyAV is in the development environment only")
+def test_pictures_that_begin_after_the_sound_stay_beside_it(reference, tmp_path):
+    import av
+
+    picture = np.ascontiguousarray(reference["picture"])
+    with av.open(str(tmp_path / "film.mkv"), "w") as film:
+        stream = film.add_stream("mjpeg", rate=25)
+        stream.height, stream.width = picture.shape[:2]
+        stream.pix_fmt = "yuvj420p"
+        voice = film.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 16_000), np.int16), format="s16", layout="mono")
+        sound.rate, sound.pts = 16_000, 0
+        film.mux(voice.encode(sound))
+        for number in range(5):
+            frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuvj420p")
+            frame.pts = 10 + number
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode())
+    assert [frame.seconds for frame in read_frames(tmp_path / "film.mkv")] == pytest.approx([0.4, 0.44, 0.48, 0.52, 0.56])
+    curves = read_face(tmp_path / "film.mkv", threads=1).curves
+    assert curves.frame_count == 15 and np.ptp(curves.values[:11], axis=0).max() == 0.0
