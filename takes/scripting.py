@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..animation.script.text import Script
 
 _FADE_SECONDS = 0.15
+_LEAST_LONG = 10.0
 _VOICE_RATE = 16_000
 _RESTING_REGIONS = ("jaw", "lips", "tongue")
 _REST_SECONDS = 0.12
@@ -59,6 +60,7 @@ class ScriptChoice:
 
     def pronounce(self) -> tuple[Script, list[tuple[Pronunciation, ...]], tuple[str, ...]]:
         """Return the words and marks, the pronunciations of each word, and warnings. Raises ScriptError."""
+        from ..animation.script.guessing import guess_other_language
         from ..animation.script.pronouncing import is_english, looks_foreign, pronounce_script, read_dictionary
         from ..animation.script.text import parse_line
         from ..inference.espeak import phonemise
@@ -67,7 +69,10 @@ class ScriptChoice:
         own = read_dictionary(self.dictionary) if self.dictionary else None
         words = pronounce_script(script, self.language, own, phonemise)
         warnings = script.warnings
-        if is_english(self.language) and looks_foreign(script):
+        code, name = guess_other_language([word.text for word in script.words], self.language)
+        if code:
+            warnings += (f"The script looks {name}, but its language is '{self.language}'; if it is, choose '{code}'",)
+        elif is_english(self.language) and looks_foreign(script):
             warnings += ("The script does not look English; choose its language",)
         return script, words, warnings
 
@@ -190,6 +195,10 @@ def add_script(
             why += ", but as much of another text would be"
         told = f"The script is not what is said: {why}. The sound alone decides; check the text, its language and the sound"
         return replace(heard, words=words, script_fit=found.fit, warnings=(*heard.warnings, *warnings, told))
+    part = find_part(words, heard.duration_seconds)
+    if part is not None:
+        told = f"The script is said from {part[0]:.1f} to {part[1]:.1f} s of the sound; elsewhere the sound alone decides"
+        warnings += (told,)
     doubtful = [word.text for word in words if word.confidence < FITTING]
     if doubtful:
         shown = ", ".join(f"'{word}'" for word in doubtful[:5]) + (" and more" if len(doubtful) > 5 else "")
@@ -207,6 +216,14 @@ def add_script(
         warnings=(*heard.warnings, *warnings),
     )
     return mute_others(made, speakers, speaker, description)
+
+
+def find_part(words: Sequence[SpokenWord], duration_seconds: float) -> tuple[float, float] | None:
+    """Return from when to when a script is said that covers less than half of a sound of 10 s or more, None for others."""
+    said = [word for word in words if word.confidence > 0.0]
+    if not said or duration_seconds < _LEAST_LONG or said[-1].end - said[0].start > 0.5 * duration_seconds:
+        return None
+    return said[0].start, said[-1].end
 
 
 def mute_others(heard: Heard, speakers: Sequence[str], speaker: str, description: Description) -> Heard:

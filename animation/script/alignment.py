@@ -50,6 +50,10 @@ _HELD_COST, _PAUSE_IN_NOTE_COST = 0.3, 1.0
 _LEAST_SUNG, _LEAST_NOTE, _BESIDE_SECONDS, _NOTE_DB, _MOST_OF_NOTE, _PITCH_GAP = 0.5, 0.3, 0.25, 5.0, 0.8, 4
 """A note that is taken for silence: seconds of held vowels that a song has and that the note lasts, reach beside it, the dB by
 which it may fall, the share of it that must sound, and the frames that may lack a pitch."""
+_EXCERPT_SECONDS = 0.3
+"""Seconds of sound for each phone of a text from which it may be an excerpt: three times as long as anybody speaks."""
+_LONGEST_PAUSE, _BESIDE_EXCERPT, _LEAST_TOGETHER = 1.5, 0.3, 0.6
+"""Seconds between two words of one stretch and beside it; the share of an excerpt that its stretches must hold."""
 _MOST_CELLS = 60_000_000
 _BAND_WORDS = 60
 _ANCHOR_PHONES = 5
@@ -143,9 +147,11 @@ def align(
             found[word.index] = word
         scores += (path.score, *_score_rivals(emission[rows], graph, names, path.score))
         phone_count += graph.least_phones
+    evidence = (scores[0] - scores[1:].max()) / np.sqrt(max(phone_count, 1))
+    if evidence < LEAST_EVIDENCE and duration > _EXCERPT_SECONDS * max(phone_count, 1):
+        found, evidence = _find_excerpt(found, evidence, emission, words, names, frame_rate, start_seconds)
     found = [_begin_at(word, (times or {}).get(word.index)) if word is not None else None for word in found]
     made = _place_unsaid(_doubt_strangers(found), duration, start_seconds)
-    evidence = (scores[0] - scores[1:].max()) / np.sqrt(max(phone_count, 1))
     return replace(made, evidence=float(np.nan_to_num(evidence, nan=np.inf, posinf=np.inf)))
 
 
@@ -172,6 +178,52 @@ def _begin_at(word: AlignedWord, seconds: float | None) -> AlignedWord:
         return word
     first = replace(word.phones[0], start=seconds)
     return replace(word, start=seconds, phones=(first, *word.phones[1:]))
+
+
+def _find_excerpt(
+    found: list[AlignedWord | None],
+    evidence: float,
+    emission: Floats,
+    words: Sequence[Sequence[Pronunciation]],
+    names: Sequence[str],
+    frame_rate: float,
+    start_seconds: float,
+) -> tuple[list[AlignedWord | None], float]:
+    """Return the words and the evidence of a text that is said in a small part of a sound, unchanged if it is in none.
+
+    Beside minutes of other speech the best text is none. So words that were found one after the other are searched again, and
+    judged, in their own stretch alone. By chance words are found all over a sound, but not the larger part of a text together.
+    """
+    kept: list[AlignedWord | None] = [None] * len(found)
+    best = -np.inf
+    for run in _runs_of(found):
+        spoken = [index for index in range(run[0].index, run[-1].index + 1) if any(words[index])]
+        first = max(round((run[0].start - start_seconds - _BESIDE_EXCERPT) * frame_rate), 0)
+        rows = slice(first, round((run[-1].end - start_seconds + _BESIDE_EXCERPT) * frame_rate) + 1)
+        graph = _Graph([[one for one in words[index] if one] for index in spoken], names)
+        part = emission[rows]
+        path = _search(part, graph, np.tile(np.array([0, graph.count]), (len(part), 1)), names.index(SILENCE))
+        rival = max(_score_rivals(part, graph, names, path.score))
+        fair = (path.score - rival) / np.sqrt(max(graph.least_phones, 1))
+        if fair >= LEAST_EVIDENCE:
+            best = max(best, fair)
+            for word in _read_path(path, part, graph, spoken, names, frame_rate, start_seconds + first / frame_rate):
+                kept[word.index] = word
+    together = _place_unsaid(list(kept), len(emission) / frame_rate, start_seconds).fit
+    return (kept, best) if together >= _LEAST_TOGETHER else (found, evidence)
+
+
+def _runs_of(found: Sequence[AlignedWord | None]) -> list[list[AlignedWord]]:
+    """Return the words that were found one after the other, without a longer pause between them."""
+    runs: list[list[AlignedWord]] = []
+    for word in found:
+        if word is None or word.confidence < FITTING:
+            continue
+        if runs and word.start - runs[-1][-1].end < _LONGEST_PAUSE:
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+    return [run for run in runs if len(run) > 1]
 
 
 # Each sound is replaced by the next one of its cycle, which looks and sounds unlike it.

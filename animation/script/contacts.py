@@ -21,27 +21,32 @@ from ..face.phones import SILENCE, VOWELS, TimedPhone
 from ..speech.phrases import stretches
 from .alignment import FITTING
 from .exports import SpokenWord
+from .opening import correct_opening
 
 Floats = NDArray[np.float64]
 
 EXPERT_SHARE = 0.2
 """Share of the articulation rules in a mouth whose word is certain."""
+OPENING_SHARE = 0.5
+"""Share of the opening that a talker has at the script's phones (opening.py) in the gap of such a mouth."""
+_JAW_SHARE = 0.6
+"""What the lips open more than the model has it, the jaw does to this share, and the lips to the rest."""
 _BILABIAL = ("P", "B", "M")
 _LABIODENTAL = ("F", "V")
 _EDGE_SECONDS = 0.06
 _CLOSING_SECONDS, _OPENING_SECONDS = 0.08, 0.06
-_LEAST_HEARD, _LEAST_HEARD_IN_SURE_WORDS = 0.02, 0.002
+_LEAST_HEARD, _LEAST_HEARD_IN_SURE_WORDS = 0.01, 0.002
 """A contact is not made where its sounds are heard with less than this likelihood all the while."""
 _SURE = 0.6
 _NEAR_SECONDS = 0.04
 _SHAPE_SHARE = 0.3
 _SHORTEST_VOWEL = 0.035
 _MOST_INSET = 0.02
-_PARTED_SHARE = 0.25
+_PARTED_SHARE = 0.3
 """Lips that part for a vowel or a sound of the tongue do so by at least this share of the clip's 95th percentile."""
 _HELD_VOWEL_SECONDS, _UNHEARD_SHARE = 0.5, 0.8
 """In a vowel held longer than this the rules have that share of a mouth that the model takes for a silent one."""
-_HELD_SECONDS, _LATER_SHARE = 0.08, 0.3
+_HELD_SECONDS, _LATER_SHARE = 0.05, 0.5
 """The vowel before p, b or m that lasts longer than this stays open for that share of the rest."""
 _MOST_EARLY = 0.02
 _BITTEN = 0.9
@@ -109,8 +114,32 @@ def apply_script(
     unheard = _find_unheard(phones, likelihood, count)[:, None]
     shares += unheard * np.maximum(_UNHEARD_SHARE - shares, 0.0)
     values[:, columns] += np.maximum(trust[:, None], unheard) * shares * (wanted - values[:, columns])
+    aim = np.maximum(wanted @ channel_weights(GAP_CENTIMETRES, mixed) + correct_opening(phones, rate, count), 0.0)
+    gap = lip_gap(values, curves.names)
+    _open_lips(values, curves.names, trust * OPENING_SHARE * (aim - gap))
     _make_contacts(values, curves.names, certain, likelihood, rate)
     return curves.with_values(values.astype(np.float32))
+
+
+def _open_lips(values: Floats, names: Sequence[str], wider: Floats) -> None:
+    """Open the lips by ``wider`` centimetres ``[time]``, or close them where it is negative, in place."""
+    column = names.index
+    jaw = values[:, column("jawOpen")]
+    unit = GAP_CENTIMETRES["jawOpen"]
+    moved = np.maximum(_JAW_SHARE * wider / unit, -np.maximum(jaw, 0.0))
+    jaw += moved
+    rest = wider - moved * unit
+    lips = [
+        name for name in ("mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight") if name in names
+    ]
+    lips_unit = sum(GAP_CENTIMETRES[name] for name in lips)
+    if lips:
+        least = values[:, [column(name) for name in lips]].min(axis=1)
+        parted = np.maximum(rest / lips_unit, -np.maximum(least, 0.0))
+        for name in lips:
+            values[:, column(name)] += parted
+        rest = rest - parted * lips_unit
+    values[:, column("mouthClose")] += np.maximum(-rest, 0.0) / -GAP_CENTIMETRES["mouthClose"]
 
 
 def _find_unheard(phones: Sequence[TimedPhone], likelihood: ChannelCurves, count: int) -> Floats:
@@ -142,6 +171,14 @@ def _heard(likelihood: ChannelCurves, names: Sequence[str], start: float, end: f
     last = max(int((end - likelihood.start_seconds + _NEAR_SECONDS) * rate) + 1, first + 1)
     columns = [likelihood.names.index(name) for name in names if name in likelihood.names]
     return float(likelihood.values[first:last][:, columns].sum(axis=1).max(initial=0.0)) if columns else 0.0
+
+
+def _mean_heard(likelihood: ChannelCurves, names: Sequence[str], start: float, end: float) -> float:
+    """Return the mean likelihood of any of some phones from ``start`` to ``end``, in seconds."""
+    first = max(round((start - likelihood.start_seconds) * likelihood.frame_rate), 0)
+    after = max(round((end - likelihood.start_seconds) * likelihood.frame_rate) + 1, first + 1)
+    rows = likelihood.values[first:after, [likelihood.names.index(name) for name in names if name in likelihood.names]]
+    return float(rows.sum(axis=1).mean()) if rows.size else 0.0
 
 
 def _longest(flags: NDArray[np.bool_]) -> int:
@@ -234,10 +271,7 @@ def _find_floor(phones: Sequence[TimedPhone], likelihood: ChannelCurves, seconds
         is_vowel = kind == "vowel" and length > _SHORTEST_VOWEL
         if not is_vowel and not (kind in ("tongue", "sibilant", "liquid") and length > 0.03):
             continue
-        if (
-            _heard(likelihood, _BILABIAL, phone.start, phone.end) > 0.5
-            and _heard(likelihood, [phone.phone], phone.start, phone.end) < 0.2
-        ):
+        if _mean_heard(likelihood, _BILABIAL, phone.start, phone.end) > 0.5:
             continue
         start = phone.start + (min(floor_rules["inset"] * length, _MOST_INSET) if is_vowel else 0.05 * length)
         end = phone.end - 0.05 * length

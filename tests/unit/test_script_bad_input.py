@@ -64,6 +64,7 @@ def test_one_sentence_and_no_file(
         ("BOB: Bob's mum made a big pumpkin pie\nBob (O.S.): for the baby bumblebee", ""),
         ("Bob\u2019s mum made a \u202bbig\u202c pumpkin pie for the baby \U0001f41d bumblebee", ""),
         ("Der Bauer hat heute morgen schon wieder vergessen, die alten K\u00fche zu melken.", "not what is said"),
+        ("Der Bauer hat heute morgen schon wieder vergessen, die alten K\u00fche zu melken.", "looks German"),
         ("Bob's", ""),
     ],
 )
@@ -103,6 +104,32 @@ def test_fifty_thousand_words_on_a_short_line_and_five_words_on_five_minutes() -
     found = align(silence_with("HH AH L OW DH EH R M AY OW L D F R EH N D", 300.0), PHONES, 50.0, pronounce_script(few))
     assert found.is_said and abs(found.words[0].start - 2.0) < 0.1
     assert time.process_time() - started < 60.0
+
+
+def hear_chatter(seconds: float, said: str, at: float) -> np.ndarray:
+    """Hear many short utterances of other sounds, and in between what is said at a second."""
+    random = np.random.default_rng(3)
+    heard = np.full((round(seconds * 50), len(PHONES)), 1e-4, np.float32)
+    row = 0
+    while row < len(heard):
+        for phone in random.permutation(len(PHONES))[: random.integers(4, 9)]:
+            heard[row : row + 4, phone] = 1.0
+            row += 4
+        heard[row : row + 15, PHONE_INDEX[SILENCE]] = 1.0
+        row += 15
+    for place, phone in enumerate(["SIL", *said.split(), "SIL"], round(at * 10) - 1):
+        heard[5 * place : 5 * place + 5] = 1e-4
+        heard[5 * place : 5 * place + 5, PHONE_INDEX[phone]] = 1.0
+    return heard
+
+
+def test_an_excerpt_is_found_in_minutes_of_other_speech_and_another_text_is_not() -> None:
+    heard = hear_chatter(120.0, "HH AH L OW DH EH R M AY OW L D F R EH N D", 50.0)
+    found = align(heard, PHONES, 50.0, pronounce_script(parse_line("hello there my old friend")))
+    assert found.is_said and all(word.confidence > 0.5 for word in found.words)
+    assert abs(found.words[0].start - 50.0) < 0.1 and found.words[-1].end < 52.0
+    other = align(heard, PHONES, 50.0, pronounce_script(parse_line("bring seven purple candles tomorrow")))
+    assert not other.is_said
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\n", "WEBVTT\n\n"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from voxrig.animation.script.english import pronounce_english
+from voxrig.animation.script.guessing import guess_other_language
 from voxrig.animation.script.ipa import ipa_to_sounds, nearest_phone
 from voxrig.animation.script.letters import letter_net
 from voxrig.animation.script.numbers import read_number
@@ -142,6 +143,22 @@ def test_a_text_in_another_writing_is_named(text: str, language: str, writing: s
 def test_a_foreign_text_is_noticed() -> None:
     assert looks_foreign(parse_line("Ich habe heute leider keine Zeit f\u00fcr dich"))
     assert not looks_foreign(parse_line("I have no time for you today, Zyra of Blorvig"))
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "seems"),
+    [
+        ("Je ne sais pas pourquoi il est venu avec nous", "en", "French"),
+        ("Je ne sais pas pourquoi il est venu avec nous", "fr", ""),
+        ("I do not know why he came with us", "de", "English"),
+        ("I do not know why he came with us", "en-gb", ""),
+        ("Vandaag heb ik helaas geen tijd voor jullie", "de", "Dutch"),
+        ("Zyra Blorvig of Plimpton", "de", ""),
+        ("I do not know why he came with us", "la", ""),
+    ],
+)
+def test_another_language_is_named(text: str, language: str, seems: str) -> None:
+    assert guess_other_language(text.split(), language)[1] == seems
 
 
 def test_sounds_that_english_lacks_have_the_nearest_lips() -> None:

@@ -50,19 +50,25 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("build/demo"), help="folder to write to (default: build/demo)")
     parser.add_argument("--model", help="folder of a model package, or the name of a bundled one")
     parser.add_argument("--size", type=int, default=960, help="width of the films in pixels (default: 960)")
+    parser.add_argument("--only", choices=("line", "page"), help="the line, or the page of two speakers (default: both)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="longest film; the rest is left out (default: 60)")
     parser.add_argument("--no-film", action="store_true", help="sheets only")
     arguments = parser.parse_args(argv)
     output = arguments.output.absolute()
     output.mkdir(parents=True, exist_ok=True)
 
+    seconds = 0.0 if arguments.no_film else arguments.seconds
+
     def work() -> None:
-        show_line(output, arguments.model, arguments.size, with_film=not arguments.no_film)
-        play_page(output, arguments.model, arguments.size, with_film=not arguments.no_film)
+        if arguments.only != "page":
+            show_line(output, arguments.model, arguments.size, seconds)
+        if arguments.only != "line":
+            play_page(output, arguments.model, arguments.size, seconds)
 
     return run_registered("script", work)
 
 
-def show_line(output: Path, model: str | None, size: int, *, with_film: bool) -> None:
+def show_line(output: Path, model: str | None, size: int, seconds: float) -> None:
     """Write the film and the sheet of the line without and with its script. Raises VoxrigError."""
     speech = read_speech()
     scene = _empty_stage(2)
@@ -82,7 +88,7 @@ def show_line(output: Path, model: str | None, size: int, *, with_film: bool) ->
         said = next((word[2] for word in takes[1].words if word[0] <= frame <= word[1]), "")
         gaps = [_gap(take)[round(frame - take.first_frame)] for take in takes]
         print(f"frame {frame}, '{said}': lips {gaps[0]:.2f} cm apart heard alone, {gaps[1]:.2f} cm with the script")
-    _render(scene, frames, output, "script", size, with_film=with_film)
+    _render(scene, frames, output, "script", size, seconds)
 
 
 def find_differences(alone: Take, told: Take) -> list[int]:
@@ -103,7 +109,7 @@ def _gap(take: Take) -> np.ndarray:
     return lip_gap(take.dense.values, names)
 
 
-def play_page(output: Path, model: str | None, size: int, *, with_film: bool) -> None:
+def play_page(output: Path, model: str | None, size: int, seconds: float) -> None:
     """Write films and sheets of a page with scratch voices, and with recordings in their place. Raises VoxrigError."""
     speech = read_speech()
     scene = _empty_stage(len(SPEAKERS))
@@ -122,7 +128,7 @@ def play_page(output: Path, model: str | None, size: int, *, with_film: bool) ->
     scene.frame_current = frame = raise_brow(words)
     print(f"'{RAISED[0]}' at frame {frame}: a brow is raised")
     texts = write_words(scene, words)
-    _render(scene, [frame], output, "scene_scratch", size, with_film=with_film)
+    _render(scene, [frame], output, "scene_scratch", size, seconds)
     with step("recordings"):
         replace_voices(scene, speech, output / "recordings")
         fill_dialogue(scene)
@@ -134,7 +140,7 @@ def play_page(output: Path, model: str | None, size: int, *, with_film: bool) ->
     frame = _raised_frame()
     said = next((word[2] for word in words if word[0] <= frame <= word[1]), "")
     print(f"the raised brow is at frame {frame}, on '{said}'")
-    _render(scene, [frame], output, "scene_recorded", size, with_film=with_film)
+    _render(scene, [frame], output, "scene_recorded", size, seconds)
     print(f"Written to {output}")
 
 
@@ -225,11 +231,12 @@ def _empty_stage(count: int) -> Any:
     return scene
 
 
-def _render(scene: Any, frames: list[int], output: Path, name: str, size: int, *, with_film: bool) -> None:
+def _render(scene: Any, frames: list[int], output: Path, name: str, size: int, seconds: float) -> None:
     height = round(size * 0.72) // 2 * 2
     with step("sheet"):
         rows.write_row_sheet(scene, frames, output, name, size, height)
-    if with_film:
+    if seconds > 0.0:
+        scene.frame_end = min(scene.frame_end, scene.frame_start + round(seconds * stage.FRAMES_PER_SECOND) - 1)
         with step("film"):
             render_film(scene, output / f"voxrig_{name}.mp4", size, height=height)
 
