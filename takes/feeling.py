@@ -133,6 +133,25 @@ def life_of_voice(heard: Heard, settings: TakeSettings, seconds: NDArray[np.floa
     return np.exp(_LIFE_GAIN * settings.effort * np.minimum(hear_strain(heard, settings, seconds) + _LIFE_CALM, 0.0))
 
 
+_TENSE_GAIN, _TENSE_MOST, _LEAN = 1.6, 0.75, 1.5
+"""The manner of a raised voice by its strain, its most, and how far valence decides whether it is that of anger or of joy."""
+
+
+def tension_of_voice(heard: Heard, settings: TakeSettings, seconds: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return the weights of the manners with which a raised voice moves, 'anger' and 'joy', at even instants, ``[time]``.
+
+    They are manners of brows, gaze and head only: which feeling it is stays open, and a voice between the two has half of each.
+    Empty for a calm voice.
+    """
+    strain = np.clip(hear_strain(heard, settings, seconds), 0.0, None)
+    if heard.speech is None or not strain.any():
+        return {}
+    felt = hear(heard.speech.voice, settings.calm)
+    dark = np.clip(0.5 - _LEAN * np.interp(seconds, felt.seconds(), felt.valence), 0.0, 1.0)
+    tense = np.clip(_TENSE_GAIN * settings.effort * strain, 0.0, _TENSE_MOST)
+    return {"anger": tense * dark, "joy": tense * (1.0 - dark)}
+
+
 def with_effort(heard: Heard, description: Description, settings: TakeSettings) -> ChannelCurves:
     """Return what was heard with a mouth that opens as far as the voice works; sealed lips stay sealed.
 

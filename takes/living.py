@@ -168,7 +168,7 @@ def plan_take(heard: Heard, track: EmotionTrack, surroundings: Surroundings = NO
     """
     from ..animation.life.planning import plan_life
     from ..animation.life.stage import AHEAD, load_manners
-    from .feeling import life_of_voice
+    from .feeling import life_of_voice, tension_of_voice
 
     if heard.speech is None:
         raise ValueError("the source has no events of speech")
@@ -177,6 +177,10 @@ def plan_take(heard: Heard, track: EmotionTrack, surroundings: Surroundings = NO
     emotion = {} if weights is None else dict(zip(names, np.atleast_2d(weights).T, strict=True))
     known = {AHEAD.name, *(target.name for target in surroundings.targets)}
     rows = np.arange(math.ceil(heard.speech.duration * _EMOTION_RATE) + 1) / _EMOTION_RATE
+    # What the face shows comes first; a raised voice has what that leaves.
+    left = np.clip(1.0 - sum(emotion.values(), np.zeros(rows.size)), 0.0, 1.0)
+    for name, tense in tension_of_voice(heard, track.settings, rows).items():
+        emotion[name] = emotion.get(name, np.zeros(rows.size)) + tense * left
     faint = life_of_voice(heard, track.settings, rows)
     amounts: dict[str, NDArray[np.float64]] = {"brows": faint, "head": faint}
     if track.styles is not None:

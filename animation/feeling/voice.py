@@ -30,6 +30,8 @@ MEASURES = (
 )  # fmt: skip
 """Semitones over 100 Hz, dB and shares of a window; measured by ``measure_window``."""
 _LEAST_VOICED = 0.15
+# Decibels; training speech has 4 and -28 at least. A held tone and beeps have less, and no feeling.
+_LEAST_SPREAD, _LEAST_BALANCE = 2.0, -45.0
 _LEAST_WINDOWS = 4
 _SMOOTHING_ROWS = 2
 
@@ -104,14 +106,16 @@ def load_voice_model() -> VoiceModel:
 
 
 def measure_window(voice: Voice, first: int, after: int) -> Floats | None:
-    """Measure rows ``first`` to ``after`` of a voice, ``[MEASURES]``; None where too little is voiced."""
+    """Measure rows ``first`` to ``after`` of a voice, ``[MEASURES]``; None where too little is voiced or nobody speaks."""
     rows = slice(max(first, 0), after)
     voiced = voice.voiced[rows]
     if voiced.size < 10 or voiced.mean() < _LEAST_VOICED:
         return None
+    loudness = voice.loudness[rows]
+    if loudness.std() < _LEAST_SPREAD or voice.balance[rows][voiced].mean() < _LEAST_BALANCE:
+        return None
     pitch = 12.0 * np.log2(voice.pitch[rows][voiced] / 100.0)
     low, middle, high = np.percentile(pitch, [10, 50, 90])
-    loudness = voice.loudness[rows]
     balance, voicing = voice.balance[rows][voiced], voice.voicing[rows][voiced]
     return np.array(
         [

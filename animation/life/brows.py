@@ -22,6 +22,8 @@ _FROWN_EFFORT, _FROWN_SECONDS = 0.72, 0.5
 # Semitones over the neighbourhood: 95 % of the accents of read speech are below 4.1; above 15 an octave was mistaken.
 _SURPRISE_SEMITONES = (7.0, 15.0)
 _SURPRISE = {"browInnerUp": 0.5, "browOuterUp": 0.55, "eyeWide": 0.25}
+_PRESSED = 0.2
+"""From where an accent that presses the brows down lets no leap of the voice lift them."""
 _RAISE = ("browInnerUp", "browOuterUp")
 
 
@@ -79,6 +81,8 @@ def _plan_surprises(stage: Stage) -> list[Event]:
     found: list[Event] = []
     low, high = _SURPRISE_SEMITONES
     for accent in stage.speech.accents:
+        if stage.accent_at(accent.seconds).get("browDown", 0.0) > _PRESSED:
+            continue
         if not low <= accent.rise <= high or (found and accent.seconds < found[-1].anchor + 2.0 * _APART):
             continue
         dice = stage.dice("brows", accent.seconds, "surprise")

@@ -26,7 +26,16 @@ from voxrig.animation.speech.voice import track_voice
 from voxrig.cli.main import main
 from voxrig.errors import AudioError
 from voxrig.takes.emotion import EmotionTrack
-from voxrig.takes.feeling import add_felt, apply_style, felt_points, hear, style_cues, style_notes, with_feelings
+from voxrig.takes.feeling import (
+    add_felt,
+    apply_style,
+    felt_points,
+    hear,
+    style_cues,
+    style_notes,
+    tension_of_voice,
+    with_feelings,
+)
 from voxrig.takes.settings import TakeSettings
 from voxrig.takes.shaping import perform_styled
 from voxrig.takes.sources import Description, Heard
@@ -323,3 +332,33 @@ def test_a_stretch_moves_the_head_as_its_style_says():
     pitch = CHANNEL_NAMES.index("headPitch")
     moves = [np.abs(np.diff(render_life(life, 25.0).curves.values[125:, pitch])).sum() for life in (plain, dead)]
     assert moves[1] < 0.2 * moves[0]
+
+
+@pytest.mark.parametrize("kind", ["low", "high", "beeps", "sweep", "tremolo", "buzz", "noisy"])
+def test_a_tone_has_no_feeling(kind):
+    time = np.arange(3 * RATE) / RATE
+    tone = {
+        "low": np.sin(2 * np.pi * 80 * time),
+        "high": np.sin(2 * np.pi * 600 * time),
+        "beeps": np.sin(2 * np.pi * 220 * time) * (np.sin(4 * np.pi * time) > 0),
+        "sweep": np.sin(2 * np.pi * (100 * time + 40 * time**2)),
+        "tremolo": np.sin(2 * np.pi * 220 * time) * (1 + 0.8 * np.sin(8 * np.pi * time)),
+        "buzz": 2 * ((150 * time) % 1) - 1,
+        "noisy": np.sin(2 * np.pi * 220 * time) + 0.1 * np.random.default_rng(0).standard_normal(time.size),
+    }[kind]
+    felt = hear_feeling(track_voice((0.1 * tone).astype(np.float32), RATE))
+    assert not felt.weights.any() and not felt.arousal.any()
+
+
+def test_a_raised_voice_is_tense_without_an_emotion():
+    """No emotion is set: the manner alone presses the brows or smiles, by what the voice sounds like."""
+    seconds = np.arange(0.0, 4.0, 0.1)
+
+    def tension(pitch, wobble, brightness, effort=1.0):
+        speech = find_events(hum(4.0, pitch, wobble, brightness), RATE)
+        still = ChannelCurves(("jawOpen",), 25.0, np.zeros((101, 1), np.float32))
+        return tension_of_voice(Heard(still, 4.0, "", "", speech=speech, lives=True), TakeSettings(effort=effort), seconds)
+
+    raised = tension(260.0, 7.0, 1.4)
+    assert set(raised) == {"anger", "joy"} and 0.2 < float(sum(raised.values()).max()) <= 0.75
+    assert tension(110.0, 1.0, 0.2) == {} and tension(260.0, 7.0, 1.4, effort=0.0) == {}
