@@ -4,14 +4,15 @@
 The model's ordinary graph regresses one mean performance; a second graph tells the controls of the rig from noise, under what
 is heard, that regression, emotions and style. A take is drawn in a few steps of DDIM (Song, Meng & Ermon, ICLR 2021) from
 noise that depends only on the seed, the control and the row, so that the same seed returns the same take. A row depends on a
-limited number of rows to each side, and a long sound is drawn in pieces that overlap by that number: no piece can be told from
-another, and memory does not grow with the sound. Contacts of the lips and silence are ruled by the regression afterwards.
+limited number of rows to each side, and a long sound is drawn in pieces that overlap by that number, as soon as they are heard:
+no piece can be told from another, and of what is heard no more is kept than a piece needs. Contacts of the lips and silence are
+ruled by the regression afterwards.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -35,6 +36,7 @@ LARGEST_GUIDANCE = 10.0
 
 _PIECE_ROWS = 3000
 _MOST_MARGIN_STEPS = 12
+_LANCZOS_ROWS = 6
 _CONTACT_PHONES = ("B", "M", "P")
 _MOUTH = ("jaw", "lips", "tongue")
 _PIN_SECONDS = 0.3
@@ -47,7 +49,8 @@ class Drawing:
     """The part of a package that draws takes.
 
     It has a graph file with its digest, the usual number of ``steps``, the ``stride`` of its rows among the model's, the number
-    of its rows to each side that one step depends on, and the ``mean`` and ``deviation`` of each channel in the graph's scale.
+    of its rows to each side that one step depends on, the ``mean`` and ``deviation`` of each channel in the graph's scale, and
+    the symmetric filter whose ``noise_taps`` make noise as slow as the show moves, an odd number of them.
     """
 
     graph_file: str
@@ -57,6 +60,7 @@ class Drawing:
     reach_rows: int
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    noise_taps: tuple[float, ...] = (1.0,)
 
 
 @dataclass(frozen=True)
@@ -170,66 +174,78 @@ def open_drawer(package_folder: Path, drawing: Drawing, name: str, threads: int)
 def draw_take(
     drawer: Drawer,
     channels: Channels,
-    conditions: Conditions,
+    heard: Iterable[Conditions],
+    count: int,
     variation: Variation,
     frame_rate: float,
     *,
     first_row: int = 0,
-    rows: tuple[int, int] | None = None,
     on_progress: Callable[[float], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Array:
-    """Draw the channels of a take, ``[row, channel]``, or those of ``rows`` (first, last) alone, which are the same.
+    """Draw the channels of a take of ``count`` rows, ``[row, channel]``, from conditions that are ``heard`` part by part.
 
     All rows are those of the drawing, ``frame_rate`` a second: every ``stride``-th of the model's. ``first_row`` is the row of
     the whole sound at which the conditions begin: noise belongs to the sound's rows. Pins outside
     the conditions are left out. Raises ModelError for a pin of an unknown channel, and Cancelled.
     """
-    count = len(conditions.heard)
-    begin, end = rows or (0, count)
     for pin in variation.pins:
         if pin.channel not in channels.names:
             raise ModelError(f"'{pin.channel}' is pinned, but the model has no such channel; remove its pin")
     steps = variation.steps or drawer.drawing.steps
     margin = min(steps, _MOST_MARGIN_STEPS) * drawer.drawing.reach_rows
-    known, mask = _lay_pins(channels, variation.pins, count, frame_rate, drawer.drawing)
-    drawn = np.empty((end - begin, len(channels.names)), np.float32)
-    for start in range(begin, end, _PIECE_ROWS):
-        stop = min(start + _PIECE_ROWS, end)
-        low, high = max(0, start - margin), min(count, stop + margin)
-        piece = slice(low, high)
+    drawn = np.empty((count, len(channels.names)), np.float32)
+    for start, stop, low, conditions in _cut_pieces(heard, count, margin):
 
         def advance(share: float, start: int = start, stop: int = stop) -> None:
             if is_cancelled is not None and is_cancelled():
                 raise Cancelled
             if on_progress is not None:
-                on_progress((start - begin + share * (stop - start)) / max(end - begin, 1))
+                on_progress((start + share * (stop - start)) / count)
 
-        made = _draw_piece(
-            drawer, channels, Conditions(conditions.heard[piece], conditions.emotion[piece]), variation, known[piece],
-            mask[piece], np.arange(low, high) + first_row, steps, advance,
-        )  # fmt: skip
-        drawn[start - begin : stop - begin] = made[start - low : stop - low]
+        rows = np.arange(low, low + len(conditions.heard))
+        known, mask = _lay_pins(channels, variation.pins, low, len(rows), frame_rate, drawer.drawing)
+        made = _draw_piece(drawer, channels, conditions, variation, known, mask, rows + first_row, steps, advance)
+        drawn[start:stop] = made[start - low : stop - low]
     return drawn
+
+
+def _cut_pieces(heard: Iterable[Conditions], count: int, margin: int) -> Iterator[tuple[int, int, int, Conditions]]:
+    """Yield the rows (first, last) of each piece, with the row at which its conditions begin and these, ``margin`` rows more to
+    each side. Of what is heard only as much is kept as the next piece needs.
+    """
+    kept: list[Conditions] = []
+    low = start = known = 0
+    for part in heard:
+        kept.append(part)
+        known += len(part.heard)
+        while start < count and known >= min(start + _PIECE_ROWS + margin, count):
+            stop = min(start + _PIECE_ROWS, count)
+            whole = Conditions(np.concatenate([c.heard for c in kept]), np.concatenate([c.emotion for c in kept]))
+            begin, end = max(0, start - margin) - low, min(count, stop + margin) - low
+            yield start, stop, begin + low, Conditions(whole.heard[begin:end], whole.emotion[begin:end])
+            start = stop
+            spent = max(max(0, start - margin) - low, 0)
+            kept, low = [Conditions(whole.heard[spent:].copy(), whole.emotion[spent:].copy())], low + spent
 
 
 def rule_take(
     drawn: Array, regressed: Array, phones: Array | None, phone_names: tuple[str, ...], channels: Channels, frame_rate: float,
-    pins: Iterable[Pin] = (),
+    pins: Iterable[Pin] = (), *, first: int = 0, stride: int = 1,
 ) -> Array:  # fmt: skip
-    """Return a drawn take ``[row, channel]`` whose lips meet and rest where the ``regressed`` ones do, and that meets the pins.
+    """Return a drawn take whose lips meet and rest where the ``regressed`` ones do, and that meets the pins; ``[row, channel]``.
 
-    ``phones`` ``[row, phone]`` are their likelihoods.
+    ``drawn`` has every ``stride``-th row, beginning with row ``first``. ``phones`` ``[row, phone]`` are their likelihoods. The
+    take is returned in the memory of ``regressed``.
     """
     share = None if phones is None else find_ruled(phones, phone_names, frame_rate)
     pinned: dict[str, list[tuple[float, float]]] = {}
     for pin in pins:
         pinned.setdefault(pin.channel, []).append((pin.seconds * frame_rate, pin.value))
-    rows = np.arange(len(drawn), dtype=np.float64)
-    ruled = np.empty(drawn.shape, np.float32)
-    # A channel at a time: in double precision all of them would take more than the take itself.
+    rows = np.arange(len(regressed), dtype=np.float64)
+    # A channel at a time: all of them at once would take more than the take itself.
     for column, (name, region) in enumerate(zip(channels.names, channels.regions, strict=True)):
-        made = drawn[:, column].astype(np.float64)
+        made = interpolate_rows(drawn[:, column], first, stride, len(regressed)).astype(np.float64)
         if share is not None and region in _MOUTH:
             made += share * (regressed[:, column] - made)
         limits = float(channels.minimum[column]), float(channels.maximum[column])
@@ -239,8 +255,8 @@ def rule_take(
         inside = (at >= 0) & (at <= len(made) - 1)
         if inside.any():
             made = _meet(rows, made, at[inside], values[inside], _PIN_SECONDS * frame_rate, limits)
-        ruled[:, column] = np.clip(made, *limits)
-    return ruled
+        regressed[:, column] = np.clip(made, *limits)
+    return regressed
 
 
 def find_ruled(phones: Array, names: tuple[str, ...], frame_rate: float) -> NDArray[np.float64]:
@@ -285,21 +301,34 @@ def _meet(
     return bent
 
 
-def _lay_pins(channels: Channels, pins: Iterable[Pin], count: int, frame_rate: float, drawing: Drawing) -> tuple[Array, Array]:
-    """Lay pins on their nearest rows in the scale of the graph: values and a mask, ``[row, channel]``."""
+def _lay_pins(
+    channels: Channels, pins: Iterable[Pin], first: int, count: int, frame_rate: float, drawing: Drawing
+) -> tuple[Array, Array]:
+    """Lay pins on their nearest of ``count`` rows from ``first`` on, in the scale of the graph: values and a mask,
+    ``[row, channel]``."""
     known = np.zeros((count, len(channels.names)), np.float32)
     mask = np.zeros_like(known)
     for pin in pins:
-        row, column = round(pin.seconds * frame_rate), channels.names.index(pin.channel)
+        row, column = round(pin.seconds * frame_rate) - first, channels.names.index(pin.channel)
         if 0 <= row < count:
             known[row, column] = (pin.value - drawing.mean[column]) / drawing.deviation[column]
             mask[row, column] = 1.0
     return known, mask
 
 
-def draw_noise(seed: int, names: tuple[str, ...], rows: NDArray[np.int64]) -> Array:
-    """Draw noise of deviation 1 that depends on the seed, a channel's name and the row of the sound, ``[row, channel]``."""
-    return np.stack([draw_normal(make_key(seed, "noise", name), rows) for name in names], axis=1).astype(np.float32)
+def draw_noise(seed: int, names: tuple[str, ...], rows: NDArray[np.int64], taps: tuple[float, ...] = (1.0,)) -> Array:
+    """Draw noise of deviation 1 that depends on the seed, a channel's name and the row of the sound, ``[row, channel]``.
+
+    ``rows`` follow each other. ``taps`` are those of a symmetric filter whose squares add up to 1.
+    """
+    reach = len(taps) // 2
+    around = np.arange(rows[0] - reach, rows[-1] + reach + 1)
+    white = np.stack([draw_normal(make_key(seed, "noise", name), around) for name in names], axis=1)
+    # Tap by tap, because a library's sum may depend on where in memory a row lies.
+    noise = np.zeros((len(rows), len(names)))
+    for number, tap in enumerate(taps):
+        noise += tap * white[number : number + len(rows)]
+    return noise.astype(np.float32)
 
 
 def _draw_piece(
@@ -323,7 +352,7 @@ def _draw_piece(
     levels = np.linspace(math.pi / 2, 0.0, steps + 1)
     result = np.empty((len(rows), len(channels.names)), np.float32)
     for number, seed in enumerate(seeds):
-        noisy = np.float32(variation.spread) * draw_noise(seed, channels.names, rows)
+        noisy = np.float32(variation.spread) * draw_noise(seed, channels.names, rows, drawing.noise_taps)
         drawn = noisy
         for step, (level, following) in enumerate(zip(levels.tolist(), levels[1:].tolist())):
             advance((number + step / steps) / len(seeds))
@@ -357,24 +386,22 @@ def _guides(variation: Variation) -> tuple[Array, Array]:
 
 
 def interpolate_rows(thin: Array, first: int, stride: int, count: int) -> Array:
-    """Interpolate every ``stride``-th row, beginning with row ``first``, to ``count`` rows by Catmull-Rom's cubic curves.
+    """Interpolate every ``stride``-th row, beginning with row ``first``, to ``count`` rows; ``[row]``.
 
-    Beyond the first and the last known row the values are held.
+    Rows between are sums of the nearest 12 under a windowed sinc (Lanczos), which keeps fast motion that straight lines or cubic
+    curves would lose. Beyond the first and the last known row the values are held.
     """
     if stride == 1:
         return thin[:count]
-    made = np.empty((count, thin.shape[1]), np.float32)
-    for begin in range(0, count, _PIECE_ROWS):
-        rows = np.arange(begin, min(begin + _PIECE_ROWS, count))
-        made[rows] = _interpolate(thin, (rows - first) / stride)
+    made = np.empty(count, np.float32)
+    for phase in range(stride):
+        rows = np.arange((first + phase) % stride, count, stride)
+        left = (rows - first) // stride
+        share = phase / stride
+        reaches = np.arange(1 - _LANCZOS_ROWS, _LANCZOS_ROWS + 1) if phase else np.zeros(1, np.int64)
+        weights = np.sinc(share - reaches) * np.sinc((share - reaches) / _LANCZOS_ROWS)
+        total = np.zeros(len(rows))
+        for reach, weight in zip(reaches.tolist(), (weights / weights.sum()).tolist()):
+            total += weight * thin[np.clip(left + reach, 0, len(thin) - 1)]
+        made[rows] = total
     return made
-
-
-def _interpolate(thin: Array, wanted: NDArray[np.float64]) -> Array:
-    at = np.clip(wanted, 0.0, len(thin) - 1.0)
-    left = np.minimum(at.astype(np.int64), max(len(thin) - 2, 0))
-    share = (at - left)[:, None].astype(np.float32)
-    before, after = np.maximum(left - 1, 0), np.minimum(left + 2, len(thin) - 1)
-    right = np.minimum(left + 1, len(thin) - 1)
-    p, a, b, q = thin[before], thin[left], thin[right], thin[after]
-    return a + 0.5 * share * (b - p + share * (2 * p - 5 * a + 4 * b - q + share * (3 * (a - b) + q - p)))

@@ -5,7 +5,7 @@ depend on where the windows fall."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..animation.face.phones import TimedPhone, decode_phones
 from ..animation.samples import Samples
 from ..errors import Cancelled, ModelError
 from .audio import AnyWaveform
-from .diffusion import Channels, Conditions, Drawer, Variation, draw_take, interpolate_rows, rule_take
+from .diffusion import Channels, Conditions, Drawer, Variation, draw_take, rule_take
 from .package import ModelPackage
 from .session import Session
 
@@ -135,38 +135,44 @@ def generate_drawn(
     """
     package, drawing = session.package, drawer.drawing
     outputs = ["channels", "features", *(["phones"] if package.phones else []), *(["keys"] if package.key_regions else [])]
-    made = generate_outputs(
-        session,
-        waveform,
-        emotion,
-        outputs=outputs,
-        window_seconds=window_seconds,
-        on_progress=None if on_progress is None else lambda share: on_progress(0.5 * share),
-        is_cancelled=is_cancelled,
-    )
     channels = Channels(
         package.channel_names,
         tuple(channel.region for channel in package.channels),
         np.array([channel.minimum for channel in package.channels], np.float32),
         np.array([channel.maximum for channel in package.channels], np.float32),
     )
-    regressed = np.clip(made.pop("channels"), channels.minimum, channels.maximum)
-    frames, stride = len(regressed), drawing.stride
+    frames, stride = count_frames(waveform, package), drawing.stride
     start = round(start_seconds * package.frame_rate)
     first = -start % stride
     if first >= frames:
         first = 0
-    heard = np.concatenate(
-        [made.pop("features")[first::stride], *([made["phones"][first::stride]] if package.phones else []),
-         regressed[first::stride]], axis=1,
-    )  # fmt: skip
     weights = _emotion_weights(package, emotion, frames)
-    felt = (
-        np.zeros((frames, len(package.emotions)), np.float32)
-        if weights is None
-        else np.broadcast_to(weights, (frames, weights.shape[1]))
+    felt = np.broadcast_to(
+        np.zeros((1, len(package.emotions)), np.float32) if weights is None else weights, (frames, len(package.emotions))
     )
-    rate = package.frame_rate / stride
+    widths = package.output_widths()
+    kept = {name: np.empty((frames, widths[name]), np.float32) for name in outputs if name != "features"}
+
+    shares = {"heard": 0.0, "drawn": 0.0}
+
+    def tell(part: str, share: float) -> None:
+        shares[part] = share
+        if on_progress is not None:
+            on_progress(0.5 * sum(shares.values()))
+
+    def hear() -> Iterator[Conditions]:
+        """Keep what the take is made of, and yield the rows of the drawing; features are the widest part and not kept."""
+        for begin, made in _iterate_outputs(
+            session, waveform, emotion, outputs, window_seconds, lambda share: tell("heard", share), is_cancelled
+        ):
+            made["channels"] = np.clip(made["channels"], channels.minimum, channels.maximum)
+            end = begin + len(made["channels"])
+            for name, rows in kept.items():
+                rows[begin:end] = made[name]
+            drawn = slice((first - begin) % stride if begin > first else first - begin, None, stride)
+            parts = [made["features"][drawn], *([made["phones"][drawn]] if package.phones else []), made["channels"][drawn]]
+            yield Conditions(np.concatenate(parts, axis=1), felt[begin:end][drawn])
+
     # Rows of the drawing begin a fraction of one of its rows after the sound.
     inside = replace(
         variation, pins=tuple(replace(pin, seconds=pin.seconds - first / package.frame_rate) for pin in variation.pins)
@@ -174,24 +180,25 @@ def generate_drawn(
     thin = draw_take(
         drawer,
         channels,
-        Conditions(heard, felt[first::stride]),
+        hear(),
+        len(range(first, frames, stride)),
         inside,
-        rate,
+        package.frame_rate / stride,
         first_row=(start + first) // stride,
-        on_progress=None if on_progress is None else lambda share: on_progress(0.5 + 0.5 * share),
+        on_progress=lambda share: tell("drawn", share),
         is_cancelled=is_cancelled,
     )
-    del heard, felt
-    drawn = interpolate_rows(thin, first, stride, frames)
-    del thin
-    values = rule_take(drawn, regressed, made.get("phones"), package.phones, channels, package.frame_rate, variation.pins)
+    values = rule_take(
+        thin, kept.pop("channels"), kept.get("phones"), package.phones, channels, package.frame_rate, variation.pins,
+        first=first, stride=stride,
+    )  # fmt: skip
 
     def as_curves(names: tuple[str, ...], rows: NDArray[np.float32]) -> ChannelCurves:
         rows.flags.writeable = False
         return ChannelCurves(names, package.frame_rate, rows, -package.lead_seconds)
 
-    keys = as_curves(package.key_regions, made["keys"]) if package.key_regions else None
-    phones = as_curves(package.phones, made["phones"]) if package.phones else None
+    keys = as_curves(package.key_regions, kept["keys"]) if package.key_regions else None
+    phones = as_curves(package.phones, kept["phones"]) if package.phones else None
     return Generated(as_curves(package.channel_names, values), keys, phones)
 
 
@@ -211,6 +218,25 @@ def generate_outputs(
 
     Everything else is as in :func:`generate_curves`.
     """
+    frames = count_frames(waveform, session.package)
+    widths = session.package.output_widths()
+    results = {name: np.empty((frames, widths[name]), np.float32) for name in outputs}
+    for first, made in _iterate_outputs(session, waveform, emotion, outputs, window_seconds, on_progress, is_cancelled):
+        for name, result in results.items():
+            result[first : first + len(made[name])] = made[name]
+    return results
+
+
+def _iterate_outputs(
+    session: Session,
+    waveform: AnyWaveform,
+    emotion: ArrayLike | None,
+    outputs: Sequence[str],
+    window_seconds: float,
+    on_progress: Callable[[float], None] | None,
+    is_cancelled: Callable[[], bool] | None,
+) -> Iterator[tuple[int, dict[str, NDArray[np.float32]]]]:
+    """Yield the first row of each window with the graph's ``outputs`` for its rows; errors as :func:`generate_curves`."""
     package = session.package
     if waveform.sample_rate != package.sample_rate:
         raise ValueError(f"the waveform is at {waveform.sample_rate} Hz, the model at {package.sample_rate} Hz")
@@ -218,8 +244,6 @@ def generate_outputs(
     if frames == 0:
         raise ValueError("the waveform holds no samples")
     weights = _emotion_weights(package, emotion, frames)
-    widths = package.output_widths()
-    results = {name: np.empty((frames, widths[name]), np.float32) for name in outputs}
     before = math.ceil(package.context_before_seconds * package.frame_rate)
     after = math.ceil(package.context_after_seconds * package.frame_rate)
     # More silence than this around the sound would say nothing new, and a short line would pay for it more than for itself.
@@ -243,14 +267,12 @@ def generate_outputs(
             rows = np.clip(np.arange(begin, end), 0, len(weights) - 1)
             window_weights = weights[rows]
         made = session.run(samples, window_weights, outputs)
-        for name, result in results.items():
-            part = made[name][first - begin : last - begin]
-            if not np.isfinite(part).all():
-                raise ModelError(f"Model '{package.name}' returned values that are not numbers; install it again")
-            result[first:last] = part
+        parts = {name: made[name][first - begin : last - begin] for name in outputs}
+        if not all(np.isfinite(part).all() for part in parts.values()):
+            raise ModelError(f"Model '{package.name}' returned values that are not numbers; install it again")
+        yield first, parts
     if on_progress is not None:
         on_progress(1.0)
-    return results
 
 
 def _cut(samples: Samples, first: int, last: int) -> NDArray[np.float32]:

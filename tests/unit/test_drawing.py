@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from drawing_graphs import write_drawing_package
@@ -10,7 +12,7 @@ from model_packages import CHANNELS, HOP, SAMPLE_RATE, noise
 from voxrig.errors import ModelError
 from voxrig.inference import diffusion
 from voxrig.inference.audio import Waveform
-from voxrig.inference.diffusion import Channels, Pin, Variation, interpolate_rows, open_drawer, rule_take
+from voxrig.inference.diffusion import Channels, Conditions, Pin, Variation, interpolate_rows, open_drawer, rule_take
 from voxrig.inference.generate import generate_all, generate_drawn
 from voxrig.inference.package import load_package
 from voxrig.inference.session import open_session
@@ -63,6 +65,42 @@ def test_a_trimmed_sound_keeps_its_noise(draw):
     late = draw(Variation(5), SOUND[102 * HOP :], start_seconds=102 / RATE)
     # A row depends on a second of sound, and a step on eight rows.
     assert np.abs(late[150:] - whole[252:]).max() < 1e-4
+
+
+def test_the_last_minute_of_a_long_sound_is_the_same_drawn_alone(draw):
+    # More than a piece of the drawing and windows of hearing, at an odd row.
+    sound = noise(200.0, seed=8)
+    late_row = 133 * 50 + 1
+    whole = draw(Variation(5), sound)
+    late = draw(Variation(5), sound[late_row * HOP :], start_seconds=late_row / RATE)
+    assert np.abs(late[-3000:] - whole[-3000:]).max() < 1e-4
+    assert np.abs(whole[-3000:-1] - whole[-6000:-3001]).max() > 0.05
+
+
+def test_of_what_is_heard_only_what_a_piece_needs_is_kept():
+    def hear(count: int, part: int):
+        for first in range(0, count, part):
+            yield Conditions(np.full((part, 300), first, np.float32), np.zeros((part, 1), np.float32))
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        edges = [(start, stop, low, len(c.heard)) for start, stop, low, c in diffusion._cut_pieces(hear(count, 1000), count, 400)]
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert [edge[:2] for edge in edges] == [(first, min(first + 3000, count)) for first in range(0, count, 3000)]
+        assert [edge[2:] for edge in edges[:2]] == [(0, 3400), (2600, 3800)]
+        return found
+
+    assert peak(40_000) < 1.05 * peak(10_000)
+
+
+def test_noise_is_as_slow_as_its_taps_and_belongs_to_rows():
+    taps = (0.2, 0.5, 0.8, 0.5, 0.2)
+    taps = tuple(tap / np.sqrt(np.square(taps).sum()) for tap in taps)
+    slow = diffusion.draw_noise(4, ("a", "b"), np.arange(-500, 20_000), taps)
+    assert slow.std() == pytest.approx(1.0, abs=0.03)
+    assert np.corrcoef(slow[1:, 0], slow[:-1, 0])[0, 1] > 0.7
+    assert slow[700:900].tobytes() == diffusion.draw_noise(4, ("a", "b"), np.arange(200, 400), taps).tobytes()
 
 
 def test_face_parts_come_from_takes_of_their_own(draw):
@@ -167,10 +205,14 @@ def test_lips_meet_and_rest_where_the_regression_says():
 
 
 def test_rows_between_those_drawn_are_on_smooth_curves():
-    thin = np.sin(np.arange(40) / 3.0)[:, None].astype(np.float32)
+    thin = np.sin(np.arange(40) / 3.0).astype(np.float32)
     full = interpolate_rows(thin, 1, 2, 81)
     assert np.array_equal(full[1::2][:39], thin[:39])
-    assert np.abs(full[4:76, 0] - np.sin((np.arange(4, 76) - 1) / 6.0)).max() < 0.01
+    assert np.abs(full[12:68] - np.sin((np.arange(12, 68) - 1) / 6.0)).max() < 0.01
+    # Fast motion is kept: seven in 25 rows.
+    fast = np.sin(np.arange(100) * 2 * np.pi * 7 / 25).astype(np.float32)
+    assert np.abs(interpolate_rows(fast, 0, 2, 199)[20:180] - np.sin(np.arange(20, 180) * np.pi * 7 / 25)).max() < 0.03
+    assert np.ptp(interpolate_rows(np.full(9, 0.3, np.float32), 2, 3, 25)) < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -180,6 +222,7 @@ def test_rows_between_those_drawn_are_on_smooth_curves():
         ({"mean": [0.0]}, "1 numbers for 4 channels"),
         ({"deviation": [0.0] * 4}, "not above 0"),
         ({"steps": 0}, "drawing.steps"),
+        ({"noise_taps": [0.6, 0.8]}, "noise_taps has 2 numbers"),
         ({"stride": 1.5}, "drawing.stride"),
         ({"file": "../drawing.onnx"}, "plain name"),
     ],

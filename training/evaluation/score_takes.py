@@ -15,7 +15,7 @@ shuffled pieces.
 - Bands: power of the speed in 0.3 to 2, 2 to 5 and 5 to 10 Hz over that of the real take.
 - Closures: share of the real take's closures of the jaw (local minima below a tenth of its range) at which it is below a fifth.
 - Still: mean speed where the sound is silent over that of the real take's whole.
-- Pins, seams, seconds and memory as they are named.
+- Pins, seams, seconds and memory as they are named. The last minute of a long sound is drawn once with all and once alone.
 """
 
 from __future__ import annotations
@@ -305,7 +305,7 @@ def check_seams(draw: Callable[[Variation], ChannelCurves]) -> dict[str, float]:
 
 
 def check_costs(session: Session, drawer: Drawer, waveform: Waveform) -> dict[str, float]:
-    """Time five takes of ten seconds, and measure the memory of one of a minute and of four."""
+    """Time five takes of ten seconds, and measure the memory of one of a minute and of four beside that of the result."""
     rate = waveform.sample_rate
     ten = Waveform(waveform.samples[: 10 * rate], rate)
     started = time.perf_counter()
@@ -313,11 +313,48 @@ def check_costs(session: Session, drawer: Drawer, waveform: Waveform) -> dict[st
     found = {"seconds for five takes of 10 s": time.perf_counter() - started}
     for minutes in (1, 4):
         long = Waveform(np.resize(waveform.samples, minutes * 60 * rate), rate)
-        tracemalloc.start()
-        generate_drawn(session, drawer, long, None, Variation(0))
-        found[f"MB for {minutes} min"] = tracemalloc.get_traced_memory()[1] / 1e6
-        tracemalloc.stop()
+        _, found[f"MB for {minutes} min"], found[f"MB of the result of {minutes} min"] = draw_traced(session, drawer, long)
     return found
+
+
+def draw_traced(session: Session, drawer: Drawer, waveform: Waveform) -> tuple[ChannelCurves, float, float]:
+    """Draw a take; returns its curves, the most memory that this took, and that of all results, in MB."""
+    tracemalloc.start()
+    try:
+        made = generate_drawn(session, drawer, waveform, None, Variation(0))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    kept = sum(curves.values.nbytes for curves in (made.curves, made.keys, made.phones) if curves is not None)
+    return made.curves, peak / 1e6, kept / 1e6
+
+
+def check_long(session: Session, drawer: Drawer, waveform: Waveform, minutes: float) -> dict[str, float]:
+    """Compare the last minute of a long sound (the given one, repeated) with the same minute drawn without what comes before.
+
+    The minute alone is heard with as much sound before it as the model and the steps of drawing depend on.
+    """
+    package, rate = session.package, waveform.sample_rate
+    rows = round(minutes * 60 * package.frame_rate)
+    long = Waveform(np.resize(waveform.samples, rows * package.hop), rate)
+    started = time.perf_counter()
+    whole, peak, result = draw_traced(session, drawer, long)
+    seconds = time.perf_counter() - started
+    drawing = drawer.drawing
+    lead = package.context_before_seconds + drawing.steps * drawing.reach_rows * drawing.stride / package.frame_rate
+    grid = package.grid_seconds or 1.0
+    start = grid * math.floor(max(0.0, minutes * 60 - 60 - lead) / grid)
+    late = Waveform(long.samples[round(start * rate) :], rate)
+    alone = generate_drawn(session, drawer, late, None, Variation(0), start_seconds=start).curves
+    last = round(60 * package.frame_rate)
+    apart = np.abs(whole.values[-last:] - alone.values[-last:]) / np.ptp(whole.values, axis=0).clip(1e-6)
+    return {
+        "minutes of the long sound": minutes,
+        "seconds for it": seconds,
+        "MB for it": peak,
+        "MB of its result": result,
+        "its last minute against the same alone, share of the range": float(apart.max()),
+    }
 
 
 def print_table(figures: dict[str, dict[str, float]]) -> None:
@@ -356,6 +393,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=8, help="number of takes to draw")
     parser.add_argument("--no-audio2rig", action="store_true", help="leave out audio2rig, whose training takes 20 minutes")
     parser.add_argument("--audio2rig", type=Path, help="a trained package of audio2rig, instead of training one")
+    parser.add_argument("--minutes", type=float, default=8.0, help="length of the long sound (default: 8; 60 takes an hour or so)")
     parser.add_argument("--picture", type=Path, help="also draw curves of takes through three pins to this PNG file")
     parser.add_argument("--save", type=Path, help="also write the figures to this JSON file")
     options = parser.parse_args(arguments)
@@ -438,6 +476,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     print(f"\nFrechet distance {', '.join(gains)}; the same seed draws the same bytes: {np.array_equal(again, takes[0])}\n")
     checks = check_pins(draw, test.waveform.duration_seconds) | check_seams(draw) | check_costs(opened, drawer, test.waveform)
+    checks |= check_long(opened, drawer, test.waveform, options.minutes)
     for name, value in checks.items():
         print(f"{name}: {value:.4g}", flush=True)
     print("\n| steps | Frechet distance | r of the jaw, single | seconds for 10 s |\n|---|---|---|---|")
