@@ -39,6 +39,10 @@ _MOST_MARGIN_STEPS = 12
 _LANCZOS_ROWS = 6
 _CONTACT_PHONES = ("B", "M", "P")
 _MOUTH = ("jaw", "lips", "tongue")
+_CONTACT_SECONDS = 0.06
+_AROUND_SECONDS = 0.3
+_MOST_WAYS = 10.0
+"""A drawn mouth is closed by at most this many times the way that the regressed one closes."""
 _PIN_SECONDS = 0.3
 _MET = 1e-4
 _LONGEST_RUN_SECONDS = 600.0
@@ -49,8 +53,7 @@ class Drawing:
     """The part of a package that draws takes.
 
     It has a graph file with its digest, the usual number of ``steps``, the ``stride`` of its rows among the model's, the number
-    of its rows to each side that one step depends on, the ``mean`` and ``deviation`` of each channel in the graph's scale, and
-    the symmetric filter whose ``noise_taps`` make noise as slow as the show moves, an odd number of them.
+    of its rows to each side that one step depends on, and the ``mean`` and ``deviation`` of each channel in the graph's scale.
     """
 
     graph_file: str
@@ -60,7 +63,6 @@ class Drawing:
     reach_rows: int
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
-    noise_taps: tuple[float, ...] = (1.0,)
 
 
 @dataclass(frozen=True)
@@ -233,12 +235,12 @@ def rule_take(
     drawn: Array, regressed: Array, phones: Array | None, phone_names: tuple[str, ...], channels: Channels, frame_rate: float,
     pins: Iterable[Pin] = (), *, first: int = 0, stride: int = 1,
 ) -> Array:  # fmt: skip
-    """Return a drawn take whose lips meet and rest where the ``regressed`` ones do, and that meets the pins; ``[row, channel]``.
+    """Return a drawn take whose lips meet and rest at least where the ``regressed`` ones do, and that meets the pins.
 
-    ``drawn`` has every ``stride``-th row, beginning with row ``first``. ``phones`` ``[row, phone]`` are their likelihoods. The
-    take is returned in the memory of ``regressed``.
+    ``drawn`` ``[row, channel]`` has every ``stride``-th row, beginning with row ``first``. ``phones`` ``[row, phone]`` are their
+    likelihoods. The take ``[row, channel]`` is returned in the memory of ``regressed``.
     """
-    share = None if phones is None else find_ruled(phones, phone_names, frame_rate)
+    contact, rest = (None, None) if phones is None else find_ruled(phones, phone_names, frame_rate)
     pinned: dict[str, list[tuple[float, float]]] = {}
     for pin in pins:
         pinned.setdefault(pin.channel, []).append((pin.seconds * frame_rate, pin.value))
@@ -246,8 +248,9 @@ def rule_take(
     # A channel at a time: all of them at once would take more than the take itself.
     for column, (name, region) in enumerate(zip(channels.names, channels.regions, strict=True)):
         made = interpolate_rows(drawn[:, column], first, stride, len(regressed)).astype(np.float64)
-        if share is not None and region in _MOUTH:
-            made += share * (regressed[:, column] - made)
+        if contact is not None and rest is not None and region in _MOUTH:
+            made += _close_further(made, regressed[:, column], contact, frame_rate)
+            made += rest * (regressed[:, column] - made)
         limits = float(channels.minimum[column]), float(channels.maximum[column])
         own = sorted(pinned.get(name, []))
         at = np.array([row for row, _ in own])
@@ -259,25 +262,49 @@ def rule_take(
     return regressed
 
 
-def find_ruled(phones: Array, names: tuple[str, ...], frame_rate: float) -> NDArray[np.float64]:
-    """Return where the mouth is ruled by the regression, 0..1 ``[row]``: at closures of the lips, and deep in silence."""
+def find_ruled(
+    phones: Array, names: tuple[str, ...], frame_rate: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where the regression rules the mouth: at closures of the lips, and deep in silence; each 0..1 ``[row]``."""
     closing = phones[:, [names.index(name) for name in _CONTACT_PHONES if name in names]].sum(axis=1)
-    contact = _spread_max(closing, round(0.04 * frame_rate))
-    ruled = ease(np.clip((contact - 0.2) / 0.4, 0.0, 1.0).astype(np.float64))
-    if SILENCE in names:
-        silent = -_spread_max(-phones[:, names.index(SILENCE)], round(0.12 * frame_rate))
-        ruled = np.maximum(ruled, ease(np.clip((silent - 0.5) / 0.4, 0.0, 1.0).astype(np.float64)))
-    width = max(1, round(0.06 * frame_rate))
+    contact = ease(np.clip((closing - 0.2) / 0.4, 0.0, 1.0).astype(np.float64))
+    if SILENCE not in names:
+        return contact, np.zeros_like(contact)
+    silent = -_spread_max(-phones[:, names.index(SILENCE)], round(0.12 * frame_rate))
+    return contact, _blur(ease(np.clip((silent - 0.5) / 0.4, 0.0, 1.0).astype(np.float64)), 0.06 * frame_rate)
+
+
+def _close_further(
+    made: NDArray[np.float64], regressed: Array, contact: NDArray[np.float64], frame_rate: float
+) -> NDArray[np.float64]:
+    """Return by how much a drawn channel must move to be as far on the regression's way to a closure as that is, ``[row]``.
+
+    Its way there is that from its mean of the time around. A drawn closure is quicker than a regressed one and often tighter,
+    and blending the two would make it slower: so one that is as tight stays as it is.
+    """
+    around = round(_AROUND_SECONDS * frame_rate)
+    total = np.cumsum(np.pad(np.pad(regressed.astype(np.float64), around, mode="edge"), (1, 0)))
+    way = _MOST_WAYS * (regressed - (total[2 * around + 1 :] - total[: -2 * around - 1]) / (2 * around + 1))
+    needed = contact * np.clip(regressed - made, np.minimum(way, 0.0), np.maximum(way, 0.0))
+    reach = max(1, round(_CONTACT_SECONDS * frame_rate))
+    # As wide as the blur, so that it takes nothing from the contact itself.
+    wide = _spread_max(np.maximum(needed, 0.0), reach) - _spread_max(np.maximum(-needed, 0.0), reach)
+    return _blur(wide, reach)
+
+
+def _blur(values: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+    """Return the mean around each row with the weights of a Hann window, ``reach`` rows to each side, ``[row]``."""
+    width = max(1, round(reach))
     kernel = np.hanning(2 * width + 1)
-    padded: Any = np.pad(ruled, width, mode="edge")
+    padded: Any = np.pad(values, width, mode="edge")
     return cast("NDArray[np.float64]", np.convolve(padded, kernel / kernel.sum(), mode="valid"))
 
 
-def _spread_max(values: Array, reach: int) -> Array:
+def _spread_max(values: NDArray[Any], reach: int) -> NDArray[Any]:
     """Return the largest value within ``reach`` rows, ``[row]``."""
     padded = np.pad(values, reach, mode="edge")
-    windows: Array = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)  # pyright: ignore[reportUnknownMemberType]
-    return windows.max(axis=1)
+    windows: Any = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)  # pyright: ignore[reportUnknownMemberType]
+    return cast("NDArray[Any]", windows.max(axis=1))
 
 
 def _meet(
@@ -316,19 +343,9 @@ def _lay_pins(
     return known, mask
 
 
-def draw_noise(seed: int, names: tuple[str, ...], rows: NDArray[np.int64], taps: tuple[float, ...] = (1.0,)) -> Array:
-    """Draw noise of deviation 1 that depends on the seed, a channel's name and the row of the sound, ``[row, channel]``.
-
-    ``rows`` follow each other. ``taps`` are those of a symmetric filter whose squares add up to 1.
-    """
-    reach = len(taps) // 2
-    around = np.arange(rows[0] - reach, rows[-1] + reach + 1)
-    white = np.stack([draw_normal(make_key(seed, "noise", name), around) for name in names], axis=1)
-    # Tap by tap, because a library's sum may depend on where in memory a row lies.
-    noise = np.zeros((len(rows), len(names)))
-    for number, tap in enumerate(taps):
-        noise += tap * white[number : number + len(rows)]
-    return noise.astype(np.float32)
+def draw_noise(seed: int, names: tuple[str, ...], rows: NDArray[np.int64]) -> Array:
+    """Draw noise of deviation 1 that depends on the seed, a channel's name and the row of the sound, ``[row, channel]``."""
+    return np.stack([draw_normal(make_key(seed, "noise", name), rows) for name in names], axis=1).astype(np.float32)
 
 
 def _draw_piece(
@@ -352,7 +369,7 @@ def _draw_piece(
     levels = np.linspace(math.pi / 2, 0.0, steps + 1)
     result = np.empty((len(rows), len(channels.names)), np.float32)
     for number, seed in enumerate(seeds):
-        noisy = np.float32(variation.spread) * draw_noise(seed, channels.names, rows, drawing.noise_taps)
+        noisy = np.float32(variation.spread) * draw_noise(seed, channels.names, rows)
         drawn = noisy
         for step, (level, following) in enumerate(zip(levels.tolist(), levels[1:].tolist())):
             advance((number + step / steps) / len(seeds))

@@ -44,7 +44,6 @@ NEXT = "next_"
 STREAM_PREFIX = "stream"
 """Folders of bundled packages that stream begin with it, so that a list needs no description."""
 
-_MOST_NOISE_TAPS = 257
 _TRIAL_FRAMES = 8
 _TRIAL_STEPS = 3
 _LARGEST_STATE = 1 << 24
@@ -445,10 +444,7 @@ def _parse_drawing(fields: _Fields, channels: int) -> Drawing:
         raise fields.wrong("deviation", "is not above 0 everywhere")
     steps, reach = fields.integer("steps", 1, LARGEST_STEPS), fields.integer("reach_rows", 0, 10_000)
     stride = fields.integer("stride", 1, 10)
-    taps = fields.numbers("noise_taps") if fields.has("noise_taps") else (1.0,)
-    if len(taps) % 2 == 0 or len(taps) > _MOST_NOISE_TAPS:
-        raise fields.wrong("noise_taps", f"has {len(taps)} numbers; an odd number up to {_MOST_NOISE_TAPS} is expected")
-    return Drawing(name, sha256, steps, stride, reach, scale["mean"], scale["deviation"], taps)
+    return Drawing(name, sha256, steps, stride, reach, scale["mean"], scale["deviation"])
 
 
 def _parse_poses(fields: _Fields, channels: tuple[str, ...]) -> ShowPoses:

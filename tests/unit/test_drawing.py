@@ -94,15 +94,6 @@ def test_of_what_is_heard_only_what_a_piece_needs_is_kept():
     assert peak(40_000) < 1.05 * peak(10_000)
 
 
-def test_noise_is_as_slow_as_its_taps_and_belongs_to_rows():
-    taps = (0.2, 0.5, 0.8, 0.5, 0.2)
-    taps = tuple(tap / np.sqrt(np.square(taps).sum()) for tap in taps)
-    slow = diffusion.draw_noise(4, ("a", "b"), np.arange(-500, 20_000), taps)
-    assert slow.std() == pytest.approx(1.0, abs=0.03)
-    assert np.corrcoef(slow[1:, 0], slow[:-1, 0])[0, 1] > 0.7
-    assert slow[700:900].tobytes() == diffusion.draw_noise(4, ("a", "b"), np.arange(200, 400), taps).tobytes()
-
-
 def test_face_parts_come_from_takes_of_their_own(draw):
     mixed = draw(Variation(1, region_seeds={"lips": 2}))
     first, second = draw(Variation(1)), draw(Variation(2))
@@ -190,18 +181,30 @@ def test_a_pin_of_an_unknown_channel_is_refused(draw):
 
 
 def test_lips_meet_and_rest_where_the_regression_says():
-    channels = Channels(("jawOpen", "browInnerUp"), ("jaw", "brows"), np.zeros(2, np.float32), np.ones(2, np.float32))
-    regressed = np.full((200, 2), 0.1, np.float32)
-    drawn = np.full((200, 2), 0.8, np.float32)
+    names = ("jawOpen", "mouthPress", "browInnerUp")
+    channels = Channels(names, ("jaw", "lips", "brows"), np.zeros(3, np.float32), np.ones(3, np.float32))
     phones = np.zeros((200, 3), np.float32)
     phones[:, 1] = 1.0
-    phones[100:105] = [0.0, 0.0, 1.0]
+    phones[98:107] = [0.0, 0.0, 1.0]
     phones[150:] = [1.0, 0.0, 0.0]
-    made = rule_take(drawn, regressed, phones, ("SIL", "AA", "B"), channels, RATE)
-    assert made[[101, 103, 180], 0] == pytest.approx(0.1, abs=0.01)
+
+    def rule(jaw: float, press: float) -> np.ndarray:
+        regressed = np.full((200, 3), 0.3, np.float32)
+        regressed[98:107] = [0.1, 0.5, 0.3]
+        regressed[150:] = 0.05
+        drawn = np.tile(np.array([jaw, press, 0.8], np.float32), (200, 1))
+        return rule_take(drawn, regressed, phones, ("SIL", "AA", "B"), channels, RATE)
+
+    # Lips that are too far apart are closed as in the regression.
+    made = rule(0.8, 0.2)
+    assert made[[101, 103], 0] == pytest.approx(0.1, abs=0.01)
+    assert made[[101, 103], 1] == pytest.approx(0.5, abs=0.01)
     assert made[[50, 120], 0] == pytest.approx(0.8)
-    assert made[:, 1] == pytest.approx(0.8)
-    assert np.abs(np.diff(made[:, 0])).max() < 0.25
+    assert made[180] == pytest.approx([0.05, 0.05, 0.8], abs=0.01)
+    assert made[:, 2] == pytest.approx(0.8)
+    assert np.abs(np.diff(made[:145, 0])).max() < 0.3
+    # Those that are closer already are left alone.
+    assert rule(0.04, 0.9)[80:140] == pytest.approx(np.tile([0.04, 0.9, 0.8], (60, 1)), abs=1e-6)
 
 
 def test_rows_between_those_drawn_are_on_smooth_curves():
@@ -222,7 +225,6 @@ def test_rows_between_those_drawn_are_on_smooth_curves():
         ({"mean": [0.0]}, "1 numbers for 4 channels"),
         ({"deviation": [0.0] * 4}, "not above 0"),
         ({"steps": 0}, "drawing.steps"),
-        ({"noise_taps": [0.6, 0.8]}, "noise_taps has 2 numbers"),
         ({"stride": 1.5}, "drawing.stride"),
         ({"file": "../drawing.onnx"}, "plain name"),
     ],

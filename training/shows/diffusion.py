@@ -12,7 +12,6 @@ depends on at most ``spread_rows`` rows to each side, so a sound of any length i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,10 +35,6 @@ _STYLE_FLOOR = 0.1
 _FREQUENCIES = 16
 _PINNED_SHARE = 0.4
 _MOST_PINS = 6
-_TAP_ROWS = 16
-_LEAST_POWER = 1e-5
-_LEVEL_FLOOR = 0.05
-"""Errors at low levels of noise count as errors in velocity do, up to 1 over this."""
 
 
 class _Block(nn.Module):
@@ -89,7 +84,6 @@ class Diffusion(ShowNetwork):
         self.register_buffer("style_mean", torch.zeros(len(STYLES)))
         self.register_buffer("style_deviation", torch.ones(len(STYLES)))
         self.register_buffer("frequencies", torch.exp(torch.linspace(0.0, math.log(200.0), _FREQUENCIES)))
-        self.register_buffer("taps", functional.one_hot(torch.tensor(_TAP_ROWS), 2 * _TAP_ROWS + 1).float())
 
     @property
     def reach(self) -> int:
@@ -121,9 +115,7 @@ class Diffusion(ShowNetwork):
         for block in self.blocks:
             rows, skip = block(rows, given, embedded)
             total = total + skip
-        velocity = self.last(total * math.sqrt(1.0 / len(self.blocks))).transpose(1, 2)
-        # What little noise hides is taken from the noisy controls, not through the layers (Salimans & Ho 2022).
-        return torch.cos(level)[:, None, None] * noisy - torch.sin(level)[:, None, None] * velocity
+        return self.last(total * math.sqrt(1.0 / len(self.blocks))).transpose(1, 2)
 
     def forward(self, heard: Tensor, emotion: Tensor) -> Prediction:
         """Return the mean performance: the controls that are told from noise alone, under the style of the show."""
@@ -142,7 +134,7 @@ class Diffusion(ShowNetwork):
         count, rows, controls = shown.shape
         # More of the levels are noisy, where few steps of sampling decide what is drawn.
         level = 0.5 * math.pi * torch.sqrt(torch.rand(count, device=device).clamp_min(1e-6))
-        noise = self.draw_noise(count, rows, device)
+        noise = torch.randn_like(shown)
         noisy = torch.cos(level)[:, None, None] * shown + torch.sin(level)[:, None, None] * noise
         mask = _draw_pins(count, rows, controls, device)
         fitted = batch.heard[:, :, -controls:]
@@ -150,51 +142,22 @@ class Diffusion(ShowNetwork):
         felt = torch.cat([batch.emotion, style], dim=2)
         kept = (torch.rand(count, 2, device=device) >= self.left_out).float()
         made = self.denoise(noisy, shown, mask, level, batch.heard, felt, kept)
-        error = (made - shown) * (1.0 - mask) / torch.sqrt(torch.sin(level).square() + _LEVEL_FLOOR)[:, None, None]
+        error = (made - shown) * (1.0 - mask)
         return {"target": error.square().mean(), "motion": self.motion_weight * 4.0 * motion_loss(error)}
 
-    def draw_noise(self, count: int, rows: int, device: torch.device, generator: torch.Generator | None = None) -> Tensor:
-        """Draw noise with the spectrum of the learned controls, ``[count, rows, control]``."""
-        size = (count * self.controls, 1, rows + 2 * _TAP_ROWS)
-        white = torch.randn(size, device=device, generator=generator)
-        return functional.conv1d(white, self.taps[None, None]).view(count, self.controls, rows).transpose(1, 2)
-
     def measure(self, material: Material, split: Split, scaling: Scaling) -> None:
-        """Measure mean and deviation of the styles of the learned rows, and their spectrum."""
+        """Measure mean and deviation of the styles of the learned rows."""
         found: list[Tensor] = []
-        everything: list[NDArray[np.float32]] = []
         controls = self.controls
         for number, first, last in split.learned:
             clip = material.copies[0][number]
             shown = (clip.shown[first:last] - scaling.shown_mean) / scaling.shown_deviation
             heard = (clip.heard[first:last].astype(np.float32) - scaling.heard_mean) / scaling.heard_deviation
             fitted = torch.from_numpy(heard[:, -controls:])
-            everything.append(shown)
             found.append(measure_style(torch.from_numpy(shown)[None], fitted[None])[0])
         styles = torch.cat(found)
         self.style_mean.copy_(styles.mean(dim=0))
         self.style_deviation.copy_(styles.std(dim=0).clamp_min(1e-3))
-        self.taps.copy_(torch.from_numpy(find_noise_taps(everything)))
-
-
-def find_noise_taps(clips: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Find the symmetric filter ``[tap]`` that makes white noise as slow and as fast as standardised ``[row, control]``.
-
-    White noise would hide the fast motion, which is small, at once, and few steps of sampling would never draw it. Welch's mean
-    spectrum of all controls and clips; the filter's squares add up to 1.
-    """
-    size = 4 * _TAP_ROWS
-    power, window = np.zeros(size // 2 + 1), np.hanning(size)[:, None]
-    for rows in clips:
-        for first in range(0, len(rows) - size + 1, size // 2):
-            piece = rows[first : first + size].astype(np.float64)
-            power += np.square(np.abs(np.fft.rfft((piece - piece.mean(axis=0)) * window, axis=0))).sum(axis=1)
-    if not power.any():
-        power += 1.0
-    power[0] = power[1]
-    taps = np.roll(np.fft.irfft(np.sqrt(np.maximum(power, _LEAST_POWER * power.max()))), _TAP_ROWS)[: 2 * _TAP_ROWS + 1]
-    taps = taps * np.hanning(2 * _TAP_ROWS + 3)[1:-1]
-    return (taps / np.sqrt(np.square(taps).sum())).astype(np.float32)
 
 
 _BANDS_HERTZ = ((0.3, 2.0), (2.0, 5.0), (5.0, 10.0))
@@ -237,7 +200,7 @@ def _draw(network: Diffusion, heard: Tensor, emotion: Tensor, styles: Tensor, st
     """Draw one take of standardised controls ``[row, control]`` by DDIM, as inference/diffusion.py does without guidance."""
     rows = heard.shape[1]
     felt = torch.cat([emotion, styles.expand(1, rows, len(STYLES))], dim=2)
-    noisy = network.draw_noise(1, rows, torch.device("cpu"), torch.Generator().manual_seed(11))
+    noisy = torch.randn((1, rows, network.controls), generator=torch.Generator().manual_seed(11))
     nothing, kept = torch.zeros_like(noisy), torch.ones((1, 2))
     levels = torch.linspace(math.pi / 2, 0.0, steps + 1)
     drawn = noisy

@@ -258,7 +258,6 @@ def trace_drawing(
         "reach_rows": network.spread_rows,
         "mean": [round(value, 6) for value in scaling.shown_mean.tolist()],
         "deviation": [round(value, 6) for value in scaling.shown_deviation.tolist()],
-        "noise_taps": [round(value, 6) for value in network.taps.tolist()],
     }
     return graph, about
 
