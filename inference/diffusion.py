@@ -237,7 +237,7 @@ def rule_take(
 ) -> Array:  # fmt: skip
     """Return a drawn take whose lips meet and rest at least where the ``regressed`` ones do, and that meets the pins.
 
-    ``drawn`` ``[row, channel]`` has every ``stride``-th row, beginning with row ``first``. ``phones`` ``[row, phone]`` are their
+    ``drawn`` ``[row, channel]`` has every ``stride``-th row, beginning with row ``first``. ``phones`` ``[row, phone]`` are
     likelihoods. The take ``[row, channel]`` is returned in the memory of ``regressed``.
     """
     contact, rest = (None, None) if phones is None else find_ruled(phones, phone_names, frame_rate)
@@ -262,9 +262,7 @@ def rule_take(
     return regressed
 
 
-def find_ruled(
-    phones: Array, names: tuple[str, ...], frame_rate: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def find_ruled(phones: Array, names: tuple[str, ...], frame_rate: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return where the regression rules the mouth: at closures of the lips, and deep in silence; each 0..1 ``[row]``."""
     closing = phones[:, [names.index(name) for name in _CONTACT_PHONES if name in names]].sum(axis=1)
     contact = ease(np.clip((closing - 0.2) / 0.4, 0.0, 1.0).astype(np.float64))
@@ -405,8 +403,8 @@ def _guides(variation: Variation) -> tuple[Array, Array]:
 def interpolate_rows(thin: Array, first: int, stride: int, count: int) -> Array:
     """Interpolate every ``stride``-th row, beginning with row ``first``, to ``count`` rows; ``[row]``.
 
-    Rows between are sums of the nearest 12 under a windowed sinc (Lanczos), which keeps fast motion that straight lines or cubic
-    curves would lose. Beyond the first and the last known row the values are held.
+    Rows between are sums of the nearest 12 under a windowed sinc (Lanczos), which keeps fast motion that straight lines or
+    cubic curves would lose. Beyond the first and the last known row the values are held.
     """
     if stride == 1:
         return thin[:count]

@@ -84,7 +84,9 @@ def test_of_what_is_heard_only_what_a_piece_needs_is_kept():
 
     def peak(count: int) -> int:
         tracemalloc.start()
-        edges = [(start, stop, low, len(c.heard)) for start, stop, low, c in diffusion._cut_pieces(hear(count, 1000), count, 400)]
+        edges = [
+            (start, stop, low, len(c.heard)) for start, stop, low, c in diffusion._cut_pieces(hear(count, 1000), count, 400)
+        ]
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert [edge[:2] for edge in edges] == [(first, min(first + 3000, count)) for first in range(0, count, 3000)]

@@ -393,7 +393,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=8, help="number of takes to draw")
     parser.add_argument("--no-audio2rig", action="store_true", help="leave out audio2rig, whose training takes 20 minutes")
     parser.add_argument("--audio2rig", type=Path, help="a trained package of audio2rig, instead of training one")
-    parser.add_argument("--minutes", type=float, default=8.0, help="length of the long sound (default: 8; 60 takes an hour or so)")
+    parser.add_argument("--minutes", type=float, default=8.0, help="length of the long sound (default: 8)")
     parser.add_argument("--picture", type=Path, help="also draw curves of takes through three pins to this PNG file")
     parser.add_argument("--save", type=Path, help="also write the figures to this JSON file")
     options = parser.parse_args(arguments)

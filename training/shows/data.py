@@ -169,9 +169,12 @@ def prepare(
     seed: int,
     cache: Path,
     on_progress: Callable[[int, int], None] | None = None,
+    *,
+    with_keys: bool = True,
 ) -> Material:
     """Hear every shot unchanged and in ``copies`` changed copies, from the cache if they are in it.
 
+    Finding the shots' keys takes longer than reading the cache; without them they are 0.
     ``on_progress`` is called with the numbers of copies done and to do. Raises ShowError if the cache cannot be written,
     and ModelError.
     """
@@ -183,7 +186,7 @@ def prepare(
                 on_progress(copy * len(show.shots) + len(clips), (copies + 1) * len(show.shots))
             random = np.random.default_rng([seed, copy, int(_shot_digest(shot)[:8], 16)])
             changed = change_shot(shot, random) if copy else shot
-            clips.append(_prepare_clip(changed, controls, show.emotions, ear, cache))
+            clips.append(_prepare_clip(changed, controls, show.emotions, ear, cache, with_keys))
         made.append(tuple(clips))
     return Material(tuple(shot.name for shot in show.shots), tuple(made), controls, show.emotions)
 
@@ -204,7 +207,9 @@ def change_shot(shot: Shot, random: np.random.Generator) -> Shot:
     )
 
 
-def _prepare_clip(shot: Shot, controls: tuple[Channel, ...], emotions: tuple[str, ...], ear: Ear, cache: Path) -> Clip:
+def _prepare_clip(
+    shot: Shot, controls: tuple[Channel, ...], emotions: tuple[str, ...], ear: Ear, cache: Path, with_keys: bool
+) -> Clip:
     key = hashlib.sha256(f"{_CACHE_VERSION} {ear.digest} {shot.waveform.sample_rate} {shot.sound_sha256}".encode()).hexdigest()
     path = cache / f"{key[:32]}.npy"
     heard = _read_heard(path)
@@ -222,7 +227,8 @@ def _prepare_clip(shot: Shot, controls: tuple[Channel, ...], emotions: tuple[str
             raise ShowError(f"{cache} cannot be written ({error.strerror}); make room or choose another run folder") from None
     rows = lay_out_shot(shot, heard.astype(np.float32), controls, emotions, FRAME_RATE)
     usable = np.flatnonzero(rows.usable)
-    return Clip(heard, rows.shown, rows.emotion, key_rows(rows.shown, controls), int(usable[0]), int(usable[-1]) + 1)
+    keys = key_rows(rows.shown, controls) if with_keys else np.zeros((len(rows.shown), len(regions_of(controls))), np.float32)
+    return Clip(heard, rows.shown, rows.emotion, keys, int(usable[0]), int(usable[-1]) + 1)
 
 
 def _read_heard(path: Path) -> NDArray[np.float16] | None:

@@ -152,7 +152,7 @@ def _run(config: RunConfig, folder: Path, say: Print) -> ModelPackage:
         if done % max(1, len(show.shots)) == 0:
             say(f"hearing {done} of {count} ({len(show.shots)} shots, {config.copies} further copies)")
 
-    material = prepare(show, controls, ear, config.copies, config.seed, folder.parent / "heard", hearing)
+    material = prepare(show, controls, ear, config.copies, config.seed, folder.parent / "heard", hearing, with_keys=config.keys)
     # The border of two parts of one shot is heard from both sides.
     reach = math.ceil((config.reach_seconds + 0.1) * FRAME_RATE)
     if config.network == "diffusion":
