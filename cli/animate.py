@@ -51,7 +51,7 @@ def add_animate(subcommands: Any) -> None:
         help="all sound strips of the sequencer, each for its speaker: by the name of the strip or the number of its channel, "
         "by the names in it by default",
     )
-    limits = number_between(-1048574.0, 1048574.0)
+    limits = number_between("--start-frame", -1048574.0, 1048574.0)
     parser.add_argument("--start-frame", type=limits, default=1.0, metavar="FRAME", help="where the sound begins (default: 1)")
     parser.add_argument("--mapping", metavar="FILE", help="JSON file saved by Save Mapping (default: the character's own)")
     parser.add_argument("--emotion-preset", metavar="NAME", help="a saved mix of emotions, such as Happy; --emotion adds to it")

@@ -129,13 +129,16 @@ def check_names(settings: TakeSettings, packages: Sequence[ModelPackage]) -> Non
             raise CommandError(f"--channel {name}: model '{first.name}' has no channel '{name}'")
 
 
-def number_between(minimum: float, maximum: float) -> Callable[[str], float]:
-    """Return a parser of numbers within limits, for argparse."""
+def number_between(option: str, minimum: float, maximum: float) -> Callable[[str], float]:
+    """Return a parser of an option's number within limits, for argparse; it raises CommandError, one sentence without usage."""
 
     def number(text: str) -> float:
-        value = float(text)
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
         if not minimum <= value <= maximum:
-            raise argparse.ArgumentTypeError(f"{text} is not between {minimum:g} and {maximum:g}")
+            raise CommandError(f"{option}: '{text}' is not a number from {minimum:.10g} to {maximum:.10g}")
         return value
 
     return number

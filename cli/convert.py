@@ -24,11 +24,11 @@ def add_convert(subcommands: Any) -> None:
         "--to", metavar="FORMAT", help="format of OUT (default: .csv and .npz Voxrig's own, .json Audio2Face's)"
     )
     parser.add_argument(
-        "--fps", type=number_between(1.0, 1000.0), metavar="RATE", help="frames a second of OUT (default: those of IN)"
+        "--fps", type=number_between("--fps", 1.0, 1000.0), metavar="RATE", help="frames a second of OUT (default: those of IN)"
     )
     parser.add_argument(
         "--from-fps",
-        type=number_between(1.0, 1000.0),
+        type=number_between("--from-fps", 1.0, 1000.0),
         metavar="RATE",
         help="frames a second of IN, if it states none or a wrong one",
     )

@@ -61,10 +61,16 @@ def add_live(subcommands: Any) -> None:
     )
     parser.add_argument("--model", metavar="FOLDER", help="folder of a model package that streams, instead of --look-ahead")
     parser.add_argument(
-        "--gate", type=number_between(-90.0, 0.0), metavar="DB", help="sound quieter than this counts as silence, such as -50"
+        "--gate",
+        type=number_between("--gate", -90.0, 0.0),
+        metavar="DB",
+        help="sound quieter than this counts as silence, such as -50",
     )
     parser.add_argument(
-        "--seconds", type=number_between(0.1, 86_400.0), metavar="SECONDS", help="end after so long (default: never)"
+        "--seconds",
+        type=number_between("--seconds", 0.1, 86_400.0),
+        metavar="SECONDS",
+        help="end after so long (default: never)",
     )
     add_setting_options(parser, [EMOTION, *(find_setting(name) for name in LIFE)])
     parser.set_defaults(run=run_live)

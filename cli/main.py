@@ -55,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = build_parser().parse_args(argv)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else EXIT_FAILED
+    except VoxrigError as error:
+        complain(str(error))
+        return EXIT_FAILED
     run = cast("Callable[[argparse.Namespace], int]", arguments.run)
     try:
         return run(arguments)

@@ -603,6 +603,31 @@ def find_replaced(
     return ""
 
 
+def find_old_listening(scene: bpy.types.Scene, character_object: bpy.types.Object, sound: Listening, scope: Scope) -> list[str]:
+    """Return the names of takes that a new one of a character who listens replaces, one of them.
+
+    In these it listens to strips that are gone or muted, or to those that it hears now, at other frames. Favourites stay, as
+    do takes with other face parts or another output, and those beneath others.
+    """
+    takes = character_settings(character_object).takes
+    elsewhere = {strip.name for strip in sounds.list_sound_strips(scene) if not sounds.is_muted(strip)} - set(sound.strips)
+    wanted = replace(scope, fade_frames=0.0, replace_edited=False)
+    own = {stored.mark for stored in takes}
+    found: list[str] = []
+    if scope.output in ("NEW_ACTION", "NEW_SLOT"):
+        return found
+    for stored in takes:
+        with contextlib.suppress(VoxrigError):  # what is wrong with it is shown in the list
+            record = read_take(stored)
+            if stored.is_favourite or not isinstance(record.sound, Listening) or elsewhere & set(record.sound.strips):
+                continue
+            owners = {rigs.resolve(target).owner for target in record.mapping.targets()}
+            plain = replace(record.scope, fade_frames=0.0, replace_edited=False)
+            if plain == wanted and is_on_top(tuple(owners), stored.mark, own):
+                found.append(stored.name)
+    return found
+
+
 def _listening_marks(takes: Any) -> set[str]:
     """Return the marks of the takes in which a character listens: they meet its own lines at the edges."""
     marks: set[str] = set()

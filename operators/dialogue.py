@@ -19,12 +19,13 @@ from ..errors import AudioError, RigError, VoxrigError
 from ..properties.access import character_settings, scene_settings
 from ..properties.scene import is_character
 from ..properties.session import Run, session
+from ..properties.takes import read_take
 from ..takes.job import Job, compute
 from ..takes.record import Listening, SoundChoice, SoundStrip
 from ..takes.settings import Scope, TakeSettings
 from ..takes.shaping import Take
 from ..takes.sources import CancelCheck, Progress
-from .animate import find_replaced, find_sound, gather, gather_from_scene, listening_scope, write
+from .animate import find_old_listening, find_replaced, find_sound, gather, gather_from_scene, listening_scope, write
 from .background import BackgroundOperator, Work
 from .base import VoxrigOperator
 
@@ -240,10 +241,16 @@ def _gather_lines(
     settings = jobs[0][1].settings if jobs else None
     if settings is not None and settings.life > 0.0 and settings.life_listening > 0.0:
         spoken = [line for line in lines if any(strip == line.strip for strip, _ in jobs)]
+        replaced: set[tuple[bpy.types.Object, str]] = set()
         for character_object, heard in find_listening(scene, spoken):
             # A rig that can neither blink nor turn its head or eyes does not listen.
             with contextlib.suppress(RigError):
-                listening.append(gather_part(character_object, heard, ""))
+                job = gather_part(character_object, heard, "")
+                old = [] if job.take else find_old_listening(scene, character_object, heard, job.scope)
+                left = [name for name in old if (character_object, name) not in replaced]
+                job = replace(job, take=left[0]) if left else job
+                replaced.add((character_object, job.take))
+                listening.append(job)
     return _Script(tuple(jobs), tuple(refused), tuple(listening))
 
 
@@ -289,6 +296,21 @@ def _write_script(scene: bpy.types.Scene, script: _Script, made: Sequence[Take |
                 write(scene, job, take)
     order = [strip.name for strip in sounds.list_sound_strips(scene)]
     return tuple(sorted(spoken, key=lambda line: order.index(line.strip) if line.strip in order else len(order)))
+
+
+def find_left_listening(scene: bpy.types.Scene, script: _Script) -> dict[str, list[str]]:
+    """Return the takes by character in which it listens to a dialogue as it was: other stretches of lines, or lines gone."""
+    lines = {strip for strip, _ in script.jobs}
+    elsewhere = {strip.name for strip in sounds.list_sound_strips(scene) if not sounds.is_muted(strip)} - lines
+    now = [(job.character, job.choice) for job in script.listening]
+    left: dict[str, list[str]] = {}
+    for name in dict.fromkeys(job.character for _, job in script.jobs):
+        for stored in character_settings(bpy.data.objects[name]).takes:
+            with contextlib.suppress(VoxrigError):  # what is wrong with it is shown in the list
+                sound = read_take(stored).sound
+                if isinstance(sound, Listening) and (name, sound) not in now and not elsewhere & set(sound.strips):
+                    left.setdefault(name, []).append(stored.name)
+    return left
 
 
 class VOXRIG_OT_fill_dialogue(VoxrigOperator):
@@ -372,6 +394,11 @@ class VOXRIG_OT_animate_dialogue(BackgroundOperator):
         for line in spoken:
             if line.trouble:
                 self.report({"WARNING"}, f"'{line.strip}': {line.trouble}")
+        for name, left in find_left_listening(scene, job).items():
+            told = ", ".join(f"'{take}'" for take in left)
+            self.report(
+                {"WARNING"}, f"'{name}' has takes of listening to lines as they were: {told}; remove what is in the way"
+            )
         done = [line for line in spoken if line.take is not None]
         session.provider = done[0].take.provider if done and done[0].take is not None else session.provider
         speakers = len({line.character for line in done})

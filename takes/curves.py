@@ -17,7 +17,7 @@ from ..inference.imported import read_imported
 from .drawing import make_drawn
 from .emotion import EmotionTrack
 from .feeling import style_notes, with_feelings
-from .living import make_living, with_life
+from .living import cue_notes, make_living, with_life
 from .record import CurvesFile, SoundFile
 from .scripting import make_scripted
 from .settings import Scope, TakeSettings
@@ -51,7 +51,7 @@ def make_curves(
     """
     heard = source.produce(on_progress or (lambda _fraction: None), is_cancelled)
     asked = EmotionTrack(settings, place.start_frame, place.frames_per_second, place.styles)
-    heard = replace(heard, warnings=(*heard.warnings, *style_notes(asked, heard)))
+    heard = replace(heard, warnings=(*heard.warnings, *style_notes(asked, heard), *cue_notes(settings, heard)))
     track = with_feelings(asked, heard)
     description = source.describe()
     curves = with_emotion(heard, description, track)

@@ -199,6 +199,15 @@ def plan_take(heard: Heard, track: EmotionTrack, surroundings: Surroundings = NO
     )
 
 
+def cue_notes(settings: TakeSettings, heard: Heard) -> tuple[str, ...]:
+    """Return a sentence for each cue of the settings after the end of the take."""
+    end = heard.duration_seconds + heard.seconds_after
+    late = [cue for cue in settings.cues if cue.seconds is not None and cue.seconds > end]
+    return tuple(
+        f"The cue '{cue}' is after the end of the sound, at {heard.duration_seconds:.2f} s; it has no effect" for cue in late
+    )
+
+
 def add_life(
     sampled: ChannelCurves, heard: Heard, track: EmotionTrack, surroundings: Surroundings = NOTHING
 ) -> tuple[ChannelCurves, NDArray[np.bool_]]:

@@ -25,7 +25,7 @@ from ..animation.timing import resample_to_frames
 from ..errors import AudioError, ModelError
 from .emotion import EmotionTrack, put_on
 from .feeling import add_feelings, style_cues, style_notes, with_effort, with_feelings
-from .living import NOTHING, Surroundings, add_life, plan_take
+from .living import NOTHING, Surroundings, add_life, cue_notes, plan_take
 from .settings import Scope, TakeSettings
 from .sources import Description, Heard, Source
 
@@ -175,7 +175,7 @@ def shape(
         guards = guard_channels(guards, part.mapping, chosen, sampled.names, lived, LIDS)
     keyed = tuple(place_keys(frames, values, tolerances, placing, guards=guards))
     dense = DenseTake(chosen, frames, values, tuple(tolerances), keyed, placing, guards)
-    warnings = (*part.warnings, *heard.warnings, *style_notes(asked, heard))
+    warnings = (*part.warnings, *heard.warnings, *style_notes(asked, heard), *cue_notes(settings, heard))
     phones = None
     if settings.phone_markers and heard.phones is None:
         warnings = (*warnings, f"'{description.title}' does not recognise phones, so no markers are written")

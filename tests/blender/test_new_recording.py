@@ -180,12 +180,15 @@ def test_a_recording_in_the_place_of_a_muted_scratch_voice(scene: Any, rig: Any,
 
 
 def test_lines_of_a_dialogue_are_replaced_although_listening_meets_their_edges(
-    scene: Any, make_face: Any, recordings: Any, tmp_path: Path
+    scene: Any, make_face: Any, recordings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from puppets import make_puppet
     from voxrig.blender import compat
-    from voxrig.operators.dialogue import fill_dialogue
+    from voxrig.operators.dialogue import fill_dialogue, find_lines, find_listening, read_speakers
     from voxrig.operators.script import script_to_dialogue, speak_script
+    from voxrig.properties.access import character_settings
+    from voxrig.properties.takes import read_take
+    from voxrig.takes.record import Listening
 
     if not bpy.app.build_options.audaspace:
         pytest.skip("this Blender is built without sound: no strip can be made")
@@ -208,3 +211,8 @@ def test_lines_of_a_dialogue_are_replaced_although_listening_meets_their_edges(
     assert bpy.ops.voxrig.animate_dialogue() == {"FINISHED"}
     curve = compat.curves_of(bpy.data.objects["Anna Face"].data.shape_keys).find('key_blocks["jawOpen"].value')
     assert key_at(curve, 0.61).co[0] > 40.0, "the slower recording says that word later"
+    listening = find_listening(scene, find_lines(scene, read_speakers(scene)))
+    takes = [read_take(stored).sound for stored in character_settings(bpy.data.objects["Bob"]).takes]
+    assert [one for one in takes if isinstance(one, Listening)] == [sound for item, sound in listening if item.name == "Bob"]
+    # Anna now speaks through Bob's line, so nothing takes the place of what she did there.
+    assert "'Anna' has takes of listening to lines as they were" in capsys.readouterr().out

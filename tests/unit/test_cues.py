@@ -137,6 +137,15 @@ def test_curves_hold_the_chosen_parts_only(parts: tuple[str, ...], regions: set[
     assert ("breath" in curves.names) == (parts == ("breath",))
 
 
+def test_a_cue_after_the_end_of_the_sound_is_named(voice: Path) -> None:
+    package = load_package(find_model("speech_fast"))
+    cues = (Cue("nod", 1.0), Cue("nod", 999.0), Cue("style", 60.0, "furious"), Cue("blink", None, replaces=0.5))
+    settings, place = TakeSettings(provider="CPU", cues=cues), Place(0.0, package.frame_rate)
+    _, heard = make_curves(find_source(SoundFile(str(voice)), package.folder, settings, place), settings, place)
+    late = [told for told in heard.warnings if "has no effect" in told]
+    assert ["nod@999" in late[0], "style furious@60" in late[1], "at 2.00 s" in late[0], len(late)] == [True, True, True, 2]
+
+
 def test_a_model_for_brows_has_these_instead_of_life(voice: Path) -> None:
     package = load_package(find_model(None))
     settings, place = TakeSettings(provider="CPU"), Place(0.0, package.frame_rate)
