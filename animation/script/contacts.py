@@ -27,8 +27,9 @@ Floats = NDArray[np.float64]
 
 EXPERT_SHARE = 0.2
 """Share of the articulation rules in a mouth whose word is certain."""
-OPENING_SHARE = 0.5
-"""Share of the opening that a talker has at the script's phones (opening.py) in the gap of such a mouth."""
+OPENING_SHARE = 0.6
+"""Share of the opening that a talker has at the script's phones (opening.py) in the gap of such a mouth: the best one for the
+sentences of a verb that was held out when it was fitted."""
 _JAW_SHARE = 0.6
 """What the lips open more than the model has it, the jaw does to this share, and the lips to the rest."""
 _BILABIAL = ("P", "B", "M")
@@ -37,6 +38,8 @@ _EDGE_SECONDS = 0.06
 _CLOSING_SECONDS, _OPENING_SECONDS = 0.08, 0.06
 _LEAST_HEARD, _LEAST_HEARD_IN_SURE_WORDS = 0.01, 0.002
 """A contact is not made where its sounds are heard with less than this likelihood all the while."""
+_LEAST_FITTING = 0.35
+"""Words from this confidence on have contacts where these are heard, though they change nothing else below FITTING."""
 _SURE = 0.6
 _NEAR_SECONDS = 0.04
 _SHAPE_SHARE = 0.3
@@ -50,6 +53,8 @@ _HELD_SECONDS, _LATER_SHARE = 0.05, 0.5
 """The vowel before p, b or m that lasts longer than this stays open for that share of the rest."""
 _MOST_EARLY = 0.02
 _BITTEN = 0.9
+_SHOWN, _BITTEN_SHARE = 0.3, 0.2
+"""From this closeness of the lower lip to the teeth on, the lips are apart by that share of the clip's 95th percentile."""
 _SHAPE = frozenset(("mouthPucker", "mouthStretchLeft", "mouthStretchRight", "mouthSmileLeft", "mouthSmileRight"))
 _CHANNELS = frozenset(
     ("jawOpen", "jawForward", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRollLower")
@@ -117,7 +122,8 @@ def apply_script(
     aim = np.maximum(wanted @ channel_weights(GAP_CENTIMETRES, mixed) + correct_opening(phones, rate, count), 0.0)
     gap = lip_gap(values, curves.names)
     _open_lips(values, curves.names, trust * OPENING_SHARE * (aim - gap))
-    _make_contacts(values, curves.names, certain, likelihood, rate)
+    likely = [word for word in words if word.confidence >= _LEAST_FITTING and word.phones]
+    _make_contacts(values, curves.names, likely, likelihood, rate)
     return curves.with_values(values.astype(np.float32))
 
 
@@ -207,13 +213,15 @@ def _make_contacts(
     # What the model closes by itself keeps its own timing.
     shut = values @ gap_weights < 0.8 * SEALED_SHARE * spread
     needed = int(np.ceil(0.06 * rate))
-    sealed = np.zeros(len(values), bool)
+    sealed, touching = np.zeros(len(values), bool), np.zeros(len(values), bool)
     closed = np.ones(len(values))
     bitten = np.zeros(len(values))
     seal, bite = settings["closure"], settings["labiodental"]
     for phone in phones:
         if phone.phone in _BILABIAL and agrees(phone, _BILABIAL):
-            if _longest(shut & (seconds >= phone.start - 0.05) & (seconds <= phone.end + 0.03)) >= needed:
+            own = shut & (seconds >= phone.start - 0.05) & (seconds <= phone.end + 0.03)
+            if _longest(own) >= needed:
+                touching |= own
                 continue
             start, end = _place_seal(phone, seal)
             before = np.clip((start - seconds) / _CLOSING_SECONDS, 0.0, 1.0)
@@ -245,6 +253,9 @@ def _make_contacts(
     aim = np.where(sealed, np.minimum(aim, -seal["margin"]), np.maximum(aim, np.minimum(gap, floor)))
     values[:, column("mouthClose")] += np.maximum(gap - aim, 0.0) / -GAP_CENTIMETRES["mouthClose"]
     _part_lips(values, names, np.where(sealed | (bitten > _BITTEN), -np.inf, floor))
+    # Lips that f and v bring together leave the teeth in sight, else they look like those of p, b and m.
+    shown = (bitten > _SHOWN) & (closed > _SHOWN) & ~sealed & ~touching
+    _raise_upper_lip(values, names, np.where(shown, _BITTEN_SHARE * spread, -np.inf))
 
 
 def _place_seal(phone: TimedPhone, seal: Mapping[str, Any]) -> tuple[float, float]:
@@ -281,6 +292,14 @@ def _find_floor(phones: Sequence[TimedPhone], likelihood: ChannelCurves, seconds
             end = follower.start + _LATER_SHARE * max(follower.end - follower.start - _HELD_SECONDS, 0.0)
         floor[(seconds >= start) & (seconds <= end)] = height
     return floor
+
+
+def _raise_upper_lip(values: Floats, names: Sequence[str], floor: Floats) -> None:
+    """Part the lips to at least ``floor`` centimetres by the upper lip alone, in place."""
+    upper = [names.index(name) for name in ("mouthUpperUpLeft", "mouthUpperUpRight") if name in names]
+    if upper:
+        parting = np.maximum(floor - values @ channel_weights(GAP_CENTIMETRES, names), 0.0)
+        values[:, upper] += (parting / (len(upper) * GAP_CENTIMETRES["mouthUpperUpLeft"]))[:, None]
 
 
 def _part_lips(values: Floats, names: Sequence[str], floor: Floats) -> None:

@@ -22,8 +22,8 @@ Floats = NDArray[np.float64]
 
 FILE = Path(__file__).with_name("opening.json")
 STEP_SECONDS = 0.04
-LAGS = 9
-"""Windows of STEP_SECONDS for each sound: the first one lies 160 ms before the instant, the last one as long after it."""
+LAGS = 17
+"""Windows of STEP_SECONDS for each sound: the first one lies 320 ms before the instant, the last one as long after it."""
 STRESS = "stress"
 
 

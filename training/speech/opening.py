@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table = fit(list(clips.values())).reshape(len(NAMES), LAGS)
     rows = [f"    {json.dumps(name)}: {json.dumps(np.round(row, 3).tolist())}" for name, row in zip(NAMES, table) if row.any()]
     about = (
-        "Centimetres that each sound adds to the lip gap of the articulation rules, from 160 ms after it to 160 ms before it."
+        "Centimetres that each sound adds to the lip gap of the articulation rules, from 320 ms after it to 320 ms before it."
     )
     source = "Fitted by training/speech/opening.py to the tracked lips of talker 1 of the GRID corpus (CC BY 4.0)."
     body = ",\n".join(rows)
