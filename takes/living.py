@@ -179,8 +179,9 @@ def plan_take(heard: Heard, track: EmotionTrack, surroundings: Surroundings = NO
     rows = np.arange(math.ceil(heard.speech.duration * _EMOTION_RATE) + 1) / _EMOTION_RATE
     # What the face shows comes first; a raised voice has what that leaves.
     left = np.clip(1.0 - sum(emotion.values(), np.zeros(rows.size)), 0.0, 1.0)
-    for name, tense in tension_of_voice(heard, track.settings, rows).items():
-        emotion[name] = emotion.get(name, np.zeros(rows.size)) + tense * left
+    tension = {name: tense * left for name, tense in tension_of_voice(heard, track.settings, rows).items()}
+    for name, tense in tension.items():
+        emotion[name] = emotion.get(name, np.zeros(rows.size)) + tense
     faint = life_of_voice(heard, track.settings, rows)
     amounts: dict[str, NDArray[np.float64]] = {"brows": faint, "head": faint}
     if track.styles is not None:
@@ -196,6 +197,7 @@ def plan_take(heard: Heard, track: EmotionTrack, surroundings: Surroundings = NO
         looks=surroundings.looks,
         cues=[cue for cue in (*heard.cues, *track.settings.cues) if cue.kind != "look" or cue.name in known],
         amounts=amounts,
+        tension=tension.get("anger", 0.0),
     )
 
 

@@ -355,8 +355,8 @@ class TakeSettings:
     )  # fmt: skip
     effort: float = _setting(
         1.0, "number", SHAPING, "effort", "Effort",
-        "How far a raised voice opens the mouth and a faint one keeps it small, at any level of the recording. 0 takes all "
-        "voices for calm",
+        "How far a raised voice opens the mouth and presses the brows, and a faint one keeps the face small, at any level of "
+        "the recording. 0 takes all voices for calm",
         panel="effort", minimum=0.0, maximum=2.0, panel_unit="factor",
     )  # fmt: skip
     style: str = _setting(

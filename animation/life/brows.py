@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from .events import Event, Keys
 from .noise import make_key
 from .stage import ROWS_PER_SECOND, Dice, Stage
@@ -19,6 +21,7 @@ _LEAD = 0.06
 _APART = 0.9
 _QUESTION_SEMITONES = 3.5
 _FROWN_EFFORT, _FROWN_SECONDS = 0.72, 0.5
+_TENSE, _FROWN_TENSION = 0.1, 0.6
 # Semitones over the neighbourhood: 95 % of the accents of read speech are below 4.1; above 15 an octave was mistaken.
 _SURPRISE_SEMITONES = (7.0, 15.0)
 _SURPRISE = {"browInnerUp": 0.5, "browOuterUp": 0.55, "eyeWide": 0.25}
@@ -40,7 +43,8 @@ def plan_brows(stage: Stage) -> tuple[Event, ...]:
     raises = [*_plan_accents(stage), *_plan_questions(stage), *_plan_turns(stage)]
     raises = [one for one in raises if all(abs(one.seconds - other.seconds) >= _APART for other in surprises)]
     # Brows that are pressed down are not lifted, too, which would be fear.
-    found = [*(one for one in raises if not any(_overlap(one, other) for other in frowns)), *frowns, *surprises]
+    raises = [one for one in raises if _presses(one) or not any(_overlap(one, other) for other in frowns)]
+    found = [*raises, *frowns, *surprises]
     kept: list[Event] = []
     for event in sorted(found, key=lambda event: (event.seconds, event.kind)):
         # Two raises at once would add up; the earlier one holds.
@@ -70,6 +74,12 @@ def _plan_accents(stage: Stage) -> list[Event]:
         hold = dice.uniform(0.06, 0.25) if dice.happens(0.7) else dice.uniform(0.4, 1.1)
         found.append(_pulse(stage, "raise", accent.seconds - 0.06 - _LEAD, accent.seconds, strength, rise, hold, fall, dice))
     return found
+
+
+def _presses(event: Event) -> bool:
+    """Return whether an accent moves the brows down rather than up."""
+    tops = [max((value for _, value in event.tracks.get(name, ())), default=0.0) for name in ("browDownLeft", "browInnerUp")]
+    return tops[0] > tops[1]
 
 
 def _overlap(one: Event, other: Event) -> bool:
@@ -118,22 +128,22 @@ def _plan_turns(stage: Stage) -> list[Event]:
 
 
 def _plan_frowns(stage: Stage) -> list[Event]:
-    """Plan frowns where the voice works hard for a while."""
+    """Plan frowns where the voice works hard, or is tense, for a while."""
     found: list[Event] = []
     effort = stage.speech.effort
-    begin = -1
-    for row in range(len(effort) + 1):
-        hard = row < len(effort) and effort[row] > _FROWN_EFFORT
-        if hard and begin < 0:
-            begin = row
-        elif not hard and begin >= 0:
-            start, length = begin / ROWS_PER_SECOND, (row - begin) / ROWS_PER_SECOND
-            if length >= _FROWN_SECONDS:
-                dice = stage.dice("brows", start, "frown")
-                size = min((float(effort[begin:row].max()) - _FROWN_EFFORT) * 1.2 + 0.12, 0.4) * dice.uniform(0.8, 1.2)
-                mix = {"browDown": size, "eyeSquint": 0.5 * size, "noseSneer": 0.25 * size}
-                found.append(_pulse(stage, "frown", start - 0.1, start, 1.0, 0.25, length, 0.4, dice, mix))
-            begin = -1
+    count = max(len(effort), stage.tension.size)
+    worked, tense = np.zeros(count), np.zeros(count)
+    worked[: len(effort)] = np.where(effort > _FROWN_EFFORT, (effort - _FROWN_EFFORT) * 1.2 + 0.12, 0.0)
+    tense[: stage.tension.size] = np.where(stage.tension > _TENSE, _FROWN_TENSION * stage.tension, 0.0)
+    sizes = np.maximum(worked, tense)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], sizes > 0.0, [False]]).astype(np.int8)))
+    for begin, end in edges.reshape(-1, 2).tolist():
+        start, length = begin / ROWS_PER_SECOND, (end - begin) / ROWS_PER_SECOND
+        if length >= _FROWN_SECONDS:
+            dice = stage.dice("brows", start, "frown")
+            size = min(float(sizes[begin:end].max()), 0.4) * dice.uniform(0.8, 1.2)
+            mix = {"browDown": size, "eyeSquint": 0.5 * size, "noseSneer": 0.25 * size}
+            found.append(_pulse(stage, "frown", start - 0.1, start, 1.0, 0.25, length, 0.4, dice, mix))
     return found
 
 

@@ -49,13 +49,15 @@ def plan_life(
     cues: Sequence[Cue] = (),
     seconds: float | None = None,
     amounts: Mapping[str, ArrayLike] | None = None,
+    tension: ArrayLike = 0.0,
 ) -> Life:
     """Plan the life of a head in a line.
 
     ``emotion`` are weights by name, one number or ``[time]`` at ``emotion_rate`` rows a second, ``partner`` is the speech
     of another character on the same clock, ``targets`` are things to look at and ``looks`` (seconds, name) the times to
     look at them; ``cues`` add single events, move them and leave them out; ``seconds`` lets the head live longer than the
-    sound; ``amounts`` are factors for parts by name, ``[time]`` at ``emotion_rate``, as styles of stretches have them. The
+    sound; ``amounts`` are factors for parts by name, ``[time]`` at ``emotion_rate``, as styles of stretches have them;
+    ``tension`` is how far a raised voice presses the brows, 0..1, likewise. The
     same arguments return the same events, the seed or amount of a part changes that part's events only, a cue changes its
     own event only, and a line that is edited at its end keeps the events of its beginning. Raises KeyError for an emotion or
     a target that does not exist.
@@ -73,6 +75,7 @@ def plan_life(
         partner=partner,
         seconds=seconds,
         amounts=amounts,
+        tension=tension,
     )
     shifts = plan_shifts(stage)
     parts = (

@@ -105,6 +105,7 @@ class Stage:
 
     Rows are at ROWS_PER_SECOND from the start of the sound. ``talks`` and ``listens`` (bool ``[time]``) exclude each other;
     where neither is true the head is idle. ``partner`` is the speech of the other one, on the same clock.
+    ``tension`` ``[time]`` 0..1 is how far a raised voice presses the brows.
     """
 
     settings: LifeSettings
@@ -115,6 +116,7 @@ class Stage:
     listens: NDArray[np.bool_]
     manners: Mapping[str, Floats]
     accents: Mapping[str, Floats]
+    tension: Floats
 
     def dice(self, part: str, seconds: float, name: str = "") -> Dice:
         """Return the random numbers of a part at an instant."""
@@ -153,12 +155,13 @@ def set_stage(
     partner: SpeechEvents | None = None,
     seconds: float | None = None,
     amounts: Mapping[str, ArrayLike] | None = None,
+    tension: ArrayLike = 0.0,
 ) -> Stage:
     """Set the stage of a line.
 
     ``emotion`` are weights 0..1 by name, one for the line or ``[time]`` at ``emotion_rate`` rows a second, ``amounts`` factors
-    of parts over time likewise; ``seconds`` is how long the head lives if that is longer than the sound. Raises KeyError for
-    an unknown emotion.
+    of parts over time likewise, ``tension`` 0..1 how far a raised voice presses the brows;
+    ``seconds`` is how long the head lives if that is longer than the sound. Raises KeyError for an unknown emotion.
     """
     length = max(speech.duration, seconds or 0.0, partner.duration if partner else 0.0)
     rows = max(1, math.ceil(length * ROWS_PER_SECOND))
@@ -173,7 +176,9 @@ def set_stage(
         for name in _SCALED.get(part, ()):
             at = np.arange(manners[name].size) * (emotion_rate / _MANNER_RATE)
             manners[name] = manners[name] * np.interp(at, np.arange(track.size), track)
-    return Stage(settings, speech, partner, length, talks, hears & ~talks, manners, accents)
+    known = np.atleast_1d(np.asarray(tension, np.float64))
+    tense = np.interp(np.arange(rows) * (emotion_rate / ROWS_PER_SECOND), np.arange(known.size), known)
+    return Stage(settings, speech, partner, length, talks, hears & ~talks, manners, accents, tense)
 
 
 def _mix_manners(

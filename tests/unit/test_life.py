@@ -101,6 +101,20 @@ def test_blinks_keep_to_the_bands() -> None:
     assert np.mean(near) > 0.7
 
 
+def test_a_tense_voice_presses_the_brows() -> None:
+    tension = np.zeros(401)
+    tension[50:90] = 0.5
+    tense = plan_life(speech(40.0), emotion={"anger": tension}, emotion_rate=10.0, tension=tension)
+    frowns = [
+        [event for event in of_part(life.events, "brows") if event.kind == "frown"] for life in (plan_life(speech(40.0)), tense)
+    ]
+    assert len(frowns[1]) == len(frowns[0]) + 1
+    (frown,) = (event for event in frowns[1] if 4.5 < event.seconds < 5.1)
+    assert 0.15 < frown.tracks["browDownLeft"][1][1] < 0.45 and frown.end > 8.9
+    lifted = [event for event in of_part(tense.events, "brows") if event.kind == "raise" and 5.0 < event.seconds < 8.5]
+    assert all(event.tracks["browDownLeft"][1][1] > event.tracks["browInnerUp"][1][1] for event in lifted)
+
+
 def test_a_listener_smiles_faintly_and_keeps_its_mouth() -> None:
     life = plan_life(silence(60.0), LifeSettings(1), partner=speech(60.0))
     smiles = [event for event in of_part(life.events, "face") if event.kind == "corner"]
