@@ -43,7 +43,7 @@ _LEAST_FITTING = 0.35
 _SURE = 0.6
 _NEAR_SECONDS = 0.04
 _SHAPE_SHARE = 0.3
-_SHORTEST_VOWEL = 0.035
+_SHORTEST_VOWEL = 0.018
 _MOST_INSET = 0.02
 _PARTED_SHARE = 0.3
 """Lips that part for a vowel or a sound of the tongue do so by at least this share of the clip's 95th percentile."""
