@@ -219,6 +219,19 @@ def test_a_wrong_command_line_is_code_2(arguments: list[str], capsys: pytest.Cap
     assert "usage: voxrig" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "limits"),
+    [
+        (["animate", "--start-frame", "1e9"], "--start-frame: '1e9' is not a number from -1048574 to 1048574"),
+        (["convert", "a.csv", "b.csv", "--fps", "soon"], "--fps: 'soon' is not a number from 1 to 1000"),
+        (["live", "--gate", "nan"], "--gate: 'nan' is not a number from -90 to 0"),
+    ],
+)
+def test_a_number_out_of_reach_is_one_sentence(arguments: list[str], limits: str, capsys: pytest.CaptureFixture[str]):
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == f"voxrig: {limits}\n"
+
+
 def test_help_is_code_0(capsys: pytest.CaptureFixture[str]):
     assert main(["curves", "--help"]) == 0
     assert "--emotion NAME=WEIGHT" in capsys.readouterr().out
