@@ -54,6 +54,7 @@ class Drawing:
 
     It has a graph file with its digest, the usual number of ``steps``, the ``stride`` of its rows among the model's, the number
     of its rows to each side that one step depends on, and the ``mean`` and ``deviation`` of each channel in the graph's scale.
+    ``row_taps`` is a symmetric filter of drawn rows, which returns the fast motion that a show lost when it was laid on rows.
     """
 
     graph_file: str
@@ -63,6 +64,7 @@ class Drawing:
     reach_rows: int
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    row_taps: tuple[float, ...] = (1.0,)
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,8 @@ def draw_take(
         if pin.channel not in channels.names:
             raise ModelError(f"'{pin.channel}' is pinned, but the model has no such channel; remove its pin")
     steps = variation.steps or drawer.drawing.steps
-    margin = min(steps, _MOST_MARGIN_STEPS) * drawer.drawing.reach_rows
+    taps = drawer.drawing.row_taps
+    margin = min(steps, _MOST_MARGIN_STEPS) * drawer.drawing.reach_rows + len(taps) // 2
     drawn = np.empty((count, len(channels.names)), np.float32)
     for start, stop, low, conditions in _cut_pieces(heard, count, margin):
 
@@ -208,8 +211,19 @@ def draw_take(
         rows = np.arange(low, low + len(conditions.heard))
         known, mask = _lay_pins(channels, variation.pins, low, len(rows), frame_rate, drawer.drawing)
         made = _draw_piece(drawer, channels, conditions, variation, known, mask, rows + first_row, steps, advance)
-        drawn[start:stop] = made[start - low : stop - low]
+        drawn[start:stop] = _filter_rows(made, taps)[start - low : stop - low]
     return drawn
+
+
+def _filter_rows(rows: Array, taps: tuple[float, ...]) -> Array:
+    """Return rows ``[row, channel]`` under a symmetric filter; the first and the last are held beyond the ends."""
+    reach = len(taps) // 2
+    around = np.pad(rows, ((reach, reach), (0, 0)), mode="edge")
+    filtered = np.zeros_like(rows)
+    # Tap by tap, because a library's sum may depend on where in memory a row lies.
+    for number, tap in enumerate(taps):
+        filtered += np.float32(tap) * around[number : number + len(rows)]
+    return filtered
 
 
 def _cut_pieces(heard: Iterable[Conditions], count: int, margin: int) -> Iterator[tuple[int, int, int, Conditions]]:

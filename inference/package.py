@@ -44,6 +44,7 @@ NEXT = "next_"
 STREAM_PREFIX = "stream"
 """Folders of bundled packages that stream begin with it, so that a list needs no description."""
 
+_MOST_ROW_TAPS = 65
 _TRIAL_FRAMES = 8
 _TRIAL_STEPS = 3
 _LARGEST_STATE = 1 << 24
@@ -444,7 +445,10 @@ def _parse_drawing(fields: _Fields, channels: int) -> Drawing:
         raise fields.wrong("deviation", "is not above 0 everywhere")
     steps, reach = fields.integer("steps", 1, LARGEST_STEPS), fields.integer("reach_rows", 0, 10_000)
     stride = fields.integer("stride", 1, 10)
-    return Drawing(name, sha256, steps, stride, reach, scale["mean"], scale["deviation"])
+    taps = fields.numbers("row_taps") if fields.has("row_taps") else (1.0,)
+    if len(taps) % 2 == 0 or len(taps) > _MOST_ROW_TAPS:
+        raise fields.wrong("row_taps", f"has {len(taps)} numbers, not an odd number of at most {_MOST_ROW_TAPS}")
+    return Drawing(name, sha256, steps, stride, reach, scale["mean"], scale["deviation"], taps)
 
 
 def _parse_poses(fields: _Fields, channels: tuple[str, ...]) -> ShowPoses:

@@ -60,6 +60,22 @@ def test_a_long_sound_is_drawn_in_pieces_that_leave_no_trace(draw, monkeypatch):
     assert np.abs(draw(Variation(5)) - whole).max() < 1e-5
 
 
+def test_drawn_rows_go_through_the_filter_of_the_package(tmp_path, draw, monkeypatch):
+    taps = (-0.05, -0.15, 1.4, -0.15, -0.05)
+    package = load_package(write_drawing_package(tmp_path / "sharp", row_taps=taps))
+    session, drawer = open_session(package, "CPU", 1), open_drawer(package.folder, package.drawing, package.name, 1)
+
+    def sharp() -> np.ndarray:
+        return generate_drawn(session, drawer, Waveform(SOUND, SAMPLE_RATE), None, Variation(5)).curves.values
+
+    whole, plain = sharp(), draw(Variation(5))[::2]
+    expected = np.stack([np.convolve(plain[:, c], taps, mode="valid") for c in range(len(CHANNELS))], axis=1)
+    inside = (plain[2:-2] > 0.0) & (plain[2:-2] < 1.0) & (expected > 0.0) & (expected < 1.0)
+    assert np.abs(whole[4:-4:2] - expected)[inside].max() < 0.02
+    monkeypatch.setattr(diffusion, "_PIECE_ROWS", 31)
+    assert np.abs(sharp() - whole).max() < 1e-5
+
+
 def test_a_trimmed_sound_keeps_its_noise(draw):
     whole = draw(Variation(5))
     late = draw(Variation(5), SOUND[102 * HOP :], start_seconds=102 / RATE)
@@ -227,6 +243,7 @@ def test_rows_between_those_drawn_are_on_smooth_curves():
         ({"mean": [0.0]}, "1 numbers for 4 channels"),
         ({"deviation": [0.0] * 4}, "not above 0"),
         ({"steps": 0}, "drawing.steps"),
+        ({"row_taps": [0.6, 0.4]}, "row_taps has 2 numbers"),
         ({"stride": 1.5}, "drawing.stride"),
         ({"file": "../drawing.onnx"}, "plain name"),
     ],

@@ -22,7 +22,7 @@ from voxrig.inference.session import open_session  # noqa: E402
 from voxrig.learning.show import write_shot  # noqa: E402
 from voxrig.training.shows.config import RunConfig, new_config, read_config  # noqa: E402
 from voxrig.training.shows.data import Scaling  # noqa: E402
-from voxrig.training.shows.diffusion import Diffusion, measure_style  # noqa: E402
+from voxrig.training.shows.diffusion import Diffusion, find_row_taps, measure_style  # noqa: E402
 from voxrig.training.shows.learned import trace_drawing  # noqa: E402
 from voxrig.training.shows.train import main, run_training  # noqa: E402
 from voxrig.training.shows.windows import Task  # noqa: E402
@@ -132,6 +132,15 @@ def test_style_is_how_much_further_and_faster_controls_move_than_regressed():
     assert larger[0, 50:150, 0].min() > 0.5
     assert faster[0, 50:150, 0].abs().max() < 0.1
     assert faster[0, 50:150, 1].min() > 0.5
+
+
+def test_what_straight_lines_between_frames_took_is_returned():
+    rows, frames = np.arange(0, 40, 0.04), np.arange(0, 40, 1 / 30)
+    taps = find_row_taps(30.0)
+    assert sum(taps) == pytest.approx(1.0, abs=1e-4)
+    for hertz in (1.0, 4.0, 7.0):
+        laid = np.interp(rows, frames, np.sin(2 * np.pi * hertz * frames))
+        assert np.convolve(laid, taps, mode="valid").std() == pytest.approx(np.sqrt(0.5), rel=0.06)
 
 
 def test_a_single_shot_is_regressed_in_halves(tmp_path, trunk):

@@ -35,6 +35,8 @@ _STYLE_FLOOR = 0.1
 _FREQUENCIES = 16
 _PINNED_SHARE = 0.4
 _MOST_PINS = 6
+_TAP_ROWS = 8
+_MOST_GAIN = 2.0
 
 
 class _Block(nn.Module):
@@ -194,6 +196,17 @@ def calibrate_styles(network: Diffusion, material: Material, split: Split, scali
             if error < best:
                 best, usual = error, styles
     return usual
+
+
+def find_row_taps(show_rate: float) -> list[float]:
+    """Find the symmetric filter of drawn rows that undoes, on average, what laying a show on rows by straight lines took.
+
+    Straight lines between ``show_rate`` frames a second pass sinc(f / rate)^2 of the amplitude at f Hz.
+    """
+    hertz = np.fft.rfftfreq(16 * _TAP_ROWS, STRIDE / FRAME_RATE)
+    taps = np.fft.irfft(np.minimum(1.0 / np.maximum(np.sinc(hertz / show_rate) ** 2, 1e-3), _MOST_GAIN))
+    taps = np.roll(taps, _TAP_ROWS)[: 2 * _TAP_ROWS + 1] * np.hanning(2 * _TAP_ROWS + 3)[1:-1]
+    return [round(tap, 6) for tap in (taps / taps.sum()).tolist()]
 
 
 def _draw(network: Diffusion, heard: Tensor, emotion: Tensor, styles: Tensor, steps: int) -> NDArray[np.float32]:

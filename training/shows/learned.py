@@ -27,7 +27,7 @@ from ..speech.export import OPSET
 from ..speech.network import FRAME_RATE, HOP, SAMPLE_RATE
 from .config import RunConfig
 from .data import Ear, Scaling
-from .diffusion import Diffusion
+from .diffusion import Diffusion, find_row_taps
 from .windows import STRIDE, ShowNetwork
 
 
@@ -231,11 +231,12 @@ class _Drawing(nn.Module):
 
 
 def trace_drawing(
-    network: Diffusion, scaling: Scaling, steps: int, usual: Tensor | None = None
+    network: Diffusion, scaling: Scaling, steps: int, usual: Tensor | None = None, show_rate: float | None = None
 ) -> tuple[bytes, dict[str, Any]]:
     """Trace the graph that draws takes; returns it with its entry of model.json except for the file.
 
-    ``usual`` ``[STYLES]`` are the styles that a take has where none is asked for.
+    ``usual`` ``[STYLES]`` are the styles that a take has where none is asked for; ``show_rate`` are the frames per second of
+    the show.
     """
     usual = torch.zeros(len(STYLES)) if usual is None else usual
     controls = network.controls
@@ -258,6 +259,7 @@ def trace_drawing(
         "reach_rows": network.spread_rows,
         "mean": [round(value, 6) for value in scaling.shown_mean.tolist()],
         "deviation": [round(value, 6) for value in scaling.shown_deviation.tolist()],
+        **({"row_taps": find_row_taps(show_rate)} if show_rate else {}),
     }
     return graph, about
 

@@ -613,7 +613,8 @@ def finish_diffusion(
     }
     usual = calibrate_styles(network.eval(), material, split, scaling, config.steps)
     scores["usual styles"] = [round(value, 3) for value in usual.tolist()]
-    drawing = trace_drawing(network, scaling, config.steps, usual)
+    show_rate = float(np.median([shot.frame_rate for shot in show.shots]))
+    drawing = trace_drawing(network, scaling, config.steps, usual, show_rate)
     training = {"seed": config.seed, "commit": read_commit(), "scores": scores}
     title = f"{show.rig or 'Show'}, diffusion"
     package = write_fit(fit, trunk, folder / "package", title=title, licence=config.licence, drawing=drawing, training=training)
