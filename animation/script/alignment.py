@@ -196,7 +196,19 @@ def _find_excerpt(
     """
     kept: list[AlignedWord | None] = [None] * len(found)
     best = -np.inf
-    for run in _runs_of(found):
+    runs = _runs_of(found)
+    if len(runs) != 1 or len(runs[0]) < len(found):
+        # Short words are anywhere in an hour: look for the place where all of them come one after the other.
+        spoken = [index for index in range(len(found)) if any(words[index])]
+        graph = _Graph([[one for one in words[index] if one] for index in spoken], names)
+        if graph.phones.size <= _LONG_TEXT:
+            whole = np.tile(np.array([0, graph.count]), (len(emission), 1))
+            path = _search(emission, graph, whole, names.index(SILENCE), together=True)
+            close: list[AlignedWord | None] = [None] * len(found)
+            for word in _read_path(path, emission, graph, spoken, names, frame_rate, start_seconds):
+                close[word.index] = word
+            runs = _runs_of(close) or runs
+    for run in runs:
         spoken = [index for index in range(run[0].index, run[-1].index + 1) if any(words[index])]
         first = max(round((run[0].start - start_seconds - _BESIDE_EXCERPT) * frame_rate), 0)
         rows = slice(first, round((run[-1].end - start_seconds + _BESIDE_EXCERPT) * frame_rate) + 1)
@@ -415,10 +427,19 @@ class _Memory:
         )
 
 
-def _search(emission: Floats, graph: _Graph, band: NDArray[np.int64], silence: int, *, score_only: bool = False) -> _Path:
+def _search(
+    emission: Floats,
+    graph: _Graph,
+    band: NDArray[np.int64],
+    silence: int,
+    *,
+    score_only: bool = False,
+    together: bool = False,
+) -> _Path:
     """Find the best path, or its score only, without memory of the way.
 
-    ``band`` ``[time, 2]`` are the first word and the word after the last that a frame may be in.
+    ``band`` ``[time, 2]`` are the first word and the word after the last that a frame may be in. Words ``together`` have no
+    speech between them that the text lacks.
     """
     frames, words = len(emission), graph.count
     heard = np.delete(emission, silence, axis=1).max(axis=1)
@@ -462,6 +483,8 @@ def _search(emission: Floats, graph: _Graph, band: NDArray[np.int64], silence: i
         pause[here] = np.where(silence_entered, before - _SILENCE_COST, pause[here]) + emission[t, silence]
         filler_entered = before - _FILLER_COST > filler[here]
         filler[here] = np.where(filler_entered, before - _FILLER_COST, filler[here]) + heard[t] - _FILLER_FRAME_COST
+        if together:
+            filler[1:words] = _NONE
         ended = score[ends]
         best = np.maximum.reduceat(ended, ends_of)
         arrived = np.full(high - low + 1, _NONE, np.float32)

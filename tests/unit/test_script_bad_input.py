@@ -128,6 +128,15 @@ def test_an_excerpt_is_found_in_minutes_of_other_speech_and_another_text_is_not(
     found = align(heard, PHONES, 50.0, pronounce_script(parse_line("hello there my old friend")))
     assert found.is_said and all(word.confidence > 0.5 for word in found.words)
     assert abs(found.words[0].start - 50.0) < 0.1 and found.words[-1].end < 52.0
+    # Each of the words is elsewhere, too, and clearer.
+    apart = ("SIL HH AH L OW SIL", "SIL DH EH R SIL", "SIL M AY SIL", "SIL OW L D SIL", "SIL F R EH N D SIL")
+    for phones, second in zip(apart, (10, 20, 60, 70, 100)):
+        for place, phone in enumerate(phones.split(), 10 * second):
+            heard[5 * place : 5 * place + 5] = 1e-4
+            heard[5 * place : 5 * place + 5, PHONE_INDEX[phone]] = 1.0
+    heard[2500:2600] = np.maximum(0.8 * heard[2500:2600], 2e-2)
+    found = align(heard, PHONES, 50.0, pronounce_script(parse_line("hello there my old friend")))
+    assert found.is_said and abs(found.words[0].start - 50.0) < 0.1
     other = align(heard, PHONES, 50.0, pronounce_script(parse_line("bring seven purple candles tomorrow")))
     assert not other.is_said
 
