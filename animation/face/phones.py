@@ -24,6 +24,8 @@ PHONE_INDEX: dict[str, int] = {phone: index for index, phone in enumerate(PHONES
 
 VOWELS: frozenset[str] = frozenset(("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"))
 
+BILABIALS: frozenset[str] = frozenset(("P", "B", "M"))
+
 TONGUE_CONSONANTS: frozenset[str] = frozenset(
     ("T", "D", "K", "G", "N", "NG", "S", "Z", "SH", "ZH", "CH", "JH", "L", "R", "TH", "DH", "HH")
 )

@@ -20,14 +20,15 @@ from voxrig.inference.generate import generate_outputs  # noqa: E402
 from voxrig.inference.package import load_package  # noqa: E402
 from voxrig.inference.session import open_session  # noqa: E402
 from voxrig.training.corpora.voices import Spoken, as_song, as_whisper, at_tempo  # noqa: E402
-from voxrig.training.speech import fit_heads  # noqa: E402
+from voxrig.training.speech import fit_heads, lessons, targets, teacher  # noqa: E402
 from voxrig.training.speech.amplitude import AMPLITUDE, amplitude_gains  # noqa: E402
 from voxrig.training.speech.batches import learned_channels  # noqa: E402
 from voxrig.training.speech.ear import GRID, WIDTH, EarFeatures, EarNetwork  # noqa: E402
 from voxrig.training.speech.export_ear import EarModel, write_graph  # noqa: E402
+from voxrig.training.speech.lesson_batches import LessonSet  # noqa: E402
+from voxrig.training.speech.lesson_targets import make_targets  # noqa: E402
 from voxrig.training.speech.lessons import ROWS  # noqa: E402
 from voxrig.training.speech.network import FRAME_RATE, HOP, SAMPLE_RATE  # noqa: E402
-from voxrig.training.speech.train_ear import make_targets  # noqa: E402
 
 OUTPUTS = ["channels", "features", "phones", "effort"]
 
@@ -184,3 +185,47 @@ def test_effort_and_width_are_solved_and_put_into_the_heads() -> None:
     around = np.concatenate([features[0][:-2, :16], features[0][1:-1, :16], features[0][2:, :16]], axis=1)
     assert np.allclose((after - before)[1:-1], around @ width[0] + width[1], atol=1e-4)
     assert said[::7].mean() < fit_heads.EFFORT_POWER * np.log(0.7) and said[wanted > 0].mean() > np.log(1.3)
+
+
+def test_a_teacher_shares_in_labels_and_stands_in_for_missing_ones() -> None:
+    phones = torch.tensor([PHONES.index("M"), 0, 0])
+    contacts = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
+    known = torch.tensor([1.0, 0.0, 0.0])
+    soft = torch.zeros(3, len(PHONES) + 2)
+    soft[:2, PHONES.index("N")] = 1.0
+    soft[1, -2] = 0.8
+    wanted, touching, weight = targets.blend_labels(phones, contacts, known, soft, smoothing=0.0)
+    assert wanted[0, PHONES.index("M")] == pytest.approx(1.0 - targets.SOFT_SHARE)
+    assert wanted[0, PHONES.index("N")] == pytest.approx(targets.SOFT_SHARE)
+    assert wanted[1, PHONES.index("N")] == pytest.approx(1.0), "nobody wrote down what was said: the teacher alone counts"
+    assert touching[:, 0].tolist() == pytest.approx([1.0 - targets.SOFT_SHARE, 0.8, 0.0])
+    assert weight.tolist() == pytest.approx([1.0, targets.SOFT_SHARE, 0.0]), "without text and teacher nothing is learned"
+
+
+def test_lessons_are_crops_of_clean_sound_with_their_labels(tmp_path: Path) -> None:
+    truth = {
+        "phones": np.array([[PHONES.index("M"), second + 0.1, second + 0.3, 0] for second in range(32)], np.float32),
+        "scenes": np.array([[0, ROWS]], np.int32),
+        "loudness": np.full(ROWS, -20.0, np.float16),
+        "known": np.ones(ROWS, bool),
+    }
+    sound = np.zeros(ROWS * HOP, np.int16)
+    for second in range(32):
+        rows = slice(round((second + 0.1) * SAMPLE_RATE), round((second + 0.3) * SAMPLE_RATE))
+        sound[rows] = 8000 * np.sin(np.arange(rows.stop - rows.start) * 0.4)
+    for folder in ("corpora", lessons.LESSONS, lessons.CLEAN, lessons.SOFT):
+        (tmp_path / folder).mkdir()
+    np.savez(tmp_path / lessons.LESSONS / "00000.npz", windows=np.zeros(1, np.float16), **truth)
+    np.save(tmp_path / lessons.CLEAN / "00000.npy", sound)
+    network = EarNetwork(len(PHONES), len(learned_channels()), 16).eval()
+    opinion = teacher.ask(network, sound)
+    assert opinion.shape == (ROWS, len(PHONES) + 2)
+    assert np.allclose(opinion[:, :-2].astype(np.float32).sum(1), 1.0, atol=0.01)
+    np.save(tmp_path / lessons.SOFT / "00000.npy", opinion)
+    batch = next(iter(LessonSet(tmp_path, 3, 4, 64)))
+    assert batch.waveform.shape == (4, 200 * HOP)
+    assert batch.soft is not None and batch.soft.shape == (4, 200, len(PHONES) + 2)
+    level = batch.waveform.reshape(4, 200, HOP).abs().amax(-1)
+    for crop in range(4):
+        said = batch.phones[crop] == PHONES.index("M")
+        assert level[crop][said].mean() > 1.3 * level[crop][~said].mean(), "sound and labels are of the same stretch"

@@ -39,9 +39,8 @@ from numpy.typing import NDArray
 
 from ...animation.curves import ChannelCurves
 from ...animation.face import lips
-from ...animation.face.phones import TONGUE_CONSONANTS, VOWELS, TimedPhone
+from ...animation.face.phones import BILABIALS, TONGUE_CONSONANTS, VOWELS, TimedPhone
 
-BILABIALS = frozenset(("P", "B", "M"))
 LABIODENTALS = frozenset(("F", "V"))
 
 GRID_SECONDS = 0.005

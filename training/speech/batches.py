@@ -31,18 +31,34 @@ WARP_RANGE = (0.86, 1.16)
 @dataclass(frozen=True)
 class Batch:
     """``waveform [batch, samples]``, ``phones [batch, frame]``, ``contacts [batch, frame, 2]``, ``channels [batch, frame,
-    learned]`` (see :func:`learned_channels`), ``filters [batch, bins, bands]``: the warped mel filters of each voice."""
+    learned]`` (see :func:`learned_channels`), ``filters [batch, bins, bands]``: the warped mel filters of each voice.
+
+    Where lessons are the source, ``known [batch, frame]`` says where a text is known, and ``soft [batch, frame, phones + 2]``
+    is the teacher's opinion of phones and contacts, 0 where it was not asked.
+    """
 
     waveform: Tensor
     phones: Tensor
     contacts: Tensor
     channels: Tensor
     filters: Tensor
+    known: Tensor | None = None
+    soft: Tensor | None = None
 
 
 def learned_channels() -> list[int]:
     """List the columns of the face channels that speech moves by itself; the rest only moves with emotion."""
     return [column for column, channel in enumerate(face_channels()) if channel.group != "expression"]
+
+
+def warped_filters(mel_bands: int) -> NDArray[np.float32]:
+    """Return the mel filters of 21 lengths of the vocal tract ``[length, bins, bands]``, the middle one unchanged."""
+    return np.stack([mel_filters(mel_bands, warp) for warp in np.geomspace(*WARP_RANGE, 21)])
+
+
+def draw_warps(count: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """Draw a length of the vocal tract for each of ``count`` voices, one in four of them their own."""
+    return np.where(random.random(count) < 0.25, 10, random.integers(0, 21, count))
 
 
 class TrainingSet(torch.utils.data.IterableDataset):
@@ -58,7 +74,7 @@ class TrainingSet(torch.utils.data.IterableDataset):
         self._cumulative = np.cumsum(seconds / seconds.sum())
         self._learned = learned_channels()
         self._rest = np.array([face_channels()[column].rest for column in self._learned], dtype=np.float32)
-        self._filters = np.stack([mel_filters(mel_bands, warp) for warp in np.geomspace(*WARP_RANGE, 21)])
+        self._filters = warped_filters(mel_bands)
 
     def __iter__(self) -> Iterator[Batch]:
         worker = torch.utils.data.get_worker_info()
@@ -69,7 +85,7 @@ class TrainingSet(torch.utils.data.IterableDataset):
     def _batch(self, random: np.random.Generator) -> Batch:
         examples = [self._example(random) for _ in range(self.batch_size)]
         waveform, phones, contacts, channels = (np.stack(part) for part in zip(*examples, strict=True))
-        warps = np.where(random.random(self.batch_size) < 0.25, 10, random.integers(0, 21, self.batch_size))
+        warps = draw_warps(self.batch_size, random)
         return Batch(
             torch.from_numpy(waveform),
             torch.from_numpy(phones.astype(np.int64)),
@@ -117,7 +133,7 @@ class TrainingSet(torch.utils.data.IterableDataset):
         return augment(sound, random, self.noise), phones, contacts, channels
 
 
-def loader(training_set: TrainingSet, workers: int) -> Iterator[Batch]:
+def loader(training_set: torch.utils.data.IterableDataset, workers: int) -> Iterator[Batch]:
     """Load batches made in ``workers`` background processes (0: here)."""
     return iter(
         torch.utils.data.DataLoader(training_set, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)

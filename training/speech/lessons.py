@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ...animation.face.phones import PHONE_INDEX, SILENCE, TimedPhone
 from ..corpora.augmentation import NoiseBank, active_power, augment, change_speed
-from ..corpora.clips import SAMPLE_RATE, Clip, load_corpus
+from ..corpora.clips import SAMPLE_RATE, Clip, as_int16, load_corpus
 from ..corpora.voices import Samples, Spoken, as_child, as_shout, as_song, as_whisper, at_tempo
 from ..evaluation.baselines import loudness_db
 from .ear import AFTER, BEFORE, TUNED, Ear
@@ -34,8 +34,12 @@ LESSONS = f"lessons_{TUNED}"
 ROWS = 1646
 """Frames of a lesson, which just fill six of the ear's windows."""
 SCENE_SECONDS = (3.0, 9.0)
-CROWDED_FROM = 400
-"""Lessons from this number on are under babble or white noise."""
+CLEAN = f"{LESSONS}_clean"
+"""Folder of the cache: the sound of lessons as it was said, int16 samples."""
+SOFT = f"{LESSONS}_soft"
+"""Folder of the cache: the teacher's opinion of that sound (see ``teacher``)."""
+CROWDED_EVERY = 2
+"""Every so many lessons are under babble or white noise throughout."""
 
 CORPUS_WEIGHTS = {
     "noise_synthetic": 0.5, "noise_speech_commands": 5.0, "synthetic_flite": 0.6, "synthetic_festival": 0.6,
@@ -78,9 +82,10 @@ class Lessons:
         self.takes = [read_take(path) for path in sorted((data / "rig_116").glob("*_0[1-4].csv"))]
         self.tracked = {path.stem: read_tracked(path) for path in (data / "grid_lips" / "lips").glob("[lps]*.csv")}
 
-    def make(self, number: int) -> tuple[Samples, dict[str, NDArray]]:
-        """Make the sound of a lesson, ``ROWS`` frames long, and its labels."""
+    def make(self, number: int) -> tuple[Samples, Samples, dict[str, NDArray]]:
+        """Make the sound of a lesson, ``ROWS`` frames long, the same as it was said (nothing added), and its labels."""
         random = np.random.default_rng((2025, number))
+        clean = np.zeros(ROWS * HOP, np.float32)
         sound = random.standard_normal(ROWS * HOP).astype(np.float32) * np.float32(10 ** random.uniform(-5.0, -3.5))
         loudness = np.full(ROWS, -80.0, np.float32)
         effort = np.full(ROWS, np.nan, np.float32)
@@ -91,8 +96,10 @@ class Lessons:
         row = int(random.integers(0, 40))
         while row < ROWS - 60:
             scene = self.scene(random)
-            heard = self.degrade(scene, random, number >= CROWDED_FROM)
+            heard = self.degrade(scene, random, number % CROWDED_EVERY == 1)
             rows = min(ROWS - row, len(heard) // HOP)
+            said = scene.spoken.samples[: rows * HOP]
+            clean[row * HOP : row * HOP + len(said)] = said * np.float32(0.7 / max(float(np.abs(said).max(initial=0.0)), 1e-3))
             sound[row * HOP : (row + rows) * HOP] = heard[: rows * HOP]
             loudness[row : row + rows] = loudness_db(scene.spoken.samples, FRAME_RATE, 0.05)[:rows]
             if scene.knows_phones:
@@ -117,7 +124,7 @@ class Lessons:
             "known": known,
             "mouth": mouth,
         }
-        return sound, truth
+        return sound, clean, truth
 
     def scene(self, random: np.random.Generator) -> Scene:
         """Draw somebody saying something, somehow."""
@@ -227,8 +234,9 @@ def read_tracked(path: Path) -> NDArray[np.float32]:
 
 def make_lessons(data: Path, cache: Path, first: int, count: int, part: tuple[int, int]) -> None:
     """Make the missing lessons among ``first .. first + count``, only number ``part[0]`` of every ``part[1]``."""
-    folder = cache / LESSONS
-    folder.mkdir(parents=True, exist_ok=True)
+    folder, unspoilt = cache / LESSONS, cache / CLEAN
+    for wanted in (folder, unspoilt):
+        wanted.mkdir(parents=True, exist_ok=True)
     lessons = Lessons(data, cache)
     print(f"{lessons.hours:.2f} h of speech, {len(lessons.clips)} clips", flush=True)
     ear = Ear().eval()
@@ -238,7 +246,8 @@ def make_lessons(data: Path, cache: Path, first: int, count: int, part: tuple[in
         path = folder / f"{number:05d}.npz"
         if number % part[1] != part[0] or path.is_file():
             continue
-        sound, truth = lessons.make(number)
+        sound, clean, truth = lessons.make(number)
+        np.save(unspoilt / f"{path.stem}.npy", as_int16(clean))
         with torch.inference_mode():
             windows = ear.hear(torch.from_numpy(np.pad(sound, (BEFORE * HOP, AFTER * HOP)))[None])
         partial = path.with_name(f"{path.stem}.partial")

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 from ...animation.face import articulation, lips
 from ...animation.face.channels import face_channel_names
@@ -27,6 +30,8 @@ from .network import FRAME_RATE, HOP
 SEALED_GAP_CENTIMETRES = 0.02
 LOUDNESS_SECONDS = 0.05
 """Window for which the rules were calibrated."""
+SOFT_SHARE = 0.5
+"""Share of the teacher's opinion in the targets of phones and contacts; where no text is known it is all of them."""
 _PARTS = ("phones", "contacts", "channels")
 _LABIODENTALS = (PHONE_INDEX["F"], PHONE_INDEX["V"])
 
@@ -102,3 +107,21 @@ def _write(path: Path, made: list[ClipTargets]) -> None:
     for part in _PARTS:
         np.save(partial / f"{part}.npy", np.concatenate([getattr(item, part) for item in made]))
     os.replace(partial, path)
+
+
+def blend_labels(
+    phones: Tensor, contacts: Tensor, known: Tensor, soft: Tensor | None, smoothing: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Blend labels with a teacher's opinion ``soft`` ``[..., row, phones + 2]`` (None: there is none).
+
+    ``phones`` are indices and ``known`` 0 or 1 ``[..., row]``, ``contacts`` ``[..., row, 2]``. Returns the probabilities of
+    phones ``[..., row, phone]``, smoothed by ``smoothing``, those of contacts, and the weight of each row ``[..., row]``.
+    """
+    count = len(PHONES)
+    wanted = (1.0 - smoothing) * functional.one_hot(phones, count).float() + smoothing / count
+    if soft is None:
+        return wanted, contacts, known
+    asked = (soft.sum(-1) > 0.5).float()
+    share = (torch.where(known > 0, SOFT_SHARE, 1.0) * asked)[..., None]
+    weight = torch.where(known > 0, 1.0, SOFT_SHARE * asked)
+    return torch.lerp(wanted, soft[..., :count], share), torch.lerp(contacts, soft[..., count:], share), weight

@@ -30,7 +30,9 @@ from ..corpora.clips import training_record
 from ..evaluation.evaluate import Development, align_development, load_development, load_package_predict, score
 from .batches import Batch, TrainingSet, learned_channels, loader
 from .export import export
+from .lesson_batches import LessonSet
 from .network import NetworkSize, Prediction, SpeechNetwork
+from .targets import blend_labels
 
 CORPUS_WEIGHTS = {
     "noise_synthetic": 0.8,
@@ -67,19 +69,25 @@ class Losses:
         mouth_error = error @ self.mouth
         gap = (batch.channels @ self.mouth[:, :1]).clamp(min=0.0)
         still = ((batch.phones[:, 1:] == 0) & (batch.phones[:, :-1] == 0)).float()[..., None]
+        known = torch.ones_like(batch.phones, dtype=torch.float32) if batch.known is None else batch.known
+        wanted, touching, heeded = blend_labels(batch.phones, batch.contacts, known, batch.soft, 0.03)
+        entropy = functional.cross_entropy(prediction.phone_logits.flatten(0, 1), wanted.flatten(0, 1), reduction="none")
+        entropy = entropy.view_as(heeded)
+        contacts = functional.binary_cross_entropy_with_logits(
+            prediction.contact_logits, touching, pos_weight=self.contact_weight, reduction="none"
+        )
+
+        def mean(value: Tensor, of: Tensor) -> Tensor:
+            return (value * of).sum() / of.sum().clamp(min=1.0)
+
         return {
-            "phones": functional.cross_entropy(
-                prediction.phone_logits.flatten(0, 1), batch.phones.flatten(), label_smoothing=0.03
-            ),
-            "contacts": 2.0
-            * functional.binary_cross_entropy_with_logits(
-                prediction.contact_logits, batch.contacts, pos_weight=self.contact_weight
-            ),
-            "position": 25.0 * (error.square() * self.share).mean(),
-            "motion": 150.0 * (motion.square() * self.share).mean(),
-            "lips": 1.5 * (mouth_error[..., :1].square() * torch.exp(-4.0 * gap)).mean()
-            + mouth_error[..., 1:].square().mean() * 0.8,
-            "still": 150.0 * (motion.square() * self.share * still).mean(),
+            "phones": mean(entropy, heeded),
+            "contacts": 2.0 * mean(contacts.mean(-1), heeded),
+            "position": 25.0 * mean((error.square() * self.share).mean(-1), known),
+            "motion": 150.0 * mean((motion.square() * self.share).mean(-1), known[:, 1:]),
+            "lips": 1.5 * mean(mouth_error[..., 0].square() * torch.exp(-4.0 * gap[..., 0]), known)
+            + mean(mouth_error[..., 1:].square().mean(-1), known) * 0.8,
+            "still": 150.0 * mean((motion.square() * self.share * still).mean(-1), known[:, 1:]),
         }
 
 
@@ -109,7 +117,7 @@ def score_checkpoint(checkpoint: Path, development: Development) -> dict[str, fl
 
 def train(cache: Path, run: Path, *, steps: int, batch_size: int, peak: float, seed: int, width: int = 160, workers: int = 1,
           minutes: float | None = None, from_weights: Path | None = None, development: Development | None = None,
-          score_every: int = 1000) -> None:  # fmt: skip
+          score_every: int = 1000, lessons: bool = False) -> None:  # fmt: skip
     """Train until ``steps`` or ``minutes``; leaves ``checkpoint.pt`` and ``log.jsonl`` in ``run``.
 
     A line of the log is the mean loss by term since the line before it, or, every ``score_every`` steps, the result of
@@ -134,7 +142,10 @@ def train(cache: Path, run: Path, *, steps: int, batch_size: int, peak: float, s
         weights = torch.load(from_weights, map_location=device, weights_only=False)["average"]
         network.load_state_dict(weights)
         average = {name: value.clone() for name, value in weights.items()}
-    training_set = TrainingSet(cache, seed + 1000 * step, batch_size, size.mel_bands, CORPUS_WEIGHTS)
+    if lessons:
+        training_set = LessonSet(cache, seed + 1000 * step, batch_size, size.mel_bands)
+    else:
+        training_set = TrainingSet(cache, seed + 1000 * step, batch_size, size.mel_bands, CORPUS_WEIGHTS)
     print(f"{training_set.corpus.hours:.2f} h of speech, {len(training_set.corpus)} clips, on {device}", flush=True)
     losses = Losses(device)
     batches = loader(training_set, workers)
@@ -155,7 +166,8 @@ def train(cache: Path, run: Path, *, steps: int, batch_size: int, peak: float, s
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, steps, peak)
         batch = next(batches)
-        batch = Batch(*(getattr(batch, name).to(device) for name in Batch.__dataclass_fields__))
+        parts = (getattr(batch, name) for name in Batch.__dataclass_fields__)
+        batch = Batch(*(None if part is None else part.to(device) for part in parts))
         prediction = network(batch.waveform, batch.filters)
         terms = losses(prediction, batch)
         total = sum(terms.values(), torch.zeros((), device=device))
@@ -202,6 +214,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
     parser.add_argument("--from-weights", type=Path, help="start from the averaged weights of another run's checkpoint")
+    parser.add_argument("--lessons", action="store_true", help="learn from the lessons' clean sound and the teacher's opinion")
     parser.add_argument("--data", type=Path, help="folder of the development sets, to score while training")
     parser.add_argument("--score-every", type=int, default=1000, help="steps from one scoring to the next")
     arguments = parser.parse_args()
@@ -213,7 +226,8 @@ def main() -> None:
         development = load_development(arguments.data, arguments.cache, "fast")
     train(arguments.cache, arguments.run, steps=arguments.steps, batch_size=arguments.batch_size, peak=arguments.peak,
           seed=arguments.seed, width=arguments.width, workers=arguments.workers, minutes=arguments.minutes,
-          from_weights=arguments.from_weights, development=development, score_every=arguments.score_every)  # fmt: skip
+          from_weights=arguments.from_weights, development=development, score_every=arguments.score_every,
+          lessons=arguments.lessons)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -10,10 +10,8 @@ comes first. An exponential average of the weights is exported. The recipe is in
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +20,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ...animation.face import articulation, lips
+from ...animation.face import lips
 from ...animation.face.channels import face_channel_names, face_channels
-from ...animation.face.phones import PHONES, TimedPhone
+from ...animation.face.phones import PHONES
 from .amplitude import AMPLITUDE, amplitude_gains
 from .batches import learned_channels
-from .ear import BEFORE, LAYERS, LEVEL_REACH, TUNED, Ear, EarNetwork
-from .lessons import LESSONS, ROWS
-from .network import FRAME_RATE, Prediction
-from .targets import SEALED_GAP_CENTIMETRES
+from .ear import BEFORE, LAYERS, LEVEL_REACH, TUNED, EarNetwork
+from .lesson_targets import Lesson, LessonStore
+from .lessons import ROWS
+from .network import Prediction
+from .targets import blend_labels
 from .train import learning_rate, save_checkpoint
 from .whisper import fetch_whisper, read_encoder
 
@@ -63,102 +62,6 @@ TRACKED_KEEPS = 0.3
 """Share of the weight of the rules' channels that remains where a captured mouth is known."""
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """A lesson with the targets of the present rules; rows are frames."""
-
-    windows: Tensor
-    """The ear's frames, before its tuned layers or (LessonStore with an ear) after them."""
-    phones: Tensor
-    contacts: Tensor
-    channels: Tensor
-    known: Tensor
-    effort: Tensor
-    mouth: Tensor
-
-
-def make_targets(truth: dict[str, NDArray]) -> dict[str, NDArray]:
-    """Compute the targets of a lesson: phone index ``[row]``, contacts ``[row, 2]`` and learned channels ``[row, channel]``."""
-    names = face_channel_names()
-    index = np.zeros(ROWS, np.int16)
-    contacts = np.zeros((ROWS, 2), np.uint8)
-    rest = np.array([channel.rest for channel in face_channels()], np.float32)
-    values = np.tile(rest, (ROWS, 1))
-    for first, last in truth["scenes"]:
-        begin = first / FRAME_RATE
-        rows = truth["phones"]
-        rows = rows[(rows[:, 2] > begin) & (rows[:, 1] < last / FRAME_RATE) & (rows[:, 0] > 0)]
-        if not len(rows):
-            continue
-        phones = [TimedPhone(PHONES[int(code)], max(0.0, float(a) - begin), float(b) - begin, int(s)) for code, a, b, s in rows]
-        level = truth["loudness"][first:last].astype(np.float32)
-        made = articulation.articulate(phones, FRAME_RATE, (last - first) / FRAME_RATE, loudness_db=level)
-        made_values = made.select(names).values[: last - first]
-        seconds = np.arange(last - first) / FRAME_RATE
-        starts, ends = np.array([p.start for p in phones]), np.array([p.end for p in phones])
-        at = np.clip(np.searchsorted(starts, seconds, side="right") - 1, 0, len(phones) - 1)
-        inside = (seconds >= starts[at]) & (seconds < ends[at])
-        said = np.where(inside, np.array([int(code) for code in rows[:, 0]])[at], 0)
-        gap = lips.lip_gap(made_values, names)
-        teeth = np.isin(said, (PHONES.index("F"), PHONES.index("V"))) & (lips.lower_lip_height(made_values, names) >= -0.15)
-        sealed = (gap < SEALED_GAP_CENTIMETRES) & (said != 0) & ~teeth
-        index[first:last] = said
-        contacts[first:last] = np.stack([sealed, teeth], axis=1)
-        values[first:last] = made_values
-    return {"index": index, "contacts": contacts, "channels": values[:, learned_channels()].astype(np.float16)}
-
-
-class LessonStore:
-    """The lessons of a cache; targets are stored under a name that changes with the rules.
-
-    With ``ear``, whose layers are then not learned, their output is stored as well, under a name that changes with them.
-    """
-
-    def __init__(self, cache: Path, ear: Ear | None = None) -> None:
-        self.ear = ear
-        weights = b"" if ear is None else b"".join(value.numpy().tobytes() for value in ear.state_dict().values())
-        self.heard = cache / "lesson_heard" / hashlib.sha256(weights).hexdigest()[:12]
-        self.heard.mkdir(parents=True, exist_ok=True)
-        self.paths = sorted((cache / LESSONS).glob("[0-9]*.npz"))
-        folder = Path(articulation.__file__).parent
-        digest = hashlib.sha256(
-            b"".join((folder / name).read_bytes() for name in ("articulation.py", "articulation.json", "lips.py"))
-        )
-        self.folder = cache / "lesson_targets" / f"{LESSONS}_{digest.hexdigest()[:12]}"
-        self.folder.mkdir(parents=True, exist_ok=True)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def load(self, number: int) -> Lesson:
-        heard = self.heard / f"{self.paths[number].stem}.npy"
-        with np.load(self.paths[number]) as file:
-            known = self.ear is not None and heard.is_file()
-            truth = {name: file[name] for name in file.files if not (known and name == "windows")}
-        if self.ear is not None and not known:
-            with torch.no_grad():
-                np.save(
-                    heard, self.ear.finish(torch.from_numpy(truth["windows"].astype(np.float32))).numpy().astype(np.float16)
-                )
-        kept = self.folder / self.paths[number].name
-        if not kept.is_file():
-            partial = kept.with_suffix(".partial")
-            with partial.open("wb") as stream:
-                np.savez(stream, **make_targets(truth))
-            partial.replace(kept)
-        with np.load(kept) as file:
-            made = {name: file[name] for name in file.files}
-        return Lesson(
-            torch.from_numpy((truth["windows"] if self.ear is None else np.load(heard)).astype(np.float32)),
-            torch.from_numpy(made["index"].astype(np.int64)),
-            torch.from_numpy(made["contacts"].astype(np.float32)),
-            torch.from_numpy(made["channels"].astype(np.float32)),
-            torch.from_numpy(truth["known"].astype(np.float32)),
-            torch.from_numpy(truth["effort"].astype(np.float32)),
-            torch.from_numpy(truth["mouth"]),
-        )
-
-
 class Losses:
     """The terms of LOSS_WEIGHTS, each a mean over the frames for which it is known."""
 
@@ -188,15 +91,16 @@ class Losses:
         def mean(value: Tensor, of: Tensor) -> Tensor:
             return (value * of).sum() / (of.sum() * value.shape[-1]).clamp(min=1.0)
 
-        entropy = functional.cross_entropy(prediction.phone_logits[0], lesson.phones, label_smoothing=0.05, reduction="none")
+        wanted, touching, heeded = blend_labels(lesson.phones, lesson.contacts, lesson.known, lesson.soft, 0.05)
+        entropy = functional.cross_entropy(prediction.phone_logits[0], wanted, reduction="none")
         contacts = functional.binary_cross_entropy_with_logits(
-            prediction.contact_logits[0], lesson.contacts, pos_weight=torch.tensor([2.0, 4.0]), reduction="none"
+            prediction.contact_logits[0], touching, pos_weight=torch.tensor([2.0, 4.0]), reduction="none"
         )
         heard = torch.isfinite(lesson.effort)
         wanted = torch.log(torch.where(heard, lesson.effort, torch.ones_like(lesson.effort)))[:, None]
         return {
-            "phones": mean(entropy[:, None], known),
-            "contacts": mean(contacts, known),
+            "phones": mean(entropy[:, None], heeded[:, None]),
+            "contacts": mean(contacts, heeded[:, None]),
             "position": mean(error.square() * self.share, weight),
             "motion": mean(motion.square() * self.share, weight[1:]),
             "closed": mean(mouth_error[:, :1].square() * torch.exp(-4.0 * gap), known),
@@ -274,7 +178,7 @@ def train(
     ear = [value for name, value in parameters.items() if name in learned and name.startswith("ear.")]
     heads = [value for name, value in parameters.items() if name in learned and not name.startswith("ear.")]
     groups = [{"params": heads, "peak": peaks[0]}, *([{"params": ear, "peak": peaks[1]}] if ear else [])]
-    optimiser = torch.optim.AdamW(groups, lr=peaks[0], weight_decay=0.01)
+    optimiser = torch.optim.AdamW(groups, lr=peaks[0], weight_decay=0.01, fused=True)
     average = {name: value.detach().clone() for name, value in network.state_dict().items() if name in learned}
     step, spent = 0, 0.0
     checkpoint = run / "checkpoint.pt"

@@ -27,12 +27,12 @@ from ..corpora.voices import Samples
 from .batches import learned_channels
 from .ear import AFTER, BEFORE, EarNetwork
 from .export_ear import load_ear
+from .lesson_targets import make_targets
 from .lessons import ROWS, Lessons, Scene, cut_clip
 from .network import HOP
 from .stream_network import FLOOR, StreamNetwork, StreamPrediction, StreamSize, load_average, mel_level, running_features
 from .train import learning_rate, save_checkpoint
 from .train_ear import Losses as EarLosses
-from .train_ear import make_targets
 
 FIRST_NUMBER, FIRST_PLAIN = 20_000, 40_000
 """Numbers of the first lesson and of the first plain one: none of the ear's."""
@@ -112,7 +112,7 @@ class LessonMaker:
     def __call__(self, number: int) -> StreamLesson:
         path = self.path_of(number)
         if not path.is_file():
-            sound, truth = self.lessons.make(number)
+            sound, _, truth = self.lessons.make(number)
             made = make_targets(truth)
             arrays = {
                 "level": mel_level(sound).astype(np.float16),
