@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...animation.face import lips
-from ...animation.face.phones import BILABIALS, PHONES, TONGUE_CONSONANTS, VOWELS
+from ...animation.face.phones import PHONES, TONGUE_CONSONANTS, VOWELS
 
 SAMPLE_RATE = 16_000
 HOP = 320
@@ -169,8 +169,7 @@ class ContactRules(nn.Module):
 
     A network that regresses channels averages over its uncertainty: lips stay ajar in a doubtful m, and almost close in a
     mumbled vowel. Phone evidence at a low threshold closes them (VisemeNet snaps its labials likewise, Zhou et al. 2018),
-    and parts them. The evidence of a seal is the contact probability, of which ``phone_share`` is that of p, b and m among the
-    phones (the latter tells m from n in noise), less ``VOWEL_DOUBT`` times that of a vowel, mapped
+    and parts them. The evidence of a seal is the contact probability less ``VOWEL_DOUBT`` times that of a vowel, mapped
     from ``threshold``..``certain`` to 0..1, so that a seal ends where its vowel begins; where a vowel or a tongue sound is
     likely and a seal is not, the lips are at least ``APART_CENTIMETRES`` apart. All moves go along 'mouthClose' by just the
     amount that the formulas of ``animation/face/lips.py`` require, but a lip on the teeth stays there and the upper lip
@@ -195,11 +194,9 @@ class ContactRules(nn.Module):
         vowel_doubt: float = VOWEL_DOUBT,
         parting: int = PARTING,
         sealing: int = SEALING,
-        phone_share: float = 0.0,
     ) -> None:
         super().__init__()
         self.apart_centimetres, self.apart_likely, self.vowel_doubt = apart_centimetres, apart_likely, vowel_doubt
-        self.phone_share = phone_share
 
         def column(values: dict[str, float] | np.ndarray) -> Tensor:
             if isinstance(values, dict):
@@ -221,7 +218,6 @@ class ContactRules(nn.Module):
         teeth = {"mouthLowerDownLeft": 0.9, "mouthLowerDownRight": 0.9, "mouthFunnel": 0.8}
         self.register_buffer("teeth_keeps", 1.0 - column(teeth))
         self.register_buffer("vowels", phones(VOWELS))
-        self.register_buffer("labials", phones(BILABIALS))
         self.register_buffer("open_sounds", phones(VOWELS | TONGUE_CONSONANTS))
         for name, frames in (("parting", parting), ("sealing", sealing)):
             window = torch.hann_window(frames + 2, periodic=False)[1:-1]
@@ -245,10 +241,7 @@ class ContactRules(nn.Module):
             return functional.conv1d(value.transpose(1, 2), window, padding=window.shape[-1] // 2).transpose(1, 2)
 
         likely = torch.sigmoid(contact_logits)
-        seal_likely = likely[..., :1]
-        if self.phone_share:
-            seal_likely = torch.lerp(seal_likely, phones @ self.labials, self.phone_share)
-        seal_likely = seal_likely - self.vowel_doubt * (phones @ self.vowels)
+        seal_likely = likely[..., :1] - self.vowel_doubt * (phones @ self.vowels)
         # Teeth meet the lip only for a moment. A seal spread like that would reach into its vowels (measured: twice the false
         # closures at the same recall).
         teeth_likely = likely[..., 1:].transpose(1, 2)
