@@ -11,8 +11,8 @@ from ...animation.face.channels import expand_sides, face_channel_names
 
 AMPLITUDE = {
     "opening": 1.12,
-    "jawOpen": 1.35,
-    "mouthFunnel": 0.7,
+    "jawOpen": 1.43,
+    "mouthFunnel": 0.66,
     "mouthPucker": 1.3,
     "mouthSmile": 1.25,
     "mouthStretch": 1.9,

@@ -45,7 +45,7 @@ STEADY = 2
 """Number of times that the channels are averaged over three frames, before the rules act."""
 EFFORT_REACH = 50
 """Frames to both sides over which effort is averaged, where somebody speaks."""
-VERSION = "2.1.0"
+VERSION = "2.2.0"
 OPSET = 17
 OTHER_CORPORA: list[dict[str, Any]] = [
     {"name": "whisper_tiny_en", "licence": "MIT", "hours": 0.0, "source": "OpenAI Whisper tiny.en, its encoder"},
