@@ -548,18 +548,23 @@ def test_killed_at_any_moment_a_batch_goes_on_and_does_nothing_twice(tmp_path: P
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to one process, which is a thing of POSIX")
 def test_ctrl_c_ends_the_workers_and_the_batch_goes_on_later(tmp_path: Path, model: Path) -> None:
-    table = make_batch(tmp_path, model, 30)
+    count = 12
+    table = make_batch(tmp_path, model, count)
     command = [sys.executable, str(ROOT), "batch", "--workers", "1", str(table)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    assert process.stdout is not None and process.stdout.readline().startswith("[1/30] line 1 (1): done")
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # A shell's background jobs ignore the signal, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert process.stdout is not None and process.stdout.readline().startswith(f"[1/{count}] line 1 (1): done")
     process.send_signal(signal.SIGINT)
     _printed, complaints = process.communicate(timeout=60)
     assert process.returncode == 130 and complaints == "voxrig: interrupted\n"
     with pytest.raises(ProcessLookupError):  # nobody of its group is left
         os.killpg(process.pid, 0)
     assert list((tmp_path / "out").glob(".*")) == []
-    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.count(": done\n") < 30
-    assert len(list((tmp_path / "out").iterdir())) == 30
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.count(": done\n") < count
+    assert len(list((tmp_path / "out").iterdir())) == count
 
 
 class Terminal(io.StringIO):
