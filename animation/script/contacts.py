@@ -175,16 +175,22 @@ def _heard(likelihood: ChannelCurves, names: Sequence[str], start: float, end: f
     rate = likelihood.frame_rate
     first = max(int((start - likelihood.start_seconds - _NEAR_SECONDS) * rate), 0)
     last = max(int((end - likelihood.start_seconds + _NEAR_SECONDS) * rate) + 1, first + 1)
-    columns = [likelihood.names.index(name) for name in names if name in likelihood.names]
-    return float(likelihood.values[first:last][:, columns].sum(axis=1).max(initial=0.0)) if columns else 0.0
+    return float(_sum_likelihoods(likelihood, names, first, last).max(initial=0.0))
 
 
 def _mean_heard(likelihood: ChannelCurves, names: Sequence[str], start: float, end: float) -> float:
     """Return the mean likelihood of any of some phones from ``start`` to ``end``, in seconds."""
     first = max(round((start - likelihood.start_seconds) * likelihood.frame_rate), 0)
     after = max(round((end - likelihood.start_seconds) * likelihood.frame_rate) + 1, first + 1)
-    rows = likelihood.values[first:after, [likelihood.names.index(name) for name in names if name in likelihood.names]]
-    return float(rows.sum(axis=1).mean()) if rows.size else 0.0
+    heard = _sum_likelihoods(likelihood, names, first, after)
+    return float(heard.mean()) if heard.size else 0.0
+
+
+def _sum_likelihoods(likelihood: ChannelCurves, names: Sequence[str], first: int, after: int) -> NDArray[np.float32]:
+    """Return the likelihood of any of some phones in rows ``first`` to ``after``, ``[time]``."""
+    return likelihood.values[first:after, [likelihood.names.index(name) for name in names if name in likelihood.names]].sum(
+        axis=1
+    )
 
 
 def _longest(flags: NDArray[np.bool_]) -> int:

@@ -17,9 +17,10 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +109,7 @@ def pack_phones(clips: Sequence[Sequence[TimedPhone] | None], quality: Sequence[
     }
 
 
-def _replace(path: Path, write) -> None:
+def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write beside the file and rename, so that a reader never sees a partial file."""
     partial = path.with_name(f"{path.name}.partial")
     with open(partial, "wb") as stream:
@@ -140,12 +141,12 @@ def write_shard(cache: Path, corpus: str, shard: str, licence: str, source: str,
         for record, piece in zip(records, pieces, strict=True)
     ]
     samples = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int16)
-    _replace(folder / f"{shard}.samples.npy", lambda stream: np.save(stream, samples))
+    write_whole(folder / f"{shard}.samples.npy", lambda stream: np.save(stream, samples))
     packed = pack_phones(phones, [record.quality for record in records])
-    _replace(folder / f"{shard}.phones.npz", lambda stream: np.savez(stream, **packed))
+    write_whole(folder / f"{shard}.phones.npz", lambda stream: np.savez(stream, **packed))
     header = {"format": 1, "corpus": corpus, "licence": licence, "source": source, "clips": clips}
     text = json.dumps(header, ensure_ascii=False)
-    _replace(folder / f"{shard}.json", lambda stream: stream.write(text.encode()))
+    write_whole(folder / f"{shard}.json", lambda stream: stream.write(text.encode()))
 
 
 def rewrite_phones(cache: Path, corpus: str, shard: str, phones: dict[str, tuple[Sequence[TimedPhone], float]]) -> int:
@@ -169,7 +170,7 @@ def rewrite_phones(cache: Path, corpus: str, shard: str, phones: dict[str, tuple
         clips.append([TimedPhone(PHONES[p], float(s), float(e), int(t)) for p, s, e, t in kept] or None)
         quality.append(float(old["quality"][index]))
     packed = pack_phones(clips, quality)
-    _replace(base / f"{shard}.phones.npz", lambda stream: np.savez(stream, **packed))
+    write_whole(base / f"{shard}.phones.npz", lambda stream: np.savez(stream, **packed))
     return found
 
 

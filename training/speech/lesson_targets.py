@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from ...animation.face import articulation, lips
 from ...animation.face.channels import face_channel_names, face_channels
 from ...animation.face.phones import PHONES, TimedPhone
+from ..corpora.clips import write_whole
 from .batches import learned_channels
 from .ear import Ear
 from .lessons import LESSONS, ROWS, SOFT
@@ -123,9 +125,6 @@ class LessonStore:
             known = file["known"]
             if not kept.is_file():
                 truth = {name: file[name] for name in file.files if name != "windows"}
-                partial = kept.with_suffix(".partial")
-                with partial.open("wb") as stream:
-                    np.savez(stream, **make_targets(truth))
-                partial.replace(kept)
+                write_whole(kept, partial(np.savez, **make_targets(truth)))
         with np.load(kept) as file:
             return {"known": known, **{name: file[name] for name in file.files}}

@@ -14,6 +14,7 @@ import argparse
 import csv
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from ...animation.face.phones import PHONE_INDEX, SILENCE, TimedPhone
 from ..corpora.augmentation import NoiseBank, active_power, augment, change_speed
-from ..corpora.clips import SAMPLE_RATE, Clip, as_int16, load_corpus
+from ..corpora.clips import SAMPLE_RATE, Clip, as_int16, load_corpus, write_whole
 from ..corpora.voices import Samples, Spoken, as_child, as_shout, as_song, as_whisper, at_tempo
 from ..evaluation.baselines import loudness_db
 from .ear import AFTER, BEFORE, TUNED, Ear
@@ -250,10 +251,7 @@ def make_lessons(data: Path, cache: Path, first: int, count: int, part: tuple[in
         np.save(unspoilt / f"{path.stem}.npy", as_int16(clean))
         with torch.inference_mode():
             windows = ear.hear(torch.from_numpy(np.pad(sound, (BEFORE * HOP, AFTER * HOP)))[None])
-        partial = path.with_name(f"{path.stem}.partial")
-        with partial.open("wb") as stream:
-            np.savez(stream, windows=windows.numpy().astype(np.float16), **truth)
-        partial.replace(path)
+        write_whole(path, partial(np.savez, windows=windows.numpy().astype(np.float16), **truth))
         made += 1
         if made % 20 == 0:
             print(f"{number}: {(time.monotonic() - started) / made:.2f} s each", flush=True)

@@ -9,12 +9,14 @@ contacts becomes the soft labels of those who hear the same lesson spoilt (``tra
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..corpora.clips import write_whole
 from .ear import AFTER, BEFORE, EarNetwork
 from .export_ear import load_ear
 from .lessons import CLEAN, ROWS, SOFT
@@ -42,10 +44,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted((options.cache / CLEAN).glob("[0-9]*.npy")):
         if not (folder / path.name).is_file():
-            partial = folder / f"{path.stem}.partial"
-            with partial.open("wb") as stream:
-                np.save(stream, ask(network, np.load(path)))
-            partial.replace(folder / path.name)
+            opinion = ask(network, np.load(path))
+            write_whole(folder / path.name, partial(np.save, arr=opinion))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import argparse
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...animation.face.phones import PHONES
-from ..corpora.clips import load_corpus, training_record
+from ..corpora.clips import load_corpus, training_record, write_whole
 from ..corpora.voices import Samples
 from .batches import learned_channels
 from .ear import AFTER, BEFORE, EarNetwork
@@ -122,10 +123,7 @@ class LessonMaker:
                 "known": truth["known"],
                 **(self.ask_teacher(sound) if self.teacher is not None else as_said(made)),
             }
-            partial = path.with_suffix(".partial")
-            with partial.open("wb") as stream:
-                np.savez(stream, **arrays)
-            partial.replace(path)
+            write_whole(path, partial(np.savez, **arrays))
         return read_lesson(path)
 
     def ask_teacher(self, sound: Samples) -> dict[str, NDArray]:
