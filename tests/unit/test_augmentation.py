@@ -104,3 +104,25 @@ def test_made_sounds_have_unit_level() -> None:
 def test_noise_is_heard_at_the_level_asked_for() -> None:
     sound = voice(2.0)
     assert augmentation.active_power(sound) == pytest.approx(np.mean(sound[12000:20000] ** 2), rel=0.1)
+
+
+def test_distant_voices_are_in_rooms_or_on_telephones() -> None:
+    burst = slice(RATE // 2, RATE)
+    sound = np.zeros(3 * RATE // 2, np.float32)
+    sound[burst] = 0.1 * np.random.default_rng(9).standard_normal(RATE // 2)
+
+    def shares(distant: bool) -> tuple[float, float]:
+        """Share of draws that echo after the voice (and are quiet before it), and that lack all above a telephone's band."""
+        echoes = calls = 0
+        for seed in range(80):
+            heard = augment(sound, np.random.default_rng(seed), EMPTY, distant=distant)
+            before, voice, after = (
+                np.mean(heard[part] ** 2) for part in (slice(burst.start), burst, slice(RATE + 300, RATE + 3000))
+            )
+            power = np.abs(np.fft.rfft(heard[burst])) ** 2
+            echoes += before < 1e-4 * voice and after > 1e-3 * voice
+            calls += power[2100:].sum() < 0.02 * power.sum()
+        return echoes / 80, calls / 80
+
+    near, far = shares(False), shares(True)
+    assert far[0] > near[0] + 0.1 and far[1] > near[1] + 0.15

@@ -103,9 +103,24 @@ def test_certain_contacts_seal_the_lips_and_reach_the_teeth() -> None:
     for contact, check in ((0, lambda v: lips.lip_gap(v, learned).max() < 0.01),
                            (1, lambda v: lips.lower_lip_height(v, learned).min() > lips.TEETH_HEIGHT_CENTIMETRES)):  # fmt: skip
         logits = torch.full((1, 12, 2), -9.0)
-        assert torch.equal(model.contacts(open_mouth, logits, nobody_knows), open_mouth)
+        assert torch.allclose(model.contacts(open_mouth, logits, nobody_knows), open_mouth, atol=1e-6)
         logits[..., contact] = 9.0
         assert check(model.contacts(open_mouth, logits, nobody_knows)[0, INNER].numpy())
+
+
+def test_evidence_that_flickers_does_not_shake_the_lips() -> None:
+    model = SpeechModel(make_network()).eval()
+    learned = [face_channel_names()[column] for column in learned_channels()]
+    nobody_knows, logits = torch.full((1, 12, len(PHONES)), 1.0 / len(PHONES)), torch.full((1, 12, 2), -9.0)
+    logits[:, ::2, 0] = 9.0
+    flickering = lips.lip_gap(model.contacts(make_open_mouth(learned), logits, nobody_knows)[0, INNER].numpy(), learned)
+    logits[..., 0] = -9.0
+    logits[:, 4:7, 0] = 9.0
+    sealing = lips.lip_gap(model.contacts(make_open_mouth(learned), logits, nobody_knows)[0].numpy(), learned)
+    assert np.ptp(flickering) < 0.01 < sealing[0] / 2
+    assert sealing[5] < 0.01
+    # The way takes a frame to each side of the evidence.
+    assert sealing[2] == pytest.approx(sealing[0], abs=1e-5) and sealing[3] < sealing[2] - 0.05 and sealing[4] > 0.05
 
 
 @pytest.mark.parametrize(("phone", "parts"), [("AH", True), ("T", True), ("W", False), ("SIL", False)])

@@ -297,11 +297,13 @@ def draw_crowd(count: int, random: np.random.Generator, bank: NoiseBank) -> Samp
     return coloured_noise(count, random, float(random.uniform(-0.1, 0.4)))
 
 
-def augment(samples: Samples, random: np.random.Generator, bank: NoiseBank, *, crowded: bool = False) -> Samples:
+def augment(
+    samples: Samples, random: np.random.Generator, bank: NoiseBank, *, crowded: bool = False, distant: bool = False
+) -> Samples:
     """Augment a sound as another microphone might have recorded it: room, tone, noise, line, level; same length and times.
 
-    One in eight only changes in level and gets a faint noise floor; all others are loud with babble or white noise where it
-    is ``crowded``.
+    One in eight only changes in level and gets a faint noise floor. All others are loud with babble or white noise where it
+    is ``crowded``, and in a room or on a telephone, with little noise, where the voice is ``distant``.
     """
     count = len(samples)
     sound = samples.astype(np.float32)
@@ -309,7 +311,8 @@ def augment(samples: Samples, random: np.random.Generator, bank: NoiseBank, *, c
     loudness = active_power(sound)
     speaks = loudness > 1e-9
     if not plain and speaks:
-        equalise, room = random.random() < 0.6, random.random() < 0.6
+        calls = distant and random.random() < 0.45
+        equalise, room = random.random() < 0.6, random.random() < (0.25 if calls else 1.0 if distant else 0.6)
         if equalise or room:
             response = bank.room(random) if room else None
             size = fft_size(count + (len(response) if response is not None else 1600))
@@ -323,7 +326,7 @@ def augment(samples: Samples, random: np.random.Generator, bank: NoiseBank, *, c
         if crowded:
             decibels = float(random.uniform(4.0, 16.0))
             sound = sound + draw_crowd(count, random, bank) * np.float32(np.sqrt(loudness) * 10 ** (-decibels / 20))
-        elif random.random() < 0.7:
+        elif random.random() < (0.35 if distant else 0.7):
             # Mostly quiet noise; 10 dB and worse now and then.
             decibels = float(random.uniform(3.0, 20.0) if random.random() < 0.55 else random.uniform(20.0, 45.0))
             noise = draw_noise(count, random, bank)
@@ -331,7 +334,7 @@ def augment(samples: Samples, random: np.random.Generator, bank: NoiseBank, *, c
                 noise = 0.7 * noise + 0.7 * draw_noise(count, random, bank)
             sound = sound + noise * np.float32(np.sqrt(loudness) * 10 ** (-decibels / 20))
         line = random.random()
-        if line < 0.15:
+        if calls or line < 0.15:
             sound = telephone_band(sound, random)
         elif line < 0.2:
             sound = mu_law(sound)

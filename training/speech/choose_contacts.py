@@ -27,7 +27,7 @@ from .amplitude import AMPLITUDE, amplitude_gains
 from .batches import learned_channels
 from .ear import AFTER, BEFORE
 from .export import load_network
-from .export_ear import APART_CENTIMETRES, APART_LIKELY, PARTING, SEALING, VOWEL_DOUBT, load_ear, steady
+from .export_ear import APART_CENTIMETRES, APART_LIKELY, VOWEL_DOUBT, load_ear
 from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, Prediction
 
 SEALS = ((2.0, 3.0), (0.3, 0.6), (0.2, 0.55), (0.12, 0.5), (0.08, 0.45), (0.05, 0.4), (0.02, 0.35))
@@ -81,7 +81,7 @@ def main() -> None:
         run: Callable[[Tensor], Prediction] = lambda sound: network(sound)[0]  # noqa: E731
         before, after = BEFORE, AFTER
         gain = torch.tensor(amplitude_gains(names, AMPLITUDE))
-        shape = lambda channels: steady(channels) * gain  # noqa: E731
+        shape = lambda channels: channels * gain  # noqa: E731
     else:
         run, _ = load_network(checkpoint)
         before = after = round(run.context_seconds * SAMPLE_RATE / HOP)
@@ -90,7 +90,7 @@ def main() -> None:
         frames = sum(int(phones.shape[1]) for _, _, phones, _ in heard)
         print(f"{kind}: {len(heard)} clips, {frames / FRAME_RATE / 60:.1f} min", flush=True)
         for (seal, sealed), (tooth, toothed) in zip(SEALS, TEETH, strict=True):
-            own = (APART_CENTIMETRES, APART_LIKELY, VOWEL_DOUBT, PARTING, SEALING) if options.ear else ()
+            own = (APART_CENTIMETRES, APART_LIKELY, VOWEL_DOUBT) if options.ear else ()
             rules = ContactRules(names, (seal, tooth), (sealed, toothed), *own)
             tallies = defaultdict(list)
             for channels, logits, probabilities, phones in heard:

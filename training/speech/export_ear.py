@@ -39,10 +39,7 @@ APART_CENTIMETRES = 0.46
 """The least gap of the lips in vowels and sounds of the tongue: four tenths of the tracked talker's opening (p95)."""
 APART_LIKELY = (0.15, 0.4)
 VOWEL_DOUBT = 1.2
-PARTING, SEALING = 9, 5
 """As in ContactRules, chosen on training speakers (choose_contacts)."""
-STEADY = 2
-"""Number of times that the channels are averaged over three frames, before the rules act."""
 EFFORT_REACH = 50
 """Frames to both sides over which effort is averaged, where somebody speaks."""
 VERSION = "2.2.0"
@@ -56,14 +53,6 @@ OTHER_CORPORA: list[dict[str, Any]] = [
 """Sources of learning beside the corpora of the cache."""
 _HALF_FROM = 1024
 """Arrays of this many numbers or more are kept in half precision."""
-
-
-def steady(channels: Tensor, times: int = STEADY) -> Tensor:
-    """Average ``[batch, frame, channel]`` over three frames, ``times`` times: a regression trembles, lips do not."""
-    value = channels.transpose(1, 2)
-    for _ in range(times):
-        value = functional.avg_pool1d(value, 3, stride=1, padding=1, count_include_pad=False)
-    return value.transpose(1, 2)
 
 
 class EarModel(nn.Module):
@@ -81,7 +70,7 @@ class EarModel(nn.Module):
         learned = learned_channels()
         names = face_channel_names()
         mine = [names[column] for column in learned]
-        self.contacts = ContactRules(mine, threshold, certain, APART_CENTIMETRES, APART_LIKELY, VOWEL_DOUBT, PARTING, SEALING)
+        self.contacts = ContactRules(mine, threshold, certain, APART_CENTIMETRES, APART_LIKELY, VOWEL_DOUBT)
         self.rest = RestRules([face_channels()[column].rest for column in learned])
         gain = amplitude_gains(mine, AMPLITUDE if amplitude is None else amplitude)
         self.register_buffer("gain", torch.tensor(gain))
@@ -92,7 +81,6 @@ class EarModel(nn.Module):
         self.register_buffer("maximum", torch.tensor([channel.maximum for channel in face_channels()]))
         self.expression = ExpressionRules()
         reach = self.network.context_seconds + self.contacts.context_seconds + self.rest.context_seconds
-        reach += STEADY / FRAME_RATE
         if max(reach * FRAME_RATE, EFFORT_REACH) > HEAD_REACH + 1e-6:
             raise ValueError(
                 f"heads and rules know {reach * FRAME_RATE:.0f} frames to each side, the windows allow {HEAD_REACH}"
@@ -106,7 +94,7 @@ class EarModel(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Apply the rules to what the network says."""
         phones = torch.softmax(prediction.phone_logits, dim=-1)
-        moved = self.contacts(steady(prediction.channels) * self.gain, prediction.contact_logits, phones)
+        moved = self.contacts(prediction.channels * self.gain, prediction.contact_logits, phones)
         neutral = self.rest(moved, phones) @ self.scatter
         neutral = torch.minimum(torch.maximum(neutral, self.minimum), self.maximum)
         channels = self.expression(neutral, emotion, waveform)

@@ -22,7 +22,7 @@ from ..corpora.clips import load_corpus
 from .amplitude import AMPLITUDE, amplitude_gains
 from .batches import learned_channels
 from .ear import AFTER, BEFORE, LEVEL_REACH, EarNetwork
-from .export_ear import load_ear, steady
+from .export_ear import load_ear
 from .lesson_targets import LessonStore
 from .lessons import read_tracked
 from .network import HOP
@@ -102,7 +102,7 @@ def gather_width(network: EarNetwork, data: Path, cache: Path) -> tuple[list[Flo
         sound = np.pad(clip.samples(), (BEFORE * HOP, AFTER * HOP + -clip.length % HOP))
         with torch.no_grad():
             said, _ = network(torch.from_numpy(sound)[None])
-            made = steady(said.channels)[0].clamp(min=0.0).numpy() @ weights
+            made = said.channels[0].clamp(min=0.0).numpy() @ weights
         heard = said.features[0].numpy().astype(np.float64)
         truth = read_tracked(data / "grid_lips" / "lips" / f"{clip.id}.csv")[:, 1] * TRACKED_CENTIMETRES
         rows = np.arange(BEFORE, min(BEFORE + len(truth), len(heard) - 1))

@@ -41,6 +41,8 @@ SOFT = f"{LESSONS}_soft"
 """Folder of the cache: the teacher's opinion of that sound (see ``teacher``)."""
 CROWDED_EVERY = 2
 """Every so many lessons are under babble or white noise throughout."""
+DISTANT_EVERY, DISTANT_SINCE = 4, 2400
+"""Every so many lessons are in rooms and on telephones throughout, from that number on."""
 
 CORPUS_WEIGHTS = {
     "noise_synthetic": 0.5, "noise_speech_commands": 5.0, "synthetic_flite": 0.6, "synthetic_festival": 0.6,
@@ -97,7 +99,7 @@ class Lessons:
         row = int(random.integers(0, 40))
         while row < ROWS - 60:
             scene = self.scene(random)
-            heard = self.degrade(scene, random, number % CROWDED_EVERY == 1)
+            heard = self.degrade(scene, random, number)
             rows = min(ROWS - row, len(heard) // HOP)
             said = scene.spoken.samples[: rows * HOP]
             clean[row * HOP : row * HOP + len(said)] = said * np.float32(0.7 / max(float(np.abs(said).max(initial=0.0)), 1e-3))
@@ -158,14 +160,15 @@ class Lessons:
             return Scene(as_shout(spoken, random), EFFORT["shout"], music=0.1)
         return Scene(as_song(spoken, random), 1.15, music=0.75)
 
-    def degrade(self, scene: Scene, random: np.random.Generator, crowded: bool) -> Samples:
-        """Degrade the scene as a microphone records it."""
+    def degrade(self, scene: Scene, random: np.random.Generator, number: int) -> Samples:
+        """Degrade the scene as a microphone records it in this lesson."""
         sound = scene.spoken.samples
         if random.random() < scene.music:
             power = active_power(sound)
             ratio = 10 ** (-float(random.uniform(-3.0, 15.0)) / 20)
             sound = sound + self.bank.some_music(len(sound), random) * np.float32(np.sqrt(power) * ratio)
-        return augment(sound, random, self.bank, crowded=crowded)
+        distant = number >= DISTANT_SINCE and number % DISTANT_EVERY == 2
+        return augment(sound, random, self.bank, crowded=number % CROWDED_EVERY == 1, distant=distant)
 
 
 def cut_clip(clip: Clip, random: np.random.Generator) -> Spoken:

@@ -173,16 +173,18 @@ class ContactRules(nn.Module):
     from ``threshold``..``certain`` to 0..1, so that a seal ends where its vowel begins; where a vowel or a tongue sound is
     likely and a seal is not, the lips are at least ``APART_CENTIMETRES`` apart. All moves go along 'mouthClose' by just the
     amount that the formulas of ``animation/face/lips.py`` require, but a lip on the teeth stays there and the upper lip
-    parts; channels that would part a seal yield. Moves are smoothed over some frames, because evidence flickers and lips do
-    not. ``[batch, frame, learned]`` in and out.
+    parts; channels that would part a seal yield. What comes of it is smoothed once, at the end: evidence flickers, and every
+    limit in these rules is a corner, but lips do not flicker and turn no corners. ``[batch, frame, learned]`` in and out.
     """
 
     VOWEL_DOUBT = 0.6
     APART_CENTIMETRES = 0.22
     APART_LIKELY = (0.4, 0.7)
     """Probability of a vowel or tongue sound from which the lips start to part, and at which they are apart."""
-    TEETH, PARTING, SEALING = 3, 5, 3
-    """Frames: the most likely one of the first counts for teeth; the others are the lengths of Hann windows."""
+    TEETH = 3
+    """Frames of which the most likely one counts for teeth."""
+    WINDOW = (0.25, 0.5, 0.25)
+    """Weights of the frames that are averaged at the end."""
 
     def __init__(
         self,
@@ -192,8 +194,6 @@ class ContactRules(nn.Module):
         apart_centimetres: float = APART_CENTIMETRES,
         apart_likely: tuple[float, float] = APART_LIKELY,
         vowel_doubt: float = VOWEL_DOUBT,
-        parting: int = PARTING,
-        sealing: int = SEALING,
     ) -> None:
         super().__init__()
         self.apart_centimetres, self.apart_likely, self.vowel_doubt = apart_centimetres, apart_likely, vowel_doubt
@@ -219,9 +219,7 @@ class ContactRules(nn.Module):
         self.register_buffer("teeth_keeps", 1.0 - column(teeth))
         self.register_buffer("vowels", phones(VOWELS))
         self.register_buffer("open_sounds", phones(VOWELS | TONGUE_CONSONANTS))
-        for name, frames in (("parting", parting), ("sealing", sealing)):
-            window = torch.hann_window(frames + 2, periodic=False)[1:-1]
-            self.register_buffer(name, (window / window.sum()).view(1, 1, -1))
+        self.register_buffer("window", torch.tensor(self.WINDOW).expand(len(names), 1, -1).contiguous())
         self.register_buffer("threshold", torch.tensor(threshold))
         self.register_buffer("span", torch.tensor(certain) - torch.tensor(threshold))
         self.margin = 0.05
@@ -232,13 +230,10 @@ class ContactRules(nn.Module):
     @property
     def context_seconds(self) -> float:
         """How far to each side of a frame the evidence matters."""
-        return (self.TEETH // 2 + self.parting.shape[-1] // 2 + self.sealing.shape[-1] // 2) / FRAME_RATE
+        return (self.TEETH // 2 + len(self.WINDOW) // 2) / FRAME_RATE
 
     def forward(self, channels: Tensor, contact_logits: Tensor, phones: Tensor) -> Tensor:
         """Apply the rules; ``phones`` are probabilities ``[batch, frame, phone]``."""
-
-        def smooth(value: Tensor, window: Tensor) -> Tensor:
-            return functional.conv1d(value.transpose(1, 2), window, padding=window.shape[-1] // 2).transpose(1, 2)
 
         likely = torch.sigmoid(contact_logits)
         seal_likely = likely[..., :1] - self.vowel_doubt * (phones @ self.vowels)
@@ -254,12 +249,15 @@ class ContactRules(nn.Module):
 
         begin, end = self.apart_likely
         apart = ((phones @ self.open_sounds - begin) / (end - begin)).clamp(0.0, 1.0) * (1.0 - sealed)
-        short = smooth((self.apart_centimetres * apart - channels @ self.gap).clamp(min=0.0), self.parting)
+        short = (self.apart_centimetres * apart - channels @ self.gap).clamp(min=0.0)
         channels = channels - short * (1.0 - teeth) / self.gap_per_close * self.close + short * teeth * self.upper_up
 
         channels = channels * (1.0 - sealed * (1.0 - self.sealed_keeps))
         lift = (channels @ self.gap + self.margin).clamp(min=0.0) / self.gap_per_close
-        return channels + smooth(sealed * lift, self.sealing) * self.close
+        channels = channels + sealed * lift * self.close
+        reach = len(self.WINDOW) // 2
+        padded = functional.pad(channels.transpose(1, 2), (reach, reach), mode="replicate")
+        return functional.conv1d(padded, self.window, groups=self.window.shape[0]).transpose(1, 2)
 
 
 class RestRules(nn.Module):
