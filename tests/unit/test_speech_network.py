@@ -105,7 +105,9 @@ def test_certain_contacts_seal_the_lips_and_reach_the_teeth() -> None:
         logits = torch.full((1, 12, 2), -9.0)
         assert torch.allclose(model.contacts(open_mouth, logits, nobody_knows), open_mouth, atol=1e-6)
         logits[..., contact] = 9.0
-        assert check(model.contacts(open_mouth, logits, nobody_knows)[0, INNER].numpy())
+        made = model.contacts(open_mouth, logits, nobody_knows)[0, INNER].numpy()
+        assert check(made)
+        assert np.allclose(made[:, learned.index("mouthShrugLower")], model.contacts.CHIN[contact], atol=1e-3)
 
 
 def test_evidence_that_flickers_does_not_shake_the_lips() -> None:
@@ -130,7 +132,7 @@ def test_lips_part_for_vowels_and_tongue_sounds_alone(phone: str, parts: bool) -
     closed, phones = torch.zeros(1, 12, len(learned)), torch.zeros(1, 12, len(PHONES))
     phones[..., PHONES.index(phone)] = 1.0
     logits = torch.full((1, 12, 2), -9.0)
-    apart = model.contacts.APART_CENTIMETRES if parts else 0.0
+    apart = model.contacts.values.apart_centimetres if parts else 0.0
     assert np.allclose(lips.lip_gap(model.contacts(closed, logits, phones)[0, INNER].numpy(), learned), apart, atol=1e-5)
     # A lip on the teeth stays there: only the upper one gives way.
     logits[..., 1] = 9.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Factors that restore the size of Speech 2's movements, which regression shrinks."""
+"""Factors that restore the size of movements, which regression shrinks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ AMPLITUDE = {
     "mouthSmile": 1.25,
     "mouthStretch": 1.9,
 }
-"""Factors: 'opening' for all that parts and closes the lips and is
+"""Factors of Speech 2: 'opening' for all that parts and closes the lips and is
 not named, the others by channel. Chosen on the tracked talker's training clips (choose_amplitude) and on training speakers
 against BlendVOCA's spread."""
+FAST_AMPLITUDE = {"opening": 1.0}
+"""Factors of Speech 1 Fast."""
 
 
 def amplitude_gains(names: Sequence[str], amplitude: Mapping[str, float]) -> list[float]:

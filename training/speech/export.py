@@ -30,13 +30,14 @@ from ...inference.audio import Waveform
 from ...inference.generate import generate_outputs
 from ...inference.package import load_package
 from ...inference.session import open_session
+from .amplitude import FAST_AMPLITUDE, amplitude_gains
 from .batches import learned_channels
 from .expression_rules import ExpressionRules
-from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, NetworkSize, RestRules, SpeechNetwork
+from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, ContactValues, NetworkSize, RestRules, SpeechNetwork
 
-CONTACT_THRESHOLD = (0.09, 0.06)
-CONTACT_CERTAIN = (0.46, 0.3)
-"""Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
+CONTACTS = ContactValues(
+    threshold=(0.09, 0.06), certain=(0.46, 0.3), vowel_doubt=0.6, apart_centimetres=0.22, apart_likely=(0.4, 0.7)
+)
 
 VERSION = "1.0.0"
 OPSET = 17
@@ -50,7 +51,9 @@ class SpeechModel(nn.Module):
         self.network = network
         learned = learned_channels()
         names = face_channel_names()
-        self.contacts = ContactRules([names[column] for column in learned], CONTACT_THRESHOLD, CONTACT_CERTAIN)
+        mine = [names[column] for column in learned]
+        self.contacts = ContactRules(mine, CONTACTS)
+        self.register_buffer("gain", torch.tensor(amplitude_gains(mine, FAST_AMPLITUDE)))
         self.rest = RestRules([face_channels()[column].rest for column in learned])
         scatter = torch.zeros(len(learned), len(names))
         scatter[torch.arange(len(learned)), torch.tensor(learned)] = 1.0
@@ -62,7 +65,7 @@ class SpeechModel(nn.Module):
     def forward(self, waveform: Tensor, emotion: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         prediction = self.network(waveform)
         phones = torch.softmax(prediction.phone_logits, dim=-1)
-        moved = self.contacts(prediction.channels, prediction.contact_logits, phones)
+        moved = self.contacts(prediction.channels * self.gain, prediction.contact_logits, phones)
         neutral = self.rest(moved, phones) @ self.scatter
         neutral = torch.minimum(torch.maximum(neutral, self.minimum), self.maximum)
         channels = self.expression(neutral, emotion, waveform)

@@ -29,17 +29,12 @@ from .amplitude import AMPLITUDE, amplitude_gains
 from .batches import learned_channels
 from .ear import AFTER, BEFORE, GRID, HEAD_REACH, EarNetwork
 from .expression_rules import ExpressionRules
-from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, Prediction, RestRules
+from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, ContactValues, Prediction, RestRules
 from .train_ear import new_network
 
-CONTACT_THRESHOLD = (0.05, 0.01)
-CONTACT_CERTAIN = (0.35, 0.06)
-"""Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
-APART_CENTIMETRES = 0.46
-"""The least gap of the lips in vowels and sounds of the tongue: four tenths of the tracked talker's opening (p95)."""
-APART_LIKELY = (0.15, 0.4)
-VOWEL_DOUBT = 1.2
-"""As in ContactRules, chosen on training speakers (choose_contacts)."""
+CONTACTS = ContactValues(
+    threshold=(0.05, 0.01), certain=(0.35, 0.06), vowel_doubt=1.2, apart_centimetres=0.46, apart_likely=(0.15, 0.4)
+)
 EFFORT_REACH = 50
 """Frames to both sides over which effort is averaged, where somebody speaks."""
 VERSION = "2.2.0"
@@ -61,8 +56,6 @@ class EarModel(nn.Module):
     def __init__(
         self,
         network: EarNetwork,
-        threshold: tuple[float, float] = CONTACT_THRESHOLD,
-        certain: tuple[float, float] = CONTACT_CERTAIN,
         amplitude: dict[str, float] | None = None,
     ) -> None:
         super().__init__()
@@ -70,7 +63,7 @@ class EarModel(nn.Module):
         learned = learned_channels()
         names = face_channel_names()
         mine = [names[column] for column in learned]
-        self.contacts = ContactRules(mine, threshold, certain, APART_CENTIMETRES, APART_LIKELY, VOWEL_DOUBT)
+        self.contacts = ContactRules(mine, CONTACTS)
         self.rest = RestRules([face_channels()[column].rest for column in learned])
         gain = amplitude_gains(mine, AMPLITUDE if amplitude is None else amplitude)
         self.register_buffer("gain", torch.tensor(gain))

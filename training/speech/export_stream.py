@@ -26,7 +26,7 @@ from ...animation.face.phones import PHONES
 from ...inference.package import stream_name
 from .batches import learned_channels
 from .export_ear import OTHER_CORPORA, amplitude_gains, halve_weights
-from .network import FRAME_RATE, SAMPLE_RATE, ContactRules, SpeechFeatures
+from .network import FRAME_RATE, SAMPLE_RATE, ContactRules, ContactValues, SpeechFeatures
 from .stream_network import FLOOR, MEAN_KEEPS, QUIET_LEVEL, SPECTRUM_HOP, STEP, WINDOW, StreamNetwork, StreamSize, load_average
 
 VERSION = "1.2.0"
@@ -37,12 +37,11 @@ _COLUMNS_KEPT = 4
 
 
 @dataclass(frozen=True)
-class StreamRuleValues:
+class StreamRuleValues(ContactValues):
     """The numbers of the causal rules, chosen on training speakers (``choose_stream``)."""
 
     threshold: tuple[float, float] = (0.13, 0.05)
     certain: tuple[float, float] = (0.43, 0.22)
-    """Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
     vowel_doubt: float = 1.1
     apart_centimetres: float = 0.42
     apart_likely: tuple[float, float] = (0.25, 0.5)
@@ -76,10 +75,8 @@ class StreamRules(ContactRules):
     COUNT = 6
 
     def __init__(self, names: list[str], rest: list[float], values: StreamRuleValues) -> None:
-        super().__init__(
-            names, values.threshold, values.certain, values.apart_centimetres, values.apart_likely, values.vowel_doubt
-        )
-        self.values = values
+        super().__init__(names, values)
+        self.values: StreamRuleValues = values
         self.register_buffer("rest", torch.tensor(rest))
         opening = {"opening": values.amplitude, "jawOpen": values.amplitude}
         self.register_buffer("gain", torch.tensor(amplitude_gains(names, opening)))
@@ -100,7 +97,7 @@ class StreamRules(ContactRules):
         kept = last + values.steady_share * ((channels - self.rest) * self.gain - last)
         channels = self.rest + kept
         likely = torch.sigmoid(contact_logits)
-        seal_likely = likely[:, :1] - self.vowel_doubt * (phones @ self.vowels)
+        seal_likely = likely[:, :1] - values.vowel_doubt * (phones @ self.vowels)
         sure = ((torch.cat([seal_likely, likely[:, 1:]], dim=1) - self.threshold) / self.span).clamp(0.0, 1.0)
         sealed = move(sealed, sure[:, :1], values.seal_speed)
         teeth = move(teeth, sure[:, 1:], values.teeth_speed)
@@ -109,15 +106,15 @@ class StreamRules(ContactRules):
         lift = (self.lip_height - channels @ self.height).clamp(min=0.0) / self.height_per_close
         channels = channels + teeth * lift * self.close
 
-        begin, end = self.apart_likely
+        begin, end = values.apart_likely
         apart = ((phones @ self.open_sounds - begin) / (end - begin)).clamp(0.0, 1.0) * (1.0 - sealed)
-        missing = (self.apart_centimetres * apart - channels @ self.gap).clamp(min=0.0)
+        missing = (values.apart_centimetres * apart - channels @ self.gap).clamp(min=0.0)
         short = short + values.part_share * (missing - short)
         parting = short * (1.0 - sealed)
         channels = channels - parting * (1.0 - teeth) / self.gap_per_close * self.close + parting * teeth * self.upper_up
 
         channels = channels * (1.0 - sealed * (1.0 - self.sealed_keeps))
-        lift = (channels @ self.gap + self.margin).clamp(min=0.0) / self.gap_per_close
+        lift = (channels @ self.gap + values.margin).clamp(min=0.0) / self.gap_per_close
         channels = channels + sealed * lift * self.close
 
         speech = speech + 0.4 * (1.0 - phones[:, :1] - speech)

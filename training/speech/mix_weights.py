@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mix a tuned ear with the one that it began from: ``python -m voxrig.training.speech.mix_weights --start DIR --run DIR``.
+"""Mix tuned ears with the one that they began from: ``python -m voxrig.training.speech.mix_weights --start DIR --run DIR ..``.
 
 Tuning on some hours makes an encoder forget what it had heard in many more. The line between the weights before and after
-keeps most of both: WiSE-FT, Wortsman et al., Robust fine-tuning of zero-shot models, 2022.
+keeps most of both: WiSE-FT, Wortsman et al., Robust fine-tuning of zero-shot models, 2022. Runs that differ by their seed are
+averaged first: Model soups, Wortsman et al., 2022.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -19,15 +21,20 @@ SHARE = 0.55
 """Share of the tuned weights."""
 
 
-def mix_runs(start: Path, run: Path, output: Path, cache: Path, share: float) -> None:
-    """Write ``checkpoint.pt`` into ``output``: ``share`` of the averaged weights of ``run``, the rest of those of ``start``."""
+def mix_runs(start: Path, runs: Sequence[Path], output: Path, cache: Path, share: float) -> None:
+    """Write ``checkpoint.pt`` into ``output``: ``share`` of the mean weights of ``runs``, the rest of those of ``start``."""
     before = load_ear(start / "checkpoint.pt", cache)[0].state_dict()
-    tuned, state = load_ear(run / "checkpoint.pt", cache)
-    after = tuned.state_dict()
+    tuned = [load_ear(run / "checkpoint.pt", cache) for run in runs]
+    afters = [network.state_dict() for network, _ in tuned]
+    state = tuned[0][1]
     average = {
-        name: torch.lerp(before[name], after[name], share) if after[name].is_floating_point() else after[name]
+        name: torch.lerp(before[name], torch.stack([after[name] for after in afters]).mean(0), share)
+        if afters[0][name].is_floating_point()
+        else afters[0][name]
         for name in state["average"]
     }
+    for total in ("step", "spent"):
+        state[total] = sum(part[total] for _, part in tuned)
     output.mkdir(parents=True, exist_ok=True)
     save_checkpoint(output / "checkpoint.pt", **{**state, "average": average})
 
@@ -36,8 +43,10 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path(".cache/training"))
-    parser.add_argument("--start", type=Path, default=Path(".cache/training/runs/ear"), help="the run that --run began from")
-    parser.add_argument("--run", type=Path, default=Path(".cache/training/runs/ear_tuned"))
+    parser.add_argument(
+        "--start", type=Path, default=Path(".cache/training/runs/ear"), help="the run that the others began from"
+    )
+    parser.add_argument("--run", type=Path, nargs="+", default=[Path(".cache/training/runs/ear_tuned")])
     parser.add_argument("--output", type=Path, default=Path(".cache/training/runs/ear_mixed"))
     parser.add_argument("--share", type=float, default=SHARE, help="of the tuned weights")
     options = parser.parse_args()

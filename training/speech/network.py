@@ -164,44 +164,55 @@ class SpeechNetwork(nn.Module):
         )
 
 
+@dataclass(frozen=True)
+class ContactValues:
+    """The numbers of the contact rules, chosen on training speakers (``choose_contacts``)."""
+
+    threshold: tuple[float, float]
+    certain: tuple[float, float]
+    """Lips sealed, lower lip on teeth: where evidence starts to count and where it counts in full."""
+    vowel_doubt: float
+    """Share of a vowel's probability that counts against a seal."""
+    apart_centimetres: float
+    """The least gap of the lips in vowels and sounds of the tongue."""
+    apart_likely: tuple[float, float]
+    """Probability of a vowel or tongue sound from which the lips start to part, and at which they are apart."""
+    margin: float = 0.05
+    """Centimetres by which sealed lips are pressed together."""
+    teeth_margin: float = 0.06
+    """Centimetres by which a lip on the teeth is above their edge."""
+    teeth_frames: int = 3
+    """Frames of which the most likely one counts for teeth, which meet the lip only for a moment. A seal spread like that would
+    reach into its vowels (measured: twice the false closures at the same recall)."""
+
+
 class ContactRules(nn.Module):
     """Rules that complete likely contacts: they seal the lips for p, b, m and lift the lower lip to the teeth for f, v.
 
     A network that regresses channels averages over its uncertainty: lips stay ajar in a doubtful m, and almost close in a
     mumbled vowel. Phone evidence at a low threshold closes them (VisemeNet snaps its labials likewise, Zhou et al. 2018),
-    and parts them. The evidence of a seal is the contact probability less ``VOWEL_DOUBT`` times that of a vowel, mapped
+    and parts them. The evidence of a seal is the contact probability less ``vowel_doubt`` times that of a vowel, mapped
     from ``threshold``..``certain`` to 0..1, so that a seal ends where its vowel begins; where a vowel or a tongue sound is
-    likely and a seal is not, the lips are at least ``APART_CENTIMETRES`` apart. All moves go along 'mouthClose' by just the
+    likely and a seal is not, the lips are at least ``apart_centimetres`` apart. All moves go along 'mouthClose' by just the
     amount that the formulas of ``animation/face/lips.py`` require, but a lip on the teeth stays there and the upper lip
-    parts; channels that would part a seal yield. What comes of it is smoothed once, at the end: evidence flickers, and every
-    limit in these rules is a corner, but lips do not flicker and turn no corners. ``[batch, frame, learned]`` in and out.
+    parts; channels that would part a seal yield. The chin rises in both contacts, but is not counted on: not every rig has
+    one. What comes of it is smoothed once, at the end: evidence flickers, and every limit in these rules is a corner, but
+    lips do not flicker and turn no corners. ``[batch, frame, learned]`` in and out.
     """
 
-    VOWEL_DOUBT = 0.6
-    APART_CENTIMETRES = 0.22
-    APART_LIKELY = (0.4, 0.7)
-    """Probability of a vowel or tongue sound from which the lips start to part, and at which they are apart."""
-    TEETH = 3
-    """Frames of which the most likely one counts for teeth."""
     WINDOW = (0.25, 0.5, 0.25)
     """Weights of the frames that are averaged at the end."""
+    CHIN = (0.08, 0.05)
+    """'mouthShrugLower' of sealed lips, and of a lip on the teeth: mentalis works in both."""
 
-    def __init__(
-        self,
-        names: list[str],
-        threshold: tuple[float, float],
-        certain: tuple[float, float],
-        apart_centimetres: float = APART_CENTIMETRES,
-        apart_likely: tuple[float, float] = APART_LIKELY,
-        vowel_doubt: float = VOWEL_DOUBT,
-    ) -> None:
+    def __init__(self, names: list[str], values: ContactValues) -> None:
         super().__init__()
-        self.apart_centimetres, self.apart_likely, self.vowel_doubt = apart_centimetres, apart_likely, vowel_doubt
+        self.values = values
 
-        def column(values: dict[str, float] | np.ndarray) -> Tensor:
-            if isinstance(values, dict):
-                values = np.array([values.get(name, 0.0) for name in names])
-            return torch.tensor(values, dtype=torch.float32)
+        def column(weights: dict[str, float] | np.ndarray) -> Tensor:
+            if isinstance(weights, dict):
+                weights = np.array([weights.get(name, 0.0) for name in names])
+            return torch.tensor(weights, dtype=torch.float32)
 
         def phones(kind: frozenset[str]) -> Tensor:
             return torch.tensor([[float(phone in kind)] for phone in PHONES])
@@ -209,6 +220,7 @@ class ContactRules(nn.Module):
         self.register_buffer("gap", column(lips.channel_weights(lips.GAP_CENTIMETRES, names))[:, None])
         self.register_buffer("height", column(lips.channel_weights(lips.LOWER_LIP_CENTIMETRES, names))[:, None])
         self.register_buffer("close", column({"mouthClose": 1.0}))
+        self.register_buffer("chin", column({"mouthShrugLower": 1.0}))
         upper = ("mouthUpperUpLeft", "mouthUpperUpRight")
         self.register_buffer(
             "upper_up", column({name: 1.0 / sum(lips.GAP_CENTIMETRES[lip] for lip in upper) for name in upper})
@@ -220,41 +232,40 @@ class ContactRules(nn.Module):
         self.register_buffer("vowels", phones(VOWELS))
         self.register_buffer("open_sounds", phones(VOWELS | TONGUE_CONSONANTS))
         self.register_buffer("window", torch.tensor(self.WINDOW).expand(len(names), 1, -1).contiguous())
-        self.register_buffer("threshold", torch.tensor(threshold))
-        self.register_buffer("span", torch.tensor(certain) - torch.tensor(threshold))
-        self.margin = 0.05
-        self.lip_height = lips.TEETH_HEIGHT_CENTIMETRES + 0.06
+        self.register_buffer("threshold", torch.tensor(values.threshold))
+        self.register_buffer("span", torch.tensor(values.certain) - torch.tensor(values.threshold))
+        self.lip_height = lips.TEETH_HEIGHT_CENTIMETRES + values.teeth_margin
         self.gap_per_close = -lips.GAP_CENTIMETRES["mouthClose"]
         self.height_per_close = lips.LOWER_LIP_CENTIMETRES["mouthClose"]
 
     @property
     def context_seconds(self) -> float:
         """How far to each side of a frame the evidence matters."""
-        return (self.TEETH // 2 + len(self.WINDOW) // 2) / FRAME_RATE
+        return (self.values.teeth_frames // 2 + len(self.WINDOW) // 2) / FRAME_RATE
 
     def forward(self, channels: Tensor, contact_logits: Tensor, phones: Tensor) -> Tensor:
         """Apply the rules; ``phones`` are probabilities ``[batch, frame, phone]``."""
-
+        values = self.values
         likely = torch.sigmoid(contact_logits)
-        seal_likely = likely[..., :1] - self.vowel_doubt * (phones @ self.vowels)
-        # Teeth meet the lip only for a moment. A seal spread like that would reach into its vowels (measured: twice the false
-        # closures at the same recall).
-        teeth_likely = likely[..., 1:].transpose(1, 2)
-        teeth_likely = functional.max_pool1d(teeth_likely, self.TEETH, stride=1, padding=self.TEETH // 2).transpose(1, 2)
+        seal_likely = likely[..., :1] - values.vowel_doubt * (phones @ self.vowels)
+        teeth_likely = functional.max_pool1d(
+            likely[..., 1:].transpose(1, 2), values.teeth_frames, stride=1, padding=values.teeth_frames // 2
+        ).transpose(1, 2)
         sure = ((torch.cat([seal_likely, teeth_likely], dim=2) - self.threshold) / self.span).clamp(0.0, 1.0)
         sealed, teeth = sure[..., :1], sure[..., 1:]
         channels = channels * (1.0 - teeth * (1.0 - self.teeth_keeps))
         lift = (self.lip_height - channels @ self.height).clamp(min=0.0) / self.height_per_close
         channels = channels + teeth * lift * self.close
 
-        begin, end = self.apart_likely
+        begin, end = values.apart_likely
         apart = ((phones @ self.open_sounds - begin) / (end - begin)).clamp(0.0, 1.0) * (1.0 - sealed)
-        short = (self.apart_centimetres * apart - channels @ self.gap).clamp(min=0.0)
+        short = (values.apart_centimetres * apart - channels @ self.gap).clamp(min=0.0)
         channels = channels - short * (1.0 - teeth) / self.gap_per_close * self.close + short * teeth * self.upper_up
 
         channels = channels * (1.0 - sealed * (1.0 - self.sealed_keeps))
-        lift = (channels @ self.gap + self.margin).clamp(min=0.0) / self.gap_per_close
+        lift = (channels @ self.gap + values.margin).clamp(min=0.0) / self.gap_per_close
         channels = channels + sealed * lift * self.close
+        channels = channels + (self.CHIN[0] * sealed + self.CHIN[1] * teeth * (1.0 - sealed)) * self.chin
         reach = len(self.WINDOW) // 2
         padded = functional.pad(channels.transpose(1, 2), (reach, reach), mode="replicate")
         return functional.conv1d(padded, self.window, groups=self.window.shape[0]).transpose(1, 2)
