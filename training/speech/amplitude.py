@@ -11,17 +11,24 @@ from ...animation.face.channels import expand_sides, face_channel_names
 
 AMPLITUDE = {
     "opening": 1.12,
-    "jawOpen": 1.43,
+    "jawOpen": 1.53,
     "mouthFunnel": 0.66,
-    "mouthPucker": 1.3,
-    "mouthSmile": 1.25,
-    "mouthStretch": 1.9,
+    "mouthPucker": 1.4,
+    "mouthSmile": 1.33,
+    "mouthStretch": 2.4,
 }
 """Factors of Speech 2: 'opening' for all that parts and closes the lips and is
 not named, the others by channel. Chosen on the tracked talker's training clips (choose_amplitude) and on training speakers
 against BlendVOCA's spread."""
-FAST_AMPLITUDE = {"opening": 1.0}
-"""Factors of Speech 1 Fast."""
+FAST_AMPLITUDE = {
+    "opening": 1.5,
+    "jawOpen": 1.55,
+    "mouthFunnel": 0.72,
+    "mouthPucker": 1.3,
+    "mouthSmile": 1.4,
+    "mouthStretch": 1.5,
+}
+"""Factors of Speech 1 Fast, chosen likewise."""
 
 
 def amplitude_gains(names: Sequence[str], amplitude: Mapping[str, float]) -> list[float]:

@@ -36,10 +36,16 @@ from .expression_rules import ExpressionRules
 from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, ContactValues, NetworkSize, RestRules, SpeechNetwork
 
 CONTACTS = ContactValues(
-    threshold=(0.09, 0.06), certain=(0.46, 0.3), vowel_doubt=0.6, apart_centimetres=0.22, apart_likely=(0.4, 0.7)
+    threshold=(0.12, 0.005),
+    certain=(0.46, 0.3),
+    vowel_doubt=0.5,
+    apart_centimetres=0.46,
+    apart_likely=(0.15, 0.5),
+    margin=0.08,
+    teeth_frames=5,
 )
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 OPSET = 17
 
 

@@ -33,11 +33,17 @@ from .network import FRAME_RATE, HOP, SAMPLE_RATE, ContactRules, ContactValues, 
 from .train_ear import new_network
 
 CONTACTS = ContactValues(
-    threshold=(0.05, 0.01), certain=(0.35, 0.06), vowel_doubt=1.2, apart_centimetres=0.46, apart_likely=(0.15, 0.4)
+    threshold=(0.05, 0.01),
+    certain=(0.42, 0.1),
+    vowel_doubt=1.2,
+    apart_centimetres=0.42,
+    apart_likely=(0.15, 0.35),
+    margin=0.06,
+    teeth_frames=5,
 )
 EFFORT_REACH = 50
 """Frames to both sides over which effort is averaged, where somebody speaks."""
-VERSION = "2.2.0"
+VERSION = "2.3.0"
 OPSET = 17
 OTHER_CORPORA: list[dict[str, Any]] = [
     {"name": "whisper_tiny_en", "licence": "MIT", "hours": 0.0, "source": "OpenAI Whisper tiny.en, its encoder"},

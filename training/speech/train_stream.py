@@ -94,9 +94,9 @@ class PlainLessons(Lessons):
             if clip.corpus != "grid_lips":
                 return Scene(cut_clip(clip, random))
 
-    def degrade(self, scene: Scene, random: np.random.Generator) -> Samples:
+    def degrade(self, scene: Scene, random: np.random.Generator, number: int) -> Samples:
         """Degrade every second scene."""
-        return super().degrade(scene, random) if random.random() < 0.5 else scene.spoken.samples
+        return super().degrade(scene, random, number) if random.random() < 0.5 else scene.spoken.samples
 
 
 class LessonMaker:
