@@ -38,7 +38,6 @@ CONTACTS = ContactValues(
     vowel_doubt=1.2,
     apart_centimetres=0.42,
     apart_likely=(0.15, 0.35),
-    margin=0.06,
     teeth_frames=5,
 )
 EFFORT_REACH = 50
