@@ -52,7 +52,7 @@ def test_words_of_a_take_are_listed_corrected_and_marked(scene: Any, make_face: 
     settings.character = face
     assert bpy.ops.voxrig.update_take(use_sliders=True) == {"FINISHED"}
     after = [word.start for word in settings.words]
-    assert [word.name for word in settings.words][4] == "big" and after[4] == pytest.approx(before[4] + 2.0, abs=0.01)
+    assert [word.name for word in settings.words][4] == "big" and after[4] == pytest.approx(before[4] + 2.0, abs=0.001 * fps)
     assert after[8:] == pytest.approx(before[8:], abs=0.01)
     assert settings.words[4].seconds == pytest.approx((after[4] - 1.0) / fps, abs=1e-3)
 

@@ -316,7 +316,8 @@ def test_the_bundled_model_needs_no_more_silence_than_it_says(bundled_session: S
     assert package.silence_seconds < package.context_before_seconds
     for name in outputs:
         assert np.abs(short[name] - full[name]).max() <= 1e-6, name
-    assert np.abs(less["channels"] - full["channels"]).max() > 0.01
+    # Of so short a noise the face makes nothing, but the network hears a difference.
+    assert np.abs(less["features"] - full["features"]).max() > 0.01
 
 
 def test_the_bundled_models_windows_do_not_show(bundled_session: Session):
