@@ -183,7 +183,8 @@ def test_effort_and_width_are_solved_and_put_into_the_heads() -> None:
         after = network.channel_head(hidden)[0, :, 0].T.numpy() @ weights
         said = network.effort_head(torch.from_numpy(heard.T[None, :, None].astype(np.float32)))[0, 0, 0].numpy()
     around = np.concatenate([features[0][:-2, :16], features[0][1:-1, :16], features[0][2:, :16]], axis=1)
-    assert np.allclose((after - before)[1:-1], around @ width[0] + width[1], atol=1e-4)
+    added = fit_heads.WIDTH_SHARE * (around @ width[0] + width[1])
+    assert np.allclose((after - before)[1:-1], added, atol=1e-4)
     assert said[::7].mean() < fit_heads.EFFORT_POWER * np.log(0.7) and said[wanted > 0].mean() > np.log(1.3)
 
 
